@@ -1,0 +1,175 @@
+"""A booking as its caller wants it: who meets whom, when, where. What settling made of it is `settlement`'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
+from chalicelib.domain.connection import Connection
+from chalicelib.errors import Conflict
+
+
+class BookingStatus(StrEnum):
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    name: str
+    email: str
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """What the caller says of a booking. Times are aware; two equal appointments need no work."""
+
+    calendar_id: str
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    title: str
+    description: str = ""
+    guests: tuple[Guest, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """The connection under which a booking was made: it alone may give the booking a meeting."""
+
+    provider: str
+    grant_id: str
+    connected_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """The desired state. `revision` rises with every change by a caller; `version` is the caller's own counter.
+
+    `hosted_since` is when the present host got the booking. A connection made later than that never gives it a link.
+    """
+
+    workspace_id: str
+    booking_id: str
+    revision: int
+    status: BookingStatus
+    appointment: Appointment
+    host: Host
+    location: Location
+    eligibility: Eligibility | None
+    hosted_since: datetime
+    created_at: datetime
+    updated_at: datetime
+    version: int | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status is BookingStatus.CANCELLED
+
+    @property
+    def wants_video(self) -> bool:
+        return self.location.type is LocationType.VIDEO and not self.is_cancelled
+
+
+def book(
+    key: tuple[str, str],
+    appointment: Appointment,
+    calendar: Calendar,
+    connection: Connection | None,
+    *,
+    version: int | None,
+    now: datetime,
+) -> Booking:
+    """A new booking on `calendar`. `connection` is the host's, if there is one."""
+    workspace_id, booking_id = key
+    return Booking(
+        workspace_id=workspace_id,
+        booking_id=booking_id,
+        revision=1,
+        status=BookingStatus.CONFIRMED,
+        appointment=appointment,
+        host=calendar.host,
+        location=calendar.location,
+        eligibility=_eligibility(calendar, connection, hosted_since=now),
+        hosted_since=now,
+        created_at=now,
+        updated_at=now,
+        version=version,
+    )
+
+
+def change(
+    booking: Booking,
+    appointment: Appointment,
+    calendar: Calendar | None,
+    connection: Connection | None,
+    *,
+    version: int | None,
+    now: datetime,
+) -> Booking:
+    """`booking` with the caller's new content; the same object when nothing changes or the change comes too late.
+
+    `calendar` is given when the booking moves to another one. A change of the calendar itself concerns new bookings
+    only. Raises `Conflict` for a cancelled booking, or for one `version` with two contents.
+    """
+    if _is_late(booking, version):
+        return booking
+    if booking.is_cancelled:
+        raise Conflict("This booking is cancelled. Make a new one under another id.", reason="booking_cancelled")
+    if appointment == booking.appointment:
+        return booking
+    if version is not None and version == booking.version:
+        raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
+    changed = replace(
+        booking,
+        revision=booking.revision + 1,
+        appointment=appointment,
+        updated_at=now,
+        version=version if version is not None else booking.version,
+    )
+    if calendar is None:
+        return changed
+    hosted_since = booking.hosted_since if calendar.host.user_id == booking.host.user_id else now
+    return replace(
+        changed,
+        host=calendar.host,
+        location=calendar.location,
+        hosted_since=hosted_since,
+        eligibility=_eligibility(calendar, connection, hosted_since=hosted_since),
+    )
+
+
+def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Booking:
+    """`booking` cancelled; the same object if it already is, or if a newer change is known."""
+    if booking.is_cancelled or _is_late(booking, version):
+        return booking
+    return replace(
+        booking,
+        revision=booking.revision + 1,
+        status=BookingStatus.CANCELLED,
+        updated_at=now,
+        version=version if version is not None else booking.version,
+    )
+
+
+def ask_again(booking: Booking, *, now: datetime) -> Booking:
+    """`booking` to be settled once more, its content unchanged."""
+    return replace(booking, revision=booking.revision + 1, updated_at=now)
+
+
+def _is_late(booking: Booking, version: int | None) -> bool:
+    return version is not None and booking.version is not None and version < booking.version
+
+
+def _eligibility(calendar: Calendar, connection: Connection | None, *, hosted_since: datetime) -> Eligibility | None:
+    # Promise 6: only what was booked after the connection was established gets links.
+    if calendar.location.type is not LocationType.VIDEO or connection is None or connection.ended_reason:
+        return None
+    if connection.connected_at > hosted_since:
+        return None
+    return Eligibility(connection.provider, connection.grant_id, connection.connected_at)

@@ -1,0 +1,43 @@
+"""What guests book on: a host and a place to meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class LocationType(StrEnum):
+    VIDEO = "video"
+    PHONE = "phone"
+    IN_PERSON = "in_person"
+    CUSTOM_LINK = "custom_link"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a booking takes place. `detail` is the phone number, the address or the link; video has none."""
+
+    type: LocationType
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The user who hosts. `time_zone` (IANA) is the host's own; without one the booking's is used."""
+
+    user_id: str
+    name: str
+    email: str
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    workspace_id: str
+    calendar_id: str
+    name: str
+    host: Host
+    location: Location
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,189 @@
+"""Who must be mailed what: one iMIP message (RFC 6047) per recipient whenever that recipient's view changed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.calendar import Location, LocationType
+from chalicelib.domain.meeting import DialIn, Meeting, MeetingState
+
+DEFAULT_HOLD = timedelta(minutes=15)
+"""How long an invitation waits for a link that a provider cannot give now, unless the workspace says otherwise."""
+
+
+class Role(StrEnum):
+    HOST = "host"
+    GUEST = "guest"
+
+
+class Method(StrEnum):
+    """iTIP methods (RFC 5546)."""
+
+    REQUEST = "REQUEST"
+    CANCEL = "CANCEL"
+
+
+class InvitationState(StrEnum):
+    SENDING = "sending"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody who takes part. `time_zone` is the IANA zone in which they read times."""
+
+    role: Role
+    name: str
+    email: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """One mail to one recipient: everything that composing it needs. Texts are already clean.
+
+    `attendees` are those whom the recipient may see, the recipient included, host first. `link_follows` says that
+    the video link is not there yet and will come in an update.
+    """
+
+    workspace_id: str
+    booking_id: str
+    method: Method
+    uid: str
+    sequence: int
+    stamped_at: datetime
+    recipient: Party
+    host: Party
+    attendees: tuple[Party, ...]
+    title: str
+    description: str
+    starts_at: datetime
+    ends_at: datetime
+    location: Location
+    join_url: str | None = None
+    passcode: str | None = None
+    dial_in: tuple[DialIn, ...] = ()
+    link_follows: bool = False
+
+    @property
+    def content(self) -> str:
+        """A fingerprint of what the recipient sees; equal content needs no new mail."""
+        seen = (self.method, self.recipient, self.attendees, self.title, self.description, self.starts_at, self.ends_at)
+        place = (self.location, self.join_url, self.passcode, self.dial_in, self.link_follows)
+        return hashlib.sha256(repr((seen, place)).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The last mail to one recipient. `sending` means that a send was begun: its outcome is not recorded yet."""
+
+    email: str
+    name: str
+    role: Role
+    time_zone: str
+    method: Method
+    sequence: int
+    content: str
+    state: InvitationState
+    sent_at: datetime | None = None
+    message_id: str | None = None
+
+
+def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOLD) -> datetime | None:
+    """When invitations may go out; None while they wait for a meeting that is being made.
+
+    A link that a provider cannot give now holds them for `hold`, less when the start is near; it follows later.
+    """
+    if meeting.state is MeetingState.PENDING and not booking.is_cancelled:
+        return None
+    if meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and meeting.join_url is None:
+        return min(booking.updated_at + hold, max(booking.updated_at, booking.appointment.starts_at - hold))
+    return booking.updated_at
+
+
+def outstanding(
+    booking: Booking, meeting: Meeting, invitations: tuple[Invitation, ...], *, uid: str, sequence: int, now: datetime
+) -> list[Invite]:
+    """The mails that bring every recipient up to date. `sequence` is the number for mails with new content.
+
+    A mail whose sending was begun and never confirmed goes again under its own number, so that calendars show one
+    entry. Nobody is invited to what is already over.
+    """
+    known = {invitation.email: invitation for invitation in invitations}
+    wanted = [] if booking.is_cancelled else parties(booking)
+    invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in wanted]
+    if booking.appointment.ends_at <= now:
+        invites = [invite for invite in invites if invite.recipient.email in known]
+    uninvited = [i for i in invitations if i.email not in {party.email for party in wanted} and _was_invited(i)]
+    invites += [_invite(booking, meeting, Method.CANCEL, _party(i), uid=uid, now=now) for i in uninvited]
+    numbered = (_number(invite, known.get(invite.recipient.email), sequence) for invite in invites)
+    return [invite for invite in numbered if invite is not None]
+
+
+def parties(booking: Booking) -> list[Party]:
+    """Host first, then the guests; one address once."""
+    zone = booking.appointment.time_zone
+    host = Party(Role.HOST, booking.host.name, booking.host.email, booking.host.time_zone or zone)
+    guests = [Party(Role.GUEST, g.name, g.email, g.time_zone or zone) for g in booking.appointment.guests]
+    unique: dict[str, Party] = {}
+    for party in [host, *guests]:
+        unique.setdefault(party.email.casefold(), party)
+    return list(unique.values())
+
+
+def _party(invitation: Invitation) -> Party:
+    return Party(invitation.role, invitation.name, invitation.email, invitation.time_zone)
+
+
+def _was_invited(invitation: Invitation) -> bool:
+    # A cancellation that was begun and not confirmed is still owed.
+    return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
+
+
+def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | None:
+    if last is None or last.content != invite.content:
+        return replace(invite, sequence=sequence)
+    if last.state is InvitationState.SENDING:
+        return replace(invite, sequence=last.sequence)
+    return None
+
+
+def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, uid: str, now: datetime) -> Invite:
+    everybody = parties(booking)
+    host = everybody[0]
+    # Guests do not see each other's addresses.
+    visible = [host, to] if to.role is Role.GUEST else [to, *everybody[1:]]
+    appointment = booking.appointment
+    waits = meeting.state in (MeetingState.WAITING, MeetingState.PENDING) and meeting.join_url is None
+    return Invite(
+        workspace_id=booking.workspace_id,
+        booking_id=booking.booking_id,
+        method=method,
+        uid=uid,
+        sequence=0,
+        stamped_at=now,
+        recipient=to,
+        host=host,
+        attendees=tuple(visible),
+        title=appointment.title,
+        description=appointment.description,
+        starts_at=appointment.starts_at,
+        ends_at=appointment.ends_at,
+        location=booking.location,
+        join_url=meeting.join_url if booking.location.type is LocationType.VIDEO else booking_link(booking),
+        passcode=meeting.passcode,
+        dial_in=meeting.dial_in,
+        link_follows=waits and booking.wants_video,
+    )
+
+
+def booking_link(booking: Booking) -> str | None:
+    """The fixed link of a `custom_link` booking."""
+    return booking.location.detail if booking.location.type is LocationType.CUSTOM_LINK else None

@@ -1,0 +1,113 @@
+"""The provider's meeting behind a booking: its states, its tag, and what is asked of a provider."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+_TAG_BYTES = 20
+
+
+class MeetingState(StrEnum):
+    NONE = "none"
+    PENDING = "pending"
+    READY = "ready"
+    WAITING = "waiting"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+
+class MeetingReason(StrEnum):
+    """Why a meeting is in its state; closed list, part of the API."""
+
+    LOCATION_NOT_VIDEO = "location_not_video"
+    NOT_CONNECTED = "not_connected"
+    DISCONNECTED = "disconnected"
+    DEAUTHORIZED = "deauthorized"
+    NOT_UPDATABLE = "not_updatable"
+    LEFT_AT_PROVIDER = "left_at_provider"
+    RECONNECT_NEEDED = "reconnect_needed"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    RATE_LIMITED = "rate_limited"
+    PROVIDER_REJECTED = "provider_rejected"
+    START_PASSED = "start_passed"
+
+
+@dataclass(frozen=True, slots=True)
+class DialIn:
+    """A number to join by phone. `country` is ISO 3166-1 alpha-2, if the provider says."""
+
+    number: str
+    country: str | None = None
+    city: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMeeting:
+    """A meeting as its provider describes it, without host links and host keys: those are secrets."""
+
+    id: str
+    join_url: str
+    passcode: str | None = None
+    dial_in: tuple[DialIn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingRequest:
+    """What a provider is asked for. `tag` identifies the meeting to us; times are aware; `time_zone` is for display."""
+
+    tag: str
+    title: str
+    description: str
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for requests that leave the same meeting behind; the tag does not count."""
+        parts = (self.title, self.description, self.starts_at.isoformat(), self.ends_at.isoformat(), self.time_zone)
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """The observed state.
+
+    `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create which is not
+    idempotent may have been sent at that time. `generation` counts the meetings made for this booking: a deleted
+    tag stays taken at some providers. `attempts` counts failed tries in a row.
+    """
+
+    state: MeetingState = MeetingState.PENDING
+    reason: str | None = None
+    detail: str | None = None
+    provider: str | None = None
+    grant_id: str | None = None
+    id: str | None = None
+    join_url: str | None = None
+    passcode: str | None = None
+    dial_in: tuple[DialIn, ...] = ()
+    generation: int = 0
+    fingerprint: str | None = None
+    intent_at: datetime | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.id is not None
+
+
+def tag(secret: bytes, workspace_id: str, booking_id: str, generation: int) -> str:
+    """The meeting's name at the provider: 32 characters of lower-case base32hex (a–v, 0–9), not guessable.
+
+    Google Calendar accepts just these characters in an event id; 160 bits make a Jitsi room name safe.
+    """
+    message = f"{workspace_id}\0{booking_id}\0{generation}".encode()
+    digest = hmac.new(secret, message, hashlib.sha256).digest()[:_TAG_BYTES]
+    return base64.b32hexencode(digest).decode().lower()

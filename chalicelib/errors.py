@@ -1,0 +1,199 @@
+"""Every error that the product raises on purpose.
+
+::
+
+    MeetlinkError
+    ├── CallerError            the request cannot be done as asked; each class is one HTTP problem
+    │   ├── InvalidInput (400/422) ── TooLarge (413)
+    │   ├── Unauthorized (401) ── Forbidden (403)
+    │   ├── NotFound (404)
+    │   ├── Conflict (409)
+    │   └── TooManyRequests (429)
+    ├── StoreError             the database
+    │   ├── LostRace           somebody else wrote first: read again
+    │   └── StoreUnavailable   outage or throttling: trying again can help
+    ├── ProviderError          a video provider; carries provider, status, code, request id — never bodies or tokens
+    │   ├── ProviderUnavailable  it said no for now (5xx before doing anything, 429): try again after `retry_at`
+    │   ├── Ambiguous          no answer, or one that says nothing: the call may have been done
+    │   ├── TokenRejected      the access token is not accepted: refresh once, then `ReconnectNeeded`
+    │   ├── ReconnectNeeded    the grant is dead or too small: only its owner can help
+    │   ├── MeetingGone        the meeting does not exist any more
+    │   └── Rejected           permanent: trying the same again cannot help
+    └── MailError
+        ├── MailUnavailable    throttled or down: trying again can help
+        └── MailRejected       this message or recipient is refused for good
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class MeetlinkError(Exception):
+    """The root of the tree above."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: a JSON pointer (RFC 6901) into the request body, and what to do about it."""
+
+    pointer: str
+    detail: str
+
+
+class CallerError(MeetlinkError):
+    """A request that cannot be done as asked. `reason` is the stable end of the problem's `type`."""
+
+    status = 400
+    reason = "bad_request"
+
+    def __init__(self, detail: str, *, reason: str | None = None, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = reason or type(self).reason
+        self.errors = tuple(errors)
+
+
+class InvalidInput(CallerError):
+    """The request is malformed or its content makes no sense."""
+
+    status = 422
+    reason = "invalid_input"
+
+
+class Malformed(CallerError):
+    """The body is not JSON that we accept (RFC 8259; no duplicate keys, no NaN, bounded depth)."""
+
+    status = 400
+    reason = "malformed"
+
+
+class TooLarge(CallerError):
+    status = 413
+    reason = "too_large"
+
+
+class Unauthorized(CallerError):
+    status = 401
+    reason = "unauthorized"
+
+
+class Forbidden(CallerError):
+    status = 403
+    reason = "forbidden"
+
+
+class NotFound(CallerError):
+    """There is no such thing in the caller's workspace (or it belongs to another one: nobody learns which)."""
+
+    status = 404
+    reason = "not_found"
+
+
+class Conflict(CallerError):
+    status = 409
+    reason = "conflict"
+
+
+class TooManyRequests(CallerError):
+    status = 429
+    reason = "too_many_requests"
+
+
+class StoreError(MeetlinkError):
+    """The database did not do what was asked."""
+
+
+class LostRace(StoreError):
+    """A conditional write found that somebody else wrote first. Read again and decide anew."""
+
+
+class StoreUnavailable(StoreError):
+    """An outage or throttling of the database. Trying again can help."""
+
+
+class ProviderError(MeetlinkError):
+    """A provider's failure, told without its body, tokens or addresses.
+
+    `reason` is one of the closed list in `docs/callers.md`; `request_id` is the provider's own, for its support.
+    """
+
+    reason = "provider_error"
+
+    def __init__(
+        self,
+        provider: str,
+        what: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(f"{provider}: {what} (status {status}, code {code}, request {request_id})")
+        self.provider = provider
+        self.what = what
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.reason = reason or type(self).reason
+
+
+class ProviderUnavailable(ProviderError):
+    """A definite 'not now': nothing was done. `retry_at` is when the provider wants to be asked again, if it said."""
+
+    reason = "provider_unavailable"
+
+    def __init__(
+        self, provider: str, what: str, *, retry_at: datetime | None = None, **known: str | int | None
+    ) -> None:
+        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+        self.retry_at = retry_at
+
+
+class Ambiguous(ProviderError):
+    """The call may or may not have been done: a timeout, a lost connection, 500, 502, 504, an unreadable answer."""
+
+    reason = "provider_unavailable"
+
+
+class TokenRejected(ProviderError):
+    """The access token was not accepted. Refresh it once and try again."""
+
+    reason = "reconnect_needed"
+
+
+class ReconnectNeeded(ProviderError):
+    """Only the account's owner can help: the grant is dead, or lacks a scope."""
+
+    reason = "reconnect_needed"
+
+
+class MeetingGone(ProviderError):
+    """The provider does not know the meeting (any more)."""
+
+    reason = "meeting_gone"
+
+
+class Rejected(ProviderError):
+    """The provider refuses for good; `advice` tells the host what to do, in one sentence without secrets."""
+
+    reason = "provider_rejected"
+
+    def __init__(self, provider: str, what: str, *, advice: str = "", **known: str | int | None) -> None:
+        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+        self.advice = advice
+
+
+class MailError(MeetlinkError):
+    """A mail was not handed over."""
+
+
+class MailUnavailable(MailError):
+    """Throttled, or no answer. Trying again can help."""
+
+
+class MailRejected(MailError):
+    """The message or its recipient is refused for good."""
