@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-_LINE_BREAKS = str.maketrans(
-    {"\r\n": "\n", "\r": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n", "\v": "\n", "\f": "\n"}
-)
+_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n"))
+# Overrides and isolates reorder what follows them: one name could disguise the rest of a mail.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def clean_lines(text: str, limit: int) -> str:
@@ -16,7 +16,7 @@ def clean_lines(text: str, limit: int) -> str:
     from calendars; they carry no meaning in a title or description, so they go.
     """
     text = text.replace("\r\n", "\n").translate(_LINE_BREAKS)
-    kept = "".join(c for c in text if c == "\n" or c == "\t" or not _is_control(c))
+    kept = "".join(c for c in text if c in "\n\t" or not _is_harmful(c))
     return kept.strip()[:limit].rstrip()
 
 
@@ -25,10 +25,8 @@ def clean_line(text: str, limit: int) -> str:
     return " ".join(clean_lines(text, len(text)).split())[:limit].rstrip()
 
 
-def _is_control(character: str) -> bool:
-    # Cc: controls; Cs: lone surrogates, which UTF-8 cannot carry; Cn: U+FFFF and other non-characters.
-    # Bidirectional overrides reorder what follows them, so one name could disguise the rest of a mail.
-    return (
-        unicodedata.category(character) in ("Cc", "Cs", "Cn")
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
+def _is_harmful(character: str) -> bool:
+    # Cc: controls; Cs: lone surrogates, which UTF-8 cannot carry.
+    if unicodedata.category(character) in ("Cc", "Cs") or character in _BIDI_CONTROLS:
+        return True
+    return 0xFDD0 <= ord(character) <= 0xFDEF or ord(character) & 0xFFFE == 0xFFFE  # non-characters
