@@ -53,12 +53,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One authorization of one provider account. `version` rises with every write and fences stale writers."""
+    """One authorization of one provider account. `version` rises with every write and fences stale writers.
+
+    `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token.
+    """
 
     provider: str
     account: Account
     version: int
-    tokens: Tokens | None = field(repr=False)
+    sealed_tokens: bytes | None = field(repr=False)
     broken_reason: str | None = None
     broken_at: datetime | None = None
 
@@ -103,7 +106,7 @@ def status(connection: Connection | None, grant: Grant | None) -> ConnectionStat
         return ConnectionStatus(ConnectionState.NONE, Reason.NOT_CONNECTED)
     if connection.ended_reason:
         return ConnectionStatus(ConnectionState.NONE, connection.ended_reason)
-    if grant is None or grant.tokens is None or grant.broken_reason:
+    if grant is None or grant.sealed_tokens is None or grant.broken_reason:
         reason = (grant and grant.broken_reason) or Reason.RECONNECT_NEEDED
         return ConnectionStatus(ConnectionState.BROKEN, reason, connection)
     return ConnectionStatus(ConnectionState.CONNECTED, None, connection)

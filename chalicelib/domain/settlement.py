@@ -10,12 +10,11 @@ from chalicelib.domain.meeting import Meeting
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """`settled_revision` is the newest revision that meeting and invitations match; `sequence` the last iTIP number.
+    """`revision` is the one that `meeting` was last judged for: an older one means that its state is out of date.
 
-    `revision` is the one that `meeting` was last judged for: an older one means that its state is out of date.
+    `sequence` is the last iTIP number that was used, `uid` the calendar entry's name for the booking's whole life.
     """
 
-    settled_revision: int = 0
     revision: int = 0
     meeting: Meeting = field(default_factory=Meeting)
     invitations: tuple[Invitation, ...] = ()

@@ -1,0 +1,66 @@
+"""A tenant: its name, its API keys, who administers it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+KEY_PREFIX = "meetlink"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key of a workspace. Only the SHA-256 of its secret is kept: 256 random bits need no slow hash."""
+
+    key_id: str
+    digest: str
+    created_at: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`return_to` is the exact list of addresses that the settings page may send a browser back to."""
+
+    workspace_id: str
+    name: str
+    created_at: datetime
+    keys: tuple[ApiKey, ...] = ()
+    admin_emails: tuple[str, ...] = ()
+    return_to: tuple[str, ...] = ()
+    hold_minutes: int = 15
+    version: int = 0
+
+
+def issue_key(workspace: Workspace, *, now: datetime, note: str = "") -> tuple[Workspace, str]:
+    """The workspace with one more key, and the key itself, which is never to be seen again."""
+    key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    key = ApiKey(key_id, _digest(secret), now, note)
+    text = ".".join((KEY_PREFIX, workspace.workspace_id, key_id, secret))
+    return replace(workspace, keys=(*workspace.keys, key)), text
+
+
+def revoke_key(workspace: Workspace, key_id: str) -> Workspace:
+    """The workspace without that key; unchanged if it has none such."""
+    return replace(workspace, keys=tuple(key for key in workspace.keys if key.key_id != key_id))
+
+
+def workspace_of_key(text: str) -> str | None:
+    """The workspace that a key names; None if the text cannot be a key. Says nothing about the key being valid."""
+    prefix, _, rest = text.partition(".")
+    parts = rest.rsplit(".", 2)
+    return parts[0] if prefix == KEY_PREFIX and len(parts) == 3 and all(parts) else None
+
+
+def accepts(workspace: Workspace, text: str) -> bool:
+    """Whether `text` is one of the workspace's keys."""
+    _, key_id, secret = text.rsplit(".", 2)
+    digest = _digest(secret)
+    return any(k.key_id == key_id and hmac.compare_digest(k.digest, digest) for k in workspace.keys)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

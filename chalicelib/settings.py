@@ -1,0 +1,52 @@
+"""Everything that a deployment can choose. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One deployment's choices; `docs/operators.md` lists every variable.
+
+    `environment` is kept for the addresses and credentials that providers name themselves.
+    """
+
+    stage: str
+    table_prefix: str
+    bookings_stream_arn: str
+    kms_key_id: str
+    secrets_prefix: str
+    mail_from: str
+    mail_name: str
+    mail_configuration_set: str | None
+    public_base_url: str | None
+    environment: Mapping[str, str] = field(repr=False)
+
+    def address(self, provider: str, kind: str, default: str) -> str:
+        """An external address, such as `ZOOM_API_URL`, without a trailing slash. `kind` is `OAUTH` or `API`."""
+        return self.environment.get(f"{provider.upper()}_{kind}_URL", default).rstrip("/")
+
+    def secret(self, name: str) -> str | None:
+        """A secret given directly, as the local stack does; deployments keep them in Secrets Manager."""
+        return self.environment.get(name) or None
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environment`, by default the process's own."""
+    env = dict(os.environ if environment is None else environment)
+    stage = env.get("MEETLINK_STAGE", "dev")
+    return Settings(
+        stage=stage,
+        table_prefix=env.get("MEETLINK_TABLE_PREFIX", f"meetlink-{stage}-"),
+        bookings_stream_arn=env.get("MEETLINK_BOOKINGS_STREAM_ARN", ""),
+        kms_key_id=env.get("MEETLINK_KMS_KEY_ID", f"alias/meetlink-{stage}"),
+        secrets_prefix=env.get("MEETLINK_SECRETS_PREFIX", f"meetlink/{stage}/"),
+        mail_from=env.get("MEETLINK_MAIL_FROM", ""),
+        mail_name=env.get("MEETLINK_MAIL_NAME", "meetlink"),
+        mail_configuration_set=env.get("MEETLINK_MAIL_CONFIGURATION_SET") or None,
+        public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
+        environment=env,
+    )

@@ -1,0 +1,242 @@
+"""Bookings: conditional writes by callers, leases and fenced writes by settlers, the index of due work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.settlement import Settlement
+from chalicelib.errors import LostRace
+from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, milliseconds, translated
+
+LEASE = timedelta(seconds=90)
+"""Longer than any pause between two writes of one settler. Correctness does not hang on it: writes are fenced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A booking as stored: what is wanted and what was reached.
+
+    `settled_revision` is the newest revision that meeting and invitations match.
+    """
+
+    booking: Booking
+    settlement: Settlement
+    settled_revision: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        return self.settled_revision >= self.booking.revision
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A settler's hold on a booking. Writes under an older `fence` are refused."""
+
+    booking: Booking
+    settlement: Settlement
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which bookings to list: by start, in [`starts_from`, `starts_before`), optionally of one host."""
+
+    workspace_id: str
+    starts_from: datetime | None = None
+    starts_before: datetime | None = None
+    calendar_id: str | None = None
+    user_id: str | None = None
+    status: str | None = None
+
+
+class BookingStore:
+    """The bookings table."""
+
+    def get(self, workspace_id: str, booking_id: str) -> Record | None:
+        """The booking, read consistently."""
+        with translated():
+            try:
+                item = BookingItem.get(workspace_id, booking_id, consistent_read=True)
+            except BookingItem.DoesNotExist:
+                return None
+        return _record(item)
+
+    def create(self, booking: Booking, now: datetime) -> None:
+        """Store a new booking, due at once. Raises `LostRace` if the id is taken."""
+        attributes: dict[str, Any] = _desired(booking, now)
+        item = BookingItem(booking.workspace_id, booking.booking_id, **attributes)
+        with translated():
+            item.save(condition=BookingItem.booking_id.does_not_exist())
+
+    def replace(self, booking: Booking, *, over_revision: int, now: datetime) -> None:
+        """Store a caller's change, due at once. Raises `LostRace` if `over_revision` is not the newest any more."""
+        actions = [getattr(BookingItem, name).set(value) for name, value in _desired(booking, now).items()]
+        condition = BookingItem.revision == over_revision
+        with translated():
+            BookingItem(booking.workspace_id, booking.booking_id).update(actions, condition=condition)
+
+    def wake(self, workspace_id: str, booking_id: str, now: datetime) -> None:
+        """Make a parked booking due now. A booking that is settled stays so."""
+        actions = [BookingItem.due_at.set(milliseconds(now))]
+        with suppress(LostRace), translated():
+            BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.due_shard.exists())
+
+    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
+        """Take hold of a booking that needs settling; None if it is settled already or somebody else holds it."""
+        unsettled = BookingItem.revision > BookingItem.settled_revision
+        free = BookingItem.lease_until.does_not_exist() | (BookingItem.lease_until < milliseconds(now))
+        item = BookingItem(workspace_id, booking_id)
+        actions = [BookingItem.fence.set(BookingItem.fence + 1), *_hold(item, now)]
+        try:
+            with translated():
+                item.update(actions, condition=unsettled & free)
+        except LostRace:
+            return None
+        return _claim(item)
+
+    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
+        """Record progress and renew the lease; the answer holds the newest desired state.
+
+        Raises `LostRace` if another settler took over.
+        """
+        item = _item(claim)
+        actions = [BookingItem.observed.set(_encode(settlement)), *_hold(item, now)]
+        with translated():
+            item.update(actions, condition=BookingItem.fence == claim.fence)
+        return _claim(item)
+
+    def settle(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim | None:
+        """Record that the claimed revision is reached and let go.
+
+        If the booking changed meanwhile, what was reached is recorded and the claim is kept, renewed: go on with it.
+        Raises `LostRace` if another settler took over.
+        """
+        actions: list[Action] = [
+            BookingItem.settled_revision.set(claim.booking.revision),
+            BookingItem.due_shard.remove(),
+            BookingItem.due_at.remove(),
+        ]
+        return self._let_go(claim, settlement, actions, now)
+
+    def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
+        """Record what was reached and let go until `until`. Otherwise as `settle`."""
+        return self._let_go(claim, settlement, [BookingItem.due_at.set(milliseconds(until))], now)
+
+    def due(self, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
+        """Keys of bookings in one of `DUE_SHARDS` partitions whose time has come, longest overdue first."""
+        with translated():
+            found = BookingItem.due.query(str(shard), BookingItem.due_at <= milliseconds(now), limit=limit)
+            return [(item.workspace_id, item.booking_id) for item in found]
+
+    def page(self, query: Query, *, limit: int, after: str | None) -> tuple[list[Record], str | None]:
+        """At most `limit` bookings in order of start, after the start key `after`; with the next such key, if any."""
+        keys: list[tuple[str, str, str]] = []
+        for item in self._index(query, after, limit + 1):
+            if len(keys) == limit:
+                return self._read([key[:2] for key in keys]), keys[-1][2]
+            keys.append((query.workspace_id, item.booking_id, item.start_key))
+        return self._read([key[:2] for key in keys]), None
+
+    def upcoming(self, workspace_id: str, user_id: str, now: datetime) -> Iterator[Record]:
+        """Every confirmed booking of a host that is not over."""
+        # A booking that runs now started earlier; nothing longer than a day is worth looking for.
+        query = Query(workspace_id, starts_from=now - timedelta(days=1), user_id=user_id, status="confirmed")
+        after: str | None = None
+        while True:
+            records, after = self.page(query, limit=100, after=after)
+            yield from (record for record in records if record.booking.appointment.ends_at > now)
+            if after is None:
+                return
+
+    def _index(self, query: Query, after: str | None, page_size: int) -> Iterator[BookingItem]:
+        low = after + "\x00" if after else _start_key(query.starts_from, "") if query.starts_from else " "
+        high = _start_key(query.starts_before, "") if query.starts_before else "~"
+        if low > high:
+            return
+        matches: Condition | None = None
+        for attribute, value in ((BookingItem.calendar_id, query.calendar_id), (BookingItem.status, query.status)):
+            if value is not None:
+                matches = (attribute == value) if matches is None else matches & (attribute == value)
+        index, key = BookingItem.by_start, query.workspace_id
+        if query.user_id is not None:
+            index, key = BookingItem.by_host, host_key(query.workspace_id, query.user_id)  # type: ignore[assignment]
+        with translated():
+            yield from index.query(key, BookingItem.start_key.between(low, high), matches, page_size=page_size)
+
+    def _read(self, keys: list[tuple[str, str]]) -> list[Record]:
+        if not keys:
+            return []
+        with translated():
+            items = {item.booking_id: item for item in BookingItem.batch_get(keys, consistent_read=True)}
+        return [_record(items[booking_id]) for _, booking_id in keys if booking_id in items]
+
+    def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Action], now: datetime) -> Claim | None:
+        item = _item(claim)
+        actions = [BookingItem.observed.set(_encode(settlement)), BookingItem.lease_until.remove(), *actions]
+        mine = BookingItem.fence == claim.fence
+        try:
+            with translated():
+                item.update(actions, condition=mine & (BookingItem.revision == claim.booking.revision))
+        except LostRace:
+            return self.save(claim, settlement, now)
+        return None
+
+
+def all_shards() -> range:
+    return range(DUE_SHARDS)
+
+
+def host_key(workspace_id: str, user_id: str) -> str:
+    return f"{workspace_id}#{user_id}"
+
+
+def _start_key(starts_at: datetime, booking_id: str) -> str:
+    return f"{starts_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}#{booking_id}"
+
+
+def _desired(booking: Booking, now: datetime) -> dict[str, str | int]:
+    appointment = booking.appointment
+    return {
+        "revision": booking.revision,
+        "status": booking.status.value,
+        "calendar_id": appointment.calendar_id,
+        "start_key": _start_key(appointment.starts_at, booking.booking_id),
+        "host_key": host_key(booking.workspace_id, booking.host.user_id),
+        "desired": msgspec.json.encode(booking).decode(),
+        "due_shard": due_shard(booking.workspace_id, booking.booking_id),
+        "due_at": milliseconds(now),
+    }
+
+
+def _hold(item: BookingItem, now: datetime) -> list[Action]:
+    # Due again when the lease ends: if this settler dies, the schedule finds the booking.
+    until = milliseconds(now + LEASE)
+    shard = due_shard(item.workspace_id, item.booking_id)
+    return [BookingItem.lease_until.set(until), BookingItem.due_at.set(until), BookingItem.due_shard.set(shard)]
+
+
+def _item(claim: Claim) -> BookingItem:
+    return BookingItem(claim.booking.workspace_id, claim.booking.booking_id)
+
+
+def _encode(settlement: Settlement) -> str:
+    return msgspec.json.encode(settlement).decode()
+
+
+def _record(item: BookingItem) -> Record:
+    settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
+    return Record(msgspec.json.decode(item.desired, type=Booking), settlement, int(item.settled_revision))
+
+
+def _claim(item: BookingItem) -> Claim:
+    record = _record(item)
+    return Claim(record.booking, record.settlement, int(item.fence))

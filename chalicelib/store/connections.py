@@ -1,0 +1,177 @@
+"""Connections and the grants behind them. Tokens stay sealed here; `usecases.tokens` opens them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+from pynamodb.connection import Connection as DynamoConnection
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactGet, TransactWrite
+
+from chalicelib.domain.connection import Account, Connection, Grant
+from chalicelib.errors import LostRace
+from chalicelib.store.tables import ConnectionItem, EphemeralItem, GrantItem, due_shard, milliseconds, translated
+
+REFRESH_LEASE = timedelta(seconds=60)
+"""Longer than a token call's longest time. A refresher that dies delays the others by at most this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _GrantDocument:
+    provider: str
+    account: Account
+    broken_reason: str | None = None
+    broken_at: datetime | None = None
+
+
+class ConnectionStore:
+    """The connections table, and reads that need the grant with it."""
+
+    def get(self, workspace_id: str, user_id: str) -> Connection | None:
+        with translated():
+            try:
+                item = ConnectionItem.get(workspace_id, user_id, consistent_read=True)
+            except ConnectionItem.DoesNotExist:
+                return None
+        return msgspec.json.decode(item.document, type=Connection)
+
+    def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
+        """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
+        with translated(), TransactGet(connection=DynamoConnection()) as transaction:
+            connection = transaction.get(ConnectionItem, workspace_id, user_id)
+            grant = transaction.get(GrantItem, grant_id)
+        try:
+            found = msgspec.json.decode(connection.get().document, type=Connection)
+        except ConnectionItem.DoesNotExist:
+            found = None
+        try:
+            return found, _grant(grant.get())
+        except GrantItem.DoesNotExist:
+            return found, None
+
+    def establish(self, connection: Connection, grant: Grant, *, flow_key: str, now: datetime) -> None:
+        """Store grant and connection and use up the OAuth flow, all or nothing.
+
+        `grant.version` is the version to write; its predecessor must still be current (1: there is none).
+        Raises `LostRace` when the flow is used up or the grant changed meanwhile.
+        """
+        item = _grant_item(grant)
+        with translated(), TransactWrite(connection=DynamoConnection()) as transaction:
+            transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
+            transaction.save(_connection_item(connection))
+            fresh = GrantItem.grant_id.does_not_exist()
+            transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
+
+    def put(self, connection: Connection) -> None:
+        """Replace a row that exists."""
+        with translated(), suppress(LostRace):
+            _connection_item(connection).save(condition=ConnectionItem.user_id.exists())
+
+    def delete(self, workspace_id: str, user_id: str) -> None:
+        with translated():
+            ConnectionItem(workspace_id, user_id, grant_id="", document="").delete()
+
+    def users_of(self, grant_id: str) -> list[tuple[str, str]]:
+        """(workspace, user) of every connection that uses the grant. Eventually consistent, usually within a second."""
+        with translated():
+            return [(item.workspace_id, item.user_id) for item in ConnectionItem.by_grant.query(grant_id)]
+
+
+class GrantStore:
+    """The grants table. Every write of tokens is fenced by `version`."""
+
+    def get(self, grant_id: str) -> Grant | None:
+        with translated():
+            try:
+                item = GrantItem.get(grant_id, consistent_read=True)
+            except GrantItem.DoesNotExist:
+                return None
+        return _grant(item)
+
+    def lease_refresh(self, grant: Grant, now: datetime) -> Grant:
+        """Become the one who refreshes; the answer carries the version to write under.
+
+        Raises `LostRace` if the grant changed or somebody else is refreshing.
+        """
+        item = GrantItem(grant.id)
+        free = GrantItem.lease_until.does_not_exist() | (GrantItem.lease_until < milliseconds(now))
+        actions = [
+            GrantItem.version.set(GrantItem.version + 1),
+            GrantItem.lease_until.set(milliseconds(now + REFRESH_LEASE)),
+        ]
+        with translated():
+            item.update(actions, condition=(GrantItem.version == grant.version) & free)
+        return _grant(item)
+
+    def write(self, grant: Grant) -> Grant:
+        """Store the grant over the version that was read or leased, and end the lease.
+
+        Raises `LostRace` if it is not current any more: a stale refresher's late write changes nothing.
+        """
+        newer = replace(grant, version=grant.version + 1)
+        actions: list[Action] = [
+            GrantItem.version.set(newer.version),
+            GrantItem.document.set(_document(newer)),
+            GrantItem.lease_until.remove(),
+            GrantItem.tokens.remove() if newer.sealed_tokens is None else GrantItem.tokens.set(newer.sealed_tokens),
+        ]
+        with translated():
+            GrantItem(grant.id).update(actions, condition=GrantItem.version == grant.version)
+        return newer
+
+    def release(self, grant: Grant) -> None:
+        """End a lease without a result, so that the next may try at once."""
+        with suppress(LostRace), translated():
+            GrantItem(grant.id).update([GrantItem.lease_until.remove()], condition=GrantItem.version == grant.version)
+
+    def set_due(self, grant_id: str, at: datetime) -> None:
+        """Have the schedule look at the grant at `at` (revoking); a grant that is gone stays so."""
+        actions = [GrantItem.due_shard.set(due_shard(grant_id)), GrantItem.due_at.set(milliseconds(at))]
+        with suppress(LostRace), translated():
+            GrantItem(grant_id).update(actions, condition=GrantItem.grant_id.exists())
+
+    def clear_due(self, grant: Grant) -> None:
+        """Nothing is due any more, unless the grant changed meanwhile."""
+        actions = [GrantItem.due_shard.remove(), GrantItem.due_at.remove()]
+        with suppress(LostRace), translated():
+            GrantItem(grant.id).update(actions, condition=GrantItem.version == grant.version)
+
+    def delete(self, grant: Grant) -> None:
+        """Forget the grant, unless it changed meanwhile (somebody connected the account again)."""
+        with suppress(LostRace), translated():
+            _grant_item(grant).delete(condition=GrantItem.version == grant.version)
+
+    def due(self, shard: int, now: datetime, limit: int) -> list[str]:
+        """Ids of grants in one partition whose time has come."""
+        with translated():
+            found = GrantItem.due.query(str(shard), GrantItem.due_at <= milliseconds(now), limit=limit)
+            return [item.grant_id for item in found]
+
+
+def _connection_item(connection: Connection) -> ConnectionItem:
+    document = msgspec.json.encode(connection).decode()
+    return ConnectionItem(connection.workspace_id, connection.user_id, grant_id=connection.grant_id, document=document)
+
+
+def _document(grant: Grant) -> str:
+    known = _GrantDocument(grant.provider, grant.account, grant.broken_reason, grant.broken_at)
+    return msgspec.json.encode(known).decode()
+
+
+def _grant_item(grant: Grant) -> GrantItem:
+    return GrantItem(grant.id, version=grant.version, document=_document(grant), tokens=grant.sealed_tokens)
+
+
+def _grant(item: GrantItem) -> Grant:
+    known = msgspec.json.decode(item.document, type=_GrantDocument)
+    return Grant(
+        provider=known.provider,
+        account=known.account,
+        version=int(item.version),
+        sealed_tokens=item.tokens,
+        broken_reason=known.broken_reason,
+        broken_at=known.broken_at,
+    )

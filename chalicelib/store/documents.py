@@ -1,0 +1,111 @@
+"""The small tables: calendars, workspaces, and what lives only for minutes (links, flows, sessions)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.domain.calendar import Calendar
+from chalicelib.domain.workspace import Workspace
+from chalicelib.errors import LostRace
+from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, translated
+
+T = TypeVar("T")
+
+
+class CalendarStore:
+    """The calendars table."""
+
+    def get(self, workspace_id: str, calendar_id: str) -> Calendar | None:
+        with translated():
+            try:
+                item = CalendarItem.get(workspace_id, calendar_id, consistent_read=True)
+            except CalendarItem.DoesNotExist:
+                return None
+        return _calendar(item)
+
+    def put(self, calendar: Calendar) -> None:
+        """Create or replace."""
+        document = msgspec.json.encode(calendar).decode()
+        with translated():
+            CalendarItem(calendar.workspace_id, calendar.calendar_id, document=document).save()
+
+    def delete(self, workspace_id: str, calendar_id: str) -> bool:
+        """Whether there was such a calendar."""
+        item = CalendarItem(workspace_id, calendar_id)
+        try:
+            with translated():
+                item.delete(condition=CalendarItem.calendar_id.exists())
+        except LostRace:
+            return False
+        return True
+
+    def page(self, workspace_id: str, *, limit: int, after: str | None) -> tuple[list[Calendar], str | None]:
+        """At most `limit` calendars in order of id, after the id `after`; with the next such id, if there are more."""
+        beyond = CalendarItem.calendar_id > after if after else None
+        with translated():
+            items = list(CalendarItem.query(workspace_id, beyond, limit=limit + 1, consistent_read=True))
+        calendars = [_calendar(item) for item in items[:limit]]
+        return calendars, calendars[-1].calendar_id if len(items) > limit else None
+
+
+class WorkspaceStore:
+    """The workspaces table: profiles and hashed API keys."""
+
+    def get(self, workspace_id: str) -> Workspace | None:
+        with translated():
+            try:
+                item = WorkspaceItem.get(workspace_id, consistent_read=True)
+            except WorkspaceItem.DoesNotExist:
+                return None
+        return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))
+
+    def put(self, workspace: Workspace) -> None:
+        """Create (version 0) or replace the version that was read. Raises `LostRace` if somebody else wrote."""
+        document = msgspec.json.encode(workspace).decode()
+        item = WorkspaceItem(workspace.workspace_id, document=document, version=workspace.version + 1)
+        is_new = workspace.version == 0
+        unread = WorkspaceItem.workspace_id.does_not_exist()
+        condition: Condition = unread if is_new else WorkspaceItem.version == workspace.version
+        with translated():
+            item.save(condition=condition)
+
+
+class EphemeralStore:
+    """Short-lived documents by key. Expired ones are absent, whether or not DynamoDB has deleted them."""
+
+    def put(self, key: str, document: Any, expires_at: datetime) -> None:
+        """Store a new document. Raises `LostRace` if the key is taken."""
+        item = EphemeralItem(key, document=_encode(document), expires_at=int(expires_at.timestamp()))
+        with translated():
+            item.save(condition=EphemeralItem.key.does_not_exist())
+
+    def get(self, key: str, kind: type[T], now: datetime) -> T | None:
+        with translated():
+            try:
+                item = EphemeralItem.get(key, consistent_read=True)
+            except EphemeralItem.DoesNotExist:
+                return None
+        return None if item.expires_at <= now.timestamp() else msgspec.json.decode(item.document, type=kind)
+
+    def take(self, key: str) -> bool:
+        """Delete; True for the one caller that did. This is what makes links and states single use."""
+        item = EphemeralItem(key, document="", expires_at=0)
+        try:
+            with translated():
+                item.delete(condition=EphemeralItem.key.exists())
+        except LostRace:
+            return False
+        return True
+
+
+def _calendar(item: CalendarItem) -> Calendar:
+    return msgspec.json.decode(item.document, type=Calendar)
+
+
+def _encode(document: Any) -> str:
+    return msgspec.json.encode(document).decode()

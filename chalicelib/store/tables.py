@@ -1,0 +1,201 @@
+"""The DynamoDB tables as pynamodb models; `infra/tables.yaml` creates them, and a test holds the two together.
+
+Each row keeps its keys, and what conditions and indexes need, as attributes; the rest is one JSON document.
+`format` is the document's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PynamoDBConnectionError, TransactGetError, TransactWriteError
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+from pynamodb.models import Model
+
+from chalicelib.errors import LostRace, StoreUnavailable
+
+FORMAT = 1
+DUE_SHARDS = 8
+"""Partitions of the index of due work: enough for 8,000 writes a second."""
+
+
+class DueIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Sparse: only rows with work due are in it."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = NumberAttribute(range_key=True)
+
+
+class StartIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    class Meta:
+        index_name = "by_start"
+        projection = IncludeProjection(["calendar_id", "status"])
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    start_key = UnicodeAttribute(range_key=True)
+
+
+class HostIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    class Meta:
+        index_name = "by_host"
+        projection = IncludeProjection(["calendar_id", "status"])
+
+    host_key = UnicodeAttribute(hash_key=True)
+    start_key = UnicodeAttribute(range_key=True)
+
+
+class BookingItem(Model):
+    """Callers write `desired` under a condition on `revision`; settlers write `observed` under one on `fence`.
+
+    So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
+    """
+
+    class Meta:
+        table_name = "bookings"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    booking_id = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    revision = NumberAttribute()
+    settled_revision = NumberAttribute(default=0)
+    status = UnicodeAttribute()
+    calendar_id = UnicodeAttribute()
+    start_key = UnicodeAttribute()
+    host_key = UnicodeAttribute()
+    desired = UnicodeAttribute()
+    observed = UnicodeAttribute(null=True)
+    fence = NumberAttribute(default=0)
+    lease_until = NumberAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = NumberAttribute(null=True)
+
+    due = DueIndex()
+    by_start = StartIndex()
+    by_host = HostIndex()
+
+
+class GrantIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    class Meta:
+        index_name = "by_grant"
+        projection = KeysOnlyProjection()
+
+    grant_id = UnicodeAttribute(hash_key=True)
+
+
+class ConnectionItem(Model):
+    class Meta:
+        table_name = "connections"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    user_id = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    grant_id = UnicodeAttribute()
+    document = UnicodeAttribute()
+
+    by_grant = GrantIndex()
+
+
+class GrantItem(Model):
+    """`version` fences token writes; `lease_until` lets one refresher in at a time."""
+
+    class Meta:
+        table_name = "grants"
+
+    grant_id = UnicodeAttribute(hash_key=True)
+    format = NumberAttribute(default=FORMAT)
+    version = NumberAttribute()
+    document = UnicodeAttribute()
+    tokens = BinaryAttribute(null=True, legacy_encoding=False)
+    lease_until = NumberAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = NumberAttribute(null=True)
+
+    due = DueIndex()
+
+
+class CalendarItem(Model):
+    class Meta:
+        table_name = "calendars"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    calendar_id = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    document = UnicodeAttribute()
+
+
+class WorkspaceItem(Model):
+    class Meta:
+        table_name = "workspaces"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    format = NumberAttribute(default=FORMAT)
+    version = NumberAttribute(default=0)
+    document = UnicodeAttribute()
+
+
+class EphemeralItem(Model):
+    """Links, flows and sessions. `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too."""
+
+    class Meta:
+        table_name = "ephemeral"
+
+    key = UnicodeAttribute(hash_key=True)
+    format = NumberAttribute(default=FORMAT)
+    document = UnicodeAttribute()
+    expires_at = NumberAttribute()
+
+
+MODELS: tuple[type[Model], ...] = (
+    BookingItem,
+    ConnectionItem,
+    GrantItem,
+    CalendarItem,
+    WorkspaceItem,
+    EphemeralItem,
+)
+_NAMES = {model: model.Meta.table_name for model in MODELS}
+
+
+def bind(table_prefix: str) -> None:
+    """Point the models at one deployment's tables. pynamodb keeps the name on the class, so this is per process."""
+    for model, name in _NAMES.items():
+        model.Meta.table_name = table_prefix + name
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """pynamodb's errors as ours: a lost race is told from an outage, as only the former is decided by reading again."""
+    try:
+        yield
+    except (TransactWriteError, TransactGetError) as error:
+        codes = {reason.code for reason in error.cancellation_reasons if reason}
+        if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
+            raise LostRace(str(codes)) from error
+        raise StoreUnavailable(error.cause_response_code or "no answer") from error
+    except PynamoDBConnectionError as error:
+        if error.cause_response_code in ("ConditionalCheckFailedException", "TransactionConflictException"):
+            raise LostRace(error.cause_response_code) from error
+        raise StoreUnavailable(error.cause_response_code or "no answer") from error
+
+
+def due_shard(*key: str) -> str:
+    """The partition of the due index that a row belongs to."""
+    return str(crc32("\0".join(key).encode()) % DUE_SHARDS)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since the Unix epoch: how tables keep times that conditions compare."""
+    return int(moment.timestamp() * 1000)
+
+
+def from_milliseconds(value: float) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)
