@@ -63,10 +63,6 @@ class Vault:
         start = 3 + int.from_bytes(sealed[1:3], "big")
         end = start + _NONCE_BYTES
         wrapped, nonce, ciphertext = sealed[3:start], sealed[start:end], sealed[end:]
-            sealed[3:start],
-            sealed[start : start + _NONCE_BYTES],
-            sealed[start + _NONCE_BYTES :],
-        )
         key = self._cached((owner, wrapped)) or self._unwrap(owner, wrapped)
         try:
             return AESGCM(key.plain).decrypt(nonce, ciphertext, _FORMAT + owner.encode())
