@@ -134,13 +134,13 @@ def change(
     )
     if calendar is None:
         return changed
-    hosted_since = booking.hosted_since if calendar.host.user_id == booking.host.user_id else now
+    same_host = calendar.host.user_id == booking.host.user_id
+    hosted_since = booking.hosted_since if same_host else now
+    eligibility = _eligibility(calendar, connection, hosted_since=hosted_since)
+    if same_host and eligibility is None and calendar.location.type is LocationType.VIDEO:
+        eligibility = booking.eligibility  # A link that the booking has under an earlier connection stays its own.
     return replace(
-        changed,
-        host=calendar.host,
-        location=calendar.location,
-        hosted_since=hosted_since,
-        eligibility=_eligibility(calendar, connection, hosted_since=hosted_since),
+        changed, host=calendar.host, location=calendar.location, hosted_since=hosted_since, eligibility=eligibility
     )
 
 

@@ -45,10 +45,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who signed in at the provider. `id` identifies the account for good; the address is for people."""
+    """Who signed in at the provider. `id` identifies the account for good; the address is for people.
+
+    `organization` is the provider's id of the company that the account belongs to, where it tells one.
+    """
 
     id: str
     email: str
+    organization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,13 +80,15 @@ class Meeting:
 
     `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create which is not
     idempotent may have been sent at that time. `generation` counts the meetings made for this booking: a deleted
-    tag stays taken at some providers. `attempts` counts failed tries in a row.
+    tag stays taken at some providers. `attempts` counts failed tries in a row. `user_id` and `grant_id` tell whose
+    connection made the meeting, or is making it.
     """
 
     state: MeetingState = MeetingState.PENDING
     reason: str | None = None
     detail: str | None = None
     provider: str | None = None
+    user_id: str | None = None
     grant_id: str | None = None
     id: str | None = None
     join_url: str | None = None

@@ -79,14 +79,16 @@ class BookingStore:
 
     def replace(self, booking: Booking, *, over_revision: int, now: datetime) -> None:
         """Store a caller's change, due at once. Raises `LostRace` if `over_revision` is not the newest any more."""
-        actions = [getattr(BookingItem, name).set(value) for name, value in _desired(booking, now).items()]
+        actions: list[Action] = [
+            getattr(BookingItem, name).set(value) for name, value in _desired(booking, now).items()
+        ]
         condition = BookingItem.revision == over_revision
         with translated():
             BookingItem(booking.workspace_id, booking.booking_id).update(actions, condition=condition)
 
     def wake(self, workspace_id: str, booking_id: str, now: datetime) -> None:
         """Make a parked booking due now. A booking that is settled stays so."""
-        actions = [BookingItem.due_at.set(milliseconds(now))]
+        actions: list[Action] = [BookingItem.due_at.set(milliseconds(now))]
         with suppress(LostRace), translated():
             BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.due_shard.exists())
 
@@ -95,7 +97,7 @@ class BookingStore:
         unsettled = BookingItem.revision > BookingItem.settled_revision
         free = BookingItem.lease_until.does_not_exist() | (BookingItem.lease_until < milliseconds(now))
         item = BookingItem(workspace_id, booking_id)
-        actions = [BookingItem.fence.set(BookingItem.fence + 1), *_hold(item, now)]
+        actions: list[Action] = [BookingItem.fence.set(BookingItem.fence + 1), *_hold(item, now)]
         try:
             with translated():
                 item.update(actions, condition=unsettled & free)
@@ -109,7 +111,7 @@ class BookingStore:
         Raises `LostRace` if another settler took over.
         """
         item = _item(claim)
-        actions = [BookingItem.observed.set(_encode(settlement)), *_hold(item, now)]
+        actions: list[Action] = [BookingItem.observed.set(_encode(settlement)), *_hold(item, now)]
         with translated():
             item.update(actions, condition=BookingItem.fence == claim.fence)
         return _claim(item)

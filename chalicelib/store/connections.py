@@ -13,7 +13,15 @@ from pynamodb.transactions import TransactGet, TransactWrite
 
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import ConnectionItem, EphemeralItem, GrantItem, due_shard, milliseconds, translated
+from chalicelib.store.tables import (
+    ConnectionItem,
+    EphemeralItem,
+    GrantItem,
+    due_shard,
+    from_milliseconds,
+    milliseconds,
+    translated,
+)
 
 REFRESH_LEASE = timedelta(seconds=60)
 """Longer than a token call's longest time. A refresher that dies delays the others by at most this."""
@@ -36,7 +44,7 @@ class ConnectionStore:
                 item = ConnectionItem.get(workspace_id, user_id, consistent_read=True)
             except ConnectionItem.DoesNotExist:
                 return None
-        return msgspec.json.decode(item.document, type=Connection)
+        return _connection(item)
 
     def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
@@ -44,7 +52,7 @@ class ConnectionStore:
             connection = transaction.get(ConnectionItem, workspace_id, user_id)
             grant = transaction.get(GrantItem, grant_id)
         try:
-            found = msgspec.json.decode(connection.get().document, type=Connection)
+            found = _connection(connection.get())
         except ConnectionItem.DoesNotExist:
             found = None
         try:
@@ -65,10 +73,12 @@ class ConnectionStore:
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
 
-    def put(self, connection: Connection) -> None:
-        """Replace a row that exists."""
-        with translated(), suppress(LostRace):
-            _connection_item(connection).save(condition=ConnectionItem.user_id.exists())
+    def note_meeting(self, connection: Connection, at: datetime) -> None:
+        """Remember when the connection last made a meeting, unless it was replaced meanwhile."""
+        item = ConnectionItem(connection.workspace_id, connection.user_id)
+        same = ConnectionItem.grant_id == connection.grant_id
+        with suppress(LostRace), translated():
+            item.update([ConnectionItem.last_meeting_at.set(milliseconds(at))], condition=same)
 
     def delete(self, workspace_id: str, user_id: str) -> None:
         with translated():
@@ -98,7 +108,7 @@ class GrantStore:
         """
         item = GrantItem(grant.id)
         free = GrantItem.lease_until.does_not_exist() | (GrantItem.lease_until < milliseconds(now))
-        actions = [
+        actions: list[Action] = [
             GrantItem.version.set(GrantItem.version + 1),
             GrantItem.lease_until.set(milliseconds(now + REFRESH_LEASE)),
         ]
@@ -129,13 +139,13 @@ class GrantStore:
 
     def set_due(self, grant_id: str, at: datetime) -> None:
         """Have the schedule look at the grant at `at` (revoking); a grant that is gone stays so."""
-        actions = [GrantItem.due_shard.set(due_shard(grant_id)), GrantItem.due_at.set(milliseconds(at))]
+        actions: list[Action] = [GrantItem.due_shard.set(due_shard(grant_id)), GrantItem.due_at.set(milliseconds(at))]
         with suppress(LostRace), translated():
             GrantItem(grant_id).update(actions, condition=GrantItem.grant_id.exists())
 
     def clear_due(self, grant: Grant) -> None:
         """Nothing is due any more, unless the grant changed meanwhile."""
-        actions = [GrantItem.due_shard.remove(), GrantItem.due_at.remove()]
+        actions: list[Action] = [GrantItem.due_shard.remove(), GrantItem.due_at.remove()]
         with suppress(LostRace), translated():
             GrantItem(grant.id).update(actions, condition=GrantItem.version == grant.version)
 
@@ -154,6 +164,12 @@ class GrantStore:
 def _connection_item(connection: Connection) -> ConnectionItem:
     document = msgspec.json.encode(connection).decode()
     return ConnectionItem(connection.workspace_id, connection.user_id, grant_id=connection.grant_id, document=document)
+
+
+def _connection(item: ConnectionItem) -> Connection:
+    connection = msgspec.json.decode(item.document, type=Connection)
+    made = from_milliseconds(item.last_meeting_at) if item.last_meeting_at is not None else None
+    return replace(connection, last_meeting_at=made)
 
 
 def _document(grant: Grant) -> str:

@@ -100,6 +100,7 @@ class ConnectionItem(Model):
     format = NumberAttribute(default=FORMAT)
     grant_id = UnicodeAttribute()
     document = UnicodeAttribute()
+    last_meeting_at = NumberAttribute(null=True)
 
     by_grant = GrantIndex()
 

@@ -1,0 +1,163 @@
+"""What settling must do about a booking's meeting: pure decisions from the desired and the observed state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from random import Random
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.connection import Connection, Grant
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
+
+SETTLE_WINDOW = timedelta(seconds=60)
+"""After an unanswered create: longer than the HTTP timeout, a late commit and the lag of a list together."""
+LONGEST_BACKOFF = timedelta(minutes=15)
+RECONNECT_POLL = timedelta(minutes=15)
+"""How often a booking looks whether its account was reconnected. Reconnecting wakes it too; this is the net below."""
+_SHORT_WAIT = timedelta(seconds=20)
+_PATIENT_TRIES = 2
+
+
+class Action(Enum):
+    """A call to the provider."""
+
+    CREATE = auto()
+    UPDATE = auto()
+    DELETE = auto()
+    LOOK_UP = auto()
+
+
+class Access(Enum):
+    """Whether a booking may use a grant: it may; it may when the account is reconnected; never again."""
+
+    OPEN = auto()
+    BROKEN = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a booking can reach of a grant, and why not."""
+
+    access: Access
+    grant: Grant | None = None
+    connection: Connection | None = None
+    reason: MeetingReason = MeetingReason.DISCONNECTED
+
+
+def reach(connection: Connection | None, grant: Grant | None, grant_id: str, since: datetime | None) -> Reach:
+    """The access that `connection` gives to the grant `grant_id`.
+
+    `since` is when the connection must have been made, so that an older booking gets nothing from a later one; None
+    where a meeting exists already and only its upkeep is asked.
+    """
+    if connection is None or connection.grant_id != grant_id:
+        return Reach(Access.ENDED)
+    if connection.ended_reason:
+        return Reach(Access.ENDED, reason=MeetingReason.DEAUTHORIZED)
+    if since is not None and connection.connected_at != since:
+        return Reach(Access.ENDED)
+    if grant is None or grant.sealed_tokens is None or grant.broken_reason:
+        return Reach(Access.BROKEN, grant, connection)
+    return Reach(Access.OPEN, grant, connection)
+
+
+def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> Meeting | Action:
+    """The next step for a booking that wants no meeting (any more). `held` is the access to the one it may have."""
+    over = booking.appointment.ends_at <= now
+    if (meeting.exists or meeting.intent_at) and not over:
+        if held.access is Access.OPEN:
+            return Action.DELETE if meeting.exists else Action.LOOK_UP
+        if held.access is Access.BROKEN:
+            return reconnect_awaited(meeting, now)
+    left = MeetingReason.LEFT_AT_PROVIDER if meeting.exists else None
+    gone = Meeting(generation=meeting.generation, state=MeetingState.REMOVED, reason=left)
+    if booking.location.type is not LocationType.VIDEO:
+        return replace(gone, state=MeetingState.NONE, reason=MeetingReason.LOCATION_NOT_VIDEO)
+    if booking.eligibility is None:
+        return replace(gone, state=MeetingState.NONE, reason=MeetingReason.NOT_CONNECTED)
+    return gone
+
+
+def wanted(
+    booking: Booking, meeting: Meeting, target: Reach, request: MeetingRequest, now: datetime
+) -> Meeting | Action:
+    """The next step for a booking that wants a meeting, given the access to the account that is to make it."""
+    over = booking.appointment.starts_at <= now
+    if meeting.exists:
+        if meeting.fingerprint == request.fingerprint or over:
+            return _ready(meeting)
+        if target.access is Access.OPEN:
+            return Action.UPDATE
+        broken = target.access is Access.BROKEN
+        return reconnect_awaited(meeting, now) if broken else _ready(meeting, MeetingReason.NOT_UPDATABLE)
+    if target.access is Access.ENDED:
+        return Meeting(generation=meeting.generation, state=MeetingState.NONE, reason=target.reason)
+    if over:
+        return failed(meeting, MeetingReason.START_PASSED, "The booking has started; no meeting is made any more.")
+    if target.access is Access.BROKEN:
+        return reconnect_awaited(meeting, now)
+    return Action.LOOK_UP if meeting.intent_at else Action.CREATE
+
+
+def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random) -> Meeting:
+    """After a definite 'not now': a short wait stays `pending`, a longer one is `waiting`.
+
+    Without the provider's word: 5 to 15 seconds at first, then full jitter on a doubling bound of at most 15 minutes.
+    """
+    attempts = meeting.attempts + 1
+    at = retry_at or now + _backoff(attempts, random)
+    patient = attempts <= _PATIENT_TRIES and at - now <= _SHORT_WAIT
+    state = MeetingState.PENDING if patient else MeetingState.WAITING
+    return replace(meeting, state=state, reason=None if patient else reason, attempts=attempts, next_attempt_at=at)
+
+
+def in_doubt(meeting: Meeting, now: datetime) -> Meeting:
+    """After a create without an answer: look again when the settle window is over."""
+    attempts = meeting.attempts + 1
+    state = MeetingState.PENDING if attempts == 1 else MeetingState.WAITING
+    reason = None if attempts == 1 else MeetingReason.PROVIDER_UNAVAILABLE
+    at = (meeting.intent_at or now) + SETTLE_WINDOW
+    return replace(meeting, state=state, reason=reason, attempts=attempts, next_attempt_at=at)
+
+
+def reconnect_awaited(meeting: Meeting, now: datetime) -> Meeting:
+    """Parked until the account is reconnected."""
+    at = now + RECONNECT_POLL
+    return replace(meeting, state=MeetingState.WAITING, reason=MeetingReason.RECONNECT_NEEDED, next_attempt_at=at)
+
+
+def failed(meeting: Meeting, reason: MeetingReason, detail: str) -> Meeting:
+    """Permanent; `detail` says what to do."""
+    return replace(
+        meeting, state=MeetingState.FAILED, reason=reason, detail=detail, next_attempt_at=None, intent_at=None
+    )
+
+
+def rests(meeting: Meeting, now: datetime) -> bool:
+    """Whether the provider is to be left alone for now: it failed for good, or is to be asked again later.
+
+    A reconnected account is noticed without asking the provider, so waiting for one is no rest.
+    """
+    if meeting.state is MeetingState.FAILED:
+        return True
+    parked = meeting.state in (MeetingState.PENDING, MeetingState.WAITING)
+    if not parked or meeting.next_attempt_at is None or meeting.reason == MeetingReason.RECONNECT_NEEDED:
+        return False
+    return meeting.next_attempt_at > now
+
+
+def _ready(meeting: Meeting, reason: MeetingReason | None = None) -> Meeting:
+    return replace(
+        meeting, state=MeetingState.READY, reason=reason, detail=None, attempts=0, next_attempt_at=None, intent_at=None
+    )
+
+
+def _backoff(attempts: int, random: Random) -> timedelta:
+    if attempts == 1:
+        return timedelta(seconds=random.uniform(5, 15))
+    bound = min(15.0 * 2 ** min(attempts, 10), LONGEST_BACKOFF.total_seconds())
+    return timedelta(seconds=random.uniform(5, bound))

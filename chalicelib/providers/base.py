@@ -1,0 +1,125 @@
+"""What a provider declares and can do. The base owns the flow of a call; a provider says what differs.
+
+The interface fits providers with an idempotent create (`idempotent`), without one (`find` by tag instead), without
+an update (`update` raises `MeetingGone`, so a new meeting takes the old one's place), and with keys instead of OAuth.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    ProviderError,
+    ProviderUnavailable,
+    Rejected,
+    TokenRejected,
+)
+from chalicelib.providers.http import Answer, Http, retry_at
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """A provider's OAuth 2.0 (RFC 6749) as it differs from others.
+
+    `scope_sets`: any one of these sets of granted scopes will do; the first is asked for, if `asks_scopes`.
+    `basic_auth`: the client authenticates by HTTP Basic, else in the form. `rotates`: a refresh kills the old token.
+    """
+
+    authorize_path: str
+    token_path: str
+    revoke_path: str | None
+    scope_sets: tuple[frozenset[str], ...]
+    asks_scopes: bool = True
+    basic_auth: bool = True
+    pkce: bool = True
+    rotates: bool = True
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:
+        """What is missing from the set that comes nearest; empty if the granted scopes are enough."""
+        return min((wanted - granted for wanted in self.scope_sets), key=len)
+
+
+class Provider(ABC):
+    """One video-conferencing system. Every call takes the access token of the grant that it acts for.
+
+    All calls raise `ProviderError`s: see `errors` for which means what.
+    """
+
+    name: ClassVar[str]
+    display_name: ClassVar[str]
+    needs: ClassVar[str]
+    oauth: ClassVar[OAuth]
+    oauth_url: ClassVar[str]
+    api_url: ClassVar[str]
+    idempotent: ClassVar[bool]
+
+    def __init__(self, http: Http, clock: Callable[[], datetime], *, oauth_url: str, api_url: str) -> None:
+        self.http = http
+        self.clock = clock
+        self.oauth_address = oauth_url
+        self.api_address = api_url
+
+    @abstractmethod
+    def account(self, token: str) -> Account:
+        """Who the token belongs to."""
+
+    @abstractmethod
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        """Make the meeting. Where `idempotent`, a repeated call answers with the meeting that is there."""
+
+    @abstractmethod
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        """Change the meeting; None if its link stays. Raises `MeetingGone`."""
+
+    @abstractmethod
+    def delete(self, token: str, meeting_id: str) -> None:
+        """Remove the meeting. Raises `MeetingGone` if it is not there: for the caller that is success."""
+
+    @abstractmethod
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        """Every meeting that carries the request's tag."""
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        """The error that this provider means by `answer`, where it differs from what HTTP says. Body before status."""
+        return None
+
+    def request_id(self, answer: Answer) -> str | None:
+        """The provider's own id of the call, for its support."""
+        return None
+
+    def call(self, token: str, method: str, path: str, *, json: Any = None) -> Answer:
+        """One API call; every answer but a success becomes an error."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = self.http.send(self.name, method, self.api_address + path, headers=headers, json=json)
+        if answer.ok:
+            return answer
+        raise self.explain(answer) or self._by_status(answer)
+
+    def _by_status(self, answer: Answer) -> ProviderError:
+        known: dict[str, Any] = {"status": answer.status, "request_id": self.request_id(answer)}
+        what = f"HTTP {answer.status}"
+        match answer.status:
+            case 401:
+                return TokenRejected(self.name, what, **known)
+            case 404 | 410:
+                return MeetingGone(self.name, what, **known)
+            case 429:
+                at = retry_at(answer.headers, self.now())
+                return ProviderUnavailable(self.name, what, retry_at=at, reason="rate_limited", **known)
+            case 503:
+                return ProviderUnavailable(self.name, what, retry_at=retry_at(answer.headers, self.now()), **known)
+            case status if status >= 500 or status < 400:
+                return Ambiguous(self.name, what, **known)
+        return Rejected(self.name, what, **known)
+
+    def now(self) -> datetime:
+        return self.clock().astimezone(UTC)

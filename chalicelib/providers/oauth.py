@@ -1,0 +1,119 @@
+"""OAuth 2.0 with PKCE against any provider: build the redirect, exchange the code, refresh, revoke.
+
+authlib builds the messages. Sending and judging the answers is done here: authlib takes a 429 for a token, and its
+automatic refresh takes no lock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from chalicelib.domain.connection import Tokens
+from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded
+from chalicelib.providers.base import Provider
+from chalicelib.providers.http import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
+
+_DEAD_GRANT = {"invalid_grant", "interaction_required", "consent_required"}
+
+
+def authorization_url(provider: Provider, client_id: str, *, redirect_uri: str, state: str, verifier: str) -> str:
+    """Where to send the browser (RFC 6749, 4.1.1; RFC 7636, 4.3)."""
+    from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+    from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+    oauth = provider.oauth
+    extra = dict(oauth.extra)
+    if oauth.pkce:
+        extra |= {"code_challenge": create_s256_code_challenge(verifier), "code_challenge_method": "S256"}
+    scope = " ".join(sorted(oauth.scope_sets[0])) if oauth.asks_scopes else None
+    address = provider.oauth_address + oauth.authorize_path
+    return str(prepare_grant_uri(address, client_id, "code", redirect_uri, scope, state, **extra))
+
+
+def exchange(
+    provider: Provider, credentials: tuple[str, str], *, code: str, redirect_uri: str, verifier: str
+) -> Tokens:
+    """Tokens for an authorization code. Raises `ReconnectNeeded` if the code is not accepted."""
+    from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+    extra = {"code_verifier": verifier} if provider.oauth.pkce else {}
+    body = prepare_token_request("authorization_code", code=code, redirect_uri=redirect_uri, **extra)
+    return _token_call(provider, credentials, body)
+
+
+def refresh(provider: Provider, credentials: tuple[str, str], tokens: Tokens) -> Tokens:
+    """New tokens; the old refresh token is kept where the answer carries none (RFC 6749, 6).
+
+    Raises `ReconnectNeeded` if the grant is dead, `Ambiguous` if the answer was lost.
+    """
+    from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+    body = prepare_token_request("refresh_token", refresh_token=tokens.refresh_token)
+    new = _token_call(provider, credentials, body)
+    scopes = new.scopes or tokens.scopes
+    return Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.expires_at, scopes)
+
+
+def revoke(provider: Provider, credentials: tuple[str, str], tokens: Tokens) -> None:
+    """End the grant at the provider (RFC 7009); nothing where the provider has no such call.
+
+    A token that is dead already is success. Raises `ProviderUnavailable` or `Ambiguous` when it is to be tried again.
+    """
+    if provider.oauth.revoke_path is None:
+        return
+    answer = _post(provider, credentials, provider.oauth.revoke_path, {"token": tokens.access_token})
+    if answer.status == 429 or answer.status >= 500:
+        raise _unavailable(provider, answer)
+
+
+def _token_call(provider: Provider, credentials: tuple[str, str], body: str) -> Tokens:
+    answer = _post(provider, credentials, provider.oauth.token_path, dict(parse_qsl(body)))
+    if not answer.ok:
+        raise _refused(provider, answer)
+    return _tokens(provider, answer.object(), provider.now())
+
+
+def _post(provider: Provider, credentials: tuple[str, str], path: str, form: dict[str, str]) -> Answer:
+    basic = provider.oauth.basic_auth
+    if not basic:
+        form = form | {"client_id": credentials[0], "client_secret": credentials[1]}
+    return provider.http.send(
+        provider.name,
+        "POST",
+        provider.oauth_address + path,
+        form=form,
+        auth=credentials if basic else None,
+        timeout_seconds=TOKEN_TIMEOUT_SECONDS,
+    )
+
+
+def _refused(provider: Provider, answer: Answer) -> ProviderError:
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    code = error if isinstance(error, str) else None
+    # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
+    reason = answer.body.get("reason") if isinstance(answer.body, dict) else None
+    if code in _DEAD_GRANT or (code == "invalid_request" and reason == "Invalid Token!"):
+        return ReconnectNeeded(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
+    if answer.status in (500, 502, 504):
+        return Ambiguous(provider.name, "the token endpoint failed", status=answer.status)
+    # invalid_client and the like are this deployment's fault, not the grant's: nobody must reconnect for them.
+    return _unavailable(provider, answer, code)
+
+
+def _unavailable(provider: Provider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
+    at = retry_at(answer.headers, provider.now())
+    what = "the token endpoint refuses the request"
+    return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code)
+
+
+def _tokens(provider: Provider, body: dict[str, Any], now: datetime) -> Tokens:
+    access, refresh_token, seconds = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
+    scope = body.get("scope")
+    if not isinstance(access, str) or not access or not isinstance(refresh_token, str | None):
+        raise Ambiguous(provider.name, "the token endpoint answered without a token", status=200)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float | str) or not str(seconds).isdigit():
+        raise Ambiguous(provider.name, "the token endpoint answered without a lifetime", status=200)
+    scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ()
+    return Tokens(access, refresh_token, now + timedelta(seconds=min(int(seconds), 10**8)), scopes)

@@ -1,0 +1,147 @@
+"""Zoom, as a user-managed OAuth app. The rules are from developers.zoom.us/docs/api and its Meetings OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    ProviderError,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    Rejected,
+    TokenRejected,
+)
+from chalicelib.providers.base import OAuth, Provider
+from chalicelib.providers.http import Answer, retry_at
+
+_TOPIC_LIMIT = 200
+_AGENDA_LIMIT = 2000
+_GRANULAR = frozenset(
+    {
+        "meeting:write:meeting",
+        "meeting:update:meeting",
+        "meeting:delete:meeting",
+        "meeting:read:meeting",
+        "meeting:read:list_meetings",
+        "user:read:user",
+    }
+)
+_CLASSIC = frozenset({"meeting:write", "meeting:read", "user:read"})
+# The body's code decides before the status does: Zoom sends 4711 as 400 and as 401.
+_BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
+    "124": (TokenRejected, "the access token is not accepted"),
+    "1001": (ReconnectNeeded, "the user does not exist any more"),
+    "3001": (MeetingGone, "the meeting does not exist"),
+    "4711": (ReconnectNeeded, "a scope is missing"),
+}
+_ADVICE = {
+    "300": "Zoom does not accept the meeting's details. Check the booking's title and times.",
+    "3161": "This Zoom user may not host meetings. Ask the Zoom administrator for a licence or permission.",
+}
+
+
+class Zoom(Provider):
+    """One Zoom user's meetings. Zoom has no idempotent create: the tag stands first in the agenda instead."""
+
+    name = "zoom"
+    display_name = "Zoom"
+    needs = "A Zoom account. Zoom allows 100 new or changed meetings a day for each host."
+    # Scopes are configured on the app at Zoom, not asked for; only their presence is checked.
+    oauth = OAuth(
+        authorize_path="/oauth/authorize",
+        token_path="/oauth/token",  # noqa: S106
+        revoke_path="/oauth/revoke",
+        scope_sets=(_GRANULAR, _CLASSIC),
+        asks_scopes=False,
+    )
+    oauth_url = "https://zoom.us"
+    api_url = "https://api.zoom.us"
+    idempotent = False
+
+    def account(self, token: str) -> Account:
+        body = self.call(token, "GET", "/v2/users/me").object()
+        try:
+            return Account(str(body["id"]), str(body["email"]), body.get("account_id"))
+        except KeyError as error:
+            raise Ambiguous(self.name, "users/me answered without an id") from error
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        # Settings that are not sent follow the host's own. A personal meeting id would be shared by all bookings,
+        # and registration would put a form before the link.
+        body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
+        return _meeting(self.call(token, "POST", "/v2/users/me/meetings", json=body))
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=_body(request))
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        # Zoom would mail the cancellation itself.
+        query = urlencode({"schedule_for_reminder": "false", "cancel_meeting_reminder": "false"})
+        self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}")
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        found: list[str] = []
+        page = ""
+        while True:
+            query = {"type": "scheduled", "page_size": "300"} | ({"next_page_token": page} if page else {})
+            body = self.call(token, "GET", f"/v2/users/me/meetings?{urlencode(query)}").object()
+            for meeting in body.get("meetings", []):
+                if str(meeting.get("agenda", "")).startswith(request.tag):
+                    found.append(str(meeting["id"]))
+            page = body.get("next_page_token") or ""
+            if not page:
+                # The list tells neither passcode nor dial-in numbers.
+                return [_meeting(self.call(token, "GET", f"/v2/meetings/{meeting_id}")) for meeting_id in found]
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        body = answer.body if isinstance(answer.body, dict) else {}
+        code, message = str(body.get("code", "")), str(body.get("message", ""))
+        known: dict[str, Any] = {"status": answer.status, "code": code or None, "request_id": self.request_id(answer)}
+        if "does not contain scopes" in message:
+            code = "4711"
+        if code in _BY_CODE:
+            kind, what = _BY_CODE[code]
+            return kind(self.name, what, **known)
+        if answer.status == 429:
+            at = self._limit_ends(answer)
+            return ProviderUnavailable(self.name, "a rate limit", retry_at=at, reason="rate_limited", **known)
+        if answer.status < 500 and code in _ADVICE:
+            return Rejected(self.name, "the request is refused", advice=_ADVICE[code], **known)
+        return None
+
+    def request_id(self, answer: Answer) -> str | None:
+        return answer.headers.get("x-zm-trackingid")
+
+    def _limit_ends(self, answer: Answer) -> datetime | None:
+        at = retry_at(answer.headers, self.now())
+        if at is None and answer.headers.get("X-RateLimit-Type", "").lower().startswith("daily"):
+            at = self.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return at
+
+
+def _body(request: MeetingRequest) -> dict[str, Any]:
+    minutes = -(-int((request.ends_at - request.starts_at).total_seconds()) // 60)
+    return {
+        "topic": request.title[:_TOPIC_LIMIT],
+        "agenda": f"{request.tag}\n{request.description}".strip()[:_AGENDA_LIMIT],
+        "start_time": request.starts_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "duration": max(minutes, 1),
+        "timezone": request.time_zone,
+    }
+
+
+def _meeting(answer: Answer) -> ProviderMeeting:
+    # start_url lets anyone in as the host: it is left behind here.
+    body = answer.object()
+    if not isinstance(body.get("join_url"), str) or not body.get("id"):
+        raise Ambiguous(Zoom.name, "a meeting without id or link", status=answer.status)
+    numbers = body.get("settings", {}).get("global_dial_in_numbers") or []
+    dial_in = tuple(DialIn(n["number"], n.get("country"), n.get("city")) for n in numbers if n.get("number"))
+    return ProviderMeeting(str(body["id"]), body["join_url"], body.get("password") or None, dial_in)

@@ -1,0 +1,314 @@
+"""Bring a booking's meeting at the provider in line with the booking: at most one meeting, never a lost one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import TypeVar
+
+from chalicelib.domain import plan
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.meeting import (
+    Meeting,
+    MeetingReason,
+    MeetingRequest,
+    MeetingState,
+    ProviderMeeting,
+    tag,
+)
+from chalicelib.domain.plan import Access, Action, Reach
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    MeetlinkError,
+    ProviderError,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    Rejected,
+    TokenRejected,
+)
+from chalicelib.providers.base import Provider
+from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
+from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.usecases.tokens import TokenKeeper
+
+T = TypeVar("T")
+_NEEDED_SECONDS = CALL_TIMEOUT_SECONDS + 3
+_NOTE_EVERY = timedelta(minutes=10)
+
+
+class _OutOfTime(MeetlinkError):
+    """The Lambda might end before the call does; nothing was sent."""
+
+
+class _Superseded(MeetlinkError):
+    """The booking changed before the call was made; nothing was sent."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it."""
+
+    claim: Claim
+    remaining_seconds: Callable[[], float]
+
+    @property
+    def meeting(self) -> Meeting:
+        return self.claim.settlement.meeting
+
+    def put(self, meeting: Meeting) -> None:
+        """The meeting as it is now; whether it is what the booking wants is still open."""
+        self.claim = replace(self.claim, settlement=replace(self.claim.settlement, meeting=meeting))
+
+    def judge(self, meeting: Meeting) -> None:
+        """The meeting as far as it can be brought now for the booking's revision."""
+        settlement = replace(self.claim.settlement, meeting=meeting, revision=self.claim.booking.revision)
+        self.claim = replace(self.claim, settlement=settlement)
+
+    def in_time(self, verb: Callable[[str], T], token: str) -> T:
+        """Call, if this Lambda certainly outlives the call."""
+        if self.remaining_seconds() < _NEEDED_SECONDS:
+            raise _OutOfTime
+        return verb(token)
+
+
+class Meetings:
+    """Takes the steps that `domain.plan` decides. `remaining_seconds` tells how long this Lambda has to live."""
+
+    def __init__(
+        self,
+        bookings: BookingStore,
+        connections: ConnectionStore,
+        tokens: TokenKeeper,
+        providers: Mapping[str, Provider],
+        tag_secret: Callable[[], bytes],
+        clock: Callable[[], datetime],
+        random: Random,
+    ) -> None:
+        self._bookings = bookings
+        self._connections = connections
+        self._tokens = tokens
+        self._providers = providers
+        self._tag_secret = tag_secret
+        self._clock = clock
+        self._random = random
+
+    def advance(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Claim:
+        """The claim with its meeting judged for its booking's revision.
+
+        The result is not stored yet, except for an intent. The booking in the answer may be newer than the one that
+        the meeting was judged for (`settlement.revision`): then go on with it.
+        """
+        work = _Work(claim, remaining_seconds)
+        while True:
+            booking, meeting = work.claim.booking, work.claim.settlement.meeting
+            if plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
+                return work.claim
+            held, target = self._reach(booking, meeting)
+            step = self._decide(booking, meeting, held, target)
+            if isinstance(step, Meeting):
+                work.judge(step)
+                return work.claim
+            try:
+                if self._take(step, work, held, target or held):
+                    return work.claim
+            except _OutOfTime:
+                intent_at = None if step is Action.CREATE else work.meeting.intent_at
+                work.judge(replace(work.meeting, intent_at=intent_at, next_attempt_at=self._clock()))
+                return work.claim
+            except _Superseded:
+                work.put(replace(work.meeting, intent_at=None))
+            except ProviderError as error:
+                work.judge(self._after(error, step, work.meeting))
+                return work.claim
+
+    def _decide(self, booking: Booking, meeting: Meeting, held: Reach, target: Reach | None) -> Meeting | Action:
+        now = self._clock()
+        if target is None:
+            return plan.unwanted(booking, meeting, held, now)
+        if _belongs_to_another(booking, meeting):
+            # The host changed: the old meeting goes, if its account can still be reached, and a new one is made.
+            if held.access is Access.OPEN and (meeting.exists or meeting.intent_at):
+                return Action.DELETE if meeting.exists else Action.LOOK_UP
+            meeting = Meeting(generation=meeting.generation + 1)
+        return plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
+
+    def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
+        """The access to the grant that holds the meeting, and to the one that is to make it (None: unwanted)."""
+        foreign = _belongs_to_another(booking, meeting)
+        eligible = booking.eligibility if booking.wants_video else None
+        target: Reach | None = None
+        if eligible is not None:
+            since = None if meeting.exists and not foreign else eligible.connected_at
+            target = self._ask(booking, booking.host.user_id, eligible.grant_id, since)
+        if meeting.user_id is None or meeting.grant_id is None:
+            return Reach(Access.ENDED), target
+        if target is not None and not foreign:
+            return target, target
+        return self._ask(booking, meeting.user_id, meeting.grant_id, None), target
+
+    def _ask(self, booking: Booking, user_id: str, grant_id: str, since: datetime | None) -> Reach:
+        connection, grant = self._connections.with_grant(booking.workspace_id, user_id, grant_id)
+        return plan.reach(connection, grant, grant_id, since)
+
+    def _take(self, step: Action, work: _Work, held: Reach, target: Reach) -> bool:
+        """Take a step; True if the meeting is then as the booking wants it, False if there is more to decide."""
+        match step:
+            case Action.CREATE:
+                return self._create(work, target)
+            case Action.UPDATE:
+                return self._update(work, target)
+            case Action.DELETE:
+                return self._delete(work, held)
+            case Action.LOOK_UP:
+                return self._look_up(work, held)
+
+    def _create(self, work: _Work, reach: Reach) -> bool:
+        booking, meeting = work.claim.booking, work.meeting
+        if _belongs_to_another(booking, meeting):
+            meeting = Meeting(generation=meeting.generation + 1)
+        provider = self._provider(reach)
+        grant_id = reach.grant.id if reach.grant else None
+        started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
+        request = self._request(booking, started)
+
+        def create(token: str) -> ProviderMeeting:
+            work.put(started)
+            if not provider.idempotent:
+                self._intend(work)
+            return provider.create(token, request)
+
+        work.judge(_filled(started, self._call(work, reach, create), request))
+        self._note(reach)
+        return True
+
+    def _intend(self, work: _Work) -> None:
+        """Write down, durably and before the call, that a meeting may come to exist.
+
+        Just before the call, with the token at hand: the settle window counts from here. Raises `_Superseded` if the
+        booking changed meanwhile.
+        """
+        revision, now = work.claim.booking.revision, self._clock()
+        work.put(replace(work.meeting, state=MeetingState.PENDING, intent_at=now))
+        work.claim = self._bookings.save(work.claim, work.claim.settlement, now)
+        if work.claim.booking.revision != revision:
+            raise _Superseded
+
+    def _update(self, work: _Work, reach: Reach) -> bool:
+        meeting, provider = work.meeting, self._provider(reach)
+        request = self._request(work.claim.booking, meeting)
+        try:
+            moved = self._call(work, reach, lambda token: provider.update(token, str(meeting.id), request))
+        except MeetingGone:
+            # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
+            work.put(Meeting(generation=meeting.generation + 1))
+            return False
+        same = ProviderMeeting(str(meeting.id), str(meeting.join_url), meeting.passcode, meeting.dial_in)
+        work.judge(_filled(meeting, moved or same, request))
+        return True
+
+    def _delete(self, work: _Work, reach: Reach) -> bool:
+        self._remove(work, reach, self._provider(reach), str(work.meeting.id))
+        work.put(Meeting(generation=work.meeting.generation + 1))
+        return False
+
+    def _look_up(self, work: _Work, reach: Reach) -> bool:
+        """After a create without an answer: adopt what it left behind, or learn that there is nothing."""
+        meeting, now = work.meeting, self._clock()
+        if meeting.intent_at and now < meeting.intent_at + plan.SETTLE_WINDOW:
+            raise Ambiguous(str(meeting.provider), "the settle window is still open")
+        provider, request = self._provider(reach), self._request(work.claim.booking, meeting)
+        found = self._call(work, reach, lambda token: provider.find(token, request))
+        for extra in found[1:]:
+            self._remove(work, reach, provider, extra.id)
+        settled = replace(meeting, intent_at=None)
+        if found:
+            # It may have been asked for with an older content: without a fingerprint it is brought up to date.
+            settled = replace(_filled(settled, found[0], request), fingerprint=None)
+        work.put(settled)
+        return False
+
+    def _remove(self, work: _Work, reach: Reach, provider: Provider, meeting_id: str) -> None:
+        try:
+            self._call(work, reach, lambda token: provider.delete(token, meeting_id))
+        except MeetingGone:
+            return
+
+    def _call(self, work: _Work, reach: Reach, verb: Callable[[str], T]) -> T:
+        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
+        if reach.grant is None:
+            raise ReconnectNeeded("unknown", "the grant is gone")
+        token = self._tokens.access_token(reach.grant)
+        try:
+            try:
+                return work.in_time(verb, token)
+            except TokenRejected:
+                token = self._tokens.access_token(reach.grant, rejected=token)
+                return work.in_time(verb, token)
+        except (TokenRejected, ReconnectNeeded) as error:
+            self._tokens.break_grant(reach.grant.id, token=token)
+            raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error
+
+    def _after(self, error: ProviderError, step: Action, meeting: Meeting) -> Meeting:
+        """The meeting's state after a call that failed."""
+        now = self._clock()
+        if isinstance(error, Ambiguous) and meeting.intent_at:
+            return plan.in_doubt(meeting, now)
+        if step is Action.CREATE:
+            meeting = replace(meeting, intent_at=None)  # Every other error is definite: nothing was made.
+        if isinstance(error, ReconnectNeeded):
+            return plan.reconnect_awaited(meeting, now)
+        if isinstance(error, Rejected):
+            detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
+            return plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
+        at = error.retry_at if isinstance(error, ProviderUnavailable) else None
+        return plan.postponed(meeting, error.reason, at, now, self._random)
+
+    def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
+        appointment = booking.appointment
+        return MeetingRequest(
+            tag=tag(self._tag_secret(), booking.workspace_id, booking.booking_id, meeting.generation),
+            title=appointment.title,
+            description=appointment.description,
+            starts_at=appointment.starts_at,
+            ends_at=appointment.ends_at,
+            time_zone=appointment.time_zone,
+        )
+
+    def _provider(self, reach: Reach) -> Provider:
+        name = reach.grant.provider if reach.grant else "unknown"
+        provider = self._providers.get(name)
+        if provider is None:
+            raise ProviderUnavailable(name, "this deployment does not know the provider")
+        return provider
+
+    def _note(self, reach: Reach) -> None:
+        connection, now = reach.connection, self._clock()
+        if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
+            self._connections.note_meeting(connection, now)
+
+
+def _belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
+    if meeting.grant_id is None or booking.eligibility is None:
+        return False
+    return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
+
+
+def _filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
+    return replace(
+        meeting,
+        state=MeetingState.READY,
+        reason=None,
+        detail=None,
+        attempts=0,
+        next_attempt_at=None,
+        id=made.id,
+        join_url=made.join_url,
+        passcode=made.passcode,
+        dial_in=made.dial_in,
+        fingerprint=request.fingerprint,
+        intent_at=None,
+    )

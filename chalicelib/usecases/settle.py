@@ -1,0 +1,65 @@
+"""Settle a booking: make the outside world (meeting, invitations) match its newest revision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.errors import LostRace
+from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.usecases.invite import Inviter
+from chalicelib.usecases.meet import Meetings
+
+
+class Settler:
+    """One booking at a time. Safe to call for any booking, any number of times, from anywhere."""
+
+    def __init__(
+        self, bookings: BookingStore, meetings: Meetings, inviter: Inviter, clock: Callable[[], datetime]
+    ) -> None:
+        self._bookings = bookings
+        self._meetings = meetings
+        self._inviter = inviter
+        self._clock = clock
+
+    def settle(self, workspace_id: str, booking_id: str, remaining_seconds: Callable[[], float]) -> datetime | None:
+        """Do what can be done now; the answer is when to go on, None when nothing is left or somebody else is at it.
+
+        Raises `StoreUnavailable` only: whatever else goes wrong is written on the booking.
+        """
+        claim = self._bookings.lease(workspace_id, booking_id, self._clock())
+        try:
+            while claim is not None:
+                claim, again_at = self._pass(claim, remaining_seconds)
+                if claim is None:
+                    return again_at
+        except LostRace:
+            return None  # Another settler took over after our lease ended; it knows what we wrote.
+        return None
+
+    def _pass(self, claim: Claim, remaining_seconds: Callable[[], float]) -> tuple[Claim | None, datetime | None]:
+        """One round for the claim's revision: a claim to go on with, or when to come back."""
+        claim = self._meetings.advance(claim, remaining_seconds)
+        if claim.booking.revision != claim.settlement.revision:
+            return claim, None
+        revision = claim.booking.revision
+        delivery = self._inviter.deliver(claim)
+        claim = delivery.claim
+        if claim.booking.revision != revision:
+            return claim, None
+        again_at = _earliest(_next_attempt(claim.settlement.meeting, self._clock()), delivery.again_at)
+        if again_at is None:
+            return self._bookings.settle(claim, claim.settlement, self._clock()), None
+        return self._bookings.park(claim, claim.settlement, again_at, self._clock()), again_at
+
+
+def _next_attempt(meeting: Meeting, now: datetime) -> datetime | None:
+    if meeting.state not in (MeetingState.PENDING, MeetingState.WAITING):
+        return None
+    return meeting.next_attempt_at or now
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if known else None

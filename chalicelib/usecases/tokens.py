@@ -1,0 +1,122 @@
+"""Access tokens that work: refreshed by one at a time, stored before they are used, never lost to a race."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.domain.connection import Grant, Reason, Tokens
+from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded
+from chalicelib.providers import oauth
+from chalicelib.providers.base import Provider
+from chalicelib.store.connections import GrantStore
+from chalicelib.store.secrets import Secrets
+from chalicelib.store.vault import Vault
+
+_POLL_SECONDS = 0.25
+_PATIENCE_SECONDS = 20.0
+"""How long to wait for another's refresh: a little longer than a slow one takes."""
+
+
+class TokenKeeper:
+    """Gives out access tokens of grants. `sleep` is injected so that tests need not wait."""
+
+    def __init__(
+        self,
+        grants: GrantStore,
+        vault: Vault,
+        providers: Mapping[str, Provider],
+        secrets: Secrets,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._grants = grants
+        self._vault = vault
+        self._providers = providers
+        self._secrets = secrets
+        self._clock = clock
+        self._sleep = sleep
+
+    def seal(self, grant: Grant, tokens: Tokens) -> Grant:
+        """The grant with these tokens and a clean bill of health; not stored yet."""
+        sealed = self._vault.seal(grant.id, msgspec.json.encode(tokens))
+        return replace(grant, sealed_tokens=sealed, broken_reason=None, broken_at=None)
+
+    def open(self, grant: Grant) -> Tokens:
+        """The grant's tokens. Raises `ReconnectNeeded` if it has none that could work."""
+        if grant.sealed_tokens is None or grant.broken_reason:
+            raise ReconnectNeeded(grant.provider, "the grant is broken")
+        return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
+
+    def access_token(self, grant: Grant, *, rejected: str | None = None) -> str:
+        """A fresh access token, not the `rejected` one.
+
+        Raises `ReconnectNeeded` if the grant is dead, `ProviderUnavailable` if no refresh is to be had now.
+        """
+        waited = 0.0
+        current = grant
+        while True:
+            tokens = self.open(current)
+            if tokens.is_fresh(self._clock()) and tokens.access_token != rejected:
+                return tokens.access_token
+            try:
+                leased = self._grants.lease_refresh(current, self._clock())
+                return self._refresh(leased, self.open(leased)).access_token
+            except LostRace:
+                # Somebody refreshed or is refreshing: what they store is as good for us.
+                if waited >= _PATIENCE_SECONDS:
+                    raise ProviderUnavailable(grant.provider, "another refresh takes long") from None
+            stored = self._grants.get(grant.id)
+            if stored is None:
+                raise ReconnectNeeded(grant.provider, "the grant is gone")
+            if stored.version == current.version:
+                self._sleep(_POLL_SECONDS)
+                waited += _POLL_SECONDS
+            current = stored
+
+    def break_grant(self, grant_id: str, reason: str = Reason.RECONNECT_NEEDED, *, token: str | None = None) -> None:
+        """Mark the grant as dead, unless its tokens changed since `token` was given out."""
+        grant = self._grants.get(grant_id)
+        if grant is None or grant.broken_reason or grant.sealed_tokens is None:
+            return
+        if token is not None and self.open(grant).access_token != token:
+            return
+        try:
+            self._grants.write(replace(grant, broken_reason=reason, broken_at=self._clock()))
+        except LostRace:
+            return  # Refreshed or reconnected meanwhile: not broken by what we saw.
+
+    def _refresh(self, leased: Grant, tokens: Tokens) -> Tokens:
+        """Refresh under the lease. Raises `LostRace` if the lease was overtaken before the result was stored."""
+        provider = self._providers[leased.provider]
+        credentials = self._secrets.credentials(leased.provider)
+        if credentials is None:
+            self._grants.release(leased)
+            raise ProviderUnavailable(leased.provider, "this deployment has no credentials for it")
+        pair = (credentials.client_id, credentials.client_secret)
+        try:
+            new = self._call(provider, pair, tokens)
+        except ReconnectNeeded:
+            self._judge_dead(leased)
+            raise
+        except (Ambiguous, ProviderUnavailable):
+            self._grants.release(leased)
+            raise
+        self._grants.write(self.seal(leased, new))
+        return new
+
+    def _call(self, provider: Provider, pair: tuple[str, str], tokens: Tokens) -> Tokens:
+        try:
+            return oauth.refresh(provider, pair, tokens)
+        except Ambiguous:
+            # The answer was lost. If the request was too, the old refresh token still works; if it was not, the
+            # provider says so now, and the grant is dead: zoom.us devforum 10375. One try, never a loop.
+            return oauth.refresh(provider, pair, tokens)
+
+    def _judge_dead(self, leased: Grant) -> None:
+        """`invalid_grant` breaks the grant only if nobody changed it since the lease: raises `LostRace` otherwise."""
+        self._grants.write(replace(leased, broken_reason=Reason.RECONNECT_NEEDED, broken_at=self._clock()))
