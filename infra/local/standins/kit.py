@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 from flask import Blueprint, Flask, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Faults:
             return list(self._calls)
 
 
-class LostAnswer(ConnectionError):  # noqa: N818  -- an event on demand, not a fault of the stand-in
+class LostAnswer(ConnectionError):
     """The answer is lost; being a ConnectionError, it makes werkzeug close the socket without a word."""
 
     def __init__(self, error: str) -> None:
@@ -216,7 +217,10 @@ class _Faulty:
         return response
 
     def _work(self, environ: WSGIEnvironment) -> Response:
-        return Response.from_app(self._app, environ, buffered=True)
+        body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+        response = Response(body, status)
+        response.headers = headers  # not through the constructor, which would add a type to an empty 204
+        return response
 
 
 def install(app: Flask, faults: Faults) -> None:

@@ -1,0 +1,55 @@
+"""What scripts use to look behind the scenes and to play Zoom's part: /_admin, beside the kit's faults and calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from infra.local.standins.kit import ADMIN_PREFIX
+from infra.local.standins.zoom.bodies import instant
+from infra.local.standins.zoom.current import current_zoom
+
+blueprint = Blueprint("admin", __name__, url_prefix=ADMIN_PREFIX)
+
+
+@blueprint.get("/meetings")
+def list_meetings() -> dict[str, Any]:
+    """Everybody's live meetings, without links or passcodes; `refresh_calls` beside them."""
+    zoom = current_zoom()
+    meetings = [
+        {
+            "id": meeting.id,
+            "user_id": meeting.host_user_id,
+            "topic": meeting.topic,
+            "agenda": meeting.agenda,
+            "start_time": instant(meeting.start_time),
+            "duration": meeting.duration,
+        }
+        for meeting in zoom.meetings.values()
+    ]
+    return {"meetings": meetings, "refresh_calls": zoom.refresh_calls}
+
+
+@blueprint.post("/reset")
+def reset() -> tuple[str, int]:
+    """Forget everything but accounts and settings."""
+    current_zoom().reset()
+    return "", 204
+
+
+@blueprint.post("/deauthorize")
+def deauthorize() -> tuple[dict[str, Any], int]:
+    """Remove the app for {"user_id"}; `delivered` tells how the event was answered, null if it was not."""
+    zoom, body = current_zoom(), request.get_json(silent=True)
+    user_id = body.get("user_id") if isinstance(body, dict) else None
+    if user_id not in zoom.accounts:
+        return {"error": "no such user_id"}, 404
+    delivery = zoom.deauthorize(user_id)
+    return {"delivered": delivery.status if delivery else None}, 200
+
+
+@blueprint.post("/validate-webhook")
+def validate_webhook() -> dict[str, Any]:
+    """Ask the receiver of events to prove that it knows the secret."""
+    return {"valid": current_zoom().validate_url()}

@@ -1,0 +1,50 @@
+"""Zoom's rate limits: creates and updates per host and day, calls per account and second.
+
+Source: https://developers.zoom.us/docs/api/rest/rate-limits/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+
+from infra.local.standins.kit import Clock
+from infra.local.standins.zoom.errors import daily_limit_reached, too_many_per_second
+
+
+class Limits:
+    """Counts calls; `qps` None leaves calls per second unlimited."""
+
+    def __init__(self, clock: Clock, daily_limit: int, qps: int | None) -> None:
+        self.daily_limit = daily_limit
+        self.qps = qps
+        self._clock = clock
+        self._days: Counter[tuple[str, date]] = Counter()
+        self._seconds: dict[str, tuple[int, int]] = {}
+
+    def count_call(self, account_id: str, category: str) -> None:
+        """Count a call of any kind; raises ApiError 429 beyond `qps` in one second."""
+        if self.qps is None:
+            return
+        now = int(self._clock().timestamp())
+        second, calls = self._seconds.get(account_id, (now, 0))
+        calls = calls + 1 if second == now else 1
+        if calls > self.qps:
+            raise too_many_per_second(self.qps, category, now + 1)
+        self._seconds[account_id] = (now, calls)
+
+    def check_day(self, user_id: str, category: str) -> None:
+        """Raise ApiError 429 if the host's creates and updates of the UTC day are used up."""
+        today = self._clock().date()
+        if self._days[user_id, today] >= self.daily_limit:
+            midnight = datetime.combine(today + timedelta(days=1), time(), tzinfo=UTC)
+            raise daily_limit_reached(self.daily_limit, category, midnight)
+
+    def count_write(self, user_id: str) -> None:
+        """Count a create or update that succeeded."""
+        self._days[user_id, self._clock().date()] += 1
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self._days.clear()
+        self._seconds.clear()
