@@ -1,0 +1,27 @@
+"""The facts of the local stack that the console's pages and scripts need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was set up when the local stack started.
+
+    Addresses carry no trailing slash. `verified_senders` are SES identities: whole addresses, or domains, which cover
+    their subdomains. `zoom_email` and `zoom_password` sign in at the stand-in provider; empty means: nothing to show.
+    """
+
+    app_url: str
+    console_url: str
+    workspace_id: str
+    api_key: str
+    user_id: str
+    host_name: str
+    host_email: str
+    calendar_id: str
+    zoom_url: str
+    zoom_email: str = ""
+    zoom_password: str = ""
+    verified_senders: frozenset[str] = frozenset()
