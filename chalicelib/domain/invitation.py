@@ -50,7 +50,7 @@ class Invite:
     """One mail to one recipient: everything that composing it needs. Texts are already clean.
 
     `attendees` are those whom the recipient may see, the recipient included, host first. `link_follows` says that
-    the video link is not there yet and will come in an update.
+    the video link is not there yet and will come in an update; `is_update` that the recipient was mailed before.
     """
 
     workspace_id: str
@@ -71,6 +71,7 @@ class Invite:
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
     link_follows: bool = False
+    is_update: bool = False
 
     @property
     def content(self) -> str:
@@ -116,15 +117,22 @@ def outstanding(
     A mail whose sending was begun and never confirmed goes again under its own number, so that calendars show one
     entry. Nobody is invited to what is already over.
     """
-    known = {invitation.email: invitation for invitation in invitations}
+    known = {address_key(invitation.email): invitation for invitation in invitations}
     wanted = [] if booking.is_cancelled else parties(booking)
     invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in wanted]
     if booking.appointment.ends_at <= now:
-        invites = [invite for invite in invites if invite.recipient.email in known]
-    uninvited = [i for i in invitations if i.email not in {party.email for party in wanted} and _was_invited(i)]
+        invites = [invite for invite in invites if address_key(invite.recipient.email) in known]
+    still_wanted = {address_key(party.email) for party in wanted}
+    uninvited = [i for i in invitations if address_key(i.email) not in still_wanted and _was_invited(i)]
     invites += [_invite(booking, meeting, Method.CANCEL, _party(i), uid=uid, now=now) for i in uninvited]
-    numbered = (_number(invite, known.get(invite.recipient.email), sequence) for invite in invites)
+    numbered = (_number(invite, known.get(address_key(invite.recipient.email)), sequence) for invite in invites)
     return [invite for invite in numbered if invite is not None]
+
+
+def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, now: datetime) -> Invite:
+    """The host's calendar entry as it is now."""
+    method = Method.CANCEL if booking.is_cancelled else Method.REQUEST
+    return replace(_invite(booking, meeting, method, parties(booking)[0], uid=uid, now=now), sequence=sequence)
 
 
 def parties(booking: Booking) -> list[Party]:
@@ -134,8 +142,13 @@ def parties(booking: Booking) -> list[Party]:
     guests = [Party(Role.GUEST, g.name, g.email, g.time_zone or zone) for g in booking.appointment.guests]
     unique: dict[str, Party] = {}
     for party in [host, *guests]:
-        unique.setdefault(party.email.casefold(), party)
+        unique.setdefault(address_key(party.email), party)
     return list(unique.values())
+
+
+def address_key(email: str) -> str:
+    """Equal for two spellings of one mailbox: no provider of note tells upper from lower case."""
+    return email.casefold()
 
 
 def _party(invitation: Invitation) -> Party:
@@ -149,9 +162,9 @@ def _was_invited(invitation: Invitation) -> bool:
 
 def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | None:
     if last is None or last.content != invite.content:
-        return replace(invite, sequence=sequence)
+        return replace(invite, sequence=sequence, is_update=last is not None)
     if last.state is InvitationState.SENDING:
-        return replace(invite, sequence=last.sequence)
+        return replace(invite, sequence=last.sequence, is_update=last.sequence > 0)
     return None
 
 

@@ -56,14 +56,14 @@ def refresh(provider: Provider, credentials: tuple[str, str], tokens: Tokens) ->
     return Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.expires_at, scopes)
 
 
-def revoke(provider: Provider, credentials: tuple[str, str], tokens: Tokens) -> None:
+def revoke(provider: Provider, credentials: tuple[str, str], access_token: str) -> None:
     """End the grant at the provider (RFC 7009); nothing where the provider has no such call.
 
     A token that is dead already is success. Raises `ProviderUnavailable` or `Ambiguous` when it is to be tried again.
     """
     if provider.oauth.revoke_path is None:
         return
-    answer = _post(provider, credentials, provider.oauth.revoke_path, {"token": tokens.access_token})
+    answer = _post(provider, credentials, provider.oauth.revoke_path, {"token": access_token})
     if answer.status == 429 or answer.status >= 500:
         raise _unavailable(provider, answer)
 

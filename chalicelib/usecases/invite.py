@@ -12,12 +12,14 @@ from chalicelib.domain.invitation import (
     Invitation,
     InvitationState,
     Invite,
+    address_key,
+    host_invite,
     outstanding,
     release_at,
 )
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import MailRejected, MailUnavailable
-from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.store.bookings import BookingStore, Claim, Record
 
 _RETRY = timedelta(seconds=30)
 
@@ -101,6 +103,13 @@ class Inviter:
         )
 
 
+def current_invite(record: Record, domain_name: str, now: datetime) -> Invite:
+    """The calendar entry of a booking as its host has it, or would get it now."""
+    booking, settlement = record.booking, record.settlement
+    uid = settlement.uid or _uid(booking.workspace_id, booking.booking_id, domain_name)
+    return host_invite(booking, settlement.meeting, uid=uid, sequence=max(settlement.sequence, 0), now=now)
+
+
 def _with(claim: Claim, invite: Invite, state: InvitationState, at: datetime | None, message_id: str | None) -> Claim:
     done = replace(_invitation(invite, state), sent_at=at, message_id=message_id)
     return replace(claim, settlement=replace(claim.settlement, invitations=_put(claim.settlement.invitations, done)))
@@ -112,8 +121,9 @@ def _invitation(invite: Invite, state: InvitationState) -> Invitation:
 
 
 def _put(invitations: tuple[Invitation, ...], one: Invitation) -> tuple[Invitation, ...]:
-    if any(known.email == one.email for known in invitations):
-        return tuple(one if known.email == one.email else known for known in invitations)
+    key = address_key(one.email)
+    if any(address_key(known.email) == key for known in invitations):
+        return tuple(one if address_key(known.email) == key else known for known in invitations)
     return (*invitations, one)
 
 

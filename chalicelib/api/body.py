@@ -1,0 +1,95 @@
+"""Request bodies: strict JSON first, then the declared form. Nothing malformed gets further than here."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from chalicelib.errors import FieldError, InvalidInput, Malformed, TooLarge
+
+T = TypeVar("T")
+BODY_LIMIT = 64 * 1024
+_DEPTH_LIMIT = 20
+_DIGITS_LIMIT = 18
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+
+
+def read(raw: bytes, kind: type[T]) -> T:
+    """The body as `kind`. Raises `TooLarge`, `Malformed` or `InvalidInput`, which says where and what."""
+    try:
+        return msgspec.convert(parse(raw), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("The request has a wrong field.", errors=[_field_error(str(error))]) from None
+
+
+def parse(raw: bytes) -> Any:
+    """The JSON value (RFC 8259) of at most 64 kB: no duplicate names, no NaN, bounded depth and numbers."""
+    if len(raw) > BODY_LIMIT:
+        raise TooLarge(f"The body has {len(raw)} bytes; at most {BODY_LIMIT} are accepted.")
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            parse_float=_number,
+        )
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    except RecursionError:
+        raise Malformed(f"The body is nested deeper than {_DEPTH_LIMIT} levels.") from None
+    except ValueError:
+        raise Malformed("The body is not JSON.") from None
+    return _walk(value, _DEPTH_LIMIT)
+
+
+def _walk(value: Any, levels: int) -> Any:
+    """The value without lone surrogates, which no table and no mail can carry."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        raise Malformed(f"The body is nested deeper than {_DEPTH_LIMIT} levels.")
+    if isinstance(value, list):
+        return [_walk(one, levels - 1) for one in value]
+    return {_walk(name, levels): _walk(one, levels - 1) for name, one in value.items()}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Malformed("An object in the body names a member twice.")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS_LIMIT:
+        raise Malformed("A number in the body has too many digits.")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise Malformed("A number in the body is too large.")
+    return value
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise Malformed("NaN and Infinity are not JSON.")
+
+
+def _field_error(message: str) -> FieldError:
+    at = _AT.search(message)
+    path = at["path"] if at else ""
+    # msgspec says `$.guests[0].email`; a JSON pointer (RFC 6901) says `/guests/0/email`.
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path.replace("[...]", "/*")).replace(".", "/")
+    missing = re.match(r"Object missing required field `(\w+)`", message)
+    if missing:
+        return FieldError(f"{pointer}/{missing[1]}", "This field is required.")
+    return FieldError(pointer, (message[: at.start()] if at else message) + ".")

@@ -1,0 +1,195 @@
+"""The forms of requests. They validate, and the API's description is made from them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chalicelib.domain.booking import Appointment, Guest
+from chalicelib.domain.calendar import Host, Location, LocationType
+from chalicelib.domain.text import clean_line, clean_lines
+from chalicelib.errors import FieldError, InvalidInput
+
+ID_PATTERN = r"^[A-Za-z0-9._:\-]{1,128}$"
+# ASCII before the @, as SES requires; the domain may be international and is mailed in its ASCII form (RFC 5891).
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_][\w-]{0,61}[^\W_]")
+_EMAIL_LIMIT = 254
+_LONGEST = timedelta(days=7)
+
+Id = Annotated[str, Meta(pattern=ID_PATTERN, description="1 to 128 of A-Z a-z 0-9 . _ : -", examples=["b-42"])]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset", examples=["2027-01-05T15:00:00Z"])]
+Zone = Annotated[str, Meta(max_length=64, description="IANA time zone, for display", examples=["Europe/Berlin"])]
+Email = Annotated[str, Meta(max_length=_EMAIL_LIMIT, examples=["guest@example.com"])]
+Name = Annotated[str, Meta(max_length=2000)]
+Title = Annotated[str, Meta(max_length=2000, examples=["Introduction"])]
+Text = Annotated[str, Meta(max_length=20000)]
+Address = Annotated[str, Meta(max_length=2000)]
+Version = Annotated[int, Meta(ge=0, le=2**53, description="The caller's own counter; older changes are ignored")]
+
+
+class HostBody(Struct, forbid_unknown_fields=True):
+    """The user who hosts."""
+
+    user_id: Id
+    name: Name
+    email: Email
+    time_zone: Zone | None = None
+
+
+class VideoBody(Struct, tag_field="type", tag="video", forbid_unknown_fields=True):
+    """A meeting of the host's connected video account."""
+
+
+class PhoneBody(Struct, tag_field="type", tag="phone", forbid_unknown_fields=True):
+    phone: Address | None = None
+
+
+class InPersonBody(Struct, tag_field="type", tag="in_person", forbid_unknown_fields=True):
+    address: Address | None = None
+
+
+class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown_fields=True):
+    url: Address
+
+
+class CalendarBody(Struct, forbid_unknown_fields=True):
+    """`PUT /v1/calendars/{calendar_id}`"""
+
+    name: Name
+    host: HostBody
+    location: VideoBody | PhoneBody | InPersonBody | CustomLinkBody
+
+
+class GuestBody(Struct, forbid_unknown_fields=True):
+    email: Email
+    name: Name = ""
+    time_zone: Zone | None = None
+
+
+class BookingBody(Struct, forbid_unknown_fields=True):
+    """`PUT /v1/bookings/{booking_id}`, `POST /v1/bookings`"""
+
+    calendar_id: Id
+    starts_at: Moment
+    ends_at: Moment
+    time_zone: Zone
+    title: Title = ""
+    description: Text = ""
+    guests: Annotated[list[GuestBody], Meta(max_length=50)] = []
+    metadata: dict[str, Any] = {}
+    version: Version | None = None
+
+
+class ConnectLinkBody(Struct, forbid_unknown_fields=True):
+    """`POST /v1/users/{user_id}/connect-links`"""
+
+    provider: Annotated[str, Meta(max_length=64)] | None = None
+    return_to: Annotated[str, Meta(max_length=2000)] | None = None
+    email: Email | None = None
+    name: Name | None = None
+
+
+def host(body: HostBody) -> Host:
+    """Raises `InvalidInput`."""
+    check_email(body.email, "/host/email")
+    _check_zone(body.time_zone, "/host/time_zone")
+    name = clean_line(body.name, 200) or body.email
+    return Host(body.user_id, name, body.email, body.time_zone)
+
+
+def location(body: VideoBody | PhoneBody | InPersonBody | CustomLinkBody) -> Location:
+    """Raises `InvalidInput`."""
+    match body:
+        case PhoneBody():
+            return Location(LocationType.PHONE, _detail(body.phone))
+        case InPersonBody():
+            return Location(LocationType.IN_PERSON, _detail(body.address))
+        case CustomLinkBody():
+            _check_link(body.url, "/location/url")
+            return Location(LocationType.CUSTOM_LINK, body.url)
+    return Location(LocationType.VIDEO)
+
+
+def appointment(body: BookingBody) -> Appointment:
+    """Raises `InvalidInput`. Titles, names and descriptions are cleaned, never refused."""
+    for pointer, moment in (("/starts_at", body.starts_at), ("/ends_at", body.ends_at)):
+        if not 2000 <= moment.year <= 2100:
+            _refuse(pointer, "The year must lie between 2000 and 2100.")
+    if body.ends_at <= body.starts_at:
+        _refuse("/ends_at", "The end must come after the start.")
+    if body.ends_at - body.starts_at > _LONGEST:
+        _refuse("/ends_at", "A booking lasts at most seven days.")
+    _check_zone(body.time_zone, "/time_zone")
+    for number, guest in enumerate(body.guests):
+        check_email(guest.email, f"/guests/{number}/email")
+        _check_zone(guest.time_zone, f"/guests/{number}/time_zone")
+    return Appointment(
+        calendar_id=body.calendar_id,
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        time_zone=body.time_zone,
+        title=clean_line(body.title, 200) or "Appointment",
+        description=clean_lines(body.description, 5000),
+        guests=tuple(Guest(clean_line(g.name, 200) or g.email, g.email, g.time_zone) for g in body.guests),
+        metadata=body.metadata,
+    )
+
+
+def check_id(value: str, what: str) -> str:
+    """An id from a path. Raises `InvalidInput`."""
+    if re.fullmatch(ID_PATTERN, value) is None:
+        raise InvalidInput(f"The {what} must be 1 to 128 of A-Z a-z 0-9 . _ : -", reason="invalid_id")
+    return value
+
+
+def moment(text: str, name: str) -> datetime:
+    """A time from a query string. Raises `InvalidInput`."""
+    try:
+        value = msgspec.convert(text, Moment)
+    except msgspec.ValidationError:
+        value = None
+    if value is None or not 1900 <= value.year <= 2200:
+        raise InvalidInput(f"{name} must be an RFC 3339 time with an offset, such as 2027-01-05T15:00:00Z.")
+    return value
+
+
+def _detail(text: str | None) -> str | None:
+    return clean_line(text, 500) or None if text else None
+
+
+def check_email(text: str, pointer: str) -> None:
+    """Raises `InvalidInput`."""
+    if _EMAIL.fullmatch(text) is None or ".." in text or text.startswith(".") or ".@" in text:
+        _refuse(pointer, "This is not an e-mail address.")
+
+
+def _check_zone(name: str | None, pointer: str) -> None:
+    if name is None:
+        return
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError):
+        # ZoneInfoNotFoundError is a KeyError and a ValueError is a path that leads out of the database.
+        _refuse(pointer, "This is not an IANA time zone, such as Europe/Berlin.")
+    except KeyError:
+        _refuse(pointer, "This is not an IANA time zone, such as Europe/Berlin.")
+
+
+def _check_link(text: str, pointer: str) -> None:
+    try:
+        parts = urlsplit(text)
+        bad = parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None
+    except ValueError:
+        bad = True
+    if bad or clean_line(text, 2000) != text or " " in text:
+        _refuse(pointer, "This is not an http or https address.")
+
+
+def _refuse(pointer: str, detail: str) -> None:
+    raise InvalidInput("The request has a wrong field.", errors=[FieldError(pointer, detail)])

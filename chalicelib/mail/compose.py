@@ -1,0 +1,95 @@
+"""An invitation as a complete mail (iMIP, RFC 6047)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chalicelib.domain.invitation import Invite, Party, Role
+from chalicelib.domain.text import clean_lines
+from chalicelib.errors import MailRejected
+from chalicelib.mail.addresses import ascii_address, header_text, is_mailable, mailbox, sending_address
+from chalicelib.mail.calendar import calendar_object
+from chalicelib.mail.clean import cleaned
+from chalicelib.mail.content import content
+from chalicelib.mail.sender import Mail, Sender
+from chalicelib.mail.wording import in_language
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# SES wants 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
+_POLICY = SMTP.clone(cte_type="7bit")
+_NOTICE_SUBJECT = 240
+
+
+def compose(invite: Invite, sender: Sender) -> Mail:
+    """The mail to `invite.recipient`, in that person's time zone. Raises `MailRejected` for an unusable address."""
+    clean, words = cleaned(invite), in_language(sender.language)
+    to = ascii_address(clean.recipient.email)
+    if to.casefold() == sending_address(sender.address).casefold():
+        raise MailRejected("The recipient is the address that invitations are sent from.")
+    said = content(clean, sender, words)
+    entry = calendar_object(invite, sender.address, language=sender.language)
+
+    message = _started(sender, clean.host.name or sender.name)
+    message["To"] = mailbox(clean.recipient.name, to)
+    message["Subject"] = said.subject
+    message["Date"] = invite.stamped_at
+    answers_to = _answers_to(clean)
+    if answers_to:
+        message["Reply-To"] = mailbox(answers_to.name, answers_to.email)
+    page = {"said": said, "words": words}
+    message.set_content(_templates().get_template("invitation.txt").render(page))
+    message.add_alternative(_templates().get_template("invitation.html").render(page), subtype="html")
+    # Last, in base64, without Content-Disposition, and with the object's own method: only so do Gmail and Outlook
+    # offer buttons instead of a file (github.com/PHPMailer/PHPMailer/issues/175).
+    message.add_alternative(
+        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": invite.method.value}
+    )
+    message.add_attachment(entry, maintype="application", subtype="ics", filename="invite.ics")
+    return Mail(to=to, subject=said.subject, raw=message.as_bytes())
+
+
+def compose_notice(to: str, subject: str, text: str, html: str, sender: Sender) -> Mail:
+    """A mail of the service itself, without a calendar object. Raises `MailRejected` for an unusable address."""
+    to, subject = ascii_address(to), header_text(subject, _NOTICE_SUBJECT)
+    message = _started(sender, sender.name)
+    message["To"] = mailbox("", to)
+    message["Subject"] = subject
+    message["Date"] = datetime.now(UTC)
+    message.set_content(clean_lines(text, len(text)) + "\n")
+    message.add_alternative(clean_lines(html, len(html)) + "\n", subtype="html")
+    return Mail(to=to, subject=subject, raw=message.as_bytes())
+
+
+def _started(sender: Sender, name: str) -> EmailMessage:
+    """An empty mail from `sender` under `name`, marked so that no absence note answers it (RFC 3834)."""
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = mailbox(name, sending_address(sender.address))
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def _answers_to(invite: Invite) -> Party | None:
+    """A guest answers the host; the host answers the guest, if there is just one."""
+    wanted = Role.GUEST if invite.recipient.role is Role.HOST else Role.HOST
+    parties = [party for party in invite.attendees if party.role is wanted]
+    return parties[0] if len(parties) == 1 and is_mailable(parties[0].email) else None
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=select_autoescape(["html"], default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

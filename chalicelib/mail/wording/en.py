@@ -1,0 +1,67 @@
+"""English."""
+
+from __future__ import annotations
+
+from chalicelib.mail.wording.words import Occasion, Wording
+
+ENGLISH = Wording(
+    language="en",
+    weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    short_weekdays=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    months=(
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ),
+    short_months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    date="{weekday}, {day} {month} {year}",
+    short_time="{date}, {clock} ({abbreviation})",
+    same_day="{date}, {start} – {end} ({zone})",
+    over_days="{date}, {start} – {end_date}, {end} ({zone})",
+    invited=Occasion(
+        label="Invitation",
+        subject="Invitation: {title}, {when}",
+        to_guest="Your appointment with {host} is booked.",
+        to_host="You have a new booking.",
+    ),
+    updated=Occasion(
+        label="Updated",
+        subject="Updated: {title}, {when}",
+        to_guest="Your appointment with {host} has changed. These details replace the earlier ones.",
+        to_host="This booking has changed. These details replace the earlier ones.",
+    ),
+    cancelled=Occasion(
+        label="Cancelled",
+        subject="Cancelled: {title}, {when}",
+        to_guest="Your appointment with {host} has been cancelled. It will not take place.",
+        to_host="This booking has been cancelled. It will not take place.",
+    ),
+    untitled="Appointment",
+    when="When",
+    where="Where",
+    host="With",
+    guests="Guests",
+    passcode="Passcode",
+    dial_in="By phone",
+    details="Details",
+    video="Video meeting",
+    by_phone="By phone",
+    in_person="In person",
+    online="Online",
+    link_follows="Video meeting. The link is being prepared and will follow in an update to this invitation.",
+    no_link_guest="Video meeting. There is no link yet: please reply to this mail to ask your host how to join.",
+    no_link_host="Video meeting. No link could be made: please tell your guests how to join.",
+    join="Join the meeting",
+    join_at="Join the meeting: {link}",
+    link_below_button="Or open this link:",
+    footer="Sent by {service}.",
+)

@@ -1,0 +1,55 @@
+"""What a language must say. Sentences are `str.format` templates; their names in braces are part of the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One reason to write: a new, changed or cancelled booking. `{title}`, `{when}`; `{host}` in `to_guest`."""
+
+    label: str
+    subject: str
+    to_guest: str
+    to_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One language's words. `weekdays` begin with Monday, `months` with January."""
+
+    language: str
+    weekdays: tuple[str, ...]
+    short_weekdays: tuple[str, ...]
+    months: tuple[str, ...]
+    short_months: tuple[str, ...]
+    date: str  # {weekday} {day} {month} {year}
+    short_time: str  # {date} {clock} {abbreviation}
+    same_day: str  # {date} {start} {end} {zone}
+    over_days: str  # {date} {start} {end_date} {end} {zone}
+
+    invited: Occasion
+    updated: Occasion
+    cancelled: Occasion
+
+    untitled: str
+    when: str
+    where: str
+    host: str
+    guests: str
+    passcode: str
+    dial_in: str
+    details: str
+
+    video: str
+    by_phone: str
+    in_person: str
+    online: str
+    link_follows: str
+    no_link_guest: str
+    no_link_host: str
+    join: str
+    join_at: str  # {link}
+    link_below_button: str
+    footer: str  # {service}

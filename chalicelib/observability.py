@@ -1,0 +1,56 @@
+"""Structured logs. They name ids, states and error classes: never query strings, bodies, tokens or addresses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class Log:
+    """Powertools' logger, made when the first line is written."""
+
+    def info(self, message: str, **ids: Any) -> None:
+        _logger().info(message, extra=_known(ids))
+
+    def warning(self, message: str, **ids: Any) -> None:
+        _logger().warning(message, extra=_known(ids))
+
+    def failure(self, message: str, error: BaseException, **ids: Any) -> None:
+        """An error that somebody should look at. Only errors of our own tree speak: others may quote secrets."""
+        from chalicelib.errors import MeetlinkError
+
+        known = str(error) if isinstance(error, MeetlinkError) else ""
+        _logger().error(message, extra=_known(ids) | {"error": type(error).__name__, "error_detail": known})
+
+    @contextmanager
+    def request(self, request_id: str, method: str, route: str) -> Iterator[None]:
+        """Every line inside carries the request's id; the route is its pattern, so no id or query stands in it."""
+        token = _request_id.set(request_id)
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = round((time.perf_counter() - begun) * 1000)
+            _logger().debug("request", extra=_known({"method": method, "route": route, "took_ms": took}))
+            _request_id.reset(token)
+
+
+log = Log()
+
+
+def _known(ids: dict[str, Any]) -> dict[str, Any]:
+    request_id = _request_id.get()
+    return ids if request_id is None else ids | {"request_id": request_id}
+
+
+@lru_cache(maxsize=1)
+def _logger() -> Any:
+    from aws_lambda_powertools import Logger
+
+    return Logger(service="meetlink", log_uncaught_exceptions=False)

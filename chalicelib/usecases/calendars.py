@@ -1,0 +1,57 @@
+"""Create and change calendars: video is there to be chosen only while the host is connected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
+from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.errors import Conflict, FieldError
+from chalicelib.store.documents import CalendarStore
+
+
+class CalendarKeeper:
+    """`status` tells a user's connection."""
+
+    def __init__(
+        self, calendars: CalendarStore, status: Callable[[str, str], ConnectionStatus], clock: Callable[[], datetime]
+    ) -> None:
+        self._calendars = calendars
+        self._status = status
+        self._clock = clock
+
+    def put(
+        self, workspace_id: str, calendar_id: str, *, name: str, host: Host, location: Location
+    ) -> tuple[Calendar, bool]:
+        """Create or replace; the answer tells whether it was created.
+
+        Raises `Conflict` when video is newly chosen and the host is not connected. A calendar that is video already
+        stays so while its host is disconnected: its bookings then get no link.
+        """
+        now, before = self._clock(), self._calendars.get(workspace_id, calendar_id)
+        wanted = Calendar(workspace_id, calendar_id, name, host, location, now, now)
+        if location.type is LocationType.VIDEO and not _has_video(before, host):
+            self._require_connection(workspace_id, host.user_id)
+        if before is not None:
+            wanted = replace(wanted, created_at=before.created_at)
+        self._calendars.put(wanted)
+        return wanted, before is None
+
+    def _require_connection(self, workspace_id: str, user_id: str) -> None:
+        status = self._status(workspace_id, user_id)
+        if status.state is ConnectionState.CONNECTED:
+            return
+        advice = "Reconnect" if status.state is ConnectionState.BROKEN else "Connect"
+        detail = f"{advice} the host's video account first (POST /v1/users/{user_id}/connect-links)."
+        raise Conflict(
+            f"Video is not available for this host: {status.reason}. {detail}",
+            reason=status.reason,
+            errors=[FieldError("/location/type", detail)],
+        )
+
+
+def _has_video(before: Calendar | None, host: Host) -> bool:
+    same_host = before is not None and before.host.user_id == host.user_id
+    return same_host and before is not None and before.location.type is LocationType.VIDEO
