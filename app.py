@@ -10,8 +10,7 @@ Event handlers stand here and not in a blueprint: Lambda would import the bluepr
 
 from typing import Any
 
-from chalice import Chalice, Rate
-from chalice.app import CloudWatchEvent, DynamoDBEvent
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
 
 from chalicelib import api, handlers, operations, settings
 from chalicelib.wiring import services

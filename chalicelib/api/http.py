@@ -98,7 +98,7 @@ def open_route(services: Callable[[], Services]) -> Callable[..., Any]:
 def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "application/json"
 ) -> Response:
-    return Response(value, {"Content-Type": content_type} | (headers or {}), status)
+    return Response(value, {"Content-Type": content_type, **(headers or {})}, status)
 
 
 def problem(status: int, reason: str, detail: str, **more: Any) -> Response:

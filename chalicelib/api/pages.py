@@ -106,7 +106,8 @@ def _page_route(services: Callable[[], Services]) -> Callable[..., Any]:
             except CallerError as error:
                 return rendering.page(call, "error.html", status=error.status, detail=error.detail)
 
-        return answer
+        page: Callable[..., Response] = answer
+        return page
 
     return decorate
 
@@ -202,4 +203,4 @@ def _cookies(call: Call) -> Mapping[str, str]:
 
 
 def _redirect(url: str, headers: dict[str, str] | None = None) -> Response:
-    return Response("", {"Location": url, "Content-Type": "text/plain"} | (headers or {}), 303)
+    return Response("", {"Location": url, "Content-Type": "text/plain", **(headers or {})}, 303)

@@ -27,7 +27,7 @@ def page(call: Call, template: str, *, status: int = 200, form_targets: Sequence
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
         "form-action " + " ".join(("'self'", *form_targets))
     )
-    headers = {
+    headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": policy,
         # Our own pages check where a form came from; other sites need not learn a link's token.
