@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from traceback import extract_tb
 from typing import Any
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -26,7 +27,9 @@ class Log:
         from chalicelib.errors import MeetlinkError
 
         known = str(error) if isinstance(error, MeetlinkError) else ""
-        _logger().error(message, extra=_known(ids) | {"error": type(error).__name__, "error_detail": known})
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+        what = {"error": type(error).__name__, "error_detail": known, "where": where[-8:]}
+        _logger().error(message, extra=_known(ids) | what)
 
     @contextmanager
     def request(self, request_id: str, method: str, route: str) -> Iterator[None]:

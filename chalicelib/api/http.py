@@ -50,10 +50,11 @@ class Call:
 
     def query(self, name: str) -> str | None:
         """A query parameter. Raises `InvalidInput` if it is given twice."""
-        given = self.request.query_params.getlist(name) if self.request.query_params else []
+        known = self.request.query_params
+        given = known.getlist(name) if known and name in known else []
         if len(given) > 1:
             raise InvalidInput(f"The query parameter {name} is given twice.")
-        return given[0] if given else None
+        return str(given[0]) if given else None
 
     def header(self, name: str) -> str | None:
         value = self.request.headers.get(name)
@@ -143,6 +144,10 @@ def _route(make_call: Callable[[], Call]) -> Callable[..., Any]:
                 response = problem(503, "unavailable", "The database did not answer. Please try again.")
                 response.headers["Retry-After"] = "1"
                 return response
+            except Exception as error:
+                # Chalice would log the exception's text, which may quote what came in.
+                log.failure("unexpected", error)
+                return problem(500, "internal_error", "Something went wrong on our side. It has been logged.")
 
         return answer
 

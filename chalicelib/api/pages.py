@@ -19,7 +19,8 @@ from chalicelib.usecases.connect import ConsentDenied, FlowRefused, Session
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_FORM = ["application/x-www-form-urlencoded"]
+# Browsers leave the content type out of a form without fields, and Chalice would then refuse it.
+_FORM: list[str] = []
 _FORM_LIMIT = 16 * 1024
 _SECURE_COOKIE = "__Host-meetlink"
 _LOCAL_COOKIE = "meetlink"
@@ -72,7 +73,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
     def callback(call: Call, provider: str) -> Response:
-        answer = {name: call.query(name) or "" for name in ("state", "code", "error") if call.query(name)}
+        given = {name: call.query(name) for name in ("state", "code", "error")}
+        answer = {name: value for name, value in given.items() if value}
         session = _session_or_none(call)
         try:
             call.services.connector.finish(session, provider, answer)

@@ -1,0 +1,217 @@
+"""`make demo`: the main job on the local stack, step by step. Any deviation ends with what went wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+
+import httpx
+import icalendar
+
+from infra.local.aws import LocalAwsError
+from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, USER_ID, ZOOM_PASSWORD, LocalStack, Ports
+from infra.local.standins.zoom.visitor import answer_consent
+from infra.local.visitor import press
+
+GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
+_WAIT_SECONDS = 20
+
+
+class Deviation(Exception):
+    """Something came out otherwise than promised."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A mail as its recipient has it."""
+
+    to: str
+    subject: str
+    text: str
+    event: Any
+    method: str
+    at: float
+
+
+class Story:
+    """The steps; each prints what it saw."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        key = {"Authorization": f"Bearer {stack.demo.api_key}"}
+        self.api = httpx.Client(base_url=stack.app_url, headers=key, timeout=40)
+
+    def tell(self) -> None:
+        self.video_is_unavailable()
+        self.connect()
+        self.choose_video()
+        link = self.book()
+        self.reschedule(link)
+        self.cancel()
+        self.disconnect()
+
+    def video_is_unavailable(self) -> None:
+        say("A workspace with an API key", f"{self.stack.demo.workspace_id}, key {self.stack.demo.api_key[:16]}...")
+        video = self._locations()["video"]
+        check(video["available"] is False and video["reason"] == "not_connected", f"video was available: {video}")
+        say("Video before connecting", f"unavailable: {video['reason']}")
+
+    def connect(self) -> None:
+        link = self._call("POST", f"/v1/users/{USER_ID}/connect-links", json={"email": HOST_EMAIL}, expect=201)
+        say("Connect link", link["url"][: len(self.stack.app_url) + 18] + "...")
+        with httpx.Client(timeout=30) as browser:
+            settings = press(browser, browser.get(link["url"]), "/connect/")
+            redirect = press(browser, settings, "/oauth/zoom/start", follow=False)
+            back = answer_consent(browser, redirect.headers["Location"], HOST_EMAIL, ZOOM_PASSWORD)
+            page = browser.get(back, follow_redirects=True)
+        check("Connected" in page.text, "the settings page does not show the account as connected")
+        known = self._call("GET", f"/v1/users/{USER_ID}/connection")
+        check(known["state"] == "connected", f"the connection is {known['state']}")
+        say("Signed in at Zoom, consented", f"connected as {known['account']['email']}")
+
+    def choose_video(self) -> None:
+        check(self._locations()["video"]["available"] is True, "video is not available after connecting")
+        calendar = {
+            "name": "Introduction",
+            "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL, "time_zone": "Europe/Berlin"},
+            "location": {"type": "video"},
+        }
+        self._call("PUT", f"/v1/calendars/{CALENDAR_ID}", json=calendar)
+        say("Calendar's meeting location", "video")
+
+    def book(self) -> str:
+        begun, seen = time.monotonic(), len(self.stack.mailbox.mails())
+        booking = self._put("b-1", days=7, expect=201)
+        if booking["meeting"]["state"] == "pending":
+            booking = self._call("GET", "/v1/bookings/b-1", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
+        linked = time.monotonic() - begun
+        link = booking["meeting"]["join_url"]
+        check(booking["meeting"]["state"] == "ready" and link, f"the meeting is {booking['meeting']}")
+        say("Booked; the link", link)
+        mails = self._mails(seen, 2)
+        mailed = time.monotonic() - begun
+        check({m.to for m in mails} == {HOST_EMAIL, GUEST["email"]}, f"mails went to {[m.to for m in mails]}")
+        for mail in mails:
+            self._check_invitation(mail, link, sequence=0)
+            say(f"Invitation to {mail.to}", mail.subject)
+            say("", f"invite.ics: {mail.method}, SEQUENCE {mail.event['SEQUENCE']}, LOCATION {mail.event['LOCATION']}")
+        say("Time from booking to link", f"{linked:.2f} s")
+        say("Time from booking to both mails", f"{mailed:.2f} s")
+        return str(link)
+
+    def reschedule(self, link: str) -> None:
+        seen = len(self.stack.mailbox.mails())
+        booking = self._put("b-1", days=8, expect=200)
+        check(booking["meeting"]["join_url"] == link, "the link changed with the time")
+        mails = self._mails(seen, 2)
+        for mail in mails:
+            self._check_invitation(mail, link, sequence=1)
+        meeting = next(iter(self.stack.zoom.meetings.values()))
+        starts_at = datetime.fromisoformat(booking["starts_at"])
+        check(meeting.start_time == starts_at, f"Zoom has the meeting at {meeting.start_time}")
+        say("Rescheduled by a day", "same link, Zoom has the new time, SEQUENCE 1 to both")
+
+    def cancel(self) -> None:
+        seen = len(self.stack.mailbox.mails())
+        booking = self._call("DELETE", "/v1/bookings/b-1")
+        check(booking["status"] == "cancelled", f"the booking is {booking['status']}")
+        mails = self._mails(seen, 2)
+        for mail in mails:
+            check(mail.method == "CANCEL" and mail.event["STATUS"] == "CANCELLED", f"{mail.to} got {mail.method}")
+            check(int(mail.event["SEQUENCE"]) == 2, f"SEQUENCE is {mail.event['SEQUENCE']}")
+        booking = self._call("GET", "/v1/bookings/b-1", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
+        check(booking["meeting"]["state"] == "removed", f"the meeting is {booking['meeting']['state']}")
+        check(not self.stack.zoom.meetings, "the meeting is still at Zoom")
+        say("Cancelled", "the meeting is gone at Zoom, CANCEL to both")
+
+    def disconnect(self) -> None:
+        self._call("DELETE", f"/v1/users/{USER_ID}/connection", expect=204)
+        seen = len(self.stack.mailbox.mails())
+        booking = self._put("b-2", days=9, expect=201)
+        meeting = booking["meeting"]
+        check(meeting["state"] == "none" and meeting["join_url"] is None, f"the meeting is {meeting}")
+        for mail in self._mails(seen, 2):
+            check("://" not in str(mail.event.get("LOCATION", "")), "the invitation has a link")
+        check(not self.stack.zoom.meetings, "a meeting was made after disconnecting")
+        say("Booked after disconnecting", f"no link: {meeting['reason']}; both are invited without one")
+
+    def _put(self, booking_id: str, *, days: int, expect: int) -> dict[str, Any]:
+        starts_at = (datetime.now(UTC) + timedelta(days=days)).replace(hour=15, minute=0, second=0, microsecond=0)
+        booking = {
+            "calendar_id": CALENDAR_ID,
+            "starts_at": starts_at.isoformat(),
+            "ends_at": (starts_at + timedelta(minutes=30)).isoformat(),
+            "time_zone": "Europe/Berlin",
+            "title": "Introduction",
+            "description": "Getting to know each other.",
+            "guests": [GUEST],
+        }
+        wait = {"Prefer": f"wait={_WAIT_SECONDS}"}
+        return self._call("PUT", f"/v1/bookings/{booking_id}", json=booking, expect=expect, headers=wait)
+
+    def _locations(self) -> dict[str, Any]:
+        known = self._call("GET", f"/v1/calendars/{CALENDAR_ID}/locations")["locations"]
+        return {location["type"]: location for location in known}
+
+    def _call(self, method: str, path: str, *, expect: int = 200, **more: Any) -> dict[str, Any]:
+        answer = self.api.request(method, path, **more)
+        check(answer.status_code == expect, f"{method} {path} answered {answer.status_code}: {answer.text[:300]}")
+        return answer.json() if answer.content else {}
+
+    def _mails(self, seen: int, expected: int) -> list[Received]:
+        """The next mails; they may come a moment after the link."""
+        ends = time.monotonic() + _WAIT_SECONDS
+        while len(mails := self.stack.mailbox.mails()[seen:]) < expected and time.monotonic() < ends:
+            time.sleep(0.02)
+        check(len(mails) == expected, f"{len(mails)} mails came instead of {expected}")
+        return [_received(mail.to[0], mail.source) for mail in mails]
+
+    def _check_invitation(self, mail: Received, link: str, *, sequence: int) -> None:
+        check(mail.method == "REQUEST", f"{mail.to} got {mail.method}")
+        check(int(mail.event["SEQUENCE"]) == sequence, f"SEQUENCE is {mail.event['SEQUENCE']}, not {sequence}")
+        check(link in mail.text and str(mail.event["LOCATION"]) == link, f"the link is missing in {mail.to}'s mail")
+
+
+def _received(to: str, source: bytes) -> Received:
+    message = message_from_bytes(source, policy=default)
+    attachment = next(part for part in message.walk() if part.get_content_type() == "application/ics")
+    calendar = icalendar.Calendar.from_ical(attachment.get_content())
+    body = message.get_body(("plain",))
+    text = body.get_content() if body is not None else ""
+    return Received(to, str(message["Subject"]), text, calendar.events[0], str(calendar["METHOD"]), time.monotonic())
+
+
+def say(what: str, result: str) -> None:
+    print(f"  {what:<32} {result}", flush=True)
+
+
+def check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Deviation(otherwise)
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 if everything came out as promised."""
+    begun = time.monotonic()
+    try:
+        print("Starting the local stack:", flush=True)
+        with LocalStack(Ports(), say=lambda part: print(f"  {part}", flush=True)) as stack:
+            print(f"Ready after {time.monotonic() - begun:.1f} s.\n", flush=True)
+            Story(stack).tell()
+    except (LocalAwsError, RuntimeError) as error:
+        print(f"The local stack did not start: {error}", file=sys.stderr)
+        return 1
+    except (Deviation, httpx.HTTPError, ValueError) as error:
+        print(f"\nFailed: {error}", file=sys.stderr)
+        return 1
+    print(f"\nEverything as promised, in {time.monotonic() - begun:.1f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

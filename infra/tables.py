@@ -1,0 +1,55 @@
+"""The tables of `tables.yaml` without CloudFormation: for the local stack and for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+_TEMPLATE = Path(__file__).with_name("tables.yaml")
+_SAME_IN_API = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
+
+
+def read_template() -> dict[str, Any]:
+    """The CloudFormation template as plain data."""
+    template: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text(encoding="utf-8"))
+    return template
+
+
+def table_definitions(prefix: str) -> list[dict[str, Any]]:
+    """The CloudFormation properties of each table, with its name as in a deployment with that prefix."""
+    resources = read_template()["Resources"].values()
+    properties = [r["Properties"] for r in resources if r["Type"] == "AWS::DynamoDB::Table"]
+    return [table | {"TableName": _name(table, prefix)} for table in properties]
+
+
+def create_tables(client: Any, prefix: str) -> str:
+    """Create the tables that are missing, through a boto3 DynamoDB client; the answer is the bookings stream's ARN.
+
+    What protects data from loss (recovery, deletion protection) is left to deployments: these tables are thrown away.
+    """
+    descriptions = [_create(client, table) for table in table_definitions(prefix)]
+    return next(str(d["LatestStreamArn"]) for d in descriptions if d.get("LatestStreamArn"))
+
+
+def _name(table: dict[str, Any], prefix: str) -> str:
+    return str(table["TableName"]["Fn::Sub"]).replace("${TablePrefix}", prefix)
+
+
+def _create(client: Any, table: dict[str, Any]) -> dict[str, Any]:
+    name = {"TableName": table["TableName"]}
+    stream = {"StreamEnabled": True, **table["StreamSpecification"]} if "StreamSpecification" in table else None
+    arguments = name | {key: table[key] for key in _SAME_IN_API if key in table}
+    try:
+        answer = client.create_table(**arguments, **({"StreamSpecification": stream} if stream else {}))
+    except client.exceptions.ResourceInUseException:
+        existing: dict[str, Any] = client.describe_table(**name)["Table"]
+        return existing
+    description: dict[str, Any] = answer["TableDescription"]
+    # Emulators have the table at once; DynamoDB itself takes seconds, and refuses the rest until then.
+    if description["TableStatus"] != "ACTIVE":
+        client.get_waiter("table_exists").wait(**name, WaiterConfig={"Delay": 1})
+    if "TimeToLiveSpecification" in table:
+        client.update_time_to_live(**name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
+    return description

@@ -1,0 +1,53 @@
+"""Fixtures that more than one test file needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+from moto import mock_aws
+
+from infra.local.aws import REGION, LocalAws
+from tests.support.aws import Aws, furnish, moto_client, shared_local_aws
+from tests.support.clock import FakeClock
+
+# A deadline would measure the machine, not the code.
+settings.register_profile("meetlink", deadline=None, max_examples=60)
+settings.load_profile("meetlink")
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that only the test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """Empty tables and a KMS key in moto: fast, but its conditional writes are not atomic under threads."""
+    for name in _ENDPOINTS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        yield furnish(moto_client, "moto-")
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[LocalAws]:
+    """A ministack for the whole run, shared by all workers; started when a test first asks for it."""
+    own = tmp_path_factory.getbasetemp()
+    with shared_local_aws(own if worker_id == "master" else own.parent) as aws:
+        yield aws
+
+
+@pytest.fixture
+def local_aws(ministack: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """Empty tables of the test's own in the shared ministack, whose conditional writes are atomic: for races."""
+    for name, value in ministack.environment().items():
+        monkeypatch.setenv(name, value)
+    return furnish(cache(ministack.client), f"t{uuid4().hex[:8]}-")

@@ -1,0 +1,69 @@
+"""AWS for tests: the tables of the deployment's own template and a KMS key, in moto or in a shared ministack."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from chalicelib.store import tables
+from chalicelib.store.vault import Vault
+from infra.local.aws import REGION, LocalAws, answers, create_key
+from infra.tables import create_tables
+
+KEY_ALIAS = "alias/meetlink-test"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """One test's AWS: `client` makes (or reuses) a boto3 client of a service; the models are bound to its tables."""
+
+    client: Callable[[str], Any]
+    table_prefix: str
+    stream_arn: str
+    key_id: str
+
+    def vault(self, clock: Callable[[], datetime]) -> Vault:
+        return Vault(self.client("kms"), self.key_id, clock)
+
+    def scan(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table, as DynamoDB holds it."""
+        items: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=self.table_prefix + table)["Items"]
+        return items
+
+
+def furnish(client: Callable[[str], Any], table_prefix: str) -> Aws:
+    """Tables and a key, and the models bound to them."""
+    stream_arn = create_tables(client("dynamodb"), table_prefix)
+    key_id = create_key(client("kms"), KEY_ALIAS)
+    tables.bind(table_prefix)
+    return Aws(client, table_prefix, stream_arn, key_id)
+
+
+@cache
+def moto_client(service: str) -> Any:
+    """Made once: moto answers for clients that were made before as well, and making one costs more than most tests."""
+    return boto3.client(service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+
+@contextmanager
+def shared_local_aws(directory: Path) -> Iterator[LocalAws]:
+    """The one ministack of all processes that name the same directory. The first starts it; it ends with the last."""
+    with (directory / "aws.lifeline").open("wb") as lifeline, (directory / "aws.lock").open("wb") as lock:
+        fcntl.flock(lifeline, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        port = directory / "aws.port"
+        if port.exists() and answers(int(port.read_text())):
+            aws = LocalAws(int(port.read_text()))
+        else:
+            aws = LocalAws(lifeline=directory / "aws.lifeline", log=directory / "aws.log").start()
+            port.write_text(str(aws.port))
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        yield aws
