@@ -20,15 +20,9 @@ def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
     `create-workspace` {workspace_id, name?, admin_emails?, return_to?} → the first API key, shown only here ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id}
     """
-    verbs = {
-        "create-workspace": _create_workspace,
-        "create-key": _create_key,
-        "revoke-key": _revoke_key,
-        "show-workspace": _show_workspace,
-    }
-    verb = verbs.get(str(request.get("do")))
+    verb = VERBS.get(str(request.get("do")))
     if verb is None:
-        return {"error": f"Say what to do: {', '.join(verbs)}."}
+        return {"error": f"Say what to do: {', '.join(VERBS)}."}
     try:
         return verb(request, services)
     except MeetlinkError as error:
@@ -85,3 +79,11 @@ def _workspace(request: dict[str, Any], services: Services) -> Workspace:
     if workspace is None:
         raise NotFound("There is no workspace with this id.")
     return workspace
+
+
+VERBS = {
+    "create-workspace": _create_workspace,
+    "create-key": _create_key,
+    "revoke-key": _revoke_key,
+    "show-workspace": _show_workspace,
+}

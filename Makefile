@@ -1,0 +1,41 @@
+# Everything a fresh machine needs beside this file: Python 3.11 or newer, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+UV_VERSION := 0.13.9
+unexport VIRTUAL_ENV
+
+.PHONY: demo run test lint format lock clean
+
+demo: .venv/ready ## the main job, step by step, on a local stack
+	@$(BIN)/python -m infra.local.demo
+
+run: .venv/ready ## keep the local stack up
+	@exec $(BIN)/python -m infra.local.run
+
+test: .venv/ready ## every test
+	@$(BIN)/pytest
+
+lint: .venv/ready ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/ready ## put style right
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: .venv/ready ## pin what pyproject.toml asks for
+	@$(UV) pip compile -q pyproject.toml -o requirements.txt --python-version 3.11 --no-header --no-emit-index-url --annotation-style line
+	@$(UV) pip compile -q --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt --python-version 3.11 --no-header --no-emit-index-url --annotation-style line
+
+clean:
+	@rm -rf .venv .tools build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "meetlink needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@test -x "$(UV)" || { echo "Installing uv $(UV_VERSION) into .tools ..."; $(PYTHON) -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION); }
+	@echo "Installing into .venv ..."
+	@$(UV) venv -q --clear --python $(PYTHON) .venv
+	@$(UV) pip install -q --python $(BIN)/python -r requirements-dev.txt
+	@touch $@
