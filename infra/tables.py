@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ _TEMPLATE = Path(__file__).with_name("tables.yaml")
 _SAME_IN_API = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
 
 
+@cache
 def read_template() -> dict[str, Any]:
-    """The CloudFormation template as plain data."""
+    """The CloudFormation template as plain data, read once: tests ask for it all the time."""
     template: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text(encoding="utf-8"))
     return template
 
