@@ -87,7 +87,7 @@ def _settle_one(settle: Callable[..., Any], key: Key, remaining: Callable[[], fl
 
 def _see_to_grant(grant_id: str, services: Services) -> None:
     try:
-        services.revoker.revoke_if_unused(grant_id)
+        services.grant_keeper.see_to(grant_id)
     except StoreError as error:
         log.failure("a grant could not be seen to", error)
 

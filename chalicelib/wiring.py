@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from chalicelib.usecases.book import Booker
     from chalicelib.usecases.calendars import CalendarKeeper
     from chalicelib.usecases.connect import Connector
-    from chalicelib.usecases.invite import Mailer
-    from chalicelib.usecases.revoke import Revoker
+    from chalicelib.usecases.grants import GrantKeeper
+    from chalicelib.usecases.notify import Postman
+    from chalicelib.usecases.preflight import Preflight
+    from chalicelib.usecases.sessions import Sessions
     from chalicelib.usecases.settle import Settler
     from chalicelib.usecases.tokens import TokenKeeper
 
@@ -48,7 +50,7 @@ class Services:
     transport: httpx.BaseTransport | None = None
     clock: Callable[[], datetime] = _now
     random: Random = field(default_factory=SystemRandom)
-    given_mailer: Mailer | None = None
+    given_mailer: Postman | None = None
 
     @cached_property
     def bookings(self) -> BookingStore:
@@ -117,6 +119,12 @@ class Services:
         return Booker(self.bookings, self.calendars, self.connections, self.clock)
 
     @cached_property
+    def sessions(self) -> Sessions:
+        from chalicelib.usecases.sessions import Sessions
+
+        return Sessions(self.ephemeral, self.clock)
+
+    @cached_property
     def connector(self) -> Connector:
         from chalicelib.usecases.connect import Connector
 
@@ -125,11 +133,19 @@ class Services:
             self.connections,
             self.grants,
             self.bookings,
+            self.booker,
+            self.workspaces,
             self.tokens,
             self.providers,
             self.secrets,
             self.clock,
         )
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        from chalicelib.usecases.preflight import Preflight
+
+        return Preflight(self.connections, self.grants, self.tokens, self.providers, self.clock)
 
     @cached_property
     def calendar_keeper(self) -> CalendarKeeper:
@@ -138,13 +154,30 @@ class Services:
         return CalendarKeeper(self.calendars, self.connector.status, self.clock)
 
     @cached_property
-    def revoker(self) -> Revoker:
-        from chalicelib.usecases.revoke import Revoker
+    def grant_keeper(self) -> GrantKeeper:
+        from chalicelib.usecases.grants import GrantKeeper
+        from chalicelib.usecases.notify import Notifier
 
-        return Revoker(self.connections, self.grants, self.tokens, self.providers, self.secrets, self.clock)
+        notifier = Notifier(
+            self.mailer,
+            self.workspaces,
+            self.calendars,
+            lambda visitor, life: self.sessions.make_link(visitor, life)[0],
+            lambda name: self.providers[name].display_name,
+        )
+        return GrantKeeper(
+            self.connections,
+            self.grants,
+            self.bookings,
+            self.tokens,
+            notifier,
+            self.providers,
+            self.secrets,
+            self.clock,
+        )
 
     @cached_property
-    def mailer(self) -> Mailer:
+    def mailer(self) -> Postman:
         from chalicelib.mail.sender import Sender
         from chalicelib.mail.ses import SesMailer
 

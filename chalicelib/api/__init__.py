@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
 
-from chalicelib.api import bookings, calendars, connections, http, meta, pages
+from chalicelib.api import bookings, calendars, connections, http, meta, pages, webhooks
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 def register(app: Chalice, services: Callable[[], Services]) -> None:
     """Put every route on `app`."""
     http.install(app)
-    for module in (bookings, calendars, connections, meta, pages):
+    for module in (bookings, calendars, connections, meta, webhooks, pages):
         app.register_blueprint(module.routes(services))

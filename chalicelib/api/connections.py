@@ -11,7 +11,7 @@ from chalicelib.api import schema, views
 from chalicelib.api.http import CallerCall, caller_route, json_response
 from chalicelib.domain.text import clean_line
 from chalicelib.errors import FieldError, InvalidInput
-from chalicelib.usecases.connect import Visitor
+from chalicelib.usecases.sessions import Visitor
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -26,7 +26,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     def post_connect_link(call: CallerCall, user_id: str) -> Response:
         body = call.read(schema.ConnectLinkBody) if call.raw_body else schema.ConnectLinkBody()
-        token, expires_at = call.services.connector.make_link(_visitor(call, user_id, body))
+        token, expires_at = call.services.sessions.make_link(_visitor(call, user_id, body))
         link = {"url": f"{call.base_url}/connect/{token}", "expires_at": views.moment(expires_at)}
         return json_response(link, 201)
 
@@ -48,8 +48,23 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             return json_response(
                 {"upcoming": [dict(zip(names, (i, views.moment(s), u), strict=True)) for i, s, u in kept]}
             )
-        call.services.connector.disconnect(call.workspace_id, user_id)
+        meetings = call.query("meetings")
+        if meetings not in (None, "keep", "delete"):
+            raise InvalidInput("meetings must be keep or delete.")
+        call.services.connector.disconnect(call.workspace_id, user_id, delete_meetings=meetings == "delete")
         return Response("", status_code=204)
+
+    @routes.route("/v1/users/{user_id}/connection/confirm", methods=["POST"])
+    @caller
+    def confirm_connection(call: CallerCall, user_id: str) -> Response:
+        status = call.services.connector.confirm(call.workspace_id, user_id)
+        return json_response(views.connection(user_id, status))
+
+    @routes.route("/v1/users/{user_id}/connection/check", methods=["POST"])
+    @caller
+    def check_connection(call: CallerCall, user_id: str) -> Response:
+        steps = call.services.preflight.check(call.workspace_id, user_id)
+        return json_response({"ok": all(step.ok for step in steps), "steps": [views.step(s) for s in steps]})
 
     @routes.route("/v1/providers", methods=["GET"])
     @caller

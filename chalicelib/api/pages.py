@@ -14,7 +14,8 @@ from chalicelib.api.http import Call, open_route
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.errors import CallerError, Forbidden, NotFound, ProviderError, TooLarge
 from chalicelib.observability import log
-from chalicelib.usecases.connect import ConsentDenied, FlowRefused, Session
+from chalicelib.usecases.connect import ConsentDenied, FlowRefused
+from chalicelib.usecases.sessions import Session
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -37,7 +38,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def show_link(call: Call, token: str) -> Response:
         # Looking uses nothing up: mail scanners follow links, but they press no buttons.
-        visitor = call.services.connector.visitor_of(token)
+        visitor = call.services.sessions.visitor_of(token)
         if visitor is None:
             raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
         workspace = call.services.workspaces.get(visitor.workspace_id)
@@ -47,7 +48,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def use_link(call: Call, token: str) -> Response:
         _require_same_origin(call)
-        session = call.services.connector.open_session(token)
+        session = call.services.sessions.open_session(token)
         return _redirect(f"{call.base_url}/settings", {"Set-Cookie": _cookie(call, session.token)})
 
     @routes.route("/settings", methods=["GET"])
@@ -68,7 +69,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def start(call: Call, provider: str) -> Response:
         session = _session(call)
         _checked_form(call, session)
-        return _redirect(call.services.connector.start(session, provider, _callback_url(call, provider)))
+        return _redirect(call.services.connector.start(session, provider, call.base_url))
 
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
@@ -153,7 +154,7 @@ def _session(call: Call) -> Session:
 
 
 def _session_or_none(call: Call) -> Session | None:
-    return call.services.connector.session(_cookies(call).get(_cookie_name(call)))
+    return call.services.sessions.session(_cookies(call).get(_cookie_name(call)))
 
 
 def _checked_form(call: Call, session: Session) -> Mapping[str, str]:
@@ -179,10 +180,6 @@ def _require_same_origin(call: Call) -> None:
     ours = urlsplit(call.base_url)
     if site not in (None, "same-origin") or origin not in (None, f"{ours.scheme}://{ours.netloc}"):
         raise Forbidden("Open the link itself and use the button on its page.", reason="cross_site")
-
-
-def _callback_url(call: Call, provider: str) -> str:
-    return f"{call.base_url}/oauth/{provider}/callback"
 
 
 def _is_local(call: Call) -> bool:

@@ -9,6 +9,7 @@ from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.store.bookings import Record
+from chalicelib.usecases.preflight import Step
 
 _DETAIL_NAME = {LocationType.PHONE: "phone", LocationType.IN_PERSON: "address", LocationType.CUSTOM_LINK: "url"}
 
@@ -106,6 +107,10 @@ def connection(user_id: str, status: ConnectionStatus) -> dict[str, Any]:
         "connected_at": moment(known.connected_at) if known else None,
         "last_meeting_at": moment(known.last_meeting_at) if known else None,
     }
+
+
+def step(known: Step) -> dict[str, Any]:
+    return {"step": known.name, "ok": known.ok, "detail": known.detail}
 
 
 def moment(value: datetime | None) -> str | None:

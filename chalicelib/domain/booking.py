@@ -162,13 +162,22 @@ def ask_again(booking: Booking, *, now: datetime) -> Booking:
     return replace(booking, revision=booking.revision + 1, updated_at=now)
 
 
+def give_up_meeting(booking: Booking, *, now: datetime) -> Booking:
+    """`booking` without a claim to a meeting; the same object if it has none."""
+    if booking.eligibility is None:
+        return booking
+    return replace(booking, revision=booking.revision + 1, eligibility=None, updated_at=now)
+
+
 def _is_late(booking: Booking, version: int | None) -> bool:
     return version is not None and booking.version is not None and version < booking.version
 
 
 def _eligibility(calendar: Calendar, connection: Connection | None, *, hosted_since: datetime) -> Eligibility | None:
     # Promise 6: only what was booked after the connection was established gets links.
-    if calendar.location.type is not LocationType.VIDEO or connection is None or connection.ended_reason:
+    if calendar.location.type is not LocationType.VIDEO or connection is None:
+        return None
+    if not connection.serves_new_bookings:
         return None
     if connection.connected_at > hosted_since:
         return None

@@ -6,7 +6,7 @@ earlier tokens, so two connections to one account must share one pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -25,8 +25,10 @@ class Reason(StrEnum):
     """Why a connection or grant is not usable; machine-readable in the API."""
 
     NOT_CONNECTED = "not_connected"
+    NOT_CONFIRMED = "not_confirmed"
     RECONNECT_NEEDED = "reconnect_needed"
     DEAUTHORIZED = "deauthorized"
+    DISCONNECTED = "disconnected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Account:
 class Grant:
     """One authorization of one provider account. `version` rises with every write and fences stale writers.
 
-    `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token.
+    `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`
+    is when its owner last consented, `refreshed_at` when it last got tokens, `notices` how often its owners were told
+    that it is broken, `due_at` when the schedule looks at it next.
     """
 
     provider: str
@@ -68,6 +72,15 @@ class Grant:
     sealed_tokens: bytes | None = field(repr=False)
     broken_reason: str | None = None
     broken_at: datetime | None = None
+    authorized_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    notices: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its tokens are believed to work."""
+        return self.sealed_tokens is not None and self.broken_reason is None
 
     @property
     def id(self) -> str:
@@ -81,7 +94,10 @@ def grant_id(provider: str, account_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """(workspace, user) → grant. `ended_reason` is set when the provider ended it; the row then stays to tell why."""
+    """(workspace, user) → grant. `ended_reason` is set when it ended and the row stays: to tell why, or for as long as
+    meetings are being removed under it. `base_url` is this deployment's address as the user's browser knows it. An
+    unconfirmed connection waits for the word of the caller's backend.
+    """
 
     workspace_id: str
     user_id: str
@@ -93,6 +109,20 @@ class Connection:
     user_email: str | None = None
     user_name: str | None = None
     last_meeting_at: datetime | None = None
+    confirmed: bool = True
+    base_url: str | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def serves_new_bookings(self) -> bool:
+        """Whether a booking made now may get its meeting from it."""
+        return self.confirmed and self.ended_reason is None
+
+    def ended(self, reason: str, at: datetime) -> Connection:
+        """The row as it stays after the end; of a deauthorized account nothing personal stays."""
+        if reason != Reason.DEAUTHORIZED:
+            return replace(self, ended_reason=reason, ended_at=at)
+        return replace(self, ended_reason=reason, ended_at=at, account=Account("", ""), user_email=None, user_name=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +138,13 @@ def status(connection: Connection | None, grant: Grant | None) -> ConnectionStat
     """The state that callers see: the connection's own end first, then its grant's health."""
     if connection is None:
         return ConnectionStatus(ConnectionState.NONE, Reason.NOT_CONNECTED)
-    if connection.ended_reason:
-        return ConnectionStatus(ConnectionState.NONE, connection.ended_reason)
-    if grant is None or grant.sealed_tokens is None or grant.broken_reason:
+    if connection.ended_reason == Reason.DISCONNECTED:
+        return ConnectionStatus(ConnectionState.NONE, Reason.NOT_CONNECTED)
+    if connection.ended_reason or (grant and grant.broken_reason == Reason.DEAUTHORIZED):
+        return ConnectionStatus(ConnectionState.NONE, Reason.DEAUTHORIZED)
+    if not connection.confirmed:
+        return ConnectionStatus(ConnectionState.PENDING, Reason.NOT_CONFIRMED, connection)
+    if grant is None or not grant.is_usable:
         reason = (grant and grant.broken_reason) or Reason.RECONNECT_NEEDED
         return ConnectionStatus(ConnectionState.BROKEN, reason, connection)
     return ConnectionStatus(ConnectionState.CONNECTED, None, connection)

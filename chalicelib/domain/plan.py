@@ -9,7 +9,7 @@ from random import Random
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
-from chalicelib.domain.connection import Connection, Grant
+from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
 
 SETTLE_WINDOW = timedelta(seconds=60)
@@ -56,11 +56,12 @@ def reach(connection: Connection | None, grant: Grant | None, grant_id: str, sin
     """
     if connection is None or connection.grant_id != grant_id:
         return Reach(Access.ENDED)
-    if connection.ended_reason:
+    if connection.ended_reason == Reason.DEAUTHORIZED or (grant and grant.broken_reason == Reason.DEAUTHORIZED):
         return Reach(Access.ENDED, reason=MeetingReason.DEAUTHORIZED)
-    if since is not None and connection.connected_at != since:
+    # A connection that is ending still serves to remove its meetings, and for nothing else.
+    if since is not None and (connection.connected_at != since or connection.ended_reason):
         return Reach(Access.ENDED)
-    if grant is None or grant.sealed_tokens is None or grant.broken_reason:
+    if grant is None or not grant.is_usable:
         return Reach(Access.BROKEN, grant, connection)
     return Reach(Access.OPEN, grant, connection)
 

@@ -23,7 +23,10 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`return_to` is the exact list of addresses that the settings page may send a browser back to."""
+    """`return_to` is the exact list of addresses that the settings page may send a browser back to.
+
+    With `confirms_connections` a connection counts only after the caller's backend has confirmed it.
+    """
 
     workspace_id: str
     name: str
@@ -32,6 +35,7 @@ class Workspace:
     admin_emails: tuple[str, ...] = ()
     return_to: tuple[str, ...] = ()
     hold_minutes: int = 15
+    confirms_connections: bool = False
     version: int = 0
 
 

@@ -44,8 +44,8 @@ def compose(invite: Invite, sender: Sender) -> Mail:
     if answers_to:
         message["Reply-To"] = mailbox(answers_to.name, answers_to.email)
     page = {"said": said, "words": words}
-    message.set_content(_templates().get_template("invitation.txt").render(page))
-    message.add_alternative(_templates().get_template("invitation.html").render(page), subtype="html")
+    message.set_content(templates().get_template("invitation.txt").render(page))
+    message.add_alternative(templates().get_template("invitation.html").render(page), subtype="html")
     # Last, in base64, without Content-Disposition, and with the object's own method: only so do Gmail and Outlook
     # offer buttons instead of a file (github.com/PHPMailer/PHPMailer/issues/175).
     message.add_alternative(
@@ -83,7 +83,8 @@ def _answers_to(invite: Invite) -> Party | None:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The mails' templates; HTML ones escape what is put into them."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     return Environment(

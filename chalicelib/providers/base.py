@@ -7,7 +7,7 @@ an update (`update` raises `MeetingGone`, so a new meeting takes the old one's p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -46,6 +46,29 @@ class OAuth:
     def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:
         """What is missing from the set that comes nearest; empty if the granted scopes are enough."""
         return min((wanted - granted for wanted in self.scope_sets), key=len)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An event that wants an answer and nothing else, such as the check of a webhook's address."""
+
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deauthorized:
+    """The owner of an account took our access away at `at`."""
+
+    account_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A genuine event that asks for nothing."""
+
+
+Event = Reply | Deauthorized | Ignored
 
 
 class Provider(ABC):
@@ -87,6 +110,13 @@ class Provider(ABC):
     @abstractmethod
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         """Every meeting that carries the request's tag."""
+
+    def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
+        """What a webhook of this provider says; None if it is not proven to come from there, now.
+
+        Providers without webhooks leave this as it is.
+        """
+        return None
 
     def explain(self, answer: Answer) -> ProviderError | None:
         """The error that this provider means by `answer`, where it differs from what HTTP says. Body before status."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from pynamodb.connection import Connection as DynamoConnection
@@ -33,10 +34,17 @@ class _GrantDocument:
     account: Account
     broken_reason: str | None = None
     broken_at: datetime | None = None
+    authorized_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    notices: int = 0
 
 
 class ConnectionStore:
     """The connections table, and reads that need the grant with it."""
+
+    def __init__(self) -> None:
+        # Kept: a client of its own for every transaction would cost more than the transaction.
+        self._dynamo = DynamoConnection()
 
     def get(self, workspace_id: str, user_id: str) -> Connection | None:
         with translated():
@@ -48,7 +56,7 @@ class ConnectionStore:
 
     def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
-        with translated(), TransactGet(connection=DynamoConnection()) as transaction:
+        with translated(), TransactGet(connection=self._dynamo) as transaction:
             connection = transaction.get(ConnectionItem, workspace_id, user_id)
             grant = transaction.get(GrantItem, grant_id)
         try:
@@ -67,11 +75,18 @@ class ConnectionStore:
         Raises `LostRace` when the flow is used up or the grant changed meanwhile.
         """
         item = _grant_item(grant)
-        with translated(), TransactWrite(connection=DynamoConnection()) as transaction:
+        with translated(), TransactWrite(connection=self._dynamo) as transaction:
             transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
             transaction.save(_connection_item(connection))
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
+
+    def replace(self, connection: Connection) -> None:
+        """Store a changed row, unless it is gone or belongs to another account by now."""
+        item = ConnectionItem(connection.workspace_id, connection.user_id)
+        actions: list[Action] = [ConnectionItem.document.set(_document_of(connection))]
+        with suppress(LostRace), translated():
+            item.update(actions, condition=ConnectionItem.grant_id == connection.grant_id)
 
     def note_meeting(self, connection: Connection, at: datetime) -> None:
         """Remember when the connection last made a meeting, unless it was replaced meanwhile."""
@@ -138,16 +153,20 @@ class GrantStore:
             GrantItem(grant.id).update([GrantItem.lease_until.remove()], condition=GrantItem.version == grant.version)
 
     def set_due(self, grant_id: str, at: datetime) -> None:
-        """Have the schedule look at the grant at `at` (revoking); a grant that is gone stays so."""
+        """Have the schedule look at the grant at `at`; a grant that is gone stays so."""
         actions: list[Action] = [GrantItem.due_shard.set(due_shard(grant_id)), GrantItem.due_at.set(milliseconds(at))]
         with suppress(LostRace), translated():
             GrantItem(grant_id).update(actions, condition=GrantItem.grant_id.exists())
 
-    def clear_due(self, grant: Grant) -> None:
-        """Nothing is due any more, unless the grant changed meanwhile."""
-        actions: list[Action] = [GrantItem.due_shard.remove(), GrantItem.due_at.remove()]
+    def visited(self, grant: Grant, again_at: datetime) -> None:
+        """The schedule looked; it looks again at `again_at`, unless somebody asked for a look since it began."""
+        seen = GrantItem.due_at == milliseconds(grant.due_at) if grant.due_at else GrantItem.due_at.does_not_exist()
+        actions: list[Action] = [
+            GrantItem.due_shard.set(due_shard(grant.id)),
+            GrantItem.due_at.set(milliseconds(again_at)),
+        ]
         with suppress(LostRace), translated():
-            GrantItem(grant.id).update(actions, condition=GrantItem.version == grant.version)
+            GrantItem(grant.id).update(actions, condition=seen)
 
     def delete(self, grant: Grant) -> None:
         """Forget the grant, unless it changed meanwhile (somebody connected the account again)."""
@@ -162,8 +181,12 @@ class GrantStore:
 
 
 def _connection_item(connection: Connection) -> ConnectionItem:
-    document = msgspec.json.encode(connection).decode()
+    document = _document_of(connection)
     return ConnectionItem(connection.workspace_id, connection.user_id, grant_id=connection.grant_id, document=document)
+
+
+def _document_of(connection: Connection) -> str:
+    return msgspec.json.encode(connection).decode()
 
 
 def _connection(item: ConnectionItem) -> Connection:
@@ -173,12 +196,24 @@ def _connection(item: ConnectionItem) -> Connection:
 
 
 def _document(grant: Grant) -> str:
-    known = _GrantDocument(grant.provider, grant.account, grant.broken_reason, grant.broken_at)
+    known = _GrantDocument(
+        provider=grant.provider,
+        account=grant.account,
+        broken_reason=grant.broken_reason,
+        broken_at=grant.broken_at,
+        authorized_at=grant.authorized_at,
+        refreshed_at=grant.refreshed_at,
+        notices=grant.notices,
+    )
     return msgspec.json.encode(known).decode()
 
 
 def _grant_item(grant: Grant) -> GrantItem:
-    return GrantItem(grant.id, version=grant.version, document=_document(grant), tokens=grant.sealed_tokens)
+    due: dict[str, Any] = {}
+    if grant.due_at is not None:
+        due = {"due_shard": due_shard(grant.id), "due_at": milliseconds(grant.due_at)}
+    document = _document(grant)
+    return GrantItem(grant.id, version=grant.version, document=document, tokens=grant.sealed_tokens, **due)
 
 
 def _grant(item: GrantItem) -> Grant:
@@ -190,4 +225,8 @@ def _grant(item: GrantItem) -> Grant:
         sealed_tokens=item.tokens,
         broken_reason=known.broken_reason,
         broken_at=known.broken_at,
+        authorized_at=known.authorized_at,
+        refreshed_at=known.refreshed_at,
+        notices=known.notices,
+        due_at=from_milliseconds(item.due_at) if item.due_at is not None else None,
     )

@@ -34,6 +34,13 @@ class CalendarStore:
         with translated():
             CalendarItem(calendar.workspace_id, calendar.calendar_id, document=document).save()
 
+    def host_email(self, workspace_id: str, user_id: str) -> str | None:
+        """The user's address on the calendar that was changed last, if the user hosts any."""
+        with translated():
+            calendars = [_calendar(item) for item in CalendarItem.query(workspace_id)]
+        hosted = [calendar for calendar in calendars if calendar.host.user_id == user_id]
+        return max(hosted, key=lambda calendar: calendar.updated_at).host.email if hosted else None
+
     def delete(self, workspace_id: str, calendar_id: str) -> bool:
         """Whether there was such a calendar."""
         item = CalendarItem(workspace_id, calendar_id)

@@ -53,6 +53,11 @@ class Vault:
         sealed = AESGCM(key.plain).encrypt(nonce, plain, _FORMAT + owner.encode())
         return _FORMAT + len(key.wrapped).to_bytes(2, "big") + key.wrapped + nonce + sealed
 
+    def prepare(self, owner: str) -> None:
+        """Have a data key at hand, so that the next `seal` for `owner` cannot fail for want of one."""
+        if self._cached((owner, None)) is None:
+            self._generate(owner)
+
     def open(self, owner: str, sealed: bytes) -> bytes:
         """The plain text. Raises `Unsealable` for another owner's value, `StoreUnavailable` when KMS is out."""
         from cryptography.exceptions import InvalidTag

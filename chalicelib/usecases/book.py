@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.domain.booking import Appointment, Booking, ask_again, book, cancel, change
+from chalicelib.domain.booking import Appointment, Booking, ask_again, book, cancel, change, give_up_meeting
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
@@ -87,6 +87,10 @@ class Booker:
     def retry(self, workspace_id: str, booking_id: str) -> Accepted:
         """Settle once more. Raises `NotFound`."""
         return self._existing(workspace_id, booking_id, lambda booking: ask_again(booking, now=self._clock()))
+
+    def give_up_meeting(self, workspace_id: str, booking_id: str) -> Accepted:
+        """Have the booking's meeting removed while it stays booked. Raises `NotFound`."""
+        return self._existing(workspace_id, booking_id, lambda booking: give_up_meeting(booking, now=self._clock()))
 
     def _existing(self, workspace_id: str, booking_id: str, act: Callable[[Booking], Booking]) -> Accepted:
         def write(record: Record | None) -> Booking:

@@ -1,61 +1,51 @@
 """Connect a user to a provider account in a browser, and let go again.
 
-A connect link opens one session for one user; only that session can finish the OAuth flow that it started. So a
-link or a callback that reaches somebody else attaches nobody's account.
+Only the browser session that started an OAuth flow can finish it: a callback that reaches somebody else attaches
+nobody's account.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets as random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain.connection import Account, Connection, ConnectionStatus, Grant, Tokens, grant_id, status
-from chalicelib.errors import Conflict, Forbidden, LostRace, NotFound, StoreUnavailable
+from chalicelib.domain.connection import (
+    Account,
+    Connection,
+    ConnectionStatus,
+    Grant,
+    Reason,
+    Tokens,
+    grant_id,
+    status,
+)
+from chalicelib.errors import (
+    Conflict,
+    Forbidden,
+    LostRace,
+    NotFound,
+    ReconnectNeeded,
+    Rejected,
+    StoreUnavailable,
+    TokenRejected,
+)
 from chalicelib.providers import oauth
 from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.documents import EphemeralStore, WorkspaceStore
 from chalicelib.store.secrets import Secrets
+from chalicelib.usecases.book import Booker
+from chalicelib.usecases.sessions import Session, Visitor, secret_key
 from chalicelib.usecases.tokens import TokenKeeper
 
-LINK_LIFE = timedelta(minutes=10)
 FLOW_LIFE = timedelta(minutes=10)
-SESSION_LIFE = timedelta(hours=1)
 _TOKEN_BYTES = 32
 _TRIES = 3
+_FIRST_LOOK = timedelta(days=1)
 _REVOKE_AFTER = timedelta(seconds=5)  # Lets the index of connections by grant catch up.
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """The user whom a link or session stands for, and where their browser may go back to."""
-
-    workspace_id: str
-    user_id: str
-    email: str | None = None
-    name: str | None = None
-    provider: str | None = None
-    return_to: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A browser session. `token` is the cookie's value; `csrf` stands on its forms."""
-
-    visitor: Visitor
-    token: str = field(repr=False)
-
-    @property
-    def csrf(self) -> str:
-        return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
-
-    def accepts(self, csrf: str) -> bool:
-        return hmac.compare_digest(self.csrf.encode(), csrf.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +55,12 @@ class _Flow:
     session_key: str
     provider: str
     redirect_uri: str
+    base_url: str
     verifier: str = field(repr=False)
 
 
 class ConsentDenied(Forbidden):
-    """The user, or the provider's policy, said no. `reason` is shown on the settings page."""
+    """The user, or the provider's policy, said no. The detail is shown on the settings page."""
 
     reason = "consent_denied"
 
@@ -89,6 +80,8 @@ class Connector:
         connections: ConnectionStore,
         grants: GrantStore,
         bookings: BookingStore,
+        booker: Booker,
+        workspaces: WorkspaceStore,
         tokens: TokenKeeper,
         providers: Mapping[str, Provider],
         secrets: Secrets,
@@ -98,6 +91,8 @@ class Connector:
         self._connections = connections
         self._grants = grants
         self._bookings = bookings
+        self._booker = booker
+        self._workspaces = workspaces
         self._tokens = tokens
         self._providers = providers
         self._secrets = secrets
@@ -107,38 +102,13 @@ class Connector:
         """The providers that this deployment has credentials for."""
         return [p for p in self._providers.values() if self._secrets.credentials(p.name) is not None]
 
-    def make_link(self, visitor: Visitor) -> tuple[str, datetime]:
-        """A connect link's token and when it ends."""
-        token, ends = random.token_urlsafe(_TOKEN_BYTES), self._clock() + LINK_LIFE
-        self._ephemeral.put(_key("link", token), visitor, ends)
-        return token, ends
-
-    def visitor_of(self, link: str) -> Visitor | None:
-        """Whom a link is for; looking does not use it up. None if it is used, expired or no link at all."""
-        return self._ephemeral.get(_key("link", link), Visitor, self._clock())
-
-    def open_session(self, link: str) -> Session:
-        """Use the link up. Raises `NotFound` for one that is used or expired."""
-        visitor = self.visitor_of(link)
-        if visitor is None or not self._ephemeral.take(_key("link", link)):
-            raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
-        token = random.token_urlsafe(_TOKEN_BYTES)
-        self._ephemeral.put(_key("session", token), visitor, self._clock() + SESSION_LIFE)
-        return Session(visitor, token)
-
-    def session(self, token: str | None) -> Session | None:
-        """The session of a cookie; None if there is none (any more)."""
-        if not token:
-            return None
-        visitor = self._ephemeral.get(_key("session", token), Visitor, self._clock())
-        return None if visitor is None else Session(visitor, token)
-
-    def start(self, session: Session, provider_name: str, redirect_uri: str) -> str:
+    def start(self, session: Session, provider_name: str, base_url: str) -> str:
         """The provider's address to send the browser to. Raises `NotFound` for a provider that is not offered."""
+        redirect_uri = f"{base_url}/oauth/{provider_name}/callback"  # One address a provider: RFC 9700, 4.4.
         provider, credentials = self._offered(provider_name)
         state, verifier = random.token_urlsafe(_TOKEN_BYTES), random.token_urlsafe(48)
-        flow = _Flow(_key("session", session.token), provider_name, redirect_uri, verifier)
-        self._ephemeral.put(_key("flow", state), flow, self._clock() + FLOW_LIFE)
+        flow = _Flow(secret_key("session", session.token), provider_name, redirect_uri, base_url, verifier)
+        self._ephemeral.put(secret_key("flow", state), flow, self._clock() + FLOW_LIFE)
         return oauth.authorization_url(
             provider, credentials[0], redirect_uri=redirect_uri, state=state, verifier=verifier
         )
@@ -149,30 +119,45 @@ class Connector:
         Raises `FlowRefused` (nothing is used up by a browser that did not start the flow), `ConsentDenied`, or
         `ProviderError`.
         """
-        flow_key = _key("flow", answer.get("state", ""))
+        flow_key = secret_key("flow", answer.get("state", ""))
         flow = self._ephemeral.get(flow_key, _Flow, self._clock())
-        mine = session is not None and flow is not None and flow.session_key == _key("session", session.token)
+        mine = session is not None and flow is not None and flow.session_key == secret_key("session", session.token)
         if session is None or flow is None or not mine or flow.provider != provider_name:
             raise FlowRefused(
                 "This sign-in was not started in this browser, was already finished, or took longer than ten minutes. "
                 "Open the settings page and connect again."
             )
-        if "code" not in answer:
-            self._ephemeral.take(flow_key)
-            raise ConsentDenied("The sign-in was cancelled. Nothing was connected.")
         provider, credentials = self._offered(provider_name)
-        tokens = oauth.exchange(
-            provider, credentials, code=answer["code"], redirect_uri=flow.redirect_uri, verifier=flow.verifier
-        )
-        missing = provider.oauth.missing_scopes(frozenset(tokens.scopes))
-        if missing:
+        try:
+            tokens, account = self._authorized(provider, credentials, flow, answer)
+        except ConsentDenied:
             self._ephemeral.take(flow_key)
-            raise ConsentDenied(
-                f"{provider.display_name} did not grant everything that is needed: {', '.join(sorted(missing))}. "
-                "Connect again and allow all of it, or add these scopes to the app.",
-                reason="missing_scopes",
+            raise
+        return self._establish(session.visitor, provider, account, tokens, flow, flow_key)
+
+    def _authorized(
+        self, provider: Provider, credentials: tuple[str, str], flow: _Flow, answer: Mapping[str, str]
+    ) -> tuple[Tokens, Account]:
+        """The tokens that the provider gives and whose they are. Raises `ConsentDenied` with what to do."""
+        name = provider.display_name
+        if "code" not in answer:
+            raise ConsentDenied(refusal(name, answer.get("error", "access_denied")), reason="consent_denied")
+        try:
+            tokens = oauth.exchange(
+                provider, credentials, code=answer["code"], redirect_uri=flow.redirect_uri, verifier=flow.verifier
             )
-        return self._establish(session.visitor, provider, provider.account(tokens.access_token), tokens, flow_key)
+            missing = provider.oauth.missing_scopes(frozenset(tokens.scopes))
+            if missing:
+                raise ConsentDenied(
+                    f"{name} did not grant everything that is needed: {', '.join(sorted(missing))}. "
+                    "Connect again and allow all of it. If you were not asked, an administrator must add these scopes "
+                    f"to the app at {name}.",
+                    reason="missing_scopes",
+                )
+            return tokens, provider.account(tokens.access_token)
+        except (ReconnectNeeded, TokenRejected, Rejected) as error:
+            advice = error.advice if isinstance(error, Rejected) and error.advice else refusal(name, error.code or "")
+            raise ConsentDenied(advice, reason="refused_by_provider") from error
 
     def status(self, workspace_id: str, user_id: str) -> ConnectionStatus:
         """The user's connection as it is now."""
@@ -189,10 +174,30 @@ class Connector:
             if meeting.exists and meeting.join_url
         ]
 
-    def disconnect(self, workspace_id: str, user_id: str) -> None:
-        """End the connection here and now; revoking at the provider follows from the schedule."""
+    def confirm(self, workspace_id: str, user_id: str) -> ConnectionStatus:
+        """The caller's backend vouches that the account is the user's; from now on bookings get links from it.
+
+        Raises `Conflict` if there is no connection to confirm.
+        """
+        connection = self._connections.get(workspace_id, user_id)
+        if connection is None or connection.ended_reason:
+            raise Conflict("There is no connection to confirm.", reason="not_connected")
+        if not connection.confirmed:
+            self._connections.replace(replace(connection, confirmed=True, connected_at=self._clock()))
+        return self.status(workspace_id, user_id)
+
+    def disconnect(self, workspace_id: str, user_id: str, *, delete_meetings: bool = False) -> None:
+        """End the connection here and now; revoking at the provider follows from the schedule.
+
+        With `delete_meetings` coming meetings are removed first: the connection serves for that and for nothing else.
+        """
         connection = self._connections.get(workspace_id, user_id)
         if connection is None:
+            return
+        if delete_meetings:
+            self._connections.replace(connection.ended(Reason.DISCONNECTED, self._clock()))
+            self._grants.set_due(connection.grant_id, self._clock() + _REVOKE_AFTER)
+            self._give_up_meetings(workspace_id, user_id)
             return
         # Due before the row goes: a crash between the two leaves a grant that the schedule still looks at.
         self._grants.set_due(connection.grant_id, self._clock() + _REVOKE_AFTER)
@@ -206,14 +211,19 @@ class Connector:
         return provider, (credentials.client_id, credentials.client_secret)
 
     def _establish(
-        self, visitor: Visitor, provider: Provider, account: Account, tokens: Tokens, flow_key: str
+        self, visitor: Visitor, provider: Provider, account: Account, tokens: Tokens, flow: _Flow, flow_key: str
     ) -> Connection:
         now = self._clock()
+        workspace = self._workspaces.get(visitor.workspace_id)
+        confirmed = workspace is None or not workspace.confirms_connections
         for _ in range(_TRIES):
             before = self._connections.get(visitor.workspace_id, visitor.user_id)
             known = self._grants.get(grant_id(provider.name, account.id))
-            connection = _connection(visitor, provider.name, account, before, now)
-            grant = Grant(provider.name, account, version=known.version + 1 if known else 1, sealed_tokens=None)
+            connection = replace(_connection(visitor, provider.name, account, before, now), base_url=flow.base_url)
+            if not confirmed and connection.connected_at == now:
+                connection = replace(connection, confirmed=False)
+            version = known.version + 1 if known else 1
+            grant = Grant(provider.name, account, version, None, authorized_at=now, due_at=now + _FIRST_LOOK)
             try:
                 self._connections.establish(connection, self._tokens.seal(grant, tokens), flow_key=flow_key, now=now)
             except LostRace:
@@ -222,9 +232,35 @@ class Connector:
                 continue  # Somebody refreshed or connected the same account at the same moment.
             if before is not None and before.grant_id != connection.grant_id:
                 self._grants.set_due(before.grant_id, now + _REVOKE_AFTER)
-            self._wake(visitor.workspace_id, visitor.user_id)
+            # The grant is shared: whoever waited for this account need wait no longer.
+            for key in {(visitor.workspace_id, visitor.user_id), *self._connections.users_of(grant.id)}:
+                self._wake(*key)
             return connection
         raise StoreUnavailable("the grant changes too fast")
+
+    def deauthorized(self, provider: str, account_id: str, at: datetime) -> None:
+        """The provider says that the account's owner took the access away at `at`.
+
+        The tokens go at once, in one write; the schedule then forgets the owner everywhere. A late or repeated word
+        about an authorization that was given again since changes nothing.
+        """
+        for _ in range(_TRIES):
+            grant = self._grants.get(grant_id(provider, account_id))
+            if grant is None or (grant.authorized_at and grant.authorized_at > at):
+                return
+            ended = replace(grant, sealed_tokens=None, broken_reason=Reason.DEAUTHORIZED, broken_at=self._clock())
+            try:
+                self._grants.write(ended)
+            except LostRace:
+                continue
+            self._grants.set_due(grant.id, self._clock())
+            return
+        raise StoreUnavailable("the grant changes too fast")
+
+    def _give_up_meetings(self, workspace_id: str, user_id: str) -> None:
+        for record in self._bookings.upcoming(workspace_id, user_id, self._clock()):
+            if record.settlement.meeting.exists or record.booking.eligibility:
+                self._booker.give_up_meeting(workspace_id, record.booking.booking_id)
 
     def _wake(self, workspace_id: str, user_id: str) -> None:
         """Have bookings that wait for this connection looked at now rather than at their next poll."""
@@ -258,6 +294,19 @@ def _connection(
     )
 
 
-def _key(kind: str, token: str) -> str:
-    # Only hashes are stored: who can read the table can use no link and no session.
-    return f"{kind}#{hashlib.sha256(token.encode('utf-8', 'replace')).hexdigest()}"
+def refusal(provider: str, code: str) -> str:
+    """What an OAuth error (RFC 6749, 4.1.2.1; OpenID Connect; Zoom's own numbers) means for the person at the page."""
+    match code:
+        case "access_denied":
+            return "The sign-in was cancelled. Nothing was connected."
+        case "consent_required" | "interaction_required" | "admin_consent_required" | "4738" | "4737":
+            return f"Your administrator at {provider} has to approve this app first. Ask them, then connect again."
+        case "unauthorized_client" | "4717":
+            return f"This app is switched off at {provider}. Ask your administrator to enable it, then connect again."
+        case "invalid_scope":
+            return f"{provider} does not know a permission that this app asks for. Tell the operator of this service."
+        case "temporarily_unavailable" | "server_error":
+            return f"{provider} is not available right now. Nothing was connected. Please try again in a moment."
+        case "invalid_grant" | "4733" | "4734":
+            return "The sign-in took too long or was used twice. Nothing was connected. Please connect again."
+    return f"{provider} refused the sign-in. Nothing was connected. Please connect again."

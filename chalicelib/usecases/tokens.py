@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.domain.connection import Grant, Reason, Tokens
-from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded
+from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
 from chalicelib.providers import oauth
 from chalicelib.providers.base import Provider
 from chalicelib.store.connections import GrantStore
@@ -18,6 +18,7 @@ from chalicelib.store.secrets import Secrets
 from chalicelib.store.vault import Vault
 
 _POLL_SECONDS = 0.25
+_STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _PATIENCE_SECONDS = 20.0
 """How long to wait for another's refresh: a little longer than a slow one takes."""
 
@@ -44,11 +45,13 @@ class TokenKeeper:
     def seal(self, grant: Grant, tokens: Tokens) -> Grant:
         """The grant with these tokens and a clean bill of health; not stored yet."""
         sealed = self._vault.seal(grant.id, msgspec.json.encode(tokens))
-        return replace(grant, sealed_tokens=sealed, broken_reason=None, broken_at=None)
+        return replace(
+            grant, sealed_tokens=sealed, refreshed_at=self._clock(), broken_reason=None, broken_at=None, notices=0
+        )
 
     def open(self, grant: Grant) -> Tokens:
         """The grant's tokens. Raises `ReconnectNeeded` if it has none that could work."""
-        if grant.sealed_tokens is None or grant.broken_reason:
+        if grant.sealed_tokens is None or grant.broken_reason is not None:
             raise ReconnectNeeded(grant.provider, "the grant is broken")
         return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
 
@@ -86,7 +89,7 @@ class TokenKeeper:
         if token is not None and self.open(grant).access_token != token:
             return
         try:
-            self._grants.write(replace(grant, broken_reason=reason, broken_at=self._clock()))
+            self._break(grant, reason)
         except LostRace:
             return  # Refreshed or reconnected meanwhile: not broken by what we saw.
 
@@ -98,6 +101,9 @@ class TokenKeeper:
             self._grants.release(leased)
             raise ProviderUnavailable(leased.provider, "this deployment has no credentials for it")
         pair = (credentials.client_id, credentials.client_secret)
+        # At providers that rotate, what comes back is all that is left of the grant: no step after the call may fail
+        # for something that could have been had before it.
+        self._vault.prepare(leased.id)
         try:
             new = self._call(provider, pair, tokens)
         except ReconnectNeeded:
@@ -106,8 +112,18 @@ class TokenKeeper:
         except (Ambiguous, ProviderUnavailable):
             self._grants.release(leased)
             raise
-        self._grants.write(self.seal(leased, new))
+        self._store(self.seal(leased, new))
         return new
+
+    def _store(self, grant: Grant) -> None:
+        for pause_seconds in _STORE_PAUSES_SECONDS:
+            try:
+                self._grants.write(grant)
+            except StoreUnavailable:
+                self._sleep(pause_seconds)
+            else:
+                return
+        self._grants.write(grant)
 
     def _call(self, provider: Provider, pair: tuple[str, str], tokens: Tokens) -> Tokens:
         try:
@@ -119,4 +135,9 @@ class TokenKeeper:
 
     def _judge_dead(self, leased: Grant) -> None:
         """`invalid_grant` breaks the grant only if nobody changed it since the lease: raises `LostRace` otherwise."""
-        self._grants.write(replace(leased, broken_reason=Reason.RECONNECT_NEEDED, broken_at=self._clock()))
+        self._break(leased, Reason.RECONNECT_NEEDED)
+
+    def _break(self, grant: Grant, reason: str) -> None:
+        now = self._clock()
+        self._grants.write(replace(grant, broken_reason=reason, broken_at=now, notices=0))
+        self._grants.set_due(grant.id, now)  # The schedule tells its owners.

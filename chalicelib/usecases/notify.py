@@ -1,0 +1,87 @@
+"""Mails of the service itself: an account must be reconnected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from chalicelib.domain.connection import Connection, Grant
+from chalicelib.errors import MailRejected, MailUnavailable
+from chalicelib.observability import log
+from chalicelib.store.documents import CalendarStore, WorkspaceStore
+from chalicelib.usecases.invite import Mailer
+from chalicelib.usecases.sessions import Visitor
+
+LINK_LIFE = timedelta(days=8)
+"""A reconnect link must outlive the longest pause between two reminders."""
+
+
+class NoticeMailer(Protocol):
+    """Hands a notice over. Raises `MailUnavailable` (try again) or `MailRejected` (never)."""
+
+    def send_notice(self, to: str, subject: str, text: str, html: str) -> str: ...
+
+
+class Postman(Mailer, NoticeMailer, Protocol):
+    """Hands over both invitations and notices."""
+
+
+class Notifier:
+    """Tells people what needs them. `make_link` makes a connect link that lives for the given time."""
+
+    def __init__(
+        self,
+        mailer: NoticeMailer,
+        workspaces: WorkspaceStore,
+        calendars: CalendarStore,
+        make_link: Callable[[Visitor, timedelta], str],
+        provider_name: Callable[[str], str],
+    ) -> None:
+        self._mailer = mailer
+        self._workspaces = workspaces
+        self._calendars = calendars
+        self._make_link = make_link
+        self._provider_name = provider_name
+
+    def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> bool:
+        """Mail the users of a broken grant and their workspaces' administrators, one mail an address.
+
+        Any one of them can mend it for all: the grant is shared. False if a mail could not be handed over now.
+        """
+        from chalicelib.mail.notices import reconnect
+
+        told: set[str] = set()
+        done = True
+        for connection in users:
+            for address in self._addresses(connection):
+                if address.casefold() in told:
+                    continue
+                told.add(address.casefold())
+                link = self._make_link(self._visitor(connection), LINK_LIFE)
+                url = f"{connection.base_url}/connect/{link}"
+                name = self._provider_name(grant.provider)
+                try:
+                    self._mailer.send_notice(address, *reconnect(name, grant.account.email, url))
+                except MailUnavailable:
+                    done = False
+                except MailRejected as error:
+                    log.failure("a reconnect mail was refused", error, workspace_id=connection.workspace_id)
+        if not told:
+            log.warning("a connection is broken and nobody can be told", users=len(users))
+        return done
+
+    def _addresses(self, connection: Connection) -> list[str]:
+        """The user's own address, from the connect link, else from a calendar; then the administrators'."""
+        workspace = self._workspaces.get(connection.workspace_id)
+        own = connection.user_email or self._calendars.host_email(connection.workspace_id, connection.user_id)
+        return [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
+
+    def _visitor(self, connection: Connection) -> Visitor:
+        return Visitor(
+            connection.workspace_id,
+            connection.user_id,
+            email=connection.user_email,
+            name=connection.user_name,
+            provider=connection.provider,
+        )

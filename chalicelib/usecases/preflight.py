@@ -1,0 +1,89 @@
+"""Try a connection out before a guest does: each thing that a booking will need, one step each."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain.connection import Grant
+from chalicelib.domain.meeting import MeetingRequest
+from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected
+from chalicelib.providers.base import Provider
+from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.usecases.tokens import TokenKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried; `detail` says what to do if it failed."""
+
+    name: str
+    ok: bool
+    detail: str | None = None
+
+
+class Preflight:
+    """Signs in as a settler does, and makes and deletes a disposable meeting."""
+
+    def __init__(
+        self,
+        connections: ConnectionStore,
+        grants: GrantStore,
+        tokens: TokenKeeper,
+        providers: Mapping[str, Provider],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._connections = connections
+        self._grants = grants
+        self._tokens = tokens
+        self._providers = providers
+        self._clock = clock
+
+    def check(self, workspace_id: str, user_id: str) -> list[Step]:
+        """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails."""
+        connection = self._connections.get(workspace_id, user_id)
+        grant = self._grants.get(connection.grant_id) if connection and connection.serves_new_bookings else None
+        if grant is None or grant.provider not in self._providers:
+            return [Step("connection", False, "No account is connected. Open the settings page and connect one.")]
+        done = [Step("connection", True)]
+        for name, act in self._steps(grant, self._providers[grant.provider]):
+            try:
+                act()
+            except ProviderError as error:
+                return [*done, Step(name, False, _advice(error))]
+            done.append(Step(name, True))
+        return done
+
+    def _steps(self, grant: Grant, provider: Provider) -> Iterator[tuple[str, Callable[[], object]]]:
+        starts_at = self._clock().replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+        ends_at = starts_at + timedelta(minutes=30)
+        title = "Connection check (deleted again at once)"
+        request = MeetingRequest(secrets.token_hex(16), title, "", starts_at, ends_at, "UTC")
+        made: list[str] = []
+
+        def token() -> str:
+            return self._tokens.access_token(grant)
+
+        def scopes() -> None:
+            missing = provider.oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
+            if missing:
+                what = f"these permissions are missing: {', '.join(sorted(missing))}"
+                raise ReconnectNeeded(provider.name, what, code="missing_scopes")
+
+        yield "token", token
+        yield "scopes", scopes
+        yield "account", lambda: provider.account(token())
+        yield "create_meeting", lambda: made.append(provider.create(token(), request).id)
+        yield "delete_meeting", lambda: provider.delete(token(), made[0])
+
+
+def _advice(error: ProviderError) -> str:
+    if isinstance(error, Rejected) and error.advice:
+        return error.advice
+    if error.code == "missing_scopes":
+        return f"Reconnect and allow everything: {error.what}."
+    if isinstance(error, ReconnectNeeded):
+        return "The account has to be reconnected on the settings page."
+    return f"{error.provider} did not do it ({error.what}). Try again in a moment."
