@@ -137,6 +137,10 @@ class Grants:
             raise invalid_access_token("Access token is expired.")
         return token
 
+    def alive(self) -> list[str]:
+        """Every access and refresh token that is known now, for tests that look for leaks."""
+        return [*self._access, *self._refresh]
+
     def is_installed(self, user_id: str) -> bool:
         """Tell whether the person has a grant to the app."""
         return any(grant.user_id == user_id for grant in self._refresh.values())

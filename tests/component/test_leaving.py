@@ -1,0 +1,149 @@
+"""Disconnecting with and without the coming meetings, confirming a connection, and trying one out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from infra.local.standins.kit import Action, Fault
+from tests.support.product import Product, booking, calendar
+
+
+def test_the_preview_lists_the_meetings_that_would_keep_links_nobody_can_change(connected: Product) -> None:
+    book(connected, "b-1")
+    book(connected, "b-2", days=40)
+
+    preview = connected.caller().delete("/v1/users/u-1/connection?dry_run=true").json()["upcoming"]
+
+    assert [entry["booking_id"] for entry in preview] == ["b-1", "b-2"]
+    assert all(entry["join_url"] and entry["starts_at"] for entry in preview)
+    assert connected.caller().get("/v1/users/u-1/connection").json()["state"] == "connected"
+
+
+def test_meetings_can_be_removed_before_leaving(connected: Product) -> None:
+    book(connected, "b-1")
+
+    connected.caller().delete("/v1/users/u-1/connection?meetings=delete")
+    assert connected.caller().get("/v1/users/u-1/connection").json()["state"] == "none"
+    connected.settle()
+
+    assert connected.zoom.meetings == {}
+    known = meeting(connected, "b-1")
+    assert (known["state"], known["join_url"]) == ("none", None)
+    assert connected.mails.to("guest@example.com")[-1].invite.join_url is None
+
+
+def test_after_the_meetings_are_removed_the_access_is_revoked(connected: Product) -> None:
+    book(connected, "b-1")
+
+    connected.caller().delete("/v1/users/u-1/connection?meetings=delete")
+    connected.settle()
+    connected.tick()
+    connected.tick()
+
+    assert connected.aws.scan("connections") == []
+    assert connected.aws.scan("grants") == []
+
+
+def test_a_booking_made_while_meetings_are_being_removed_gets_none(connected: Product) -> None:
+    connected.caller().delete("/v1/users/u-1/connection?meetings=delete")
+
+    assert book(connected, "b-2")["reason"] == "not_connected"
+
+
+def test_a_provider_that_is_down_does_not_keep_anyone_from_leaving(connected: Product) -> None:
+    book(connected, "b-1")
+    connected.zoom.faults.add(Fault("/v2/meetings/", Action.BEFORE, status=503, times=None))
+
+    connected.caller().delete("/v1/users/u-1/connection?meetings=delete")
+    connected.settle()
+    for _ in range(3):
+        connected.tick(13 * 3600)
+
+    assert connected.caller().get("/v1/users/u-1/connection").json()["state"] == "none"
+    assert connected.aws.scan("connections") == []
+
+
+@pytest.fixture
+def cautious(product: Product) -> Product:
+    """A workspace whose backend confirms connections before they count."""
+    product.caller()
+    workspace = product.services.workspaces.get("ws-1")
+    assert workspace is not None
+    product.services.workspaces.put(replace(workspace, confirms_connections=True))
+    return product
+
+
+def test_a_connection_that_must_be_confirmed_waits_as_pending_and_gives_no_links(cautious: Product) -> None:
+    cautious.connect()
+
+    known = cautious.caller().get("/v1/users/u-1/connection").json()
+    assert (known["state"], known["reason"]) == ("pending", "not_confirmed")
+    answer = cautious.caller().put("/v1/calendars/c-1", json=calendar())
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:meetlink:problem:not_confirmed")
+
+
+def test_once_confirmed_it_counts_for_bookings_made_from_then_on(cautious: Product) -> None:
+    cautious.connect()
+    cautious.clock.advance(60)
+
+    confirmed = cautious.caller().post("/v1/users/u-1/connection/confirm").json()
+    cautious.caller().put("/v1/calendars/c-1", json=calendar())
+
+    assert confirmed["state"] == "connected"
+    assert book(cautious, "b-1")["state"] == "ready"
+
+
+def test_reconnecting_a_confirmed_account_needs_no_second_confirmation(cautious: Product) -> None:
+    cautious.connect()
+    cautious.caller().post("/v1/users/u-1/connection/confirm")
+    cautious.clock.advance(60)
+
+    cautious.connect()
+
+    assert cautious.caller().get("/v1/users/u-1/connection").json()["state"] == "connected"
+
+
+def test_there_is_nothing_to_confirm_without_a_connection(product: Product) -> None:
+    assert product.caller().post("/v1/users/u-1/connection/confirm").status_code == 409
+
+
+def test_a_check_tries_every_step_and_leaves_nothing_behind(connected: Product) -> None:
+    report = connected.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert report["ok"] is True
+    names = ["connection", "token", "scopes", "account", "create_meeting", "delete_meeting"]
+    assert [step["step"] for step in report["steps"]] == names
+    assert connected.zoom.meetings == {}
+
+
+def test_a_check_stops_at_the_first_step_that_fails_and_says_what_to_do(connected: Product) -> None:
+    body = {"code": 3161, "message": "This user is not able to host meetings."}
+    connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, status=400, body=body))
+
+    report = connected.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert report["ok"] is False
+    assert report["steps"][-1]["step"] == "create_meeting"
+    assert "licence" in report["steps"][-1]["detail"]
+
+
+def test_a_check_without_a_connection_says_so(product: Product) -> None:
+    report = product.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert [(step["step"], step["ok"]) for step in report["steps"]] == [("connection", False)]
+
+
+def book(product: Product, booking_id: str, *, days: float = 35) -> dict[str, Any]:
+    assert product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+    answer = product.caller().put(f"/v1/bookings/{booking_id}", json=booking(days=days))
+    assert answer.status_code == 201, answer.text
+    product.settle()
+    return meeting(product, booking_id)
+
+
+def meeting(product: Product, booking_id: str) -> dict[str, Any]:
+    known: dict[str, Any] = product.caller().get(f"/v1/bookings/{booking_id}").json()["meeting"]
+    return known

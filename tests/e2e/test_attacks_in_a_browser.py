@@ -1,0 +1,137 @@
+"""Somebody wants another person's account on their own user: each attempt with real browsers on both sides.
+
+RELIABILITY 11 and 12. The attacker hosts as `attacker`, the victim owns the Zoom account; nothing may join the two
+without the victim seeing whose user it is and agreeing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib import wiring
+from infra.local.stack import HOST_EMAIL, WORKSPACE_ID, LocalStack
+from tests.e2e.test_settings_in_a_browser import connect_link, connection, sign_in_at_zoom
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def attacker(page: Page) -> Page:
+    return page
+
+
+@pytest.fixture
+def victim(browser: Browser) -> Page:
+    return browser.new_context().new_page()
+
+
+def test_a_forwarded_link_names_the_user_and_workspace_and_does_nothing_by_being_opened(
+    stack: LocalStack, victim: Page
+) -> None:
+    victim.goto(connect_link(stack, "attacker-1"))
+
+    text = victim.inner_text("main")
+    assert "attacker-1" in text
+    assert "Demo Workspace" in text
+    assert "If this is not you, close this page." in text
+    assert victim.context.cookies(stack.app_url) == []
+    assert connection(stack, "attacker-1")["state"] == "none"
+
+
+def test_an_authorization_that_the_attacker_started_cannot_be_finished_by_the_victim(
+    stack: LocalStack, attacker: Page, victim: Page
+) -> None:
+    authorize = start_at_zoom(attacker, connect_link(stack, "attacker-2"))
+
+    victim.goto(authorize)
+    sign_in_at_zoom(victim)
+    victim.get_by_role("button", name="Allow").click()
+
+    assert "was not started in this browser" in victim.get_by_role("alert").inner_text()
+    assert connection(stack, "attacker-2")["state"] == "none"
+
+
+def test_the_refused_attempt_does_not_burn_the_state_for_the_browser_that_owns_it(
+    stack: LocalStack, attacker: Page, victim: Page
+) -> None:
+    authorize = start_at_zoom(attacker, connect_link(stack, "host-3"))
+    victim.goto(authorize)
+    sign_in_at_zoom(victim)
+    victim.get_by_role("button", name="Allow").click()
+
+    attacker.goto(authorize)
+    sign_in_at_zoom(attacker)
+    attacker.get_by_role("button", name="Allow").click()
+
+    assert connection(stack, "host-3")["state"] == "connected"
+
+
+def test_a_callback_address_that_was_taken_from_the_victim_attaches_nothing_to_the_attacker(
+    stack: LocalStack, attacker: Page, victim: Page
+) -> None:
+    start_at_zoom(attacker, connect_link(stack, "attacker-4"))
+    victim.goto(start_at_zoom(victim, connect_link(stack, "victim-4")))
+    sign_in_at_zoom(victim)
+    caught: list[str] = []
+
+    def catch(route: object) -> None:
+        caught.append(route.request.url)  # type: ignore[attr-defined]
+        route.abort()  # type: ignore[attr-defined]
+
+    victim.route("**/oauth/zoom/callback*", catch)
+    victim.get_by_role("button", name="Allow").click()
+    victim.wait_for_timeout(100)
+    answer = attacker.goto(caught[0])
+
+    assert answer is not None
+    assert answer.status == 403
+    assert connection(stack, "attacker-4")["state"] == "none"
+
+
+def test_a_foreign_page_cannot_put_the_victims_browser_into_the_attackers_session(
+    stack: LocalStack, victim: Page
+) -> None:
+    link = connect_link(stack, "attacker-5")
+
+    victim.goto(f"data:text/html,<form method=post action='{link}'><button>Win a prize</button></form>")
+    victim.get_by_role("button").click()
+
+    assert "use the button on its page" in victim.get_by_role("alert").inner_text()
+    assert victim.context.cookies(stack.app_url) == []
+
+
+def test_a_victim_who_does_agree_is_held_back_until_the_callers_backend_confirms(
+    stack: LocalStack, victim: Page
+) -> None:
+    require_confirmation()
+    victim.goto(connect_link(stack, "attacker-6"))
+    victim.get_by_role("button", name="Continue").click()
+    victim.get_by_role("button", name="Connect Zoom").click()
+    sign_in_at_zoom(victim)
+    victim.get_by_role("button", name="Allow").click()
+
+    known = connection(stack, "attacker-6")
+    assert (known["state"], known["reason"]) == ("pending", "not_confirmed")
+    assert known["account"] == {"id": "zoom-user-1", "email": HOST_EMAIL}
+
+
+def start_at_zoom(page: Page, link: str) -> str:
+    """Open the link, press Connect, and stop at Zoom's door: the authorize address with the state in it."""
+    page.goto(link)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Connect Zoom").click()
+    return page.url
+
+
+def require_confirmation() -> None:
+    """The demo workspace's operator asks for confirmation of connections."""
+    workspaces = wiring.services().workspaces
+    workspace = workspaces.get(WORKSPACE_ID)
+    assert workspace is not None
+    workspaces.put(replace(workspace, confirms_connections=True))

@@ -1,0 +1,275 @@
+"""The whole product in one process, deterministic: AWS by moto, Zoom by its stand-in, time by a fake clock.
+
+Callers and browsers come in through Lambda's own door (API Gateway's events); nothing is settled before the test says
+`settle()`, which delivers what the bookings stream holds, or `tick()`, which is the schedule a minute later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+from chalice.app import Chalice
+
+from chalicelib import api, handlers, operations
+from chalicelib.domain.invitation import Invite
+from chalicelib.mail.compose import compose, compose_notice
+from chalicelib.mail.sender import Sender
+from chalicelib.settings import from_environment
+from chalicelib.wiring import Services, build
+from infra.local.gateway import wsgi
+from infra.local.standins.kit import InProcessTransport
+from infra.local.standins.zoom import Account, Zoom, create_app
+from infra.local.standins.zoom.visitor import answer_consent
+from infra.local.visitor import press
+from tests.support.aws import Aws
+from tests.support.clock import START, FakeClock
+
+APP = "http://localhost:8000"
+ZOOM = "https://zoom.us"
+WORKSPACE = "ws-1"
+ACCOUNT = Account("zoom-user-1", "zoom-account-1", "host@example.com", "password-1", "Demo Host")
+SECOND_ACCOUNT = Account("zoom-user-2", "zoom-account-2", "second-host@example.com", "password-2", "Second Host")
+GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
+SENDER = Sender("invitations@meetlink.example", "meetlink")
+CREDENTIALS = {"ZOOM_CLIENT_ID": "client-1", "ZOOM_CLIENT_SECRET": "zoom-secret-1", "ZOOM_WEBHOOK_SECRET": "webhook-1"}
+_EVENTS = Path(__file__).parent.parent / "component" / "events"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An invitation that was handed over: what was asked for and the mail that came of it."""
+
+    invite: Invite
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A mail of the service itself."""
+
+    to: str
+    subject: str
+    text: str
+
+
+class Mails:
+    """A mailer that keeps what it sends, in order. Composing is the product's own, so its refusals are real.
+
+    `refusals` holds what the next sends are to raise, one each; None lets one through.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[Letter] = []
+        self.notices: list[Notice] = []
+        self.refusals: list[Exception | None] = []
+
+    def send(self, invite: Invite) -> str:
+        self._refuse()
+        self.sent.append(Letter(invite, compose(invite, SENDER).raw))
+        return f"mail-{len(self.sent)}"
+
+    def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
+        self._refuse()
+        compose_notice(to, subject, text, html, SENDER)
+        self.notices.append(Notice(to, subject, text))
+        return f"notice-{len(self.notices)}"
+
+    def to(self, email: str) -> list[Letter]:
+        return [letter for letter in self.sent if letter.invite.recipient.email == email]
+
+    def _refuse(self) -> None:
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is not None:
+            raise refusal
+
+
+class LambdaContext:
+    """A Lambda with so little time left that a handler never waits for a later try: that is the schedule's then."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 24_000
+
+
+class Product:
+    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it."""
+
+    def __init__(self, aws: Aws, clock: FakeClock, *, base_url: str = APP, **environment: str) -> None:
+        self.aws = aws
+        self.clock = clock
+        self.base_url = base_url
+        self.mails = Mails()
+        self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback")
+        zoom = create_app(self.zoom)
+        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom}
+        own = {
+            "MEETLINK_TABLE_PREFIX": aws.table_prefix,
+            "MEETLINK_BOOKINGS_STREAM_ARN": aws.stream_arn,
+            "MEETLINK_KMS_KEY_ID": aws.key_id,
+            "MEETLINK_TAG_SECRET": "tag-secret-1",
+            "MEETLINK_MAIL_FROM": SENDER.address,
+        }
+        self.services: Services = build(
+            from_environment(own | CREDENTIALS | environment),
+            transport=InProcessTransport(self._network),
+            clock=clock,
+            random=Random(0),
+            given_mailer=self.mails,
+        )
+        self.app = Chalice(app_name="meetlink")
+        api.register(self.app, lambda: self.services)
+        self._wsgi = wsgi(self.app)
+        self._callers: dict[str, httpx.Client] = {}
+        self._iterators: dict[str, str] = {}
+
+    def caller(self, workspace_id: str = WORKSPACE, **workspace: Any) -> httpx.Client:
+        """A caller with a key of the workspace, which is made with the fields `workspace` if it is new."""
+        if workspace_id not in self._callers:
+            made = operations.run({"do": "create-workspace", "workspace_id": workspace_id, **workspace}, self.services)
+            headers = {"Authorization": f"Bearer {made['api_key']}"}
+            self._callers[workspace_id] = self._client(headers=headers)
+        return self._callers[workspace_id]
+
+    def stranger(self) -> httpx.Client:
+        """A caller without a key."""
+        return self._client()
+
+    def browser(self) -> httpx.Client:
+        """A browser of its own: it keeps cookies and reaches the product and Zoom. It follows no redirect unasked."""
+        return self._client()
+
+    def connect_link(self, user_id: str = "u-1", workspace_id: str = WORKSPACE, **body: Any) -> str:
+        answer = self.caller(workspace_id).post(f"/v1/users/{user_id}/connect-links", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["url"])
+
+    def open_settings(
+        self, browser: httpx.Client, user_id: str = "u-1", workspace_id: str = WORKSPACE
+    ) -> httpx.Response:
+        """The settings page, reached by a new connect link."""
+        return press(browser, browser.get(self.connect_link(user_id, workspace_id)), "/connect/")
+
+    def consent(
+        self, browser: httpx.Client, settings: httpx.Response, account: Account = ACCOUNT, **decision: Any
+    ) -> str:
+        """Press Connect, sign in at Zoom and allow: the address that Zoom sends the browser back to, unvisited."""
+        leave = press(browser, settings, "/oauth/zoom/start", follow=False)
+        at_zoom = self._client()  # A browser profile that nobody has signed in to Zoom with.
+        return answer_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
+
+    def connect(
+        self, user_id: str = "u-1", account: Account = ACCOUNT, *, workspace_id: str = WORKSPACE
+    ) -> httpx.Response:
+        """Connect a user through the real pages; the settings page that is shown in the end."""
+        browser = self.browser()
+        back = self.consent(browser, self.open_settings(browser, user_id, workspace_id), account)
+        page = browser.get(back, follow_redirects=True)
+        assert page.status_code == 200, page.text
+        return page
+
+    def settle(self) -> list[str]:
+        """Deliver the stream, record by record, until it is silent; the sequence numbers that were reported failed."""
+        failures: list[str] = []
+        while records := self.stream_records():
+            for record in records:
+                answer = handlers.settle_records({"Records": [record]}, LambdaContext(), self.services)
+                failures += [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        return failures
+
+    def tick(self, seconds: float = 60) -> dict[str, int]:
+        """Let time pass, run the schedule once, and deliver what that wrote."""
+        self.clock.advance(seconds)
+        done = handlers.settle_due(LambdaContext(), self.services)
+        self.settle()
+        return done
+
+    def stream_records(self) -> list[dict[str, Any]]:
+        """What the bookings stream holds since the last look, as Lambda gets it; whoever looks must deliver it."""
+        streams = self.aws.client("dynamodbstreams")
+        arn = self.aws.stream_arn
+        found: list[dict[str, Any]] = []
+        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            known = shard["ShardId"]
+            if known not in self._iterators:
+                first = {"StreamArn": arn, "ShardId": known, "ShardIteratorType": "TRIM_HORIZON"}
+                self._iterators[known] = streams.get_shard_iterator(**first)["ShardIterator"]
+            answer = streams.get_records(ShardIterator=self._iterators[known])
+            self._iterators[known] = answer["NextShardIterator"]
+            found += [_as_event_record(record) for record in answer["Records"]]
+        return found
+
+    def _client(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
+        transport = _Web({self.base_url: self._wsgi, **self._network})
+        return httpx.Client(transport=transport, base_url=self.base_url, headers=headers)
+
+
+class _Web(httpx.BaseTransport):
+    """The product and the stand-ins by their addresses; paths arrive as they were sent, percent signs and all."""
+
+    def __init__(self, apps: Mapping[str, Any]) -> None:
+        self._apps = {httpx.URL(origin).netloc: app for origin, app in apps.items()}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        app = self._apps[request.url.netloc]
+
+        def raw(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["RAW_URI"] = request.url.raw_path.decode("ascii")
+            return app(environ, start_response)
+
+        return httpx.WSGITransport(app=raw).handle_request(request)
+
+
+def calendar(location: str | dict[str, Any] = "video", *, user_id: str = "u-1", **changes: Any) -> dict[str, Any]:
+    """A calendar as a caller puts it."""
+    host = {"user_id": user_id, "name": "Demo Host", "email": "host@example.com", "time_zone": "Europe/Berlin"}
+    place = {"type": location} if isinstance(location, str) else location
+    return {"name": "Introduction", "host": host, "location": place} | changes
+
+
+def booking(
+    calendar_id: str = "c-1", *, days: float = 35, minutes: float = 30, start: datetime = START, **changes: Any
+) -> dict[str, Any]:
+    """A booking as a caller puts it, `days` after `start`."""
+    starts_at = start + timedelta(days=days)
+    body = {
+        "calendar_id": calendar_id,
+        "starts_at": starts_at.isoformat(),
+        "ends_at": (starts_at + timedelta(minutes=minutes)).isoformat(),
+        "time_zone": "Europe/Berlin",
+        "title": "Introductory call",
+        "description": "We will look at your questions.",
+        "guests": [GUEST],
+    }
+    return body | changes
+
+
+def recorded_event(name: str) -> dict[str, Any]:
+    """One of the recorded Lambda events."""
+    event: dict[str, Any] = json.loads((_EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def _zoom(clock: FakeClock, redirect_uri: str) -> Zoom:
+    return Zoom(
+        client_id=CREDENTIALS["ZOOM_CLIENT_ID"],
+        client_secret=CREDENTIALS["ZOOM_CLIENT_SECRET"],
+        webhook_secret=CREDENTIALS["ZOOM_WEBHOOK_SECRET"],
+        redirect_uris=[redirect_uri],
+        accounts=[ACCOUNT, SECOND_ACCOUNT],
+        clock=clock,
+        random=Random(7),
+    )
+
+
+def _as_event_record(record: dict[str, Any]) -> dict[str, Any]:
+    change = dict(record["dynamodb"])
+    created = change.get("ApproximateCreationDateTime")
+    if isinstance(created, datetime):
+        change["ApproximateCreationDateTime"] = created.timestamp()
+    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb"}
