@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from moto import mock_aws
 
+from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
 from tests.support.aws import Aws, furnish, moto_client, shared_local_aws
 from tests.support.clock import FakeClock
@@ -50,4 +51,7 @@ def local_aws(ministack: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """Empty tables of the test's own in the shared ministack, whose conditional writes are atomic: for races."""
     for name, value in ministack.environment().items():
         monkeypatch.setenv(name, value)
-    return furnish(cache(ministack.client), f"t{uuid4().hex[:8]}-")
+    aws = furnish(cache(ministack.client), f"t{uuid4().hex[:8]}-")
+    for model in MODELS:
+        model.exists()  # A model makes its client at its first call: fifty threads at once would make fifty.
+    return aws

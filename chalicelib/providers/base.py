@@ -147,7 +147,7 @@ class Provider(ABC):
                 return ProviderUnavailable(self.name, what, retry_at=at, reason="rate_limited", **known)
             case 503:
                 return ProviderUnavailable(self.name, what, retry_at=retry_at(answer.headers, self.now()), **known)
-            case status if status >= 500 or status < 400:
+            case status if status >= 500 or status < 400 or status == 408:
                 return Ambiguous(self.name, what, **known)
         return Rejected(self.name, what, **known)
 

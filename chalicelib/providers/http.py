@@ -89,14 +89,14 @@ def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
     """
     text = headers.get("Retry-After", "").strip()
     moment: datetime | None = None
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         moment = now + timedelta(seconds=min(int(text[:9]), _LONGEST_WAIT.total_seconds()))
     elif text:
         for parse in (datetime.fromisoformat, parsedate_to_datetime):
             try:
                 moment = parse(text)
                 break
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
     if moment is None:
         return None

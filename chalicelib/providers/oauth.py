@@ -109,11 +109,19 @@ def _unavailable(provider: Provider, answer: Answer, code: str | None = None) ->
 
 
 def _tokens(provider: Provider, body: dict[str, Any], now: datetime) -> Tokens:
-    access, refresh_token, seconds = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
+    access, refresh_token = body.get("access_token"), body.get("refresh_token")
     scope = body.get("scope")
     if not isinstance(access, str) or not access or not isinstance(refresh_token, str | None):
         raise Ambiguous(provider.name, "the token endpoint answered without a token", status=200)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float | str) or not str(seconds).isdigit():
-        raise Ambiguous(provider.name, "the token endpoint answered without a lifetime", status=200)
     scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ()
-    return Tokens(access, refresh_token, now + timedelta(seconds=min(int(seconds), 10**8)), scopes)
+    return Tokens(access, refresh_token, now + _lifetime(body.get("expires_in")), scopes)
+
+
+def _lifetime(seconds: Any) -> timedelta:
+    """Zero if it cannot be read: the tokens are then used once. Thrown away they would end a rotating grant."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float | str):
+        return timedelta()
+    try:
+        return timedelta(seconds=int(max(0.0, min(float(seconds), 1e8))))
+    except (ValueError, OverflowError):
+        return timedelta()

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -83,13 +84,13 @@ class Zoom(Provider):
         return _meeting(self.call(token, "POST", "/v2/users/me/meetings", json=body))
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=_body(request))
+        _check_done(self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=_body(request)))
         return None
 
     def delete(self, token: str, meeting_id: str) -> None:
         # Zoom would mail the cancellation itself.
         query = urlencode({"schedule_for_reminder": "false", "cancel_meeting_reminder": "false"})
-        self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}")
+        _check_done(self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}"))
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         found: list[str] = []
@@ -97,13 +98,16 @@ class Zoom(Provider):
         while True:
             query = {"type": "scheduled", "page_size": "300"} | ({"next_page_token": page} if page else {})
             body = self.call(token, "GET", f"/v2/users/me/meetings?{urlencode(query)}").object()
-            for meeting in body.get("meetings", []):
-                if str(meeting.get("agenda", "")).startswith(request.tag):
-                    found.append(str(meeting["id"]))
+            found += [str(meeting["id"]) for meeting in _listed(body) if _carries(meeting, request.tag)]
             page = body.get("next_page_token") or ""
             if not page:
                 # The list tells neither passcode nor dial-in numbers.
-                return [_meeting(self.call(token, "GET", f"/v2/meetings/{meeting_id}")) for meeting_id in found]
+                return [meeting for meeting_id in found for meeting in self._look(token, meeting_id)]
+
+    def _look(self, token: str, meeting_id: str) -> list[ProviderMeeting]:
+        with suppress(MeetingGone):
+            return [_meeting(self.call(token, "GET", f"/v2/meetings/{meeting_id}"))]
+        return []
 
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
         """Signed with `v0=` HMAC-SHA256 over `v0:{timestamp}:{raw body}` (developers.zoom.us/docs/api/webhooks)."""
@@ -179,11 +183,31 @@ def _body(request: MeetingRequest) -> dict[str, Any]:
     }
 
 
+def _check_done(answer: Answer) -> None:
+    """Zoom says 204 when it has changed or deleted a meeting; a 200 may have an error inside."""
+    if answer.status != 204 and answer.body is not None:
+        raise Ambiguous(Zoom.name, "success with a body where there should be none", status=answer.status)
+
+
+def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
+    meetings = body.get("meetings")
+    if not isinstance(meetings, list) or not all(isinstance(m, dict) and m.get("id") for m in meetings):
+        raise Ambiguous(Zoom.name, "a list without meetings")
+    return meetings
+
+
+def _carries(meeting: dict[str, Any], tag: str) -> bool:
+    return str(meeting.get("agenda", "")).startswith(tag)
+
+
 def _meeting(answer: Answer) -> ProviderMeeting:
     # start_url lets anyone in as the host: it is left behind here.
     body = answer.object()
     if not isinstance(body.get("join_url"), str) or not body.get("id"):
         raise Ambiguous(Zoom.name, "a meeting without id or link", status=answer.status)
-    numbers = body.get("settings", {}).get("global_dial_in_numbers") or []
-    dial_in = tuple(DialIn(n["number"], n.get("country"), n.get("city")) for n in numbers if n.get("number"))
+    settings = body.get("settings")
+    numbers = settings.get("global_dial_in_numbers") if isinstance(settings, dict) else None
+    told = [n for n in numbers or [] if isinstance(n, dict) and n.get("number")]
+    dial_in = tuple(DialIn(n["number"], n.get("country"), n.get("city")) for n in told)
     return ProviderMeeting(str(body["id"]), body["join_url"], body.get("password") or None, dial_in)

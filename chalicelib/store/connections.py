@@ -24,7 +24,7 @@ from chalicelib.store.tables import (
     translated,
 )
 
-REFRESH_LEASE = timedelta(seconds=60)
+REFRESH_LEASE = timedelta(seconds=90)
 """Longer than a token call's longest time. A refresher that dies delays the others by at most this."""
 
 

@@ -65,7 +65,7 @@ class Secrets:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            text = self._client().get_secret_value(SecretId=secret_id)["SecretString"]
+            text = self._client().get_secret_value(SecretId=secret_id).get("SecretString") or ""
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
                 return None

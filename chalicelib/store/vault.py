@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 KEY_LIFE = timedelta(minutes=5)
 """How long a data key stays in memory: a warm settler needs no KMS call, a revoked key is soon useless."""
+_PREPARED_LIFE = KEY_LIFE - timedelta(minutes=2)
 _CACHED_KEYS = 1024
 
 
@@ -29,7 +30,7 @@ class Unsealable(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class _DataKey:
-    plain: bytes
+    plain: bytes = field(repr=False)
     wrapped: bytes
     fetched_at: datetime
 
@@ -55,7 +56,8 @@ class Vault:
 
     def prepare(self, owner: str) -> None:
         """Have a data key at hand, so that the next `seal` for `owner` cannot fail for want of one."""
-        if self._cached((owner, None)) is None:
+        key = self._cached((owner, None))
+        if key is None or self._clock() - key.fetched_at > _PREPARED_LIFE:
             self._generate(owner)
 
     def open(self, owner: str, sealed: bytes) -> bytes:
@@ -67,6 +69,8 @@ class Vault:
             raise Unsealable("unknown format")
         start = 3 + int.from_bytes(sealed[1:3], "big")
         end = start + _NONCE_BYTES
+        if len(sealed) < end:
+            raise Unsealable("cut off")
         wrapped, nonce, ciphertext = sealed[3:start], sealed[start:end], sealed[end:]
         key = self._cached((owner, wrapped)) or self._unwrap(owner, wrapped)
         try:
@@ -112,6 +116,8 @@ class Vault:
 
     def _remember(self, name: tuple[str, bytes | None], key: _DataKey) -> None:
         with self._lock:
+            for old in [name for name, held in self._keys.items() if key.fetched_at - held.fetched_at > KEY_LIFE]:
+                del self._keys[old]
             self._keys[name] = key
             while len(self._keys) > _CACHED_KEYS:
                 self._keys.popitem(last=False)

@@ -15,7 +15,7 @@ from chalicelib.providers import oauth
 from chalicelib.providers.base import Provider
 from chalicelib.store.connections import GrantStore
 from chalicelib.store.secrets import Secrets
-from chalicelib.store.vault import Vault
+from chalicelib.store.vault import Unsealable, Vault
 
 _POLL_SECONDS = 0.25
 _STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
@@ -53,12 +53,16 @@ class TokenKeeper:
         """The grant's tokens. Raises `ReconnectNeeded` if it has none that could work."""
         if grant.sealed_tokens is None or grant.broken_reason is not None:
             raise ReconnectNeeded(grant.provider, "the grant is broken")
-        return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
+        try:
+            return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
+        except Unsealable as error:
+            raise ReconnectNeeded(grant.provider, "the stored tokens cannot be opened") from error
 
     def access_token(self, grant: Grant, *, rejected: str | None = None) -> str:
         """A fresh access token, not the `rejected` one.
 
-        Raises `ReconnectNeeded` if the grant is dead, `ProviderUnavailable` if no refresh is to be had now.
+        Raises `ReconnectNeeded` if the grant is dead, `ProviderUnavailable` or `Ambiguous` if no refresh is to be had
+        now.
         """
         waited = 0.0
         current = grant

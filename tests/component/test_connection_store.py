@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -99,13 +99,14 @@ class TestEstablishing:
         establish(store, connection(grant()), renewed)
         assert grants.get("zoom#a-1") == renewed
 
-    def test_connecting_again_cancels_a_revocation_that_was_due(
-        self, store: ConnectionStore, grants: GrantStore
+    @pytest.mark.parametrize("due_at", [None, START + timedelta(days=1)], ids=["never", "later"])
+    def test_connecting_again_decides_anew_when_the_schedule_looks(
+        self, store: ConnectionStore, grants: GrantStore, due_at: datetime | None
     ) -> None:
         establish(store, connection(grant()), grant())
         grants.set_due("zoom#a-1", START)
-        establish(store, connection(grant()), grant(version=2))
-        assert [found for shard in range(8) for found in grants.due(shard, START, 9)] == []
+        establish(store, connection(grant()), grant(version=2, due_at=due_at))
+        assert grants.get("zoom#a-1").due_at == due_at
 
     def test_another_account_replaces_the_users_connection(self, store: ConnectionStore) -> None:
         establish(store, connection(grant()), grant())
@@ -125,9 +126,7 @@ class TestConnections:
         establish(store, connection(grant("a-2"), ("ws-1", "u-2")), grant("a-2"))
         assert sorted(store.users_of("zoom#a-1")) == [USER, ("ws-2", "u-9")]
 
-    def test_a_deleted_connection_is_gone_and_its_grant_stays(
-        self, store: ConnectionStore, grants: GrantStore
-    ) -> None:
+    def test_a_deleted_connection_is_gone_and_its_grant_stays(self, store: ConnectionStore, grants: GrantStore) -> None:
         establish(store, connection(grant()), grant())
         store.delete(*USER)
         assert (store.get(*USER), store.users_of("zoom#a-1")) == (None, [])
@@ -151,6 +150,22 @@ class TestConnections:
 
     def test_a_meeting_of_a_deleted_connection_does_not_bring_it_back(self, store: ConnectionStore) -> None:
         store.note_meeting(connection(grant()), START)
+        assert store.get(*USER) is None
+
+    def test_a_changed_row_is_stored(self, store: ConnectionStore) -> None:
+        establish(store, connection(grant()), grant())
+        ended = connection(grant(), ended_reason="deauthorized")
+        store.replace(ended)
+        assert store.get(*USER) == ended
+
+    def test_a_change_meant_for_an_earlier_account_changes_nothing(self, store: ConnectionStore) -> None:
+        establish(store, connection(grant()), grant())
+        establish(store, connection(grant("a-2")), grant("a-2"))
+        store.replace(connection(grant(), ended_reason="deauthorized"))
+        assert store.get(*USER) == connection(grant("a-2"))
+
+    def test_a_change_of_a_deleted_connection_does_not_bring_it_back(self, store: ConnectionStore) -> None:
+        store.replace(connection(grant()))
         assert store.get(*USER) is None
 
     def test_the_reason_of_an_end_is_kept(self, store: ConnectionStore) -> None:

@@ -68,9 +68,7 @@ class TestRefreshing:
             store.lease_refresh(GRANT, clock())
         assert store.get(GRANT.id) is None
 
-    def test_new_tokens_are_stored_and_the_lease_ends(
-        self, store: GrantStore, stored: Grant, clock: FakeClock
-    ) -> None:
+    def test_new_tokens_are_stored_and_the_lease_ends(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
         written = store.write(replace(store.lease_refresh(stored, clock()), sealed_tokens=b"sealed-2"))
         assert store.get(stored.id) == written
         assert written.sealed_tokens == b"sealed-2"
@@ -140,16 +138,35 @@ class TestDueWork:
         clock.advance(60)
         assert due(store, clock) == [stored.id]
 
-    def test_a_cleared_grant_is_due_no_more(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
+    def test_a_visited_grant_is_due_again_when_the_schedule_wants_to_look(
+        self, store: GrantStore, stored: Grant, clock: FakeClock
+    ) -> None:
         store.set_due(stored.id, clock())
-        store.clear_due(stored)
+        store.visited(store.get(stored.id), clock() + timedelta(days=1))
         assert due(store, clock) == []
-
-    def test_a_grant_that_changed_meanwhile_stays_due(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
-        store.set_due(stored.id, clock())
-        store.write(stored)
-        store.clear_due(stored)
+        clock.advance(86400)
         assert due(store, clock) == [stored.id]
+
+    def test_a_visit_does_not_undo_what_was_asked_for_since_it_began(
+        self, store: GrantStore, stored: Grant, clock: FakeClock
+    ) -> None:
+        store.set_due(stored.id, clock())
+        visiting = store.get(stored.id)
+        clock.advance(1)
+        store.set_due(stored.id, clock())
+        store.visited(visiting, clock() + timedelta(days=1))
+        assert due(store, clock) == [stored.id]
+
+    def test_a_first_visit_does_not_undo_what_was_asked_for_since_it_began(
+        self, store: GrantStore, stored: Grant, clock: FakeClock
+    ) -> None:
+        store.set_due(stored.id, clock())
+        store.visited(stored, clock() + timedelta(days=1))
+        assert due(store, clock) == [stored.id]
+
+    def test_visiting_a_grant_that_is_gone_does_not_bring_it_back(self, store: GrantStore, clock: FakeClock) -> None:
+        store.visited(replace(GRANT, due_at=clock()), clock())
+        assert store.get(GRANT.id) is None
 
     def test_a_refresh_leaves_what_is_due(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
         store.set_due(stored.id, clock())

@@ -31,11 +31,12 @@ class Failing:
 
 @pytest.fixture
 def make(moto_aws: Aws, clock: FakeClock) -> Make:
-    """Secrets of the stage `test` with this environment, on moto unless another client is given."""
+    """Secrets of the stage `test` with this environment; it gets the `failing` clients before one that works."""
 
-    def secrets(environment: dict[str, str] | None = None, client: Any = None) -> Secrets:
+    def secrets(environment: dict[str, str] | None = None, *failing: Failing) -> Secrets:
         configured = from_environment({"MEETLINK_STAGE": "test"} | (environment or {}))
-        return Secrets(configured, lambda: client or moto_aws.client("secretsmanager"), clock)
+        clients = iter(failing)
+        return Secrets(configured, lambda: next(clients, moto_aws.client("secretsmanager")), clock)
 
     return secrets
 
@@ -90,11 +91,9 @@ class TestCaching:
         clock.advance(1)
         assert secrets.credentials("zoom").client_secret == "rotated"
 
-    def test_an_outage_is_not_remembered(self, make: Make, store: Any, moto_aws: Aws) -> None:
+    def test_an_outage_is_not_remembered(self, make: Make, store: Any) -> None:
         store("providers/zoom", json.dumps(STORED))
-        clients = iter([Failing(EndpointConnectionError(endpoint_url="x")), moto_aws.client("secretsmanager")])
-        secrets = make()
-        vars(secrets)["_client"] = lambda: next(clients)
+        secrets = make(None, Failing(EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")))
         with pytest.raises(StoreUnavailable):
             secrets.credentials("zoom")
         assert secrets.credentials("zoom") is not None
@@ -111,7 +110,7 @@ class TestFailures:
     )
     def test_an_outage_is_not_taken_for_a_missing_provider(self, make: Make, error: Exception) -> None:
         with pytest.raises(StoreUnavailable):
-            make(client=Failing(error)).credentials("zoom")
+            make(None, Failing(error)).credentials("zoom")
 
     @pytest.mark.parametrize(
         "value", ["canary-secret", '["canary-secret"]', '{"client_id": canary-secret', b"canary-secret"]
