@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with LocalStack(ports_from_environment(), say=lambda part: print(f"  {part}", flush=True)) as stack:
+        with LocalStack(ports_from_environment(os.environ), say=lambda part: print(f"  {part}", flush=True)) as stack:
             if not stop.is_set():
                 print(_addresses(stack), flush=True)
             stop.wait()

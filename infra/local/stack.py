@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -46,11 +46,11 @@ class Ports:
     aws: int | None = None
 
 
-def ports_from_environment() -> Ports:
-    """The fixed ports of `make run`, each a setting."""
+def ports_from_environment(environment: Mapping[str, str]) -> Ports:
+    """The fixed ports of `make run`, each a setting. Raises ValueError for one that is none."""
 
     def port(name: str, default: int) -> int:
-        text = os.environ.get(name, str(default))
+        text = environment.get(name, str(default))
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise ValueError(f"{name} must be a port number, not {text!r}")
         return int(text)

@@ -1,0 +1,127 @@
+"""The README's commands do what the README shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_demo_prints_the_steps_that_the_readme_shows() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local.demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = README.split("$ make demo\n")[1].split("```")[0]
+    assert steps(done.stdout) == steps(shown)
+
+
+def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_behind() -> None:
+    ports = free_ports(4)
+    names = ("MEETLINK_PORT", "MEETLINK_CONSOLE_PORT", "MEETLINK_ZOOM_PORT", "MEETLINK_AWS_PORT")
+    environment = os.environ | {name: str(port) for name, port in zip(names, ports, strict=True)}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "infra.local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert running.stdout is not None
+        assert any("ready." in line for line in running.stdout)
+        demo = httpx.get(f"http://127.0.0.1:{ports[1]}/demo.json").json()
+        key = {"Authorization": f"Bearer {demo['api_key']}"}
+        assert httpx.get(f"{demo['app_url']}/v1/calendars", headers=key).json()["items"]
+        assert httpx.get(f"{demo['console_url']}/inbox.json").json() == []
+    finally:
+        running.send_signal(signal.SIGTERM)
+        status = running.wait(20)
+
+    assert status == 0
+    assert all(is_free(port) for port in ports)
+
+
+def test_a_taken_port_is_said_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment = os.environ | {"MEETLINK_PORT": str(taken.getsockname()[1]), **other_ports()}
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.local.run"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("The local stack did not start: port ")
+    assert "Traceback" not in done.stderr
+
+
+def test_every_make_target_that_the_documents_name_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    documents = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+
+    named = {target for text in documents for target in re.findall(r"`make ([a-z-]+)|^\$ make ([a-z-]+)", text, re.M)}
+
+    assert {"".join(target) for target in named} <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
+
+
+def test_every_port_setting_of_the_readme_has_the_default_that_the_stack_has() -> None:
+    from infra.local.stack import ports_from_environment
+
+    ports = ports_from_environment({})
+
+    shown = {name: int(value) for name, value in re.findall(r"`(MEETLINK_\w*PORT)` \| (\d+)", README)}
+    assert shown == {
+        "MEETLINK_PORT": ports.app,
+        "MEETLINK_CONSOLE_PORT": ports.console,
+        "MEETLINK_ZOOM_PORT": ports.zoom,
+        "MEETLINK_AWS_PORT": ports.aws,
+    }
+
+
+def steps(output: str) -> list[str]:
+    """What each line is about; addresses, times and amounts differ from run to run."""
+    labels = [line[2:35].strip() for line in output.splitlines() if line.startswith("  ") and "  " in line.strip()]
+    return [label for label in labels if label and not label.startswith("invite.ics")]
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def other_ports() -> dict[str, str]:
+    names = ("MEETLINK_CONSOLE_PORT", "MEETLINK_ZOOM_PORT", "MEETLINK_AWS_PORT")
+    return dict(zip(names, map(str, free_ports(3)), strict=True))
+
+
+def is_free(port: int) -> bool:
+    ends = time.monotonic() + 2
+    while time.monotonic() < ends:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return True
+    return False
