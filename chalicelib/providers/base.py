@@ -30,7 +30,8 @@ class OAuth:
     """A provider's OAuth 2.0 (RFC 6749) as it differs from others.
 
     `scope_sets`: any one of these sets of granted scopes will do; the first is asked for, if `asks_scopes`.
-    `basic_auth`: the client authenticates by HTTP Basic, else in the form. `rotates`: a refresh kills the old token.
+    `basic_auth`: the client authenticates by HTTP Basic, else in the form.
+    `dead_codes` are the provider's own ways to say `invalid_grant`.
     """
 
     authorize_path: str
@@ -40,7 +41,7 @@ class OAuth:
     asks_scopes: bool = True
     basic_auth: bool = True
     pkce: bool = True
-    rotates: bool = True
+    dead_codes: frozenset[str] = frozenset()
     extra: dict[str, str] = field(default_factory=dict)
 
     def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:

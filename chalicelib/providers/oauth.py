@@ -90,11 +90,12 @@ def _post(provider: Provider, credentials: tuple[str, str], path: str, form: dic
 
 
 def _refused(provider: Provider, answer: Answer) -> ProviderError:
-    error = answer.body.get("error") if isinstance(answer.body, dict) else None
-    code = error if isinstance(error, str) else None
+    said = answer.body if isinstance(answer.body, dict) else {}
+    named = (said.get(field) for field in ("error", "code", "errorCode"))
+    code = next((str(value) for value in named if isinstance(value, str | int) and value), None)
     # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
-    reason = answer.body.get("reason") if isinstance(answer.body, dict) else None
-    if code in _DEAD_GRANT or (code == "invalid_request" and reason == "Invalid Token!"):
+    invalid_token = code == "invalid_request" and said.get("reason") == "Invalid Token!"
+    if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token:
         return ReconnectNeeded(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
     if answer.status in (500, 502, 504):
         return Ambiguous(provider.name, "the token endpoint failed", status=answer.status)

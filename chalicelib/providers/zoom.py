@@ -65,6 +65,8 @@ class Zoom(Provider):
         revoke_path="/oauth/revoke",
         scope_sets=(_GRANULAR, _CLASSIC),
         asks_scopes=False,
+        # The owner is gone, the token was revoked; the app was switched off, by Zoom or by an administrator.
+        dead_codes=frozenset({"4735", "4741", "4717", "4737", "4738"}),
     )
     oauth_url = "https://zoom.us"
     api_url = "https://api.zoom.us"
