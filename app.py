@@ -10,9 +10,9 @@ Event handlers stand here and not in a blueprint: Lambda would import the bluepr
 
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
-from chalicelib import api, handlers, operations, settings
+from chalicelib import announcing, api, handlers, operations, settings
 from chalicelib.wiring import services
 
 app = Chalice(app_name="meetlink")
@@ -30,6 +30,31 @@ def on_booking(event: DynamoDBEvent) -> dict[str, Any]:
 def on_schedule(event: CloudWatchEvent) -> dict[str, int]:
     """Settle what is due again, or was missed; revoke grants that nobody uses."""
     return handlers.settle_due(event.context, services())
+
+
+@app.on_sns_message(topic=settings.from_environment().mail_events_topic)
+def on_mail_event(event: SNSEvent) -> None:
+    """Take note of mails that bounced, were complained of, refused or delayed. An error has Lambda try again."""
+    handlers.take_mail_event(event.message, services())
+
+
+# A second reader of the stream, and a schedule of its own: a receiver of webhooks that is slow must not hold up settling.
+@app.on_dynamodb_record(stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25)
+def announce_bookings(event: DynamoDBEvent) -> None:
+    """Tell workspaces by webhook what became of their meetings."""
+    announcing.announce_bookings(event.to_dict(), event.context, services())
+
+
+@app.on_dynamodb_record(stream_arn=settings.from_environment().connections_stream_arn, batch_size=25)
+def announce_connections(event: DynamoDBEvent) -> None:
+    """Tell workspaces by webhook who was connected and disconnected."""
+    announcing.announce_connections(event.to_dict(), event.context, services())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
+    """Deliver webhooks that are due again."""
+    return announcing.deliver_due(event.context, services())
 
 
 @app.lambda_function()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import StoreError
@@ -21,6 +21,7 @@ _DUE_PER_SHARD = 100
 _RESERVE_SECONDS = 25.0
 """What a Lambda keeps back: enough for one more provider call and the writes after it."""
 Key = tuple[str, str]
+Settle = Callable[[str, str, Callable[[], float]], datetime | None]
 
 
 def settle_records(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
@@ -45,6 +46,9 @@ def settle_due(context: Any, services: Services) -> dict[str, int]:
     keys: list[Key] = []
     for shard in all_shards():
         keys += services.bookings.due(shard, now, _DUE_PER_SHARD)
+    services.random.shuffle(
+        keys
+    )  # So that it is not always the same booking that finds out whether a provider is back.
     failed = _settle_all(keys, remaining, services)
     grants = 0
     for shard in all_shards():
@@ -56,33 +60,62 @@ def settle_due(context: Any, services: Services) -> dict[str, int]:
     return {"bookings": len(keys), "failed": len(failed), "grants": grants}
 
 
+def take_mail_event(text: str, services: Services) -> None:
+    """Act on one of SES's event records."""
+    from chalicelib.mail.events import read_event
+
+    report = read_event(text)
+    if report is not None:
+        services.undelivered.take(report)
+
+
 def _settle_all(keys: Iterable[Key], remaining: Callable[[], float], services: Services) -> list[Key]:
-    """Settle side by side; the keys for which the database failed."""
-    unique = list(dict.fromkeys(keys))
-    if not unique:
+    """Settle side by side, and again what is due again while this Lambda lives; the keys for which the database failed.
+
+    Waiting is done here and not by the workers: a booking that waits must not keep another from being settled.
+    """
+    failed: list[Key] = []
+    due = list(dict.fromkeys(keys))
+    if not due:
+        return failed
+    settle = partial(_settle_one, services.settler.settle, remaining)  # Made before the threads start, once.
+    agenda: dict[Key, datetime] = {}
+    with services.workers(min(_WORKERS, len(due))) as pool:
+        while due:
+            for key, (ok, again_at) in zip(due, pool.map(settle, due), strict=True):
+                if again_at is not None:
+                    agenda[key] = again_at
+                if not ok:
+                    failed.append(key)
+            due = _wait_for_next(agenda, remaining, services)
+    return failed
+
+
+def _wait_for_next(agenda: dict[Key, datetime], remaining: Callable[[], float], services: Services) -> list[Key]:
+    """Take what is due next off the agenda, when its time has come; nothing if this Lambda does not live that long.
+
+    What is left is in the index of due work.
+    """
+    if not agenda:
         return []
-    settler = services.settler  # Made before the threads start: each part is made once.
-    with ThreadPoolExecutor(max_workers=min(_WORKERS, len(unique))) as pool:
-        done = pool.map(lambda key: _settle_one(settler.settle, key, remaining, services), unique)
-        return [key for key, ok in zip(unique, done, strict=True) if not ok]
+    pause = max((min(agenda.values()) - services.clock()).total_seconds(), 0.05)
+    if pause > remaining() - _RESERVE_SECONDS:
+        return []
+    services.sleep(pause)
+    return [key for key, at in list(agenda.items()) if at <= services.clock() and agenda.pop(key)]
 
 
-def _settle_one(settle: Callable[..., Any], key: Key, remaining: Callable[[], float], services: Services) -> bool:
-    """Settle, and again after a short wait, if this Lambda lives long enough for that."""
+def _settle_one(settle: Settle, remaining: Callable[[], float], key: Key) -> tuple[bool, datetime | None]:
+    """Whether the database did its part, and when to go on."""
     workspace_id, booking_id = key
     try:
-        while True:
-            again_at = settle(workspace_id, booking_id, remaining)
-            pause = (again_at - services.clock()).total_seconds() if again_at else None
-            if pause is None or pause > remaining() - _RESERVE_SECONDS:
-                return True
-            time.sleep(max(pause, 0.05))
+        return True, settle(workspace_id, booking_id, remaining)
     except StoreError as error:
         log.failure("settling failed", error, workspace_id=workspace_id, booking_id=booking_id)
-        return False
+        return False, None
     except Exception as error:  # A bug must not hold up the other bookings of the shard; the schedule tries again.
         log.failure("settling crashed", error, workspace_id=workspace_id, booking_id=booking_id)
-        return True
+        return True, None
 
 
 def _see_to_grant(grant_id: str, services: Services) -> None:

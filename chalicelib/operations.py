@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.api.schema import ID_PATTERN
 from chalicelib.domain.text import clean_line
 from chalicelib.domain.workspace import Workspace, issue_key, revoke_key
 from chalicelib.errors import InvalidInput, MeetlinkError, NotFound
+from chalicelib.usecases.branding import with_mail_settings
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
+
+_LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors")
+# Exact origins only: what stands here goes into headers, and every wildcard is somebody else's page too.
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 
 
 def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
     """Carry out `{"do": …}`; the answer holds `error` instead of raising, so that it reads well on a terminal.
 
-    `create-workspace` {workspace_id, name?, admin_emails?, return_to?} → the first API key, shown only here ·
+    `create-workspace` {workspace_id, name?, lists?} → the first API key, shown only here ·
+    `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
+    `update-workspace` {workspace_id, hold_minutes?, reminder_minutes?, brand?: {name?, color?, logo_url?, footer?,
+    sender?}}; bookings that were mailed before keep their sender · `show-suppression`, `lift-suppression`
+    {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id}
     """
     verb = VERBS.get(str(request.get("do")))
@@ -40,12 +50,34 @@ def _create_workspace(request: dict[str, Any], services: Services) -> dict[str, 
         workspace_id,
         clean_line(str(request.get("name") or workspace_id), 200),
         now,
-        admin_emails=tuple(request.get("admin_emails", ())),
-        return_to=tuple(request.get("return_to", ())),
+        **_lists(request),
     )
     workspace, key = issue_key(workspace, now=now, note="first key")
     services.workspaces.put(workspace)
     return {"workspace_id": workspace_id, "api_key": key}
+
+
+def _set_lists(request: dict[str, Any], services: Services) -> dict[str, Any]:
+    services.workspaces.put(replace(_workspace(request, services), **_lists(request)))
+    return _show_workspace(request, services)
+
+
+def _update_workspace(request: dict[str, Any], services: Services) -> dict[str, Any]:
+    services.workspaces.put(with_mail_settings(_workspace(request, services), request))
+    return _show_workspace(request, services)
+
+
+def _show_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
+    workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
+    return {"email": email, "suppressed": services.suppressions.find(workspace_id, email)}
+
+
+def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
+    """SES has a list of its own, for the account: `aws sesv2 delete-suppressed-destination`."""
+    workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
+    if not services.suppressions.lift(workspace_id, email):
+        raise NotFound("This address is not suppressed in this workspace.")
+    return {"email": email, "suppressed": None}
 
 
 def _create_key(request: dict[str, Any], services: Services) -> dict[str, Any]:
@@ -68,10 +100,21 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
     return {
         "workspace_id": workspace.workspace_id,
         "name": workspace.name,
-        "admin_emails": list(workspace.admin_emails),
-        "return_to": list(workspace.return_to),
+        **{name: list(getattr(workspace, name)) for name in _LISTS},
+        "hold_minutes": workspace.hold_minutes,
+        "reminder_minutes": workspace.reminder_minutes,
+        "brand": asdict(workspace.brand),
         "keys": [{"key_id": k.key_id, "note": k.note, "created_at": str(k.created_at)} for k in workspace.keys],
     }
+
+
+def _lists(request: dict[str, Any]) -> dict[str, Any]:
+    lists = {name: tuple(map(str, request[name])) for name in _LISTS if name in request}
+    for name in ("allowed_origins", "frame_ancestors"):
+        for origin in lists.get(name, ()):
+            if _ORIGIN.fullmatch(origin) is None:
+                raise InvalidInput(f"{origin} in {name} is not an origin, such as https://booking.example.com")
+    return lists
 
 
 def _workspace(request: dict[str, Any], services: Services) -> Workspace:
@@ -83,6 +126,10 @@ def _workspace(request: dict[str, Any], services: Services) -> Workspace:
 
 VERBS = {
     "create-workspace": _create_workspace,
+    "set-lists": _set_lists,
+    "update-workspace": _update_workspace,
+    "show-suppression": _show_suppression,
+    "lift-suppression": _lift_suppression,
     "create-key": _create_key,
     "revoke-key": _revoke_key,
     "show-workspace": _show_workspace,

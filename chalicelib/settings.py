@@ -17,12 +17,17 @@ class Settings:
     stage: str
     table_prefix: str
     bookings_stream_arn: str
+    connections_stream_arn: str
     kms_key_id: str
     secrets_prefix: str
     mail_from: str
     mail_name: str
     mail_configuration_set: str | None
+    mail_events_topic: str
     public_base_url: str | None
+    rate_per_second: float
+    rate_burst: int
+    webhooks_to_loopback: bool
     environment: Mapping[str, str] = field(repr=False)
 
     def address(self, provider: str, kind: str, default: str) -> str:
@@ -42,11 +47,16 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         stage=stage,
         table_prefix=env.get("MEETLINK_TABLE_PREFIX", f"meetlink-{stage}-"),
         bookings_stream_arn=env.get("MEETLINK_BOOKINGS_STREAM_ARN", ""),
+        connections_stream_arn=env.get("MEETLINK_CONNECTIONS_STREAM_ARN", ""),
         kms_key_id=env.get("MEETLINK_KMS_KEY_ID", f"alias/meetlink-{stage}"),
         secrets_prefix=env.get("MEETLINK_SECRETS_PREFIX", f"meetlink/{stage}/"),
         mail_from=env.get("MEETLINK_MAIL_FROM", ""),
         mail_name=env.get("MEETLINK_MAIL_NAME", "meetlink"),
         mail_configuration_set=env.get("MEETLINK_MAIL_CONFIGURATION_SET") or None,
+        mail_events_topic=env.get("MEETLINK_MAIL_EVENTS_TOPIC") or f"meetlink-{stage}-mail-events",
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
+        rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
+        rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
+        webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
         environment=env,
     )

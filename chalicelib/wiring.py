@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+import logging
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -14,25 +17,34 @@ from chalicelib.settings import Settings
 from chalicelib.store import tables
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.documents import CalendarStore, EphemeralStore, WorkspaceStore
+from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
+from chalicelib.store.suppressions import SuppressionStore
 
 if TYPE_CHECKING:
     import httpx
 
+    from chalicelib.outbound.sender import Post
     from chalicelib.providers.base import Provider
+    from chalicelib.store.deliveries import DeliveryStore
+    from chalicelib.store.endpoints import EndpointStore
     from chalicelib.store.secrets import Secrets
     from chalicelib.store.vault import Vault
+    from chalicelib.usecases.announce import Announcer
     from chalicelib.usecases.book import Booker
     from chalicelib.usecases.calendars import CalendarKeeper
     from chalicelib.usecases.connect import Connector
+    from chalicelib.usecases.deliver import Deliverer
+    from chalicelib.usecases.endpoints import EndpointKeeper
     from chalicelib.usecases.grants import GrantKeeper
+    from chalicelib.usecases.inbound import BookingEvents
+    from chalicelib.usecases.limit import RateLimit
     from chalicelib.usecases.notify import Postman
     from chalicelib.usecases.preflight import Preflight
     from chalicelib.usecases.sessions import Sessions
     from chalicelib.usecases.settle import Settler
+    from chalicelib.usecases.signing import InboundSecrets
     from chalicelib.usecases.tokens import TokenKeeper
-
-HOLD = timedelta(minutes=15)
+    from chalicelib.usecases.undelivered import Undelivered
 
 
 def _now() -> datetime:
@@ -43,14 +55,18 @@ def _now() -> datetime:
 class Services:
     """Everything a route or handler may use; each part is made, and its libraries loaded, when first asked for.
 
-    `transport`, `clock`, `random` and `mailer` are given by tests.
+    `transport`, `clock`, `sleep`, `random`, `workers` (so many side by side), `given_mailer` and
+    `given_post` (of webhooks) are given by tests.
     """
 
     settings: Settings
     transport: httpx.BaseTransport | None = None
     clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
     random: Random = field(default_factory=SystemRandom)
+    workers: Callable[[int], Executor] = ThreadPoolExecutor
     given_mailer: Postman | None = None
+    given_post: Post | None = None
 
     @cached_property
     def bookings(self) -> BookingStore:
@@ -71,6 +87,10 @@ class Services:
     @cached_property
     def workspaces(self) -> WorkspaceStore:
         return WorkspaceStore()
+
+    @cached_property
+    def suppressions(self) -> SuppressionStore:
+        return SuppressionStore()
 
     @cached_property
     def ephemeral(self) -> EphemeralStore:
@@ -95,6 +115,8 @@ class Services:
         from chalicelib.providers.catalogue import PROVIDERS
         from chalicelib.providers.http import Http
 
+        # It logs whole addresses, and query strings must not reach a log.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         http = Http(httpx.Client(transport=self.transport))
         return {
             name: kind(
@@ -110,7 +132,7 @@ class Services:
     def tokens(self) -> TokenKeeper:
         from chalicelib.usecases.tokens import TokenKeeper
 
-        return TokenKeeper(self.grants, self.vault, self.providers, self.secrets, self.clock)
+        return TokenKeeper(self.grants, self.vault, self.providers, self.secrets, self.clock, self.sleep)
 
     @cached_property
     def booker(self) -> Booker:
@@ -123,6 +145,12 @@ class Services:
         from chalicelib.usecases.sessions import Sessions
 
         return Sessions(self.ephemeral, self.clock)
+
+    @cached_property
+    def rate_limit(self) -> RateLimit:
+        from chalicelib.usecases.limit import RateLimit
+
+        return RateLimit(self.ephemeral, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
 
     @cached_property
     def connector(self) -> Connector:
@@ -162,6 +190,7 @@ class Services:
             self.mailer,
             self.workspaces,
             self.calendars,
+            self.suppressions,
             lambda visitor, life: self.sessions.make_link(visitor, life)[0],
             lambda name: self.providers[name].display_name,
         )
@@ -171,6 +200,7 @@ class Services:
             self.bookings,
             self.tokens,
             notifier,
+            self.announcer,
             self.providers,
             self.secrets,
             self.clock,
@@ -178,20 +208,24 @@ class Services:
 
     @cached_property
     def mailer(self) -> Postman:
+        from chalicelib.mail.pace import Pace, account_limit
         from chalicelib.mail.sender import Sender
         from chalicelib.mail.ses import SesMailer
 
         if self.given_mailer is not None:
             return self.given_mailer
         sender = Sender(self.settings.mail_from, self.settings.mail_name)
-        # SES has no idempotency: a retry by the client could mail twice.
-        return SesMailer(_client("sesv2", attempts=1), sender, self.settings.mail_configuration_set)
+        client = _client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
+        pace = Pace(lambda: account_limit(client), sleep=self.sleep)
+        return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
     @cached_property
     def settler(self) -> Settler:
+        from chalicelib.usecases.breaker import Breaker
         from chalicelib.usecases.invite import Inviter
         from chalicelib.usecases.meet import Meetings
         from chalicelib.usecases.settle import Settler
+        from chalicelib.usecases.tell import Teller
 
         meetings = Meetings(
             self.bookings,
@@ -201,20 +235,79 @@ class Services:
             self.secrets.tag_secret,
             self.clock,
             self.random,
+            Breaker(self.clock),
         )
-        inviter = Inviter(self.bookings, self.mailer, self.clock, domain_name=self._mail_domain, hold=HOLD)
-        return Settler(self.bookings, meetings, inviter, self.clock)
+        inviter = Inviter(
+            self.bookings,
+            self.mailer,
+            RecentWorkspaces(self.workspaces, self.clock),
+            self.suppressions,
+            self.clock,
+            mail_from=self.settings.mail_from,
+        )
+        teller = Teller(self.bookings, self.mailer, self.suppressions, self.clock)
+        return Settler(self.bookings, meetings, inviter, teller, self.clock)
+
+    @cached_property
+    def undelivered(self) -> Undelivered:
+        from chalicelib.usecases.undelivered import Undelivered
+
+        return Undelivered(
+            self.bookings, self.suppressions, self.ephemeral, self.workspaces, self.mailer, self.clock
+        )
+
+    @cached_property
+    def endpoints(self) -> EndpointStore:
+        from chalicelib.store.endpoints import EndpointStore
+
+        return EndpointStore()
+
+    @cached_property
+    def deliveries(self) -> DeliveryStore:
+        from chalicelib.store.deliveries import DeliveryStore
+
+        return DeliveryStore()
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        from chalicelib.usecases.announce import Announcer
+
+        return Announcer(self.endpoints, self.deliveries, self.clock)
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        from chalicelib.outbound.sender import Sender
+        from chalicelib.usecases.deliver import Deliverer
+
+        post = self.given_post or Sender(to_loopback=self.settings.webhooks_to_loopback)
+        return Deliverer(self.endpoints, self.deliveries, self.vault, post, self.clock, self.random)
+
+    @cached_property
+    def endpoint_keeper(self) -> EndpointKeeper:
+        from chalicelib.usecases.endpoints import EndpointKeeper
+
+        return EndpointKeeper(self.endpoints, self.deliveries, self.deliverer, self.vault, self.clock)
+
+    @cached_property
+    def inbound_secrets(self) -> InboundSecrets:
+        from chalicelib.usecases.signing import InboundSecrets
+
+        return InboundSecrets(self.workspaces, self.vault, self.clock)
+
+    @cached_property
+    def booking_events(self) -> BookingEvents:
+        from chalicelib.usecases.inbound import BookingEvents
+
+        return BookingEvents(self.booker, self.ephemeral, self.clock)
 
     def calendar_file(self, record: Record) -> bytes:
         """The booking's calendar object (RFC 5545), as the host last got it or would get it now."""
         from chalicelib.mail.calendar import calendar_object
-        from chalicelib.usecases.invite import current_invite
+        from chalicelib.usecases.invite import current_invite, in_style
 
-        return calendar_object(current_invite(record, self._mail_domain, self.clock()), self.settings.mail_from)
-
-    @property
-    def _mail_domain(self) -> str:
-        return self.settings.mail_from.rpartition("@")[2] or "localhost"
+        workspace = self.workspaces.get(record.booking.workspace_id)
+        mail_from = (workspace and workspace.brand.sender) or self.settings.mail_from
+        return calendar_object(in_style(current_invite(record, mail_from, self.clock()), workspace), mail_from)
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--return-to", action="append", help="address the settings page may lead back to; repeatable")
     parser.add_argument("--key-id")
     parser.add_argument("--note")
+    parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for a link that is late")
+    parser.add_argument("--reminder-minutes", type=int, help="when calendars remind of a booking")
+    parser.add_argument("--brand", type=json.loads, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
+    parser.add_argument("--email", help="an address that bounced or complained")
     request = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     answer = operations.run(request, wiring.services())
     print(json.dumps(answer, indent=2))

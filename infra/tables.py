@@ -35,6 +35,11 @@ def create_tables(client: Any, prefix: str) -> str:
     return next(str(d["LatestStreamArn"]) for d in descriptions if d.get("LatestStreamArn"))
 
 
+def connections_stream(client: Any, prefix: str) -> str:
+    """The ARN of the connections stream of tables that exist."""
+    return str(client.describe_table(TableName=f"{prefix}connections")["Table"]["LatestStreamArn"])
+
+
 def _name(table: dict[str, Any], prefix: str) -> str:
     return str(table["TableName"]["Fn::Sub"]).replace("${TablePrefix}", prefix)
 

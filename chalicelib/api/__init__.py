@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
 
-from chalicelib.api import bookings, calendars, connections, http, meta, pages, webhooks
+from chalicelib.api import (
+    bookings,
+    calendars,
+    connections,
+    cors,
+    endpoints,
+    http,
+    meta,
+    webhook_secrets,
+    webhooks,
+)
+from chalicelib.api.pages import consent, links, settings
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -16,5 +27,7 @@ if TYPE_CHECKING:
 def register(app: Chalice, services: Callable[[], Services]) -> None:
     """Put every route on `app`."""
     http.install(app)
-    for module in (bookings, calendars, connections, meta, webhooks, pages):
+    for module in (bookings, calendars, connections, endpoints, webhooks, webhook_secrets, links, settings, consent):
         app.register_blueprint(module.routes(services))
+    app.register_blueprint(meta.routes(services, app))
+    cors.install(app, services)

@@ -20,8 +20,13 @@ _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 def read(raw: bytes, kind: type[T]) -> T:
     """The body as `kind`. Raises `TooLarge`, `Malformed` or `InvalidInput`, which says where and what."""
+    return convert(parse(raw), kind)
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """A JSON value as `kind`. Raises `InvalidInput`."""
     try:
-        return msgspec.convert(parse(raw), kind)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput("The request has a wrong field.", errors=[_field_error(str(error))]) from None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chalice.app import Blueprint, Response
+from msgspec import field
 
-from chalicelib.api import schema, views
+from chalicelib.api import answers, schema, views
+from chalicelib.api.describe import describe
 from chalicelib.api.http import CallerCall, caller_route, json_response
+from chalicelib.api.paging import PageQuery, cursor
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.errors import InvalidInput, NotFound
 from chalicelib.store.bookings import Query, Record
@@ -23,7 +25,17 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_SECONDS = 20
 _POLL_SECONDS = 0.1
-_LARGEST_PAGE = 100
+_GROUP = "Bookings"
+
+
+class BookingsQuery(PageQuery):
+    """Which bookings to list, by start: from `from` until before `to`."""
+
+    starts_from: schema.Moment | None = field(default=None, name="from")
+    starts_before: schema.Moment | None = field(default=None, name="to")
+    calendar_id: schema.Id | None = None
+    user_id: schema.Id | None = None
+    status: Literal["confirmed", "cancelled"] | None = None
 
 
 def routes(services: Callable[[], Services]) -> Blueprint:
@@ -33,14 +45,24 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/bookings", methods=["GET"])
     @caller
+    @describe(_GROUP, "List bookings in order of start", answers={200: answers.BookingPage}, query=BookingsQuery)
     def list_bookings(call: CallerCall) -> Response:
-        records, after = call.services.bookings.page(
-            _query(call), limit=page_size(call.query("limit")), after=read_cursor(call.query("cursor"))
-        )
-        return json_response({"items": [views.booking(r) for r in records], "next_cursor": cursor(after)})
+        asked = call.read_query(BookingsQuery)
+        query = _query(call.workspace_id, asked)
+        records, after = call.services.bookings.page(query, limit=asked.limit, after=asked.after)
+        return json_response(answers.BookingPage([views.booking(r) for r in records], cursor(after)))
 
     @routes.route("/v1/bookings", methods=["POST"])
     @caller
+    @describe(
+        _GROUP,
+        "Create a booking under an id that the service makes",
+        text="The same Idempotency-Key again answers with the same booking, as it is then.",
+        request=schema.BookingBody,
+        answers={201: answers.Booking},
+        headers=("Idempotency-Key", "Prefer"),
+        problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
+    )
     def post_booking(call: CallerCall) -> Response:
         appointment = schema.appointment(call.read(schema.BookingBody))
         booking_id = id_for(call.workspace_id, call.header("idempotency-key") or str(uuid.uuid4()))
@@ -49,6 +71,16 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/bookings/{booking_id}", methods=["PUT"])
     @caller
+    @describe(
+        _GROUP,
+        "Create or change a booking",
+        text="Idempotent: the same content again makes no new revision. An older `version` than the known one changes "
+        "nothing. A calendar with video gives the booking a meeting of its own, if its host is connected.",
+        request=schema.BookingBody,
+        answers={201: answers.Booking, 200: answers.Booking},
+        headers=("Prefer",),
+        problems=("unknown_calendar", "booking_cancelled", "version_reused"),
+    )
     def put_booking(call: CallerCall, booking_id: str) -> Response:
         body = call.read(schema.BookingBody)
         accepted = call.services.booker.put(
@@ -58,53 +90,56 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/bookings/{booking_id}", methods=["GET"])
     @caller
+    @describe(
+        _GROUP,
+        "Get a booking with its meeting",
+        text="With `Prefer: wait=20` the answer comes as soon as the meeting is not pending any more.",
+        answers={200: answers.Booking},
+        headers=("Prefer",),
+        problems=("not_found",),
+    )
     def get_booking(call: CallerCall, booking_id: str) -> Response:
         return _answer(call, Accepted(_existing(call, booking_id)), 200)
 
     @routes.route("/v1/bookings/{booking_id}", methods=["DELETE"])
     @caller
+    @describe(
+        _GROUP,
+        "Cancel a booking",
+        text="Idempotent. The meeting is removed and both parties get a cancellation.",
+        answers={200: answers.Booking},
+        headers=("Prefer",),
+        problems=("not_found",),
+    )
     def delete_booking(call: CallerCall, booking_id: str) -> Response:
         return _answer(call, call.services.booker.cancel(call.workspace_id, booking_id), 200)
 
     @routes.route("/v1/bookings/{booking_id}/retry", methods=["POST"])
     @caller
+    @describe(
+        _GROUP,
+        "Settle a failed or waiting booking again now",
+        answers={200: answers.Booking},
+        headers=("Prefer",),
+        problems=("not_found",),
+    )
     def retry_booking(call: CallerCall, booking_id: str) -> Response:
         return _answer(call, call.services.booker.retry(call.workspace_id, booking_id), 200)
 
     @routes.route("/v1/bookings/{booking_id}/invite.ics", methods=["GET"])
     @caller
+    @describe(
+        _GROUP,
+        "Get the current invitation as a calendar file",
+        answers={200: "text/calendar"},
+        problems=("not_found",),
+    )
     def get_invite(call: CallerCall, booking_id: str) -> Response:
         record = _existing(call, booking_id)
         text = call.services.calendar_file(record).decode()
         return Response(text, {"Content-Type": "text/calendar; charset=utf-8"})
 
     return routes
-
-
-def page_size(text: str | None) -> int:
-    """`limit`: 1 to 100, 50 by default."""
-    if text is None:
-        return 50
-    if re.fullmatch(r"[0-9]{1,3}", text) is None or not 1 <= int(text) <= _LARGEST_PAGE:
-        raise InvalidInput(f"limit must be a number from 1 to {_LARGEST_PAGE}.")
-    return int(text)
-
-
-def cursor(after: str | None) -> str | None:
-    """An opaque place in a list; what is inserted before it does not move it."""
-    return base64.urlsafe_b64encode(after.encode()).decode() if after else None
-
-
-def read_cursor(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        place = base64.b64decode(text, altchars=b"-_", validate=True).decode()
-    except ValueError:
-        place = ""
-    if not place or not place.isprintable() or len(place) > 300:
-        raise InvalidInput("cursor must be a next_cursor that a list answered with.")
-    return place
 
 
 def _existing(call: CallerCall, booking_id: str) -> Record:
@@ -114,18 +149,17 @@ def _existing(call: CallerCall, booking_id: str) -> Record:
     return record
 
 
-def _query(call: CallerCall) -> Query:
-    since, until, status = call.query("from"), call.query("to"), call.query("status")
-    calendar_id, user_id = call.query("calendar_id"), call.query("user_id")
-    if status not in (None, "confirmed", "cancelled"):
-        raise InvalidInput("status must be confirmed or cancelled.")
+def _query(workspace_id: str, asked: BookingsQuery) -> Query:
+    for name, moment in (("from", asked.starts_from), ("to", asked.starts_before)):
+        if moment is not None and not 1900 <= moment.year <= 2200:
+            raise InvalidInput(f"The query parameter {name} is wrong: the year must lie between 1900 and 2200.")
     return Query(
-        call.workspace_id,
-        starts_from=schema.moment(since, "from") if since else None,
-        starts_before=schema.moment(until, "to") if until else None,
-        calendar_id=schema.check_id(calendar_id, "calendar_id") if calendar_id else None,
-        user_id=schema.check_id(user_id, "user_id") if user_id else None,
-        status=status,
+        workspace_id,
+        starts_from=asked.starts_from,
+        starts_before=asked.starts_before,
+        calendar_id=asked.calendar_id,
+        user_id=asked.user_id,
+        status=asked.status,
     )
 
 

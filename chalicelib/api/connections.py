@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chalice.app import Blueprint, Response
+from msgspec import Struct
 
-from chalicelib.api import schema, views
+from chalicelib.api import answers, schema, views
+from chalicelib.api.describe import describe
 from chalicelib.api.http import CallerCall, caller_route, json_response
 from chalicelib.domain.text import clean_line
 from chalicelib.errors import FieldError, InvalidInput
@@ -15,6 +17,15 @@ from chalicelib.usecases.sessions import Visitor
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
+
+_GROUP = "Connections"
+
+
+class DisconnectQuery(Struct):
+    """`dry_run` only shows what would happen; `meetings=delete` removes coming meetings at the provider first."""
+
+    dry_run: Literal["true", "false"] | None = None
+    meetings: Literal["keep", "delete"] | None = None
 
 
 def routes(services: Callable[[], Services]) -> Blueprint:
@@ -24,61 +35,83 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/users/{user_id}/connect-links", methods=["POST"])
     @caller
+    @describe(
+        _GROUP,
+        "Make a link that opens the settings page for a user",
+        text="It works once and for ten minutes. Give it only to that user, who signs in at the provider there.",
+        request=schema.ConnectLinkBody,
+        request_required=False,
+        answers={201: answers.ConnectLink},
+    )
     def post_connect_link(call: CallerCall, user_id: str) -> Response:
         body = call.read(schema.ConnectLinkBody) if call.raw_body else schema.ConnectLinkBody()
         token, expires_at = call.services.sessions.make_link(_visitor(call, user_id, body))
-        link = {"url": f"{call.base_url}/connect/{token}", "expires_at": views.moment(expires_at)}
-        return json_response(link, 201)
+        return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
 
     @routes.route("/v1/users/{user_id}/connection", methods=["GET"])
     @caller
+    @describe(
+        _GROUP,
+        "Get the state of a user's connection",
+        text="Answers 200 for every user id: users need no registration.",
+        answers={200: answers.Connection},
+    )
     def get_connection(call: CallerCall, user_id: str) -> Response:
         status = call.services.connector.status(call.workspace_id, user_id)
         return json_response(views.connection(user_id, status))
 
     @routes.route("/v1/users/{user_id}/connection", methods=["DELETE"])
     @caller
+    @describe(
+        _GROUP,
+        "Disconnect a user, or see what that would do",
+        text="Always works here and now, also when there is no connection; revoking at the provider follows.",
+        query=DisconnectQuery,
+        answers={204: None, 200: answers.DisconnectPreview},
+    )
     def delete_connection(call: CallerCall, user_id: str) -> Response:
-        dry_run = call.query("dry_run")
-        if dry_run not in (None, "true", "false"):
-            raise InvalidInput("dry_run must be true or false.")
-        if dry_run == "true":
+        asked = call.read_query(DisconnectQuery)
+        if asked.dry_run == "true":
             kept = call.services.connector.upcoming(call.workspace_id, user_id)
-            names = ("booking_id", "starts_at", "join_url")
             return json_response(
-                {"upcoming": [dict(zip(names, (i, views.moment(s), u), strict=True)) for i, s, u in kept]}
+                answers.DisconnectPreview([answers.UpcomingMeeting(i, views.moment(s), u) for i, s, u in kept])
             )
-        meetings = call.query("meetings")
-        if meetings not in (None, "keep", "delete"):
-            raise InvalidInput("meetings must be keep or delete.")
-        call.services.connector.disconnect(call.workspace_id, user_id, delete_meetings=meetings == "delete")
+        delete_meetings = asked.meetings == "delete"
+        call.services.connector.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
         return Response("", status_code=204)
 
     @routes.route("/v1/users/{user_id}/connection/confirm", methods=["POST"])
     @caller
+    @describe(
+        _GROUP,
+        "Confirm that the connected account is the user's",
+        text="Only where the workspace asks for it: until then the connection is `pending` and gives no links.",
+        answers={200: answers.Connection},
+        problems=("not_connected",),
+    )
     def confirm_connection(call: CallerCall, user_id: str) -> Response:
         status = call.services.connector.confirm(call.workspace_id, user_id)
         return json_response(views.connection(user_id, status))
 
     @routes.route("/v1/users/{user_id}/connection/check", methods=["POST"])
     @caller
+    @describe(
+        _GROUP,
+        "Try the connection out",
+        text="Signs in as a booking would, and makes and deletes a disposable meeting.",
+        answers={200: answers.Check},
+    )
     def check_connection(call: CallerCall, user_id: str) -> Response:
         steps = call.services.preflight.check(call.workspace_id, user_id)
-        return json_response({"ok": all(step.ok for step in steps), "steps": [views.step(s) for s in steps]})
+        return json_response(views.check(steps))
 
     @routes.route("/v1/providers", methods=["GET"])
     @caller
+    @describe(_GROUP, "List the video providers", answers={200: answers.ProviderPage})
     def list_providers(call: CallerCall) -> Response:
         offered = {provider.name for provider in call.services.connector.offered()}
-        return json_response(
-            {
-                "items": [
-                    {"name": p.name, "display_name": p.display_name, "needs": p.needs, "configured": p.name in offered}
-                    for p in call.services.providers.values()
-                ],
-                "next_cursor": None,
-            }
-        )
+        known = [views.provider(p, configured=p.name in offered) for p in call.services.providers.values()]
+        return json_response(answers.ProviderPage(known, None))
 
     return routes
 

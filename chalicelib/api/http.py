@@ -6,28 +6,30 @@ import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
+import msgspec
 from chalice.app import Chalice, Request, Response
 
 from chalicelib.api import body, schema
+from chalicelib.api.problems import own_words, problem, refusal
 from chalicelib.domain.workspace import Workspace, accepts, workspace_of_key
-from chalicelib.errors import CallerError, InvalidInput, StoreError, Unauthorized
+from chalicelib.errors import CallerError, InvalidInput, StoreError, TooManyRequests, Unauthorized
 from chalicelib.observability import log
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 T = TypeVar("T")
-PROBLEM = "application/problem+json"
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_EXPOSED = "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 # Chalice keeps the current request on the app object, which threads of the local server share.
 _request: ContextVar[Request] = ContextVar("request")
 
@@ -38,6 +40,10 @@ class Call:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.request = _request.get()
+        self.answer_headers: dict[str, str] = {}
+
+    def admit(self) -> None:
+        """Raise `CallerError` if the request may not go on. Every answer from here on carries `answer_headers`."""
 
     @property
     def raw_body(self) -> bytes:
@@ -55,6 +61,16 @@ class Call:
         if len(given) > 1:
             raise InvalidInput(f"The query parameter {name} is given twice.")
         return str(given[0]) if given else None
+
+    def read_query(self, kind: type[T]) -> T:
+        """The query parameters as the struct `kind`; unknown ones are ignored. Raises `InvalidInput`."""
+        names = [field.encode_name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]
+        given = {name: value for name in names if (value := self.query(name)) is not None}
+        try:
+            return msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$.")
+            raise InvalidInput(f"The query parameter {where.rstrip('`')} is wrong: {what}.") from None
 
     def header(self, name: str) -> str | None:
         value = self.request.headers.get(name)
@@ -81,6 +97,24 @@ class CallerCall(Call):
         super().__init__(services)
         self.workspace = _authenticate(services, self.header("authorization"))
 
+    def admit(self) -> None:
+        origin, limit = self.header("origin"), self.services.rate_limit
+        if self.workspace.allowed_origins:
+            self.answer_headers["Vary"] = "Origin"
+        if origin is not None and origin in self.workspace.allowed_origins:
+            self.answer_headers["Access-Control-Allow-Origin"] = origin
+            self.answer_headers["Access-Control-Expose-Headers"] = _EXPOSED
+        allowance = limit.take(self.workspace_id)
+        # draft-ietf-httpapi-ratelimit-headers-10: q requests in w seconds; r are left, all again in t seconds.
+        self.answer_headers["RateLimit-Policy"] = f'"workspace";q={limit.burst};w={ceil(limit.window_seconds)}'
+        self.answer_headers["RateLimit"] = f'"workspace";r={allowance.remaining};t={allowance.reset_seconds}'
+        if not allowance.granted:
+            self.answer_headers["Retry-After"] = str(allowance.retry_after_seconds)
+            raise TooManyRequests(
+                f"This workspace may send {limit.rate:g} requests a second. "
+                f"Wait {allowance.retry_after_seconds} s, then try again."
+            )
+
     @property
     def workspace_id(self) -> str:
         return self.workspace.workspace_id
@@ -96,22 +130,14 @@ def open_route(services: Callable[[], Services]) -> Callable[..., Any]:
     return _route(lambda: Call(services()))
 
 
-def json_response(
-    value: Any, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "application/json"
-) -> Response:
-    return Response(value, {"Content-Type": content_type, **(headers or {})}, status)
+def page_route(services: Callable[[], Services], refuse: Callable[[Call, CallerError], Response]) -> Callable[..., Any]:
+    """For the browser's pages: `refuse` says in a page what a problem detail says to programs."""
+    return _route(lambda: Call(services()), refuse)
 
 
-def problem(status: int, reason: str, detail: str, **more: Any) -> Response:
-    """A problem detail (RFC 9457); `type` is stable and documented."""
-    value = {
-        "type": f"urn:meetlink:problem:{reason}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        **more,
-    }
-    return Response(value, {"Content-Type": PROBLEM}, status)
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A struct of `answers`, or what else msgspec encodes, as JSON."""
+    return Response(msgspec.json.encode(value).decode(), {"Content-Type": "application/json", **(headers or {})}, status)
 
 
 def install(app: Chalice) -> None:
@@ -123,57 +149,40 @@ def install(app: Chalice) -> None:
         request_id = str(event.context.get("requestId") or uuid.uuid4())
         try:
             with log.request(request_id, str(event.method), event.path):
-                response = _own_words(get_response(event))
+                response = own_words(get_response(event))
         finally:
             _request.reset(token)
         response.headers = {**SECURITY_HEADERS, "X-Request-Id": request_id, **response.headers}
         return response
 
 
-def _route(make_call: Callable[[], Call]) -> Callable[..., Any]:
+def _route(
+    make_call: Callable[[], Call], refuse: Callable[[Call, CallerError], Response] | None = None
+) -> Callable[..., Any]:
     def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
         def answer(**path: str) -> Response:
+            call: Call | None = None
             try:
-                ids = {name: schema.check_id(unquote(value), name) for name, value in path.items()}
-                return view(make_call(), **ids)
+                call = make_call()
+                call.admit()
+                response = view(call, **{name: schema.check_id(unquote(value), name) for name, value in path.items()})
             except CallerError as error:
-                return refusal(error)
+                response = refuse(call, error) if refuse and call else refusal(error)
             except StoreError as error:
                 log.failure("store", error)
                 response = problem(503, "unavailable", "The database did not answer. Please try again.")
                 response.headers["Retry-After"] = "1"
-                return response
             except Exception as error:
                 # Chalice would log the exception's text, which may quote what came in.
                 log.failure("unexpected", error)
-                return problem(500, "internal_error", "Something went wrong on our side. It has been logged.")
+                response = problem(500, "internal_error", "Something went wrong on our side. It has been logged.")
+            response.headers.update(call.answer_headers if call else {})
+            return response
 
         return answer
 
     return decorate
-
-
-def refusal(error: CallerError) -> Response:
-    """A caller's error as its problem detail."""
-    more = {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]} if error.errors else {}
-    response = problem(error.status, error.reason, error.detail, **more)
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="meetlink"'
-    return response
-
-
-def _own_words(response: Response) -> Response:
-    # Chalice answers 404, 405, 415 and unexpected errors in a form of its own.
-    value = response.body
-    if response.status_code < 400 or not isinstance(value, dict) or "Code" not in value:
-        return response
-    reason = {405: "method_not_allowed", 415: "unsupported_media_type"}.get(response.status_code, "internal_error")
-    details = {405: "This method is not supported here.", 415: "Send the body as application/json."}
-    detail = details.get(response.status_code, "Something went wrong on our side. It has been logged.")
-    ours = problem(response.status_code, reason, detail)
-    ours.headers.update({k: v for k, v in response.headers.items() if k.lower() == "allow"})
-    return ours
 
 
 def _authenticate(services: Services, header: str | None) -> Workspace:

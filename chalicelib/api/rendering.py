@@ -16,16 +16,25 @@ if TYPE_CHECKING:
 
     from chalicelib.api.http import Call
 
+_NOBODY, _OURSELVES = "'none'", "'self'"
 _HERE = Path(__file__).parent
-_ASSETS = {"settings.css": "text/css; charset=utf-8"}
+_ASSETS = dict.fromkeys(("settings.css", "docs.css"), "text/css; charset=utf-8")
 
 
-def page(call: Call, template: str, *, status: int = 200, form_targets: Sequence[str] = (), **values: Any) -> Response:
-    """A page. `form_targets` are origins that its forms may lead to, beside our own."""
+def page(
+    call: Call,
+    template: str,
+    *,
+    status: int = 200,
+    form_targets: Sequence[str] = (),
+    frame_ancestors: Sequence[str] = (),
+    **values: Any,
+) -> Response:
+    """A page. `form_targets` are origins that its forms may lead to, beside our own; `frame_ancestors` may frame it."""
     html = _templates().get_template(template).render(base=call.base_url, **values)
     policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        "form-action " + " ".join(("'self'", *form_targets))
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors {' '.join(frame_ancestors) or _NOBODY}; form-action {' '.join((_OURSELVES, *form_targets))}"
     )
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from string import punctuation
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib.domain.booking import Appointment, Guest
+from chalicelib.domain.booking import NO_LINKS, Appointment, Guest, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.text import clean_line, clean_lines
 from chalicelib.errors import FieldError, InvalidInput
 
 ID_PATTERN = r"^[A-Za-z0-9._:\-]{1,128}$"
+# RFC 5646, 2.1, without the grandfathered tags: language, script, region, variants, extensions, private use.
+LANGUAGE_PATTERN = (
+    r"^[A-Za-z]{2,8}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+    r"(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"
+)
 # ASCII before the @, as SES requires; the domain may be international and is mailed in its ASCII form (RFC 5891).
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_][\w-]{0,61}[^\W_]")
 _EMAIL_LIMIT = 254
@@ -30,16 +36,29 @@ Name = Annotated[str, Meta(max_length=2000)]
 Title = Annotated[str, Meta(max_length=2000, examples=["Introduction"])]
 Text = Annotated[str, Meta(max_length=20000)]
 Address = Annotated[str, Meta(max_length=2000)]
+Link = Annotated[str, Meta(max_length=1000, description="An http or https address; mails repeat it")]
+Language = Annotated[
+    str,
+    Meta(
+        pattern=LANGUAGE_PATTERN,
+        max_length=64,
+        description="BCP 47; English serves a language that mails do not speak",
+        examples=["de"],
+    ),
+]
 Version = Annotated[int, Meta(ge=0, le=2**53, description="The caller's own counter; older changes are ignored")]
+
+_GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
 
 
 class HostBody(Struct, forbid_unknown_fields=True):
     """The user who hosts."""
 
-    user_id: Id
-    name: Name
-    email: Email
+    user_id: Annotated[Id, Meta(examples=["u-1"])]
+    name: Annotated[Name, Meta(examples=["Demo Host"])]
+    email: Annotated[Email, Meta(examples=["host@example.com"])]
     time_zone: Zone | None = None
+    language: Language | None = None
 
 
 class VideoBody(Struct, tag_field="type", tag="video", forbid_unknown_fields=True):
@@ -55,35 +74,45 @@ class InPersonBody(Struct, tag_field="type", tag="in_person", forbid_unknown_fie
 
 
 class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown_fields=True):
-    url: Address
+    url: Link
 
 
 class CalendarBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/calendars/{calendar_id}`"""
 
-    name: Name
+    name: Annotated[Name, Meta(examples=["Introduction"])]
     host: HostBody
     location: VideoBody | PhoneBody | InPersonBody | CustomLinkBody
+    guests_see_each_other: Annotated[bool, Meta(description="Each guest's mail names the others")] = False
 
 
 class GuestBody(Struct, forbid_unknown_fields=True):
     email: Email
-    name: Name = ""
+    name: Annotated[Name, Meta(examples=["Demo Guest"])] = ""
     time_zone: Zone | None = None
+    language: Language | None = None
+
+
+class LinksBody(Struct, forbid_unknown_fields=True):
+    """The caller's own pages for moving and cancelling a booking. They are shown to the host and to every guest."""
+
+    reschedule: Link | None = None
+    cancel: Link | None = None
 
 
 class BookingBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/bookings/{booking_id}`, `POST /v1/bookings`"""
 
-    calendar_id: Id
+    calendar_id: Annotated[Id, Meta(examples=["c-1"])]
     starts_at: Moment
-    ends_at: Moment
+    ends_at: Annotated[Moment, Meta(examples=["2027-01-05T15:30:00Z"])]
     time_zone: Zone
     title: Title = ""
     description: Text = ""
-    guests: Annotated[list[GuestBody], Meta(max_length=50)] = []
+    guests: Annotated[list[GuestBody], Meta(max_length=50, examples=[[_GUEST]])] = []
     metadata: dict[str, Any] = {}
     version: Version | None = None
+    links: LinksBody | None = None
 
 
 class ConnectLinkBody(Struct, forbid_unknown_fields=True):
@@ -91,7 +120,7 @@ class ConnectLinkBody(Struct, forbid_unknown_fields=True):
 
     provider: Annotated[str, Meta(max_length=64)] | None = None
     return_to: Annotated[str, Meta(max_length=2000)] | None = None
-    email: Email | None = None
+    email: Annotated[Email | None, Meta(examples=["host@example.com"])] = None
     name: Name | None = None
 
 
@@ -100,7 +129,7 @@ def host(body: HostBody) -> Host:
     check_email(body.email, "/host/email")
     _check_zone(body.time_zone, "/host/time_zone")
     name = clean_line(body.name, 200) or body.email
-    return Host(body.user_id, name, body.email, body.time_zone)
+    return Host(body.user_id, name, body.email, body.time_zone, body.language)
 
 
 def location(body: VideoBody | PhoneBody | InPersonBody | CustomLinkBody) -> Location:
@@ -136,8 +165,9 @@ def appointment(body: BookingBody) -> Appointment:
         time_zone=body.time_zone,
         title=clean_line(body.title, 200) or "Appointment",
         description=clean_lines(body.description, 5000),
-        guests=tuple(Guest(clean_line(g.name, 200) or g.email, g.email, g.time_zone) for g in body.guests),
+        guests=tuple(Guest(clean_line(g.name, 200) or g.email, g.email, g.time_zone, g.language) for g in body.guests),
         metadata=body.metadata,
+        links=_links(body.links),
     )
 
 
@@ -157,6 +187,15 @@ def moment(text: str, name: str) -> datetime:
     if value is None or not 1900 <= value.year <= 2200:
         raise InvalidInput(f"{name} must be an RFC 3339 time with an offset, such as 2027-01-05T15:00:00Z.")
     return value
+
+
+def _links(body: LinksBody | None) -> Links:
+    if body is None:
+        return NO_LINKS
+    for name, link in (("reschedule", body.reschedule), ("cancel", body.cancel)):
+        if link is not None:
+            _check_link(link, f"/links/{name}")
+    return Links(body.reschedule, body.cancel)
 
 
 def _detail(text: str | None) -> str | None:
@@ -187,6 +226,8 @@ def _check_link(text: str, pointer: str) -> None:
         bad = parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None
     except ValueError:
         bad = True
+    if len(quote(text, safe=punctuation, errors="replace")) > 1000:
+        _refuse(pointer, "Addresses may have 1,000 characters, those that must be percent-encoded counted so.")
     if bad or clean_line(text, 2000) != text or " " in text:
         _refuse(pointer, "This is not an http or https address.")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api.describe import describe
 from chalicelib.api.http import Call, json_response, open_route
+from chalicelib.api.sources.standard import BookingEventBody, StandardSource
 from chalicelib.errors import NotFound, TooLarge, Unauthorized
 from chalicelib.providers.base import Deauthorized, Reply
 
@@ -23,6 +25,14 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/webhooks/providers/{provider}", methods=["POST"])
     @open_route(services)
+    @describe(
+        "Webhooks",
+        "Receive a provider's lifecycle events",
+        text="For the provider, not for callers. Signed as the provider signs.",
+        answers={200: "application/json", 204: None},
+        problems=("unauthorized", "not_found", "too_large"),
+        auth="signature",
+    )
     def provider_event(call: Call, provider: str) -> Response:
         known, credentials = call.services.providers.get(provider), call.services.secrets.credentials(provider)
         if known is None or credentials is None or not credentials.webhook_secret:
@@ -37,6 +47,30 @@ def routes(services: Callable[[], Services]) -> Blueprint:
                 return json_response(body)
             case Deauthorized(account_id, at):
                 call.services.connector.deauthorized(provider, account_id, at)
+        return Response("", status_code=204)
+
+    @routes.route("/v1/webhooks/bookings/{workspace_id}", methods=["POST"])
+    @open_route(services)
+    @describe(
+        "Webhooks",
+        "Receive your booking system's events",
+        text="Signed by Standard Webhooks with one of the workspace's webhook secrets. The same effect as PUT and "
+        "DELETE of the booking, in any order and any number of times; unknown events are accepted and ignored.",
+        request=BookingEventBody,
+        answers={204: None},
+        problems=("unauthorized", "unknown_calendar", "booking_cancelled", "version_reused"),
+        auth="signature",
+    )
+    def booking_event(call: Call, workspace_id: str) -> Response:
+        if len(call.raw_body) > _LIMIT:
+            raise TooLarge("The event is too large.")
+        source, keys = StandardSource(), call.services.inbound_secrets.keys(workspace_id)
+        if not source.is_signed(keys, call.request.headers, call.raw_body, call.services.clock()):
+            # The same words for a workspace that does not exist: nobody learns which do.
+            raise Unauthorized("The signature is missing, wrong or too old.")
+        event = source.read(call.raw_body)
+        if event is not None:
+            call.services.booking_events.apply(workspace_id, event)
         return Response("", status_code=204)
 
     return routes

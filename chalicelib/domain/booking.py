@@ -19,9 +19,23 @@ class BookingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guest:
+    """`language` (BCP 47) is the one that the guest's mails are written in, if there is a catalogue of it."""
+
     name: str
     email: str
     time_zone: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The caller's own pages on which a booking is moved or cancelled; host and guests are all shown them."""
+
+    reschedule: str | None = None
+    cancel: str | None = None
+
+
+NO_LINKS = Links()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class Appointment:
     description: str = ""
     guests: tuple[Guest, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    links: Links = NO_LINKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class Booking:
     created_at: datetime
     updated_at: datetime
     version: int | None = None
+    guests_see_each_other: bool = False
 
     @property
     def is_cancelled(self) -> bool:
@@ -100,6 +116,7 @@ def book(
         created_at=now,
         updated_at=now,
         version=version,
+        guests_see_each_other=calendar.guests_see_each_other,
     )
 
 
@@ -121,9 +138,9 @@ def change(
         return booking
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Make a new one under another id.", reason="booking_cancelled")
-    if appointment == booking.appointment:
+    if appointment == booking.appointment and version in (None, booking.version):
         return booking
-    if version is not None and version == booking.version:
+    if appointment != booking.appointment and version is not None and version == booking.version:
         raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
     changed = replace(
         booking,
@@ -140,7 +157,12 @@ def change(
     if same_host and eligibility is None and calendar.location.type is LocationType.VIDEO:
         eligibility = booking.eligibility  # A link that the booking has under an earlier connection stays its own.
     return replace(
-        changed, host=calendar.host, location=calendar.location, hosted_since=hosted_since, eligibility=eligibility
+        changed,
+        host=calendar.host,
+        location=calendar.location,
+        hosted_since=hosted_since,
+        eligibility=eligibility,
+        guests_see_each_other=calendar.guests_see_each_other,
     )
 
 

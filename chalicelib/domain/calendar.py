@@ -24,16 +24,22 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The user who hosts. `time_zone` (IANA) is the host's own; without one the booking's is used."""
+    """The user who hosts. `time_zone` (IANA) is the host's own; without one the booking's is used.
+
+    `language` (BCP 47) is the one that the host's mails are written in.
+    """
 
     user_id: str
     name: str
     email: str
     time_zone: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
+    """`guests_see_each_other` lets every guest of a booking see the others' names and addresses."""
+
     workspace_id: str
     calendar_id: str
     name: str
@@ -41,3 +47,4 @@ class Calendar:
     location: Location
     created_at: datetime
     updated_at: datetime
+    guests_see_each_other: bool = False

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.domain.booking import Booking
-from chalicelib.domain.calendar import Location, LocationType
+from chalicelib.domain.booking import NO_LINKS, Booking, Guest, Links
+from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingState
+from chalicelib.domain.workspace import PLAIN, Brand
 
+DEFAULT_LANGUAGE = "en"
 DEFAULT_HOLD = timedelta(minutes=15)
 """How long an invitation waits for a link that a provider cannot give now, unless the workspace says otherwise."""
 
@@ -35,14 +37,46 @@ class InvitationState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
+class Trouble(StrEnum):
+    """What became of a mail after it was handed over, the gravest first; closed list, part of the API.
+
+    `soft_bounce` was refused this time, `hard_bounce` for good; `blocked` means that nothing was sent to an address
+    that refused or complained earlier; a `delayed` mail is still under way.
+    """
+
+    COMPLAINT = "complaint"
+    HARD_BOUNCE = "hard_bounce"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    SOFT_BOUNCE = "soft_bounce"
+    DELAYED = "delayed"
+
+    @property
+    def state(self) -> InvitationState:
+        return _STATES.get(self, InvitationState.BOUNCED)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the address must not be mailed again: more bounces or complaints cost the sender's reputation."""
+        return self in (Trouble.COMPLAINT, Trouble.HARD_BOUNCE, Trouble.BLOCKED)
+
+
+_STATES = {
+    Trouble.COMPLAINT: InvitationState.COMPLAINED,
+    Trouble.BLOCKED: InvitationState.SUPPRESSED,
+    Trouble.DELAYED: InvitationState.SENT,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Somebody who takes part. `time_zone` is the IANA zone in which they read times."""
+    """Somebody who takes part. `time_zone` is the IANA zone in which they read times, `language` is BCP 47."""
 
     role: Role
     name: str
     email: str
     time_zone: str
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +85,7 @@ class Invite:
 
     `attendees` are those whom the recipient may see, the recipient included, host first. `link_follows` says that
     the video link is not there yet and will come in an update; `is_update` that the recipient was mailed before.
+    `sender` is the address that the mail comes from, None for the deployment's own.
     """
 
     workspace_id: str
@@ -72,18 +107,30 @@ class Invite:
     dial_in: tuple[DialIn, ...] = ()
     link_follows: bool = False
     is_update: bool = False
+    links: Links = NO_LINKS
+    provider: str | None = None
+    sender: str | None = None
+    brand: Brand = PLAIN
+    reminder_minutes: int | None = None
 
     @property
     def content(self) -> str:
-        """A fingerprint of what the recipient sees; equal content needs no new mail."""
-        seen = (self.method, self.recipient, self.attendees, self.title, self.description, self.starts_at, self.ends_at)
-        place = (self.location, self.join_url, self.passcode, self.dial_in, self.link_follows)
+        """A fingerprint of what the recipient sees; equal content needs no new mail.
+
+        A workspace's settings (brand, reminder) do not count: a new colour is no reason to write to everybody again.
+        """
+        others = [(party.role, party.name, party.email) for party in self.attendees]
+        seen = (self.method, self.recipient, others, self.title, self.description, self.starts_at, self.ends_at)
+        place = (self.location, self.join_url, self.passcode, self.dial_in, self.link_follows, self.links)
         return hashlib.sha256(repr((seen, place)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """The last mail to one recipient. `sending` means that a send was begun: its outcome is not recorded yet."""
+    """The last mail to one recipient. `sending` means that a send was begun: its outcome is not recorded yet.
+
+    `reason` says why it did not arrive, or not yet.
+    """
 
     email: str
     name: str
@@ -95,6 +142,8 @@ class Invitation:
     state: InvitationState
     sent_at: datetime | None = None
     message_id: str | None = None
+    language: str = DEFAULT_LANGUAGE
+    reason: Trouble | None = None
 
 
 def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOLD) -> datetime | None:
@@ -124,7 +173,7 @@ def outstanding(
         invites = [invite for invite in invites if address_key(invite.recipient.email) in known]
     still_wanted = {address_key(party.email) for party in wanted}
     uninvited = [i for i in invitations if address_key(i.email) not in still_wanted and _was_invited(i)]
-    invites += [_invite(booking, meeting, Method.CANCEL, _party(i), uid=uid, now=now) for i in uninvited]
+    invites += [_invite(booking, meeting, Method.CANCEL, _recipient(i), uid=uid, now=now) for i in uninvited]
     numbered = (_number(invite, known.get(address_key(invite.recipient.email)), sequence) for invite in invites)
     return [invite for invite in numbered if invite is not None]
 
@@ -138,12 +187,22 @@ def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, 
 def parties(booking: Booking) -> list[Party]:
     """Host first, then the guests; one address once."""
     zone = booking.appointment.time_zone
-    host = Party(Role.HOST, booking.host.name, booking.host.email, booking.host.time_zone or zone)
-    guests = [Party(Role.GUEST, g.name, g.email, g.time_zone or zone) for g in booking.appointment.guests]
+    host = _party(Role.HOST, booking.host, zone)
+    guests = [_party(Role.GUEST, guest, zone) for guest in booking.appointment.guests]
     unique: dict[str, Party] = {}
     for party in [host, *guests]:
         unique.setdefault(address_key(party.email), party)
     return list(unique.values())
+
+
+def in_trouble(invitations: tuple[Invitation, ...], troubles: dict[str, Trouble]) -> tuple[Invitation, ...]:
+    """`invitations` with what is known of their mails, by message id."""
+
+    def known(invitation: Invitation) -> Invitation:
+        trouble = troubles.get(invitation.message_id or "")
+        return invitation if trouble is None else replace(invitation, state=trouble.state, reason=trouble)
+
+    return tuple(known(invitation) for invitation in invitations)
 
 
 def address_key(email: str) -> str:
@@ -151,8 +210,12 @@ def address_key(email: str) -> str:
     return email.casefold()
 
 
-def _party(invitation: Invitation) -> Party:
-    return Party(invitation.role, invitation.name, invitation.email, invitation.time_zone)
+def _party(role: Role, person: Host | Guest, zone: str) -> Party:
+    return Party(role, person.name, person.email, person.time_zone or zone, person.language or DEFAULT_LANGUAGE)
+
+
+def _recipient(invitation: Invitation) -> Party:
+    return Party(invitation.role, invitation.name, invitation.email, invitation.time_zone, invitation.language)
 
 
 def _was_invited(invitation: Invitation) -> bool:
@@ -163,7 +226,8 @@ def _was_invited(invitation: Invitation) -> bool:
 def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | None:
     if last is None or last.content != invite.content:
         return replace(invite, sequence=sequence, is_update=last is not None)
-    if last.state is InvitationState.SENDING:
+    # One that did not arrive stays owed; whether its address may be mailed again is asked by whoever sends.
+    if last.state is not InvitationState.SENT:
         return replace(invite, sequence=last.sequence, is_update=last.sequence > 0)
     return None
 
@@ -171,8 +235,11 @@ def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | 
 def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, uid: str, now: datetime) -> Invite:
     everybody = parties(booking)
     host = everybody[0]
-    # Guests do not see each other's addresses.
-    visible = [host, to] if to.role is Role.GUEST else [to, *everybody[1:]]
+    # Guests see each other's addresses only where the calendar says so.
+    if to.role is Role.HOST or (booking.guests_see_each_other and to in everybody):
+        visible = everybody if to in everybody else [to, *everybody[1:]]
+    else:
+        visible = [host, to]
     appointment = booking.appointment
     waits = meeting.state in (MeetingState.WAITING, MeetingState.PENDING) and meeting.join_url is None
     return Invite(
@@ -194,6 +261,8 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         passcode=meeting.passcode,
         dial_in=meeting.dial_in,
         link_follows=waits and booking.wants_video,
+        links=appointment.links,
+        provider=meeting.provider,
     )
 
 

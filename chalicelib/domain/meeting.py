@@ -81,7 +81,7 @@ class Meeting:
     `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create which is not
     idempotent may have been sent at that time. `generation` counts the meetings made for this booking: a deleted
     tag stays taken at some providers. `attempts` counts failed tries in a row. `user_id` and `grant_id` tell whose
-    connection made the meeting, or is making it.
+    connection made the meeting, or is making it. `look_at` is when to see that it is still there, and alone.
     """
 
     state: MeetingState = MeetingState.PENDING
@@ -99,6 +99,7 @@ class Meeting:
     intent_at: datetime | None = None
     attempts: int = 0
     next_attempt_at: datetime | None = None
+    look_at: datetime | None = None
 
     @property
     def exists(self) -> bool:

@@ -14,6 +14,10 @@ from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, Me
 
 SETTLE_WINDOW = timedelta(seconds=60)
 """After an unanswered create: longer than the HTTP timeout, a late commit and the lag of a list together."""
+FIRST_LOOK = timedelta(minutes=10)
+"""After a create that was in doubt: a commit later than the settle window shows up as a second meeting."""
+LOOKS_BEFORE_START = (timedelta(days=1), timedelta(hours=1))
+"""When each meeting is looked at again: somebody may have deleted it. Reading does not count against daily limits."""
 LONGEST_BACKOFF = timedelta(minutes=15)
 RECONNECT_POLL = timedelta(minutes=15)
 """How often a booking looks whether its account was reconnected. Reconnecting wakes it too; this is the net below."""
@@ -90,14 +94,15 @@ def wanted(
     over = booking.appointment.starts_at <= now
     if meeting.exists:
         if meeting.fingerprint == request.fingerprint or over:
-            return _ready(meeting)
+            to_look = meeting.look_at is not None and meeting.look_at <= now and not over
+            return Action.LOOK_UP if to_look and target.access is Access.OPEN else _ready(meeting)
         if target.access is Access.OPEN:
             return Action.UPDATE
         broken = target.access is Access.BROKEN
         return reconnect_awaited(meeting, now) if broken else _ready(meeting, MeetingReason.NOT_UPDATABLE)
     if target.access is Access.ENDED:
         return Meeting(generation=meeting.generation, state=MeetingState.NONE, reason=target.reason)
-    if over:
+    if over and not _may_be_there(booking, meeting, now):
         return failed(meeting, MeetingReason.START_PASSED, "The booking has started; no meeting is made any more.")
     if target.access is Access.BROKEN:
         return reconnect_awaited(meeting, now)
@@ -116,13 +121,43 @@ def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: dat
     return replace(meeting, state=state, reason=None if patient else reason, attempts=attempts, next_attempt_at=at)
 
 
-def in_doubt(meeting: Meeting, now: datetime) -> Meeting:
-    """After a create without an answer: look again when the settle window is over."""
-    attempts = meeting.attempts + 1
-    state = MeetingState.PENDING if attempts == 1 else MeetingState.WAITING
-    reason = None if attempts == 1 else MeetingReason.PROVIDER_UNAVAILABLE
-    at = (meeting.intent_at or now) + SETTLE_WINDOW
-    return replace(meeting, state=state, reason=reason, attempts=attempts, next_attempt_at=at)
+def put_off(meeting: Meeting, step: Action, now: datetime) -> Meeting:
+    """Before a call for which this Lambda has no time: the next one goes on at once."""
+    if step is Action.LOOK_UP and meeting.exists:
+        return look_later(meeting, now)
+    intent_at = None if step is Action.CREATE else meeting.intent_at
+    return replace(meeting, state=MeetingState.PENDING, reason=None, intent_at=intent_at, next_attempt_at=now)
+
+
+def look_later(meeting: Meeting, now: datetime) -> Meeting:
+    """A look could not be had now; the meeting is as ready as before."""
+    return replace(meeting, look_at=now + FIRST_LOOK)
+
+
+def window_ends(meeting: Meeting) -> datetime | None:
+    """When a create that may have been sent can be looked for; None if there is no such create."""
+    return meeting.intent_at + SETTLE_WINDOW if meeting.intent_at else None
+
+
+def in_doubt(meeting: Meeting) -> Meeting:
+    """A create is without an answer: look when the settle window is over."""
+    state = MeetingState.PENDING if meeting.attempts <= 1 else MeetingState.WAITING
+    reason = None if meeting.attempts <= 1 else MeetingReason.PROVIDER_UNAVAILABLE
+    return replace(meeting, state=state, reason=reason, next_attempt_at=window_ends(meeting))
+
+
+def outage(meeting: Meeting, until: datetime) -> Meeting:
+    """Nobody is to be asked before `until`; that is not this booking's failure and does not count as its attempt."""
+    at = max(until, window_ends(meeting) or until)
+    state, reason = MeetingState.WAITING, MeetingReason.PROVIDER_UNAVAILABLE
+    return replace(meeting, state=state, reason=reason, next_attempt_at=at)
+
+
+def next_look(starts_at: datetime, now: datetime, *, in_doubt: bool = False) -> datetime | None:
+    """When to look at a meeting again that was just made, changed or looked at; None when nothing comes of it."""
+    looks = [now + FIRST_LOOK] if in_doubt else []
+    looks += [starts_at - ahead for ahead in LOOKS_BEFORE_START]
+    return min((look for look in looks if now < look < starts_at), default=None)
 
 
 def reconnect_awaited(meeting: Meeting, now: datetime) -> Meeting:
@@ -149,6 +184,11 @@ def rests(meeting: Meeting, now: datetime) -> bool:
     if not parked or meeting.next_attempt_at is None or meeting.reason == MeetingReason.RECONNECT_NEEDED:
         return False
     return meeting.next_attempt_at > now
+
+
+def _may_be_there(booking: Booking, meeting: Meeting, now: datetime) -> bool:
+    """Whether a look-up can still find a meeting that its people want to join."""
+    return meeting.intent_at is not None and now < booking.appointment.ends_at
 
 
 def _ready(meeting: Meeting, reason: MeetingReason | None = None) -> Meeting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chalicelib.domain.invitation import Invitation
+from chalicelib.domain.invitation import Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting
 
 
@@ -12,7 +12,9 @@ from chalicelib.domain.meeting import Meeting
 class Settlement:
     """`revision` is the one that `meeting` was last judged for: an older one means that its state is out of date.
 
-    `sequence` is the last iTIP number that was used, `uid` the calendar entry's name for the booking's whole life.
+    `sequence` is the last iTIP number that was used. `uid` is the calendar entry's name and `sender` the address that
+    organizes it, both for the booking's whole life: calendars take an update only from the same organizer.
+    `notice` is how far telling the host has come that the meeting failed for good.
     """
 
     revision: int = 0
@@ -20,3 +22,5 @@ class Settlement:
     invitations: tuple[Invitation, ...] = ()
     sequence: int = -1
     uid: str | None = None
+    sender: str | None = None
+    notice: InvitationState | None = None

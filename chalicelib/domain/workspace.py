@@ -8,6 +8,8 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chalicelib.domain.signing import SigningSecret
+
 KEY_PREFIX = "meetlink"
 
 
@@ -22,10 +24,32 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Brand:
+    """How a workspace's mails look. `color` is `#rrggbb`; `logo_url` the only picture that a mail ever loads.
+
+    `sender` is an address of the workspace's own, verified with SES; bookings keep the one they were first mailed from.
+    """
+
+    name: str | None = None
+    color: str | None = None
+    logo_url: str | None = None
+    footer: str | None = None
+    sender: str | None = None
+
+
+PLAIN = Brand()
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """`return_to` is the exact list of addresses that the settings page may send a browser back to.
 
-    With `confirms_connections` a connection counts only after the caller's backend has confirmed it.
+    `allowed_origins` are the origins whose pages may call the API from a browser, `frame_ancestors` those that may
+    show the settings page in a frame.
+
+    An invitation waits `hold_minutes` for a link that a provider cannot give now. Calendars remind their owners
+    `reminder_minutes` before a booking; with None they do as they always do. With `confirms_connections` a connection
+    counts only after the caller's backend has confirmed it.
     """
 
     workspace_id: str
@@ -36,6 +60,11 @@ class Workspace:
     return_to: tuple[str, ...] = ()
     hold_minutes: int = 15
     confirms_connections: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    frame_ancestors: tuple[str, ...] = ()
+    reminder_minutes: int | None = None
+    brand: Brand = PLAIN
+    inbound_secrets: tuple[SigningSecret, ...] = ()
     version: int = 0
 
 

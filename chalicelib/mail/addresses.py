@@ -61,6 +61,14 @@ def is_mailable(address: str) -> bool:
     return True
 
 
+def is_same_mailbox(address: str, other: str) -> bool:
+    """Whether both are spellings of one address, international or in ASCII."""
+    try:
+        return ascii_address(address).casefold() == ascii_address(other).casefold()
+    except MailRejected:
+        return False
+
+
 def mailto(address: str) -> str:
     """The bare `mailto:` URI of `address` (RFC 6068). Raises `MailRejected`."""
     local, _, domain = ascii_address(address).rpartition("@")

@@ -13,8 +13,8 @@ from chalicelib.domain.invitation import Invite, Party, Role
 from chalicelib.domain.text import clean_lines
 from chalicelib.errors import MailRejected
 from chalicelib.mail.addresses import ascii_address, header_text, is_mailable, mailbox, sending_address
-from chalicelib.mail.calendar import calendar_object
-from chalicelib.mail.clean import cleaned
+from chalicelib.mail.calendar import written
+from chalicelib.mail.clean import SHORT, USUAL, Limits, cleaned
 from chalicelib.mail.content import content
 from chalicelib.mail.sender import Mail, Sender
 from chalicelib.mail.wording import in_language
@@ -25,21 +25,32 @@ if TYPE_CHECKING:
 # SES wants 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
 _POLICY = SMTP.clone(cte_type="7bit")
 _NOTICE_SUBJECT = 240
+LARGEST = 100_000
+"""Octets of a mail: Gmail cuts off what is longer than 102 kB of HTML, and some gateways are as strict."""
 
 
 def compose(invite: Invite, sender: Sender) -> Mail:
-    """The mail to `invite.recipient`, in that person's time zone. Raises `MailRejected` for an unusable address."""
-    clean, words = cleaned(invite), in_language(sender.language)
-    to = ascii_address(clean.recipient.email)
-    if to.casefold() == sending_address(sender.address).casefold():
-        raise MailRejected("The recipient is the address that invitations are sent from.")
-    said = content(clean, sender, words)
-    entry = calendar_object(invite, sender.address, language=sender.language)
+    """The mail to `invite.recipient`, in that person's language and time zone.
 
-    message = _started(sender, clean.host.name or sender.name)
+    Raises `MailRejected` for an unusable address. What people typed is cut where the mail would be too large.
+    """
+    mail = _composed(invite, sender, USUAL)
+    return mail if len(mail.raw) <= LARGEST else _composed(invite, sender, SHORT)
+
+
+def _composed(invite: Invite, sender: Sender, limits: Limits) -> Mail:
+    clean = cleaned(invite, limits)
+    words = in_language(clean.recipient.language)
+    to, address = ascii_address(clean.recipient.email), clean.sender or sender.address
+    if to.casefold() == sending_address(address).casefold():
+        raise MailRejected("The recipient is the address that invitations are sent from.")
+    said = content(clean, sender, words, guests_named=limits.guests)
+    entry = written(clean, address)
+
+    message = _started(clean.host.name or clean.brand.name or sender.name, address)
     message["To"] = mailbox(clean.recipient.name, to)
     message["Subject"] = said.subject
-    message["Date"] = invite.stamped_at
+    message["Date"] = clean.stamped_at
     answers_to = _answers_to(clean)
     if answers_to:
         message["Reply-To"] = mailbox(answers_to.name, answers_to.email)
@@ -49,7 +60,7 @@ def compose(invite: Invite, sender: Sender) -> Mail:
     # Last, in base64, without Content-Disposition, and with the object's own method: only so do Gmail and Outlook
     # offer buttons instead of a file (github.com/PHPMailer/PHPMailer/issues/175).
     message.add_alternative(
-        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": invite.method.value}
+        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": clean.method.value}
     )
     message.add_attachment(entry, maintype="application", subtype="ics", filename="invite.ics")
     return Mail(to=to, subject=said.subject, raw=message.as_bytes())
@@ -58,7 +69,7 @@ def compose(invite: Invite, sender: Sender) -> Mail:
 def compose_notice(to: str, subject: str, text: str, html: str, sender: Sender) -> Mail:
     """A mail of the service itself, without a calendar object. Raises `MailRejected` for an unusable address."""
     to, subject = ascii_address(to), header_text(subject, _NOTICE_SUBJECT)
-    message = _started(sender, sender.name)
+    message = _started(sender.name, sender.address)
     message["To"] = mailbox("", to)
     message["Subject"] = subject
     message["Date"] = datetime.now(UTC)
@@ -67,10 +78,10 @@ def compose_notice(to: str, subject: str, text: str, html: str, sender: Sender) 
     return Mail(to=to, subject=subject, raw=message.as_bytes())
 
 
-def _started(sender: Sender, name: str) -> EmailMessage:
-    """An empty mail from `sender` under `name`, marked so that no absence note answers it (RFC 3834)."""
+def _started(name: str, address: str) -> EmailMessage:
+    """An empty mail from `address` under `name`, marked so that no absence note answers it (RFC 3834)."""
     message = EmailMessage(policy=_POLICY)
-    message["From"] = mailbox(name, sending_address(sender.address))
+    message["From"] = mailbox(name, sending_address(address))
     message["Auto-Submitted"] = "auto-generated"
     return message
 

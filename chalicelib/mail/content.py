@@ -10,6 +10,8 @@ from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.text import clean_line
 from chalicelib.mail.addresses import header_text
+from chalicelib.mail.colors import ACCENT, ink_on, readable
+from chalicelib.mail.entries import google, outlook
 from chalicelib.mail.sender import Sender
 from chalicelib.mail.times import span_in_words, start_in_short
 from chalicelib.mail.wording import Occasion, Wording
@@ -33,8 +35,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What only the HTML shows of a brand. `accent` can be read on white, `ink` on the button's colour."""
+
+    name: str | None
+    logo_url: str | None
+    button: str
+    ink: str
+    accent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """`facts` come before the link, `access` (passcode, dial-in) after it."""
+    """`facts` come before the link; after it `access` (passcode, dial-in), and what else can be done.
+
+    `changes` are links, or else a sentence that says how to reschedule or cancel; `entries` put the booking into a
+    calendar.
+    """
 
     subject: str
     label: str
@@ -46,11 +63,14 @@ class Content:
     join_url: str | None
     access: tuple[Row, ...]
     details: tuple[str, ...]
-    footer: str
+    changes: tuple[Line, ...]
+    entries: tuple[Line, ...]
+    footer: tuple[str, ...]
+    look: Look
 
 
-def content(invite: Invite, sender: Sender, words: Wording) -> Content:
-    """What the mail to `invite.recipient` says. `invite` is clean."""
+def content(invite: Invite, sender: Sender, words: Wording, guests_named: int) -> Content:
+    """What the mail to `invite.recipient` says. `invite` is clean; guests beyond `guests_named` are only counted."""
     occasion = _occasion(invite, words)
     zone = invite.recipient.time_zone
     title = invite.title or words.untitled
@@ -65,11 +85,14 @@ def content(invite: Invite, sender: Sender, words: Wording) -> Content:
         intro=occasion.to_host if is_host else occasion.to_guest.format(host=invite.host.name or _email(invite.host)),
         is_cancelled=invite.method is Method.CANCEL,
         when=span_in_words(invite.starts_at, invite.ends_at, zone, words),
-        facts=(Row(words.where, (Line(place(invite, words)),)), *_company(invite, words)),
+        facts=(Row(words.where, (Line(place(invite, words)),)), *_company(invite, words, guests_named)),
         join_url=invite.join_url,
         access=access(invite, words),
         details=tuple(invite.description.split("\n")) if invite.description else (),
-        footer=words.footer.format(service=header_text(sender.name, _SUBJECT_TITLE)),
+        changes=changes(invite, words) or _ask_for_changes(invite, words),
+        entries=_entries(invite, title, words),
+        footer=_footer(invite, sender, words),
+        look=_look(invite),
     )
 
 
@@ -99,16 +122,54 @@ def access(invite: Invite, words: Wording) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def changes(invite: Invite, words: Wording) -> tuple[Line, ...]:
+    """The caller's own pages for moving and cancelling the booking, as far as there are any."""
+    pages = ((words.reschedule, invite.links.reschedule), (words.cancel, invite.links.cancel))
+    return tuple(Line(label, link) for label, link in pages if link)
+
+
+def _ask_for_changes(invite: Invite, words: Wording) -> tuple[Line, ...]:
+    # The host's own calendar is where a host moves things; a guest has nothing but this mail.
+    if invite.method is Method.CANCEL or invite.recipient.role is Role.HOST:
+        return ()
+    return (Line(words.change_by_reply),)
+
+
+def _entries(invite: Invite, title: str, words: Wording) -> tuple[Line, ...]:
+    if invite.method is Method.CANCEL:
+        return ()
+    passcode = f"{words.passcode}: {invite.passcode}" if invite.passcode else ""
+    details = "\n".join(line for line in (invite.join_url, passcode) if line)
+    return (
+        Line("Google Calendar", google(invite, title, details)),
+        Line("Outlook.com", outlook(invite, title, details)),
+        Line(words.entry_file),
+    )
+
+
+def _footer(invite: Invite, sender: Sender, words: Wording) -> tuple[str, ...]:
+    service = header_text(invite.brand.name or sender.name, _SUBJECT_TITLE)
+    own = invite.brand.footer.split("\n") if invite.brand.footer else []
+    return (*own, words.footer.format(service=service))
+
+
+def _look(invite: Invite) -> Look:
+    color = invite.brand.color or ACCENT
+    return Look(invite.brand.name, invite.brand.logo_url, color, ink_on(color), readable(color))
+
+
 def _occasion(invite: Invite, words: Wording) -> Occasion:
     if invite.method is Method.CANCEL:
         return words.cancelled
     return words.updated if invite.is_update else words.invited
 
 
-def _company(invite: Invite, words: Wording) -> tuple[Row, ...]:
+def _company(invite: Invite, words: Wording, named: int) -> tuple[Row, ...]:
     others = [party for party in invite.attendees if party.email != invite.recipient.email]
     hosts = tuple(_person(party) for party in others if party.role is Role.HOST)
     guests = tuple(_person(party) for party in others if party.role is Role.GUEST)
+    if len(guests) > named:
+        guests = (*guests[:named], Line(words.and_more.format(count=len(guests) - named)))
     return tuple(Row(label, lines) for label, lines in ((words.host, hosts), (words.guests, guests)) if lines)
 
 

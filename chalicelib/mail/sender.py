@@ -7,14 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The service's sending identity: a verified address that accepts replies, and the service's name.
-
-    `language` (BCP 47) is the language of its mails.
-    """
+    """The service's sending identity: a verified address that accepts replies, and the service's name."""
 
     address: str
     name: str
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)

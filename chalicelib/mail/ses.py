@@ -8,6 +8,7 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.errors import MailError, MailRejected, MailUnavailable
 from chalicelib.mail.addresses import sending_address
 from chalicelib.mail.compose import compose, compose_notice
+from chalicelib.mail.pace import Pace
 from chalicelib.mail.sender import Mail, Sender
 from chalicelib.mail.tags import tag_value
 
@@ -26,13 +27,17 @@ class SesMailer:
     """Sends through `client`, a boto3 `sesv2` client.
 
     SES has no idempotency, so the client must make one attempt only (`total_max_attempts=1`): a second one after a
-    timeout might mail twice. Events of `configuration_set` tell of bounces and complaints.
+    timeout might mail twice. Events of `configuration_set` tell of bounces and complaints. `pace` makes a mail wait
+    its turn.
     """
 
-    def __init__(self, client: Any, sender: Sender, configuration_set: str | None = None) -> None:
+    def __init__(
+        self, client: Any, sender: Sender, configuration_set: str | None = None, pace: Pace | None = None
+    ) -> None:
         self._client = client
         self._sender = sender
         self._configuration_set = configuration_set
+        self._pace = pace
 
     def send(self, invite: Invite) -> str:
         """Mail `invite` to its recipient; the SES message id. Raises `MailUnavailable`, `MailRejected`.
@@ -45,23 +50,25 @@ class SesMailer:
             "sequence": str(invite.sequence),
             "role": invite.recipient.role.value,
         }
-        return self._send(compose(invite, self._sender), tags)
+        return self._send(compose(invite, self._sender), invite.sender or self._sender.address, tags)
 
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
         """Mail a notice of the service itself to the address `to`; the SES message id. Raises as `send` does."""
-        return self._send(compose_notice(to, subject, text, html, self._sender), {})
+        return self._send(compose_notice(to, subject, text, html, self._sender), self._sender.address, {})
 
-    def _send(self, mail: Mail, tags: Mapping[str, str]) -> str:
+    def _send(self, mail: Mail, sender: str, tags: Mapping[str, str]) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
         request: dict[str, Any] = {
-            "FromEmailAddress": sending_address(self._sender.address),
+            "FromEmailAddress": sending_address(sender),
             "Destination": {"ToAddresses": [mail.to]},
             "Content": {"Raw": {"Data": mail.raw}},
             "EmailTags": [{"Name": name, "Value": tag_value(value)} for name, value in tags.items()],
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
+        if self._pace is not None:
+            self._pace.wait()
         try:
             answer = self._client.send_email(**request)
         except (BotoCoreError, ClientError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,10 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import Trouble, in_trouble
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, milliseconds, translated
+from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_milliseconds, milliseconds, translated
 
 LEASE = timedelta(seconds=90)
 """Longer than any pause between two writes of one settler. Correctness does not hang on it: writes are fenced."""
@@ -44,6 +45,15 @@ class Claim:
     booking: Booking
     settlement: Settlement
     fence: int
+    held_until: datetime = datetime.max.replace(tzinfo=UTC)
+
+    def require(self, now: datetime, seconds: float) -> None:
+        """Before something that cannot be undone and takes `seconds`: raises `LostRace` if the hold may end meanwhile.
+
+        That happens to a process that stood still since its last write: another may be doing the same by now.
+        """
+        if self.held_until - now < timedelta(seconds=seconds):
+            raise LostRace("the hold ends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +102,21 @@ class BookingStore:
         with suppress(LostRace), translated():
             BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.due_shard.exists())
 
+    def note_trouble(self, workspace_id: str, booking_id: str, message_id: str, trouble: Trouble) -> None:
+        """Record what became of a mail; an unknown booking stays unknown. Nobody who settles is disturbed."""
+        actions: list[Action] = [BookingItem.mail_troubles.add({f"{trouble.value} {message_id}"})]
+        with suppress(LostRace), translated():
+            BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.booking_id.exists())
+
     def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
-        """Take hold of a booking that needs settling; None if it is settled already or somebody else holds it."""
-        unsettled = BookingItem.revision > BookingItem.settled_revision
+        """Take hold of a booking that needs settling or looking at; None if it does not, or somebody else holds it."""
+        wanting = (BookingItem.revision > BookingItem.settled_revision) | (BookingItem.due_at <= milliseconds(now))
         free = BookingItem.lease_until.does_not_exist() | (BookingItem.lease_until < milliseconds(now))
         item = BookingItem(workspace_id, booking_id)
         actions: list[Action] = [BookingItem.fence.set(BookingItem.fence + 1), *_hold(item, now)]
         try:
             with translated():
-                item.update(actions, condition=unsettled & free)
+                item.update(actions, condition=wanting & free)
         except LostRace:
             return None
         return _claim(item)
@@ -116,17 +132,19 @@ class BookingStore:
             item.update(actions, condition=BookingItem.fence == claim.fence)
         return _claim(item)
 
-    def settle(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim | None:
-        """Record that the claimed revision is reached and let go.
+    def settle(
+        self, claim: Claim, settlement: Settlement, now: datetime, *, look_at: datetime | None = None
+    ) -> Claim | None:
+        """Record that the claimed revision is reached and let go; nothing is due before `look_at`.
 
         If the booking changed meanwhile, what was reached is recorded and the claim is kept, renewed: go on with it.
         Raises `LostRace` if another settler took over.
         """
-        actions: list[Action] = [
-            BookingItem.settled_revision.set(claim.booking.revision),
-            BookingItem.due_shard.remove(),
-            BookingItem.due_at.remove(),
-        ]
+        actions: list[Action] = [BookingItem.settled_revision.set(claim.booking.revision)]
+        if look_at is None:
+            actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove()]
+        else:
+            actions.append(BookingItem.due_at.set(milliseconds(look_at)))
         return self._let_go(claim, settlement, actions, now)
 
     def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
@@ -236,9 +254,20 @@ def _encode(settlement: Settlement) -> str:
 
 def _record(item: BookingItem) -> Record:
     settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
+    if item.mail_troubles:
+        invitations = in_trouble(settlement.invitations, _troubles(item.mail_troubles))
+        settlement = replace(settlement, invitations=invitations)
     return Record(msgspec.json.decode(item.desired, type=Booking), settlement, int(item.settled_revision))
+
+
+def _troubles(notes: set[str]) -> dict[str, Trouble]:
+    """By message id, the gravest of each."""
+    known: dict[str, Trouble] = {}
+    for trouble in reversed(Trouble):
+        known |= {note.partition(" ")[2]: trouble for note in notes if note.startswith(f"{trouble.value} ")}
+    return known
 
 
 def _claim(item: BookingItem) -> Claim:
     record = _record(item)
-    return Claim(record.booking, record.settlement, int(item.fence))
+    return Claim(record.booking, record.settlement, int(item.fence), from_milliseconds(item.lease_until or 0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.workspace import Workspace
@@ -15,6 +17,7 @@ from chalicelib.errors import LostRace
 from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, translated
 
 T = TypeVar("T")
+_RECENT = timedelta(seconds=60)
 
 
 class CalendarStore:
@@ -34,11 +37,15 @@ class CalendarStore:
         with translated():
             CalendarItem(calendar.workspace_id, calendar.calendar_id, document=document).save()
 
+    def hosted_by(self, workspace_id: str, user_id: str) -> list[Calendar]:
+        """The user's calendars, in order of id."""
+        with translated():
+            calendars = [_calendar(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
+        return [calendar for calendar in calendars if calendar.host.user_id == user_id]
+
     def host_email(self, workspace_id: str, user_id: str) -> str | None:
         """The user's address on the calendar that was changed last, if the user hosts any."""
-        with translated():
-            calendars = [_calendar(item) for item in CalendarItem.query(workspace_id)]
-        hosted = [calendar for calendar in calendars if calendar.host.user_id == user_id]
+        hosted = self.hosted_by(workspace_id, user_id)
         return max(hosted, key=lambda calendar: calendar.updated_at).host.email if hosted else None
 
     def delete(self, workspace_id: str, calendar_id: str) -> bool:
@@ -82,6 +89,23 @@ class WorkspaceStore:
             item.save(condition=condition)
 
 
+class RecentWorkspaces:
+    """Workspaces as they were at most a minute ago: settling a booking then costs no read of its workspace."""
+
+    def __init__(self, store: WorkspaceStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, tuple[datetime, Workspace | None]] = {}
+
+    def get(self, workspace_id: str) -> Workspace | None:
+        now = self._clock()
+        read_at, workspace = self._known.get(workspace_id, (None, None))
+        if read_at is None or now - read_at > _RECENT:
+            workspace = self._store.get(workspace_id)
+            self._known[workspace_id] = (now, workspace)
+        return workspace
+
+
 class EphemeralStore:
     """Short-lived documents by key. Expired ones are absent, whether or not DynamoDB has deleted them."""
 
@@ -98,6 +122,18 @@ class EphemeralStore:
             except EphemeralItem.DoesNotExist:
                 return None
         return None if item.expires_at <= now.timestamp() else msgspec.json.decode(item.document, type=kind)
+
+    def count(self, key: str, by: int, expires_at: datetime) -> int:
+        """Add to a counter; what it has then, with what others added."""
+        item = EphemeralItem(key)
+        actions: list[Action] = [
+            EphemeralItem.counted.add(by),
+            EphemeralItem.document.set(""),
+            EphemeralItem.expires_at.set(int(expires_at.timestamp())),
+        ]
+        with translated():
+            item.update(actions)
+        return int(item.counted or 0)
 
     def take(self, key: str) -> bool:
         """Delete; True for the one caller that did. This is what makes links and states single use."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import PynamoDBConnectionError, TransactGetError, TransactWriteError
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
@@ -57,6 +57,7 @@ class BookingItem(Model):
     """Callers write `desired` under a condition on `revision`; settlers write `observed` under one on `fence`.
 
     So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
+    What is heard of mails comes at any time, from a third: `mail_troubles` only ever grows.
     """
 
     class Meta:
@@ -73,6 +74,7 @@ class BookingItem(Model):
     host_key = UnicodeAttribute()
     desired = UnicodeAttribute()
     observed = UnicodeAttribute(null=True)
+    mail_troubles = UnicodeSetAttribute(null=True)
     fence = NumberAttribute(default=0)
     lease_until = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
@@ -144,7 +146,7 @@ class WorkspaceItem(Model):
 
 
 class EphemeralItem(Model):
-    """Links, flows and sessions. `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too."""
+    """Links, flows, sessions and rate counts. `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too."""
 
     class Meta:
         table_name = "ephemeral"
@@ -152,7 +154,47 @@ class EphemeralItem(Model):
     key = UnicodeAttribute(hash_key=True)
     format = NumberAttribute(default=FORMAT)
     document = UnicodeAttribute()
+    counted = NumberAttribute(null=True)
     expires_at = NumberAttribute()
+
+
+class EndpointItem(Model):
+    """`version` guards what its workspace sets; the rest is what deliveries found out, written without regard to it."""
+
+    class Meta:
+        table_name = "endpoints"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    endpoint_id = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    version = NumberAttribute()
+    document = UnicodeAttribute()
+    disabled_at = NumberAttribute(null=True)
+    disabled_reason = UnicodeAttribute(null=True)
+    failures = NumberAttribute(default=0)
+    paused_until = NumberAttribute(null=True)
+
+
+class DeliveryItem(Model):
+    """What is owed to endpoints and what came of it. In the index of due work as long as it is owed."""
+
+    class Meta:
+        table_name = "deliveries"
+
+    endpoint_key = UnicodeAttribute(hash_key=True)
+    delivery_name = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    document = UnicodeAttribute()
+    state = UnicodeAttribute()
+    attempts = NumberAttribute(default=0)
+    status = NumberAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    last_attempt_at = NumberAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+    due = DueIndex()
 
 
 MODELS: tuple[type[Model], ...] = (
@@ -162,6 +204,8 @@ MODELS: tuple[type[Model], ...] = (
     CalendarItem,
     WorkspaceItem,
     EphemeralItem,
+    EndpointItem,
+    DeliveryItem,
 )
 _NAMES = {model: model.Meta.table_name for model in MODELS}
 

@@ -84,6 +84,24 @@ class Booker:
             workspace_id, booking_id, lambda booking: cancel(booking, version=version, now=self._clock())
         )
 
+    def put_cancelled(
+        self, workspace_id: str, booking_id: str, appointment: Appointment, *, version: int | None
+    ) -> Accepted:
+        """Cancel a booking; one that is not known yet is stored as cancelled, so that its late creation is late.
+
+        Raises `InvalidInput` for an unknown booking on an unknown calendar.
+        """
+
+        def write(record: Record | None) -> Booking:
+            now = self._clock()
+            if record is not None:
+                return cancel(record.booking, version=version, now=now)
+            calendar = self._calendar(workspace_id, appointment.calendar_id)
+            key, connection = (workspace_id, booking_id), self._connection(calendar)
+            return cancel(book(key, appointment, calendar, connection, version=version, now=now), now=now)
+
+        return self._write(workspace_id, booking_id, write)
+
     def retry(self, workspace_id: str, booking_id: str) -> Accepted:
         """Settle once more. Raises `NotFound`."""
         return self._existing(workspace_id, booking_id, lambda booking: ask_again(booking, now=self._clock()))

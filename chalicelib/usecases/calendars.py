@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
-from chalicelib.errors import Conflict, FieldError
+from chalicelib.errors import Conflict, FieldError, NotFound
 from chalicelib.store.documents import CalendarStore
 
 
@@ -23,7 +23,14 @@ class CalendarKeeper:
         self._clock = clock
 
     def put(
-        self, workspace_id: str, calendar_id: str, *, name: str, host: Host, location: Location
+        self,
+        workspace_id: str,
+        calendar_id: str,
+        *,
+        name: str,
+        host: Host,
+        location: Location,
+        guests_see_each_other: bool = False,
     ) -> tuple[Calendar, bool]:
         """Create or replace; the answer tells whether it was created.
 
@@ -31,13 +38,22 @@ class CalendarKeeper:
         stays so while its host is disconnected: its bookings then get no link.
         """
         now, before = self._clock(), self._calendars.get(workspace_id, calendar_id)
-        wanted = Calendar(workspace_id, calendar_id, name, host, location, now, now)
+        wanted = Calendar(workspace_id, calendar_id, name, host, location, now, now, guests_see_each_other)
         if location.type is LocationType.VIDEO and not _has_video(before, host):
             self._require_connection(workspace_id, host.user_id)
         if before is not None:
             wanted = replace(wanted, created_at=before.created_at)
         self._calendars.put(wanted)
         return wanted, before is None
+
+    def choose_video(self, workspace_id: str, user_id: str, calendar_id: str) -> None:
+        """Make video the location of one of the user's calendars. Raises `NotFound`, or `Conflict` as `put` does."""
+        calendar = self._calendars.get(workspace_id, calendar_id)
+        if calendar is None or calendar.host.user_id != user_id:
+            raise NotFound("There is no such calendar of yours.")
+        if calendar.location.type is not LocationType.VIDEO:
+            self._require_connection(workspace_id, user_id)
+            self._calendars.put(replace(calendar, location=Location(LocationType.VIDEO), updated_at=self._clock()))
 
     def _require_connection(self, workspace_id: str, user_id: str) -> None:
         status = self._status(workspace_id, user_id)

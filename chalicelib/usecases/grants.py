@@ -13,6 +13,7 @@ from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.secrets import Secrets
+from chalicelib.usecases.announce import Announcer
 from chalicelib.usecases.notify import Notifier
 from chalicelib.usecases.tokens import TokenKeeper
 
@@ -34,6 +35,7 @@ class GrantKeeper:
         bookings: BookingStore,
         tokens: TokenKeeper,
         notifier: Notifier,
+        announcer: Announcer,
         providers: Mapping[str, Provider],
         secrets: Secrets,
         clock: Callable[[], datetime],
@@ -43,6 +45,7 @@ class GrantKeeper:
         self._bookings = bookings
         self._tokens = tokens
         self._notifier = notifier
+        self._announcer = announcer
         self._providers = providers
         self._secrets = secrets
         self._clock = clock
@@ -109,6 +112,8 @@ class GrantKeeper:
     def _tell(self, grant: Grant, users: list[Connection]) -> None:
         """Mail the owners of a broken grant, on the days of `NOTICE_DAYS`; then only bookings wait."""
         now, broken_at = self._clock(), grant.broken_at or self._clock()
+        if grant.notices == 0:
+            self._announcer.connections_broken(grant, users)
         if grant.notices >= len(NOTICE_DAYS):
             self._grants.visited(grant, now + LOOK_EVERY)
             return

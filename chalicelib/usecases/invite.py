@@ -6,22 +6,27 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from chalicelib.domain.invitation import (
+    DEFAULT_HOLD,
     Invitation,
     InvitationState,
     Invite,
+    Trouble,
     address_key,
     host_invite,
     outstanding,
     release_at,
 )
 from chalicelib.domain.settlement import Settlement
+from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.store.bookings import BookingStore, Claim, Record
 
 _RETRY = timedelta(seconds=30)
+_SEND_SECONDS = 15.0
+"""The longest that handing over a mail takes."""
 
 
 class Mailer(Protocol):
@@ -38,86 +43,137 @@ class Delivery:
     again_at: datetime | None = None
 
 
+class Workspaces(Protocol):
+    """Where a workspace's settings are found; they may be a minute old."""
+
+    def get(self, workspace_id: str) -> Workspace | None: ...
+
+
+class Suppressions(Protocol):
+    """Addresses that must not be mailed."""
+
+    def holds(self, workspace_id: str, email: str) -> bool: ...
+
+
 class Inviter:
-    """Sends what `domain.invitation.outstanding` finds. `domain_name` is that of the sending address."""
+    """Sends what `domain.invitation.outstanding` finds, from the workspace's own address or else from `mail_from`."""
 
     def __init__(
         self,
         bookings: BookingStore,
         mailer: Mailer,
+        workspaces: Workspaces,
+        suppressions: Suppressions,
         clock: Callable[[], datetime],
         *,
-        domain_name: str,
-        hold: timedelta,
+        mail_from: str,
     ) -> None:
         self._bookings = bookings
         self._mailer = mailer
+        self._workspaces = workspaces
+        self._suppressions = suppressions
         self._clock = clock
-        self._domain_name = domain_name
-        self._hold = hold
+        self._mail_from = mail_from
 
     def deliver(self, claim: Claim) -> Delivery:
         """Mail what is owed for the claim's revision.
 
         Stops when the booking changed meanwhile: what is owed is then another question.
         """
-        due = release_at(claim.booking, claim.settlement.meeting, self._hold)
+        workspace = self._workspaces.get(claim.booking.workspace_id)
+        hold = timedelta(minutes=workspace.hold_minutes) if workspace else DEFAULT_HOLD
+        due = release_at(claim.booking, claim.settlement.meeting, hold)
         if due is None:
             return Delivery(claim)
-        owed = self._owed(claim)
+        owed = self._owed(claim, workspace)
         if owed and due > self._clock():
             return Delivery(claim, due)
         revision, again_at = claim.booking.revision, None
         for invite in owed:
+            if self._suppressions.holds(invite.workspace_id, invite.recipient.email):
+                claim = _held_back(claim, invite)
+                continue
             before = claim
             claim = self._bookings.save(claim, self._marked(claim.settlement, invite), self._clock())
             if claim.booking.revision != revision:
                 return Delivery(replace(claim, settlement=before.settlement))
+            claim.require(self._clock(), _SEND_SECONDS)
             try:
                 message_id = self._mailer.send(invite)
             except MailUnavailable:
                 again_at = self._clock() + _RETRY
             except MailRejected:
-                claim = _with(claim, invite, InvitationState.SUPPRESSED, None, None)
+                claim = _with(claim, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
             else:
-                claim = _with(claim, invite, InvitationState.SENT, self._clock(), message_id)
+                claim = _with(claim, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
         return Delivery(claim, again_at)
 
-    def _owed(self, claim: Claim) -> list[Invite]:
+    def _owed(self, claim: Claim, workspace: Workspace | None) -> list[Invite]:
         booking, settlement = claim.booking, claim.settlement
-        return outstanding(
+        sender = settlement.sender or (workspace and workspace.brand.sender) or self._mail_from
+        owed = outstanding(
             booking,
             settlement.meeting,
             settlement.invitations,
-            uid=settlement.uid or _uid(booking.workspace_id, booking.booking_id, self._domain_name),
+            uid=settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender),
             sequence=settlement.sequence + 1,
             now=self._clock(),
         )
+        return [in_style(replace(invite, sender=sender), workspace) for invite in owed]
 
     def _marked(self, settlement: Settlement, invite: Invite) -> Settlement:
         return replace(
             settlement,
             uid=invite.uid,
+            sender=invite.sender,
             sequence=max(settlement.sequence, invite.sequence),
             invitations=_put(settlement.invitations, _invitation(invite, InvitationState.SENDING)),
         )
 
 
-def current_invite(record: Record, domain_name: str, now: datetime) -> Invite:
+def current_invite(record: Record, mail_from: str, now: datetime) -> Invite:
     """The calendar entry of a booking as its host has it, or would get it now."""
     booking, settlement = record.booking, record.settlement
-    uid = settlement.uid or _uid(booking.workspace_id, booking.booking_id, domain_name)
-    return host_invite(booking, settlement.meeting, uid=uid, sequence=max(settlement.sequence, 0), now=now)
+    sender = settlement.sender or mail_from
+    uid = settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender)
+    invite = host_invite(booking, settlement.meeting, uid=uid, sequence=max(settlement.sequence, 0), now=now)
+    return replace(invite, sender=sender)
 
 
-def _with(claim: Claim, invite: Invite, state: InvitationState, at: datetime | None, message_id: str | None) -> Claim:
-    done = replace(_invitation(invite, state), sent_at=at, message_id=message_id)
+def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
+    """`invite` as the workspace wants its mails."""
+    if workspace is None:
+        return invite
+    return replace(invite, brand=workspace.brand, reminder_minutes=workspace.reminder_minutes)
+
+
+def _held_back(claim: Claim, invite: Invite) -> Claim:
+    """The claim with a mail that must not be sent; one that bounced keeps saying so."""
+    key = address_key(invite.recipient.email)
+    last = next((i for i in claim.settlement.invitations if address_key(i.email) == key), None)
+    if last is not None and last.content == invite.content and last.state is not InvitationState.SENDING:
+        return claim
+    return _with(claim, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)
+
+
+def _with(claim: Claim, invite: Invite, state: InvitationState, **known: Any) -> Claim:
+    done = replace(_invitation(invite, state), **known)
     return replace(claim, settlement=replace(claim.settlement, invitations=_put(claim.settlement.invitations, done)))
 
 
 def _invitation(invite: Invite, state: InvitationState) -> Invitation:
     to = invite.recipient
-    return Invitation(to.email, to.name, to.role, to.time_zone, invite.method, invite.sequence, invite.content, state)
+    return Invitation(
+        email=to.email,
+        name=to.name,
+        role=to.role,
+        time_zone=to.time_zone,
+        method=invite.method,
+        sequence=invite.sequence,
+        content=invite.content,
+        state=state,
+        language=to.language,
+    )
 
 
 def _put(invitations: tuple[Invitation, ...], one: Invitation) -> tuple[Invitation, ...]:
@@ -127,7 +183,7 @@ def _put(invitations: tuple[Invitation, ...], one: Invitation) -> tuple[Invitati
     return (*invitations, one)
 
 
-def _uid(workspace_id: str, booking_id: str, domain_name: str) -> str:
+def _uid(workspace_id: str, booking_id: str, sender: str) -> str:
     # Workspace and booking ids may hold characters that no calendar expects here, and need not be told to guests.
     digest = hashlib.sha256(f"{workspace_id}\0{booking_id}".encode()).hexdigest()[:32]
-    return f"{digest}@{domain_name}"
+    return f"{digest}@{sender.rpartition('@')[2] or 'localhost'}"

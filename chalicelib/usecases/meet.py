@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from chalicelib.domain import plan
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -33,6 +34,7 @@ from chalicelib.providers.base import Provider
 from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
+from chalicelib.usecases.breaker import Breaker
 from chalicelib.usecases.tokens import TokenKeeper
 
 T = TypeVar("T")
@@ -70,9 +72,12 @@ class _Work:
 
     def in_time(self, verb: Callable[[str], T], token: str) -> T:
         """Call, if this Lambda certainly outlives the call."""
+        self.check_time()
+        return verb(token)
+
+    def check_time(self) -> None:
         if self.remaining_seconds() < _NEEDED_SECONDS:
             raise _OutOfTime
-        return verb(token)
 
 
 class Meetings:
@@ -87,6 +92,7 @@ class Meetings:
         tag_secret: Callable[[], bytes],
         clock: Callable[[], datetime],
         random: Random,
+        breaker: Breaker,
     ) -> None:
         self._bookings = bookings
         self._connections = connections
@@ -95,6 +101,7 @@ class Meetings:
         self._tag_secret = tag_secret
         self._clock = clock
         self._random = random
+        self._breaker = breaker
 
     def advance(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Claim:
         """The claim with its meeting judged for its booking's revision.
@@ -116,8 +123,7 @@ class Meetings:
                 if self._take(step, work, held, target or held):
                     return work.claim
             except _OutOfTime:
-                intent_at = None if step is Action.CREATE else work.meeting.intent_at
-                work.judge(replace(work.meeting, intent_at=intent_at, next_attempt_at=self._clock()))
+                work.judge(plan.put_off(work.meeting, step, self._clock()))
                 return work.claim
             except _Superseded:
                 work.put(replace(work.meeting, intent_at=None))
@@ -179,9 +185,11 @@ class Meetings:
             work.put(started)
             if not provider.idempotent:
                 self._intend(work)
+                work.check_time()
+                work.claim.require(self._clock(), _NEEDED_SECONDS)
             return provider.create(token, request)
 
-        work.judge(_filled(started, self._call(work, reach, create), request))
+        work.judge(self._made(started, self._call(work, reach, create), request))
         self._note(reach)
         return True
 
@@ -207,7 +215,7 @@ class Meetings:
             work.put(Meeting(generation=meeting.generation + 1))
             return False
         same = ProviderMeeting(str(meeting.id), str(meeting.join_url), meeting.passcode, meeting.dial_in)
-        work.judge(_filled(meeting, moved or same, request))
+        work.judge(self._made(meeting, moved or same, request))
         return True
 
     def _delete(self, work: _Work, reach: Reach) -> bool:
@@ -216,19 +224,31 @@ class Meetings:
         return False
 
     def _look_up(self, work: _Work, reach: Reach) -> bool:
-        """After a create without an answer: adopt what it left behind, or learn that there is nothing."""
+        """See what carries the booking's tag: after a create without an answer, and now and then before the start."""
         meeting, now = work.meeting, self._clock()
-        if meeting.intent_at and now < meeting.intent_at + plan.SETTLE_WINDOW:
-            raise Ambiguous(str(meeting.provider), "the settle window is still open")
+        window_ends = plan.window_ends(meeting)
+        if window_ends is not None and now < window_ends:
+            work.judge(plan.in_doubt(meeting))
+            return True
         provider, request = self._provider(reach), self._request(work.claim.booking, meeting)
         found = self._call(work, reach, lambda token: provider.find(token, request))
-        for extra in found[1:]:
-            self._remove(work, reach, provider, extra.id)
-        settled = replace(meeting, intent_at=None)
-        if found:
+        kept = next((one for one in found if one.id == meeting.id), None)
+        if kept is None and found and not meeting.exists:
+            kept = found[0]
+        for extra in found:
+            if extra is not kept:
+                self._remove(work, reach, provider, extra.id)
+        looked = replace(
+            meeting, look_at=plan.next_look(request.starts_at, now, in_doubt=meeting.intent_at is not None)
+        )
+        if meeting.exists and kept is not None:
+            work.put(looked)
+        elif kept is not None:
             # It may have been asked for with an older content: without a fingerprint it is brought up to date.
-            settled = replace(_filled(settled, found[0], request), fingerprint=None)
-        work.put(settled)
+            work.put(replace(_filled(looked, kept, request), fingerprint=None))
+        else:
+            # Nothing is there; or the list does not tell, which an update will find out.
+            work.put(replace(looked, intent_at=None, fingerprint=None))
         return False
 
     def _remove(self, work: _Work, reach: Reach, provider: Provider, meeting_id: str) -> None:
@@ -238,34 +258,62 @@ class Meetings:
             return
 
     def _call(self, work: _Work, reach: Reach, verb: Callable[[str], T]) -> T:
-        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
+        """`verb` with an access token, unless the provider is out."""
         if reach.grant is None:
             raise ReconnectNeeded("unknown", "the grant is gone")
-        token = self._tokens.access_token(reach.grant)
+        provider = reach.grant.provider
+        self._breaker.check(provider)
+        try:
+            result = self._authorized(work, reach.grant, verb)
+        except ProviderError as error:
+            if error.reason == MeetingReason.PROVIDER_UNAVAILABLE:
+                self._breaker.failed(provider)
+            else:
+                self._breaker.answered(provider)
+            raise
+        self._breaker.answered(provider)
+        return result
+
+    def _authorized(self, work: _Work, grant: Grant, verb: Callable[[str], T]) -> T:
+        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
+        token = self._tokens.access_token(grant)
         try:
             try:
                 return work.in_time(verb, token)
             except TokenRejected:
-                token = self._tokens.access_token(reach.grant, rejected=token)
+                token = self._tokens.access_token(grant, rejected=token)
                 return work.in_time(verb, token)
         except (TokenRejected, ReconnectNeeded) as error:
-            self._tokens.break_grant(reach.grant.id, token=token)
+            self._tokens.break_grant(grant.id, token=token)
             raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error
 
     def _after(self, error: ProviderError, step: Action, meeting: Meeting) -> Meeting:
         """The meeting's state after a call that failed."""
         now = self._clock()
-        if isinstance(error, Ambiguous) and meeting.intent_at:
-            return plan.in_doubt(meeting, now)
-        if step is Action.CREATE:
-            meeting = replace(meeting, intent_at=None)  # Every other error is definite: nothing was made.
+        if step is Action.LOOK_UP and meeting.exists:
+            return plan.look_later(meeting, now)
+        if step is Action.CREATE and not isinstance(error, Ambiguous):
+            meeting = replace(meeting, intent_at=None)  # The error is definite: nothing was made.
         if isinstance(error, ReconnectNeeded):
             return plan.reconnect_awaited(meeting, now)
         if isinstance(error, Rejected):
             detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
             return plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
+        out_until = self._breaker.open_until(error.provider)
+        if out_until is not None:
+            return plan.outage(meeting, out_until)
+        window_ends = plan.window_ends(meeting)
+        if window_ends is not None and now < window_ends:
+            return plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
         return plan.postponed(meeting, error.reason, at, now, self._random)
+
+    def _made(self, meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
+        """The meeting as the provider confirmed it, to be looked at again."""
+        now = self._clock()
+        looks = (meeting.look_at, plan.next_look(request.starts_at, now))
+        look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
+        return replace(_filled(meeting, made, request), look_at=look_at)
 
     def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
         appointment = booking.appointment

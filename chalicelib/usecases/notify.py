@@ -10,6 +10,7 @@ from chalicelib.domain.connection import Connection, Grant
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
 from chalicelib.store.documents import CalendarStore, WorkspaceStore
+from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.usecases.invite import Mailer
 from chalicelib.usecases.sessions import Visitor
 
@@ -35,12 +36,14 @@ class Notifier:
         mailer: NoticeMailer,
         workspaces: WorkspaceStore,
         calendars: CalendarStore,
+        suppressions: SuppressionStore,
         make_link: Callable[[Visitor, timedelta], str],
         provider_name: Callable[[str], str],
     ) -> None:
         self._mailer = mailer
         self._workspaces = workspaces
         self._calendars = calendars
+        self._suppressions = suppressions
         self._make_link = make_link
         self._provider_name = provider_name
 
@@ -72,10 +75,14 @@ class Notifier:
         return done
 
     def _addresses(self, connection: Connection) -> list[str]:
-        """The user's own address, from the connect link, else from a calendar; then the administrators'."""
+        """The user's own address, from the connect link, else from a calendar; then the administrators'.
+
+        None that bounced for good or complained.
+        """
         workspace = self._workspaces.get(connection.workspace_id)
         own = connection.user_email or self._calendars.host_email(connection.workspace_id, connection.user_id)
-        return [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
+        known = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
+        return [address for address in known if not self._suppressions.holds(connection.workspace_id, address)]
 
     def _visitor(self, connection: Connection) -> Visitor:
         return Visitor(

@@ -10,17 +10,24 @@ from chalicelib.errors import LostRace
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.usecases.invite import Inviter
 from chalicelib.usecases.meet import Meetings
+from chalicelib.usecases.tell import Teller
 
 
 class Settler:
     """One booking at a time. Safe to call for any booking, any number of times, from anywhere."""
 
     def __init__(
-        self, bookings: BookingStore, meetings: Meetings, inviter: Inviter, clock: Callable[[], datetime]
+        self,
+        bookings: BookingStore,
+        meetings: Meetings,
+        inviter: Inviter,
+        teller: Teller,
+        clock: Callable[[], datetime],
     ) -> None:
         self._bookings = bookings
         self._meetings = meetings
         self._inviter = inviter
+        self._teller = teller
         self._clock = clock
 
     def settle(self, workspace_id: str, booking_id: str, remaining_seconds: Callable[[], float]) -> datetime | None:
@@ -48,9 +55,15 @@ class Settler:
         claim = delivery.claim
         if claim.booking.revision != revision:
             return claim, None
-        again_at = _earliest(_next_attempt(claim.settlement.meeting, self._clock()), delivery.again_at)
+        notice = self._teller.tell(claim)
+        claim = notice.claim
+        if claim.booking.revision != revision:
+            return claim, None
+        next_attempt = _next_attempt(claim.settlement.meeting, self._clock())
+        again_at = _earliest(next_attempt, delivery.again_at, notice.again_at)
         if again_at is None:
-            return self._bookings.settle(claim, claim.settlement, self._clock()), None
+            look_at = _next_look(claim, self._clock())
+            return self._bookings.settle(claim, claim.settlement, self._clock(), look_at=look_at), None
         return self._bookings.park(claim, claim.settlement, again_at, self._clock()), again_at
 
 
@@ -58,6 +71,13 @@ def _next_attempt(meeting: Meeting, now: datetime) -> datetime | None:
     if meeting.state not in (MeetingState.PENDING, MeetingState.WAITING):
         return None
     return meeting.next_attempt_at or now
+
+
+def _next_look(claim: Claim, now: datetime) -> datetime | None:
+    """When the settled booking's meeting is to be looked at again."""
+    look_at = claim.settlement.meeting.look_at
+    coming = look_at is not None and now < look_at < claim.booking.appointment.starts_at
+    return look_at if coming else None
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

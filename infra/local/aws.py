@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +38,8 @@ class LocalAws:
 
     The child ends when nobody holds a shared lock (`flock`) on the file `lifeline` any more: the kernel lets go of a
     lock however its holder ends. Callers that give one hold it themselves, so that several processes can use the
-    child; without one the child is this object's alone.
+    child; without one the child is this object's alone. `environment` is for ministack's own switches; `child` is a
+    script that gets ready what it needs and then calls `serve`.
     """
 
     def __init__(
@@ -48,11 +49,15 @@ class LocalAws:
         services: Sequence[str] = SERVICES,
         log: Path | None = None,
         lifeline: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        child: Path = Path(__file__),
     ) -> None:
         self.port = port if port is not None else _free_port()
         self._services = services
         self._log = log
         self._lifeline = lifeline
+        self._environment = dict(environment or {})
+        self._child = child
         self._held: IO[bytes] | None = None
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +102,7 @@ class LocalAws:
         log = self._log or self._directory / "log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", __file__, str(lifeline), str(self._directory)],
+                [sys.executable, "-P", str(self._child), str(lifeline), str(self._directory)],
                 env=self._child_environment(self._directory),
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
@@ -156,6 +161,7 @@ class LocalAws:
             "S3_DATA_DIR": str(directory / "s3"),
             # It would look for containers to clear away: nobody's containers are its own here.
             "DOCKER_HOST": f"unix://{directory}/no-docker",
+            **self._environment,
         }
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -206,7 +212,7 @@ def _check_free(port: int) -> None:
             raise LocalAwsError(f"port {port} is taken: stop what listens there, or choose another") from error
 
 
-def _serve(lifeline: str, directory: str) -> None:
+def serve(lifeline: str, directory: str) -> None:
     """The child: ministack, in this process."""
     threading.Thread(target=_end_with_users, args=(lifeline, directory), daemon=True).start()
     from ministack.app import main  # type: ignore[import-untyped]
@@ -224,4 +230,4 @@ def _end_with_users(lifeline: str, directory: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*sys.argv[1:])
+    serve(*sys.argv[1:])

@@ -20,7 +20,7 @@ from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.lambdas import Schedule, StreamPump
 from infra.local.standins.kit import Server, serve
-from infra.tables import create_tables
+from infra.tables import connections_stream, create_tables
 
 if TYPE_CHECKING:
     from infra.local.standins.zoom import Zoom
@@ -134,6 +134,8 @@ class LocalStack:
             "MEETLINK_STAGE": "local",
             "MEETLINK_TABLE_PREFIX": "meetlink-local-",
             "MEETLINK_BOOKINGS_STREAM_ARN": stream_arn,
+            "MEETLINK_CONNECTIONS_STREAM_ARN": connections_stream(aws.client("dynamodb"), "meetlink-local-"),
+            "MEETLINK_WEBHOOKS_TO_LOOPBACK": "1",
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
@@ -156,9 +158,17 @@ class LocalStack:
             {self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback}
         )
         self.zoom.webhook_url = f"{self.app_url}/v1/webhooks/providers/zoom"
-        pump = StreamPump(aws.client("dynamodbstreams"), stream_arn, app.on_booking)
+        streams = aws.client("dynamodbstreams")
+        connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
         self.schedule = Schedule(app.on_schedule)
-        for part in (pump, self.schedule):
+        parts: list[StreamPump | Schedule] = [
+            StreamPump(streams, stream_arn, app.on_booking),
+            StreamPump(streams, stream_arn, app.announce_bookings),
+            StreamPump(streams, connections_arn, app.announce_connections),
+            self.schedule,
+            Schedule(app.deliver_webhooks),
+        ]
+        for part in parts:
             part.start()
             self._parts.callback(part.stop)
         return app

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from chalicelib.mail.wording.de import GERMAN
 from chalicelib.mail.wording.en import ENGLISH
-from chalicelib.mail.wording.words import Occasion, Wording
+from chalicelib.mail.wording.words import Letter, Occasion, Wording
 
-__all__ = ["ENGLISH", "Occasion", "Wording", "in_language"]
+__all__ = ["CATALOGUES", "ENGLISH", "Letter", "Occasion", "Wording", "in_language"]
 
-_LANGUAGES = {words.language: words for words in (ENGLISH,)}
+CATALOGUES = (ENGLISH, GERMAN)
+_LANGUAGES = {words.language: words for words in CATALOGUES}
 
 
 def in_language(tag: str) -> Wording:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.mail.wording.words import Occasion, Wording
+from chalicelib.domain.invitation import Trouble
+from chalicelib.mail.wording.words import Letter, Occasion, Wording
 
 ENGLISH = Wording(
     language="en",
@@ -50,6 +51,7 @@ ENGLISH = Wording(
     where="Where",
     host="With",
     guests="Guests",
+    and_more="and {count} more",
     passcode="Passcode",
     dial_in="By phone",
     details="Details",
@@ -63,5 +65,53 @@ ENGLISH = Wording(
     join="Join the meeting",
     join_at="Join the meeting: {link}",
     link_below_button="Or open this link:",
+    reschedule="Reschedule",
+    cancel="Cancel the appointment",
+    change_by_reply="To reschedule or cancel, reply to this mail.",
+    add_to_calendar="Not in your calendar yet? Add it:",
+    entry_file="or open the attached file invite.ics",
     footer="Sent by {service}.",
+    reconnect=Letter(
+        subject="Reconnect {provider} to keep your meeting links coming",
+        heading="{provider} needs to be reconnected",
+        paragraphs=(
+            "{provider} no longer lets us make meetings with the account {account}.",
+            "New bookings are accepted, and wait for their link until the account is connected again. "
+            "Links that were sent already keep working.",
+        ),
+        button="Reconnect {provider}",
+        footnote="This link works once and for eight days. Sign in with the same account.",
+    ),
+    undelivered=Letter(
+        subject="Not delivered: mail to {guest} about {title}",
+        heading="A mail did not arrive",
+        paragraphs=(
+            "Our mail to {guest} about “{title}” on {when} was not delivered. {why}",
+            "Please check the address, and tell {guest} in another way when and how to join.",
+        ),
+    ),
+    delayed=Letter(
+        subject="Delayed: mail to {guest} about {title}",
+        heading="A mail is late",
+        paragraphs=(
+            "Our mail to {guest} about “{title}” on {when} has not been accepted by the receiving server yet. "
+            "It is still being tried.",
+            "If the appointment is near, please tell {guest} in another way when and how to join.",
+        ),
+    ),
+    no_meeting=Letter(
+        subject="No video link for {title}",
+        heading="A video link could not be made",
+        paragraphs=(
+            "“{title}” on {when} has no video link, and none will be made by itself. {advice}",
+            "Please tell your guests in another way how to join.",
+        ),
+    ),
+    why={
+        Trouble.COMPLAINT: "It was marked as unwanted. We will not write to this address again.",
+        Trouble.HARD_BOUNCE: "The address does not exist or takes no mail. We will not write to it again.",
+        Trouble.BLOCKED: "Earlier mails to this address were refused. We will not write to it again.",
+        Trouble.REJECTED: "The mail service refused to send it.",
+        Trouble.SOFT_BOUNCE: "The receiving server refused it this time; the mailbox may be full.",
+    },
 )

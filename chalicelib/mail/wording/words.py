@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.domain.invitation import Trouble
+
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -13,6 +15,17 @@ class Occasion:
     subject: str
     to_guest: str
     to_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail of the service itself. Its names in braces are those that `mail.notices` gives."""
+
+    subject: str
+    heading: str
+    paragraphs: tuple[str, ...]
+    button: str = ""
+    footnote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class Wording:
     where: str
     host: str
     guests: str
+    and_more: str  # {count}
     passcode: str
     dial_in: str
     details: str
@@ -52,4 +66,15 @@ class Wording:
     join: str
     join_at: str  # {link}
     link_below_button: str
+    reschedule: str
+    cancel: str
+    change_by_reply: str
+    add_to_calendar: str
+    entry_file: str
     footer: str  # {service}
+
+    reconnect: Letter  # {provider} {account}
+    undelivered: Letter  # {guest} {title} {when} {why}
+    delayed: Letter  # {guest} {title} {when}
+    no_meeting: Letter  # {title} {when} {advice}
+    why: dict[Trouble, str]

@@ -13,6 +13,7 @@ from infra.local.console.demo import Demo
 from infra.local.console.home import create_home
 from infra.local.console.inbox import create_inbox
 from infra.local.console.mailbox import Mail, Mailbox
+from infra.local.console.previews import create_previews
 from infra.local.console.ses import create_ses
 from infra.local.standins.kit import Clock, Faults, install, utc_now
 
@@ -47,6 +48,7 @@ def create_console(
     console.register_blueprint(create_home(demo, mailbox, api))
     console.register_blueprint(create_booking_page(demo, api, clock))
     console.register_blueprint(create_inbox(mailbox))
+    console.register_blueprint(create_previews())
     console.register_blueprint(create_ses(mailbox, demo.verified_senders))
     console.register_error_handler(ApiProblem, _show_problem)
     console.register_error_handler(HTTPException, _show_http_error)

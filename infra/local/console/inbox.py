@@ -67,9 +67,7 @@ def create_inbox(mailbox: Mailbox) -> Blueprint:
     @inbox.get("/inbox/<mail_id>/html")
     def show_html(mail_id: str) -> Response:
         html = read(wanted(mail_id)).html
-        answer = Response(_with_head(html) if html is not None else abort(404), content_type="text/html; charset=utf-8")
-        answer.headers["Content-Security-Policy"] = _MAIL_POLICY
-        return answer
+        return as_paper(html) if html is not None else abort(404)
 
     @inbox.get("/inbox/<mail_id>/invite.ics")
     def download_invite(mail_id: str) -> Response:
@@ -85,6 +83,13 @@ def create_inbox(mailbox: Mailbox) -> Blueprint:
         return _download(wanted(mail_id).delivered, "mail.eml", "message/rfc822")
 
     return inbox
+
+
+def as_paper(html: str) -> Response:
+    """A mail's HTML as a mail program shows it, to be put into a frame."""
+    answer = Response(_with_head(html), content_type="text/html; charset=utf-8")
+    answer.headers["Content-Security-Policy"] = _MAIL_POLICY
+    return answer
 
 
 def _as_json(mail: Mail) -> dict[str, Any]:

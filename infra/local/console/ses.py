@@ -25,6 +25,7 @@ SEND_PATH = "/v2/email/outbound-emails"
 
 _MAX_ENCODED_BYTES = 40 * 1024 * 1024
 _MAX_RECIPIENTS = 50
+_MAX_SEND_RATE = 200.0  # mails a second
 _MAX_LINE_BYTES = 998  # RFC 5321 4.5.3.1.6, without CRLF
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", re.ASCII)
@@ -71,6 +72,10 @@ def create_ses(mailbox: Mailbox, verified_senders: Iterable[str]) -> Blueprint:
         _check_senders(order, message, identities)
         mail = mailbox.deliver(source, recipients, _tags(order))
         return _answer({"MessageId": mail.id})
+
+    @ses.get("/v2/email/account")
+    def get_account() -> Response:
+        return jsonify({"SendingEnabled": True, "SendQuota": {"MaxSendRate": _MAX_SEND_RATE}})
 
     @ses.errorhandler(_Refused)
     def refuse(error: _Refused) -> Response:

@@ -1,0 +1,132 @@
+"""What the webhook functions in `app` do: owe events that the streams tell of, deliver what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import Connection
+from chalicelib.domain.endpoint import DeliveryKey
+from chalicelib.domain.events import (
+    Event,
+    connection_changes,
+    connection_event,
+    event_id,
+    meeting_change,
+    meeting_event,
+)
+from chalicelib.domain.settlement import Settlement
+from chalicelib.errors import StoreError
+from chalicelib.observability import log
+from chalicelib.store.bookings import all_shards
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Services
+
+_WORKERS = 25
+"""Endpoints delivered to side by side: a slow one must not hold the others."""
+_DUE_PER_SHARD = 100
+_RESERVE_SECONDS = 15.0
+"""What one try may take, and the writes after it."""
+Read = Callable[[dict[str, Any]], list[Event]]
+
+
+def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
+    """Owe, then deliver, the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
+    _announce(event, context, services, _meeting_events)
+
+
+def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:
+    """The same for the connections stream."""
+    _announce(event, context, services, _connection_events)
+
+
+def deliver_due(context: Any, services: Services) -> dict[str, int]:
+    """Deliver what is due: retries, and whatever was owed and not tried yet."""
+    keys = [key for shard in all_shards() for key in services.deliveries.due(shard, services.clock(), _DUE_PER_SHARD)]
+    _deliver(keys, context, services)
+    return {"deliveries": len(keys)}
+
+
+def _announce(batch: dict[str, Any], context: Any, services: Services, read: Read) -> None:
+    """Owe every event of the batch; only then try to deliver, which may fail.
+
+    An outage of the database is raised, and not answered as `batchItemFailures`: the mapping that a plain
+    `chalice deploy` makes would take that for success, and nothing else would find the event again. The whole batch
+    comes again then; what it owed already it does not owe twice.
+    """
+    owed: list[DeliveryKey] = []
+    for record in batch.get("Records", []):
+        for event in _read(record, read):
+            owed += services.announcer.announce(event)
+    _deliver(owed, context, services)
+
+
+def _read(record: dict[str, Any], read: Read) -> list[Event]:
+    try:
+        return read(record["dynamodb"])
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:  # A row that no code of ours wrote must not block its shard.
+        log.failure("a stream record could not be read", error)
+        return []
+
+
+def _meeting_events(change: dict[str, Any]) -> list[Event]:
+    new, old = change.get("NewImage"), change.get("OldImage", {})
+    if new is None or "observed" not in new or new["observed"] == old.get("observed"):
+        return []
+    after = msgspec.json.decode(new["observed"]["S"], type=Settlement)
+    before = msgspec.json.decode(old["observed"]["S"], type=Settlement) if "observed" in old else None
+    happened = meeting_change(before, after)
+    if happened is None:
+        return []
+    booking = msgspec.json.decode(new["desired"]["S"], type=Booking)
+    name = event_id(booking.workspace_id, booking.booking_id, happened, change["SequenceNumber"])
+    return [meeting_event(happened, name, booking, after.meeting, _moment(change))]
+
+
+def _connection_events(change: dict[str, Any]) -> list[Event]:
+    before, after = _connection(change.get("OldImage")), _connection(change.get("NewImage"))
+    events = []
+    for number, (happened, connection, reason) in enumerate(connection_changes(before, after)):
+        name = event_id(connection.workspace_id, connection.user_id, happened, change["SequenceNumber"])
+        at = _moment(change) + timedelta(milliseconds=number)  # One write, two events: their order can be told.
+        events.append(connection_event(happened, name, connection, reason, at))
+    return events
+
+
+def _connection(image: dict[str, Any] | None) -> Connection | None:
+    return msgspec.json.decode(image["document"]["S"], type=Connection) if image else None
+
+
+def _moment(change: dict[str, Any]) -> datetime:
+    """When the row was written: the same however often the record is delivered."""
+    return datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
+
+
+def _deliver(keys: Iterable[DeliveryKey], context: Any, services: Services) -> None:
+    """Try deliveries, each endpoint's in order. What fails for want of the database is due again by itself."""
+    ordered = sorted(keys, key=lambda key: (key.workspace_id, key.endpoint_id, key.name))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda key: (key.workspace_id, key.endpoint_id))]
+    if not groups:
+        return
+    deliver = services.deliverer.deliver  # Made before the threads start, once.
+
+    def has_time() -> bool:
+        return float(context.get_remaining_time_in_millis()) / 1000 > _RESERVE_SECONDS
+
+    def one(group: list[DeliveryKey]) -> None:
+        try:
+            deliver(group, has_time)
+        except StoreError as error:
+            log.failure("a webhook could not be delivered", error, workspace_id=group[0].workspace_id)
+        except Exception as error:  # A bug must not hold up other workspaces' events.
+            log.failure("delivering crashed", error, workspace_id=group[0].workspace_id)
+
+    with services.workers(min(_WORKERS, len(groups))) as pool:
+        for _ in pool.map(one, groups):
+            pass

@@ -1,0 +1,190 @@
+"""The API's description (OpenAPI 3.1), made from the routes' declarations and the structs that validate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from chalice.app import Chalice
+
+from chalicelib.api import answers, problems, schema
+from chalicelib.api.describe import Description, description_of
+from chalicelib.api.examples import example
+
+_REF = "#/components/schemas/{name}"
+_ABOUT = (
+    "Every booking gets its own video-meeting link. A key names its workspace, so no path does. Times are RFC 3339 "
+    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`."
+)
+HEADERS: dict[str, dict[str, Any]] = {
+    "Prefer": {
+        "description": "`wait=N` answers as soon as the meeting is settled, after at most N seconds (RFC 7240; N ≤ 20)",
+        "schema": {"type": "string"},
+        "example": "wait=0",
+    },
+    "Idempotency-Key": {
+        "description": "Any text that is new for each booking; a repeated call with it makes no second booking",
+        "schema": {"type": "string"},
+        "example": "order-4711",
+    },
+}
+_ANSWER_HEADERS = {
+    "X-Request-Id": {"description": "Names the request in the service's logs", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": "q requests in w seconds (IETF draft)",
+        "schema": {"type": "string"},
+        "example": '"workspace";q=100;w=2',
+    },
+    "RateLimit": {
+        "description": "r requests are left, all of them again in t seconds (IETF draft)",
+        "schema": {"type": "string"},
+        "example": '"workspace";r=99;t=1',
+    },
+    "Retry-After": {"description": "Seconds to wait", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+}
+WEBHOOKS: dict[str, Any] = {}
+"""What the service itself calls, in OpenAPI's form: name → path item."""
+
+WEBHOOK_STRUCTS: tuple[type, ...] = ()
+"""Structs that `WEBHOOKS` refers to under `#/components/schemas/`."""
+
+
+def document(app: Chalice) -> dict[str, Any]:
+    """The description of every described route of `app`, without `servers`."""
+    described = list(operations(app))
+    structs = [s for _, _, _, d in described for s in (d.request, d.query, *d.answers.values()) if isinstance(s, type)]
+    kinds = dict.fromkeys([*structs, answers.Problem, *WEBHOOK_STRUCTS])
+    _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    queries = {d.query.__name__ for _, _, _, d in described if d.query}
+    paths: dict[str, Any] = {}
+    for path, method, name, description in described:
+        paths.setdefault(path, {})[method.lower()] = _operation(path, method, name, description, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "meetlink", "version": "1", "description": _ABOUT, "license": {"name": "MIT"}},
+        "tags": [{"name": group} for group in dict.fromkeys(d.group for _, _, _, d in described)],
+        "paths": paths,
+        "webhooks": WEBHOOKS,
+        "components": {
+            "schemas": {name: form for name, form in components.items() if name not in queries},
+            "headers": _ANSWER_HEADERS,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key of your workspace"}
+            },
+        },
+    }
+
+
+def operations(app: Chalice) -> Iterator[tuple[str, str, str, Description]]:
+    """(path, method, name, description) of each described route."""
+    for path, methods in app.routes.items():
+        for method, entry in methods.items():
+            description = description_of(entry.view_function)
+            if description is not None:
+                yield path, method, entry.view_function.__name__, description
+
+
+def reasons(path: str, method: str, description: Description) -> list[str]:
+    """Every problem that a call can be answered with."""
+    found = [*description.problems]
+    if description.auth == "key":
+        found += ["unauthorized", "too_many_requests"]
+    if "{" in path:
+        found.append("invalid_id")
+    if description.query:
+        found.append("invalid_input")
+    if description.request:
+        found += ["malformed", "too_large", "invalid_input"]
+    if method in ("POST", "PUT"):
+        found.append("unsupported_media_type")
+    return list(dict.fromkeys([*found, "unavailable", "internal_error"]))
+
+
+def _operation(
+    path: str, method: str, name: str, description: Description, components: dict[str, Any]
+) -> dict[str, Any]:
+    limited = ("RateLimit-Policy", "RateLimit") if description.auth == "key" else ()
+    responses: dict[str, Any] = {}
+    for status, kind in description.answers.items():
+        responses[str(status)] = {"description": _said(status), "headers": _headers(*limited)} | _content(
+            kind, components
+        )
+    for status, group in _by_status(reasons(path, method, description)).items():
+        retry = ("Retry-After",) if status in (429, 503) else ()
+        responses[str(status)] = _problem(status, group) | {"headers": _headers(*retry)}
+    form: dict[str, Any] = {
+        "operationId": name,
+        "tags": [description.group],
+        "summary": description.summary,
+        "description": description.text,
+        "parameters": [*_path_parameters(path), *_query_parameters(description, components), *_asked(description)],
+        "responses": responses,
+        "security": [{"key": []}] if description.auth == "key" else [],
+    }
+    if description.request:
+        form["requestBody"] = {"required": description.request_required} | _content(description.request, components)
+    return form
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    identifier = msgspec.json.schema(schema.Id)
+    return [
+        {"name": name, "in": "path", "required": True, "schema": identifier} for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _query_parameters(description: Description, components: dict[str, Any]) -> list[dict[str, Any]]:
+    if description.query is None:
+        return []
+    forms = components[description.query.__name__]["properties"]
+    return [{"name": n, "in": "query", "schema": _without_null(f), "required": False} for n, f in forms.items()]
+
+
+def _without_null(form: dict[str, Any]) -> dict[str, Any]:
+    # A parameter that is left out is None to us; nobody can send null in a query string.
+    kinds = [kind for kind in form.get("anyOf", ()) if kind != {"type": "null"}]
+    if kinds:
+        return {**kinds[0]}
+    given = {name: value for name, value in form.items() if not (name == "default" and value is None)}
+    if None in given.get("enum", ()):
+        given["enum"] = [value for value in given["enum"] if value is not None]
+    return given
+
+
+def _asked(description: Description) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "header", "required": False} | HEADERS[name] for name in description.headers]
+
+
+def _content(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
+    if kind is None:
+        return {}
+    if isinstance(kind, str):
+        form = {"type": "object"} if kind == "application/json" else {"type": "string"}
+        return {"content": {kind: {"schema": form}}}
+    form = {"$ref": _REF.format(name=kind.__name__)}
+    return {"content": {"application/json": {"schema": form, "example": example(form, components)}}}
+
+
+def _by_status(found: list[str]) -> dict[int, list[str]]:
+    statuses = sorted({problems.REASONS[reason][0] for reason in found})
+    return {status: [r for r in found if problems.REASONS[r][0] == status] for status in statuses}
+
+
+def _problem(status: int, group: list[str]) -> dict[str, Any]:
+    types = {"properties": {"type": {"enum": [problems.PREFIX + reason for reason in group]}}}
+    form = {"allOf": [{"$ref": _REF.format(name="Problem")}, types]}
+    shown = {r: {"value": problems.value(status, r, problems.REASONS[r][1])} for r in group}
+    return {
+        "description": " · ".join(f"{reason}: {problems.REASONS[reason][1]}" for reason in group),
+        "content": {problems.CONTENT_TYPE: {"schema": form, "examples": shown}},
+    }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+
+
+def _said(status: int) -> str:
+    return {200: "Done", 201: "Created", 204: "Done; there is nothing to say"}[status]

@@ -1,0 +1,54 @@
+"""`/oauth/…`: to the provider's sign-in page and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api.http import Call
+from chalicelib.api.pages.browser import FORM, page_route, posted, redirect, session_of, session_or_none
+from chalicelib.api.pages.shown import settings_page
+from chalicelib.errors import ProviderError
+from chalicelib.observability import log
+from chalicelib.usecases.connect import ConsentDenied, FlowRefused
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Services
+
+
+def routes(services: Callable[[], Services]) -> Blueprint:
+    """The OAuth redirect pair."""
+    routes = Blueprint(__name__)
+    page = page_route(services)
+
+    @routes.route("/oauth/{provider}/start", methods=["POST"], content_types=FORM)
+    @page
+    def start(call: Call, provider: str) -> Response:
+        session, _ = posted(call)
+        return redirect(call.services.connector.start(session, provider, call.base_url))
+
+    @routes.route("/oauth/{provider}/callback", methods=["GET"])
+    @page
+    def callback(call: Call, provider: str) -> Response:
+        given = {name: call.query(name) for name in ("state", "code", "error")}
+        answer = {name: value for name, value in given.items() if value}
+        session = session_or_none(call)
+        try:
+            call.services.connector.finish(session, provider, answer)
+        except ConsentDenied as error:
+            return settings_page(call, session_of(call), problem=error.detail)
+        except ProviderError as error:
+            log.failure("connecting failed", error, provider=provider)
+            if session is None:
+                raise FlowRefused("Open the settings page and connect again.") from error
+            return settings_page(call, session, problem=_in_words(call, provider))
+        return redirect(f"{call.base_url}/settings?notice=connected")
+
+    return routes
+
+
+def _in_words(call: Call, provider: str) -> str:
+    name = call.services.providers[provider].display_name
+    return f"{name} did not complete the sign-in. Nothing was connected. Please try again in a moment."

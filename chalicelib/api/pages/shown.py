@@ -1,0 +1,124 @@
+"""Puts together what the settings page shows of one user: connection, calendars, bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from chalice.app import Response
+
+from chalicelib.api import rendering, views
+from chalicelib.api.http import Call
+from chalicelib.api.pages import words
+from chalicelib.api.pages.browser import is_framed
+from chalicelib.domain.connection import ConnectionState
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.store.bookings import Query, Record
+from chalicelib.usecases.preflight import Step
+from chalicelib.usecases.sessions import Session, Visitor
+
+_RECENT = timedelta(days=7)
+_RECENT_SHOWN = 3
+_UPCOMING_SHOWN = 8
+_CALENDARS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBooking:
+    """One line of the list. `tone` is good, bad or plain; `why` says more than `state`, if there is more to say."""
+
+    id: str
+    title: str
+    starts_at: str
+    guests: str
+    state: str
+    tone: str
+    why: str
+    join_url: str | None
+    can_retry: bool
+
+
+def settings_page(
+    call: Call,
+    session: Session,
+    *,
+    notice: str | None = None,
+    problem: str | None = None,
+    steps: Sequence[Step] = (),
+) -> Response:
+    """The settings page of the session's user, after what was just done."""
+    visitor, services = session.visitor, call.services
+    status = services.connector.status(visitor.workspace_id, visitor.user_id)
+    workspace = services.workspaces.get(visitor.workspace_id)
+    offered = services.connector.offered()
+    connected = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
+    # Chromium applies form-action to the redirect that answers a form, so the providers' sign-in pages stand in it.
+    targets = [f"{urlsplit(p.oauth_address).scheme}://{urlsplit(p.oauth_address).netloc}" for p in offered]
+    return rendering.page(
+        call,
+        "settings.html",
+        status=200 if problem is None else 400,
+        form_targets=targets,
+        frame_ancestors=workspace.frame_ancestors if workspace else (),
+        csrf=session.csrf,
+        visitor=visitor,
+        workspace=workspace,
+        connection=status,
+        upcoming=services.connector.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
+        providers=offered,
+        names={p.name: p.display_name for p in services.providers.values()},
+        notice=notice,
+        problem=problem,
+        steps=[(words.STEPS.get(step.name, step.name), step) for step in steps],
+        calendars=services.calendars.hosted_by(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
+        locations=words.LOCATIONS,
+        unavailable=words.UNAVAILABLE.get(str(status.reason)),
+        bookings=_bookings(call, visitor),
+        window=_window(call, visitor) if is_framed(call) else None,
+    )
+
+
+def _window(call: Call, visitor: Visitor) -> str:
+    """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
+    token, _ = call.services.sessions.make_link(visitor)
+    return f"{call.base_url}/connect/{token}"
+
+
+def _bookings(call: Call, visitor: Visitor) -> list[ShownBooking]:
+    now = call.services.clock()
+    mine = (visitor.workspace_id, visitor.user_id)
+    past = _page(call, mine, now - _RECENT, now, 50)[-_RECENT_SHOWN:]
+    return [_shown(record, now) for record in [*past, *_page(call, mine, now, None, _UPCOMING_SHOWN)]]
+
+
+def _page(call: Call, mine: tuple[str, str], since: datetime, until: datetime | None, limit: int) -> list[Record]:
+    query = Query(mine[0], starts_from=since, starts_before=until, user_id=mine[1])
+    return call.services.bookings.page(query, limit=limit, after=None)[0]
+
+
+def _shown(record: Record, now: datetime) -> ShownBooking:
+    appointment, meeting = record.booking.appointment, views.current_meeting(record)
+    zone = ZoneInfo(appointment.time_zone)
+    state, tone = words.STATES[meeting.state]
+    if record.booking.is_cancelled:
+        state, tone = "Cancelled", "plain"
+    elif meeting.reason == MeetingReason.LOCATION_NOT_VIDEO:
+        state = words.LOCATIONS[record.booking.location.type]
+    return ShownBooking(
+        id=record.booking.booking_id,
+        title=appointment.title,
+        starts_at=f"{appointment.starts_at.astimezone(zone):%a, %-d %b %Y, %H:%M} ({appointment.time_zone})",
+        guests=", ".join(guest.name for guest in appointment.guests[:3]),
+        state=state,
+        tone=tone,
+        why="" if record.booking.is_cancelled else _why(meeting),
+        join_url=meeting.join_url if meeting.state is MeetingState.READY else None,
+        can_retry=meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and appointment.ends_at > now,
+    )
+
+
+def _why(meeting: Meeting) -> str:
+    return meeting.detail or words.REASONS.get(meeting.reason or "", "")

@@ -1,0 +1,48 @@
+"""What the settings page calls things."""
+
+from __future__ import annotations
+
+from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.connection import Reason
+from chalicelib.domain.meeting import MeetingReason, MeetingState
+
+LOCATIONS = {
+    LocationType.VIDEO: "Video meeting",
+    LocationType.PHONE: "Phone",
+    LocationType.IN_PERSON: "In person",
+    LocationType.CUSTOM_LINK: "Your own link",
+}
+STATES = {
+    MeetingState.NONE: ("No link", "plain"),
+    MeetingState.PENDING: ("Link on its way", "plain"),
+    MeetingState.READY: ("Link ready", "good"),
+    MeetingState.WAITING: ("Link waits", "bad"),
+    MeetingState.FAILED: ("No link", "bad"),
+    MeetingState.REMOVED: ("Meeting removed", "plain"),
+}
+REASONS: dict[str, str] = {
+    MeetingReason.NOT_CONNECTED: "No account was connected when it was booked.",
+    MeetingReason.DISCONNECTED: "The account was disconnected before the link was made.",
+    MeetingReason.DEAUTHORIZED: "The connection was ended at the provider.",
+    MeetingReason.NOT_UPDATABLE: "The link stays valid, but the meeting can no longer be changed from here.",
+    MeetingReason.LEFT_AT_PROVIDER: "The meeting could not be removed at the provider.",
+    MeetingReason.RECONNECT_NEEDED: "Reconnect the account: the link follows by itself.",
+    MeetingReason.PROVIDER_UNAVAILABLE: "The provider does not answer. We keep trying.",
+    MeetingReason.RATE_LIMITED: "The provider's limit is reached. We try again later.",
+    MeetingReason.PROVIDER_REJECTED: "The provider refused to make the meeting.",
+    MeetingReason.START_PASSED: "The start passed before the link could be made.",
+}
+UNAVAILABLE: dict[str, str] = {
+    Reason.NOT_CONNECTED: "Connect an account to offer video.",
+    Reason.NOT_CONFIRMED: "Video is available once the connection is confirmed.",
+    Reason.RECONNECT_NEEDED: "Video works again once the account is reconnected.",
+    Reason.DEAUTHORIZED: "The connection was ended at the provider. Connect again to offer video.",
+}
+STEPS = {
+    "connection": "An account is connected",
+    "token": "We can sign in",
+    "scopes": "All permissions are there",
+    "account": "The account answers",
+    "create_meeting": "A meeting can be made",
+    "delete_meeting": "A meeting can be removed",
+}

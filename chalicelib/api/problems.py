@@ -1,0 +1,66 @@
+"""Errors as RFC 9457 problem details. `REASONS` is the closed list of the API's problem types."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.errors import CallerError, Unauthorized
+
+CONTENT_TYPE = "application/problem+json"
+PREFIX = "urn:meetlink:problem:"
+REASONS: dict[str, tuple[int, str]] = {
+    "malformed": (400, "The body is not JSON that we accept: UTF-8, no duplicate names, no NaN, at most 20 levels."),
+    "unauthorized": (401, "The API key or the signature is missing or not valid."),
+    "not_found": (404, "There is no such thing in your workspace."),
+    "method_not_allowed": (405, "The address exists, the method does not; see the Allow header."),
+    "booking_cancelled": (409, "A cancelled booking cannot be changed. Make a new one under another id."),
+    "version_reused": (409, "This version was already used for other content."),
+    "idempotency_key_reused": (409, "This Idempotency-Key was already used for another booking."),
+    "not_connected": (409, "Video needs the host's connection, and there is none."),
+    "not_confirmed": (409, "The host's connection waits for your confirmation."),
+    "reconnect_needed": (409, "The host's connection is broken: the account has to be connected again."),
+    "deauthorized": (409, "The host's connection was ended at the provider."),
+    "too_many": (409, "The workspace has as many of these as it may have. Delete one first."),
+    "too_large": (413, "The body has more than 64 kB."),
+    "unsupported_media_type": (415, "Send the body as application/json."),
+    "invalid_input": (422, "A field or parameter makes no sense; `errors` says which and why."),
+    "invalid_id": (422, "An id in the path is not 1 to 128 of A-Z a-z 0-9 . _ : -"),
+    "unknown_calendar": (422, "The booking names a calendar that does not exist."),
+    "too_many_requests": (429, "The workspace sends too much. Wait for Retry-After seconds."),
+    "internal_error": (500, "Something went wrong on our side."),
+    "unavailable": (503, "The database did not answer. Try again after Retry-After seconds."),
+}
+
+
+def problem(status: int, reason: str, detail: str, **more: Any) -> Response:
+    """A problem detail; `type` is stable and documented."""
+    return Response(value(status, reason, detail) | more, {"Content-Type": CONTENT_TYPE}, status)
+
+
+def value(status: int, reason: str, detail: str) -> dict[str, Any]:
+    return {"type": PREFIX + reason, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
+def refusal(error: CallerError) -> Response:
+    """A caller's error as its problem detail."""
+    more = {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]} if error.errors else {}
+    response = problem(error.status, error.reason, error.detail, **more)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="meetlink"'
+    return response
+
+
+def own_words(response: Response) -> Response:
+    """Chalice answers 404, 405, 415 and unexpected errors in a form of its own: the same as a problem detail."""
+    given = response.body
+    if response.status_code < 400 or not isinstance(given, dict) or "Code" not in given:
+        return response
+    reason = {405: "method_not_allowed", 415: "unsupported_media_type"}.get(response.status_code, "internal_error")
+    details = {405: "This method is not supported here.", 415: "Send the body as application/json."}
+    detail = details.get(response.status_code, "Something went wrong on our side. It has been logged.")
+    ours = problem(response.status_code, reason, detail)
+    ours.headers.update({k: v for k, v in response.headers.items() if k.lower() == "allow"})
+    return ours

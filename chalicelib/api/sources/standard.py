@@ -1,0 +1,92 @@
+"""Standard Webhooks (standardwebhooks.com) with our own events: `booking.created`, `.rescheduled`, `.cancelled`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from chalicelib.api import body as bodies
+from chalicelib.api import schema
+from chalicelib.domain import signing
+from chalicelib.domain.booking import Appointment
+from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.usecases.inbound import BookingEvent, Happened
+
+
+class BookingEventData(schema.BookingBody, kw_only=True):
+    """The booking as `PUT /v1/bookings/{booking_id}` takes it, with its id."""
+
+    booking_id: schema.Id
+
+
+class BookingEventBody(Struct):
+    """A signed event of your booking system. Of a cancellation, `data` may hold `booking_id` alone."""
+
+    type: Literal["booking.created", "booking.rescheduled", "booking.cancelled"]
+    timestamp: schema.Moment
+    data: BookingEventData
+
+
+class CancelledData(Struct):
+    booking_id: schema.Id
+    version: schema.Version | None = None
+
+
+class CancellationBody(Struct):
+    """A cancellation that does not say everything about the booking."""
+
+    timestamp: schema.Moment
+    data: CancelledData
+
+
+_HAPPENED = {
+    "booking.created": Happened.CREATED,
+    "booking.rescheduled": Happened.RESCHEDULED,
+    "booking.cancelled": Happened.CANCELLED,
+}
+
+
+class StandardSource:
+    """The default source, and so far the only one."""
+
+    def is_signed(self, keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
+        return signing.verify(keys, headers, body, now)
+
+    def read(self, body: bytes) -> BookingEvent | None:
+        value = bodies.parse(body)
+        kind = value.get("type") if isinstance(value, dict) else None
+        if isinstance(kind, str) and kind not in _HAPPENED:
+            return None  # A sender may have more to tell than we want to hear, and must not try it again for a day.
+        try:
+            return _event(bodies.convert(value, BookingEventBody))
+        except InvalidInput:
+            if kind != "booking.cancelled":
+                raise
+        cancelled = bodies.convert(value, CancellationBody)
+        version = _version(cancelled.timestamp, Happened.CANCELLED, cancelled.data.version)
+        return BookingEvent(Happened.CANCELLED, cancelled.data.booking_id, version)
+
+
+def _event(event: BookingEventBody) -> BookingEvent:
+    happened, data = _HAPPENED[event.type], event.data
+    version = _version(event.timestamp, happened, data.version)
+    return BookingEvent(happened, data.booking_id, version, _appointment(data))
+
+
+def _appointment(data: BookingEventData) -> Appointment:
+    try:
+        return schema.appointment(data)
+    except InvalidInput as error:
+        within = [FieldError(f"/data{e.pointer}", e.detail) for e in error.errors]
+        raise InvalidInput(error.detail, reason=error.reason, errors=within) from error
+
+
+def _version(at: datetime, happened: Happened, counted: int | None) -> int:
+    """The sender's own version; without one, later events win, in whatever order they arrive.
+
+    Milliseconds, then what happened: a creation and a cancellation may bear the same time. Stays below 2⁵³ for ever.
+    """
+    return int(at.timestamp() * 1000) * len(Happened) + happened if counted is None else counted

@@ -1,0 +1,60 @@
+"""Tell a host, once, that a booking's meeting failed for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from chalicelib.domain.invitation import InvitationState
+from chalicelib.domain.meeting import MeetingState
+from chalicelib.errors import MailRejected, MailUnavailable
+from chalicelib.observability import log
+from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.usecases.invite import Delivery, Suppressions
+from chalicelib.usecases.notify import NoticeMailer
+
+_RETRY = timedelta(seconds=30)
+
+
+class Teller:
+    """Marks a notice before and after sending it, as invitations are: it goes twice only if a process dies between."""
+
+    def __init__(
+        self,
+        bookings: BookingStore,
+        mailer: NoticeMailer,
+        suppressions: Suppressions,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._bookings = bookings
+        self._mailer = mailer
+        self._suppressions = suppressions
+        self._clock = clock
+
+    def tell(self, claim: Claim) -> Delivery:
+        """The claim after telling, and when to try again (None: nobody needs to be told any more)."""
+        booking, settlement = claim.booking, claim.settlement
+        if settlement.meeting.state is not MeetingState.FAILED:
+            return Delivery(replace(claim, settlement=replace(settlement, notice=None)))
+        told = settlement.notice is not None and settlement.notice is not InvitationState.SENDING
+        over = booking.is_cancelled or booking.appointment.ends_at <= self._clock()
+        if told or over or self._suppressions.holds(booking.workspace_id, booking.host.email):
+            return Delivery(claim)
+        claim = self._bookings.save(claim, replace(settlement, notice=InvitationState.SENDING), self._clock())
+        if claim.booking.revision != booking.revision:
+            return Delivery(replace(claim, settlement=settlement))
+        return self._send(claim)
+
+    def _send(self, claim: Claim) -> Delivery:
+        from chalicelib.mail.notices import no_meeting
+
+        booking, state = claim.booking, InvitationState.SENT
+        try:
+            self._mailer.send_notice(booking.host.email, *no_meeting(booking, claim.settlement.meeting.detail or ""))
+        except MailUnavailable:
+            return Delivery(claim, self._clock() + _RETRY)
+        except MailRejected as error:
+            log.failure("a notice was refused", error, workspace_id=booking.workspace_id)
+            state = InvitationState.SUPPRESSED
+        return Delivery(replace(claim, settlement=replace(claim.settlement, notice=state)))

@@ -1,0 +1,125 @@
+"""One example of every kind of mail that the product sends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingStatus, Links
+from chalicelib.domain.calendar import Host, Location, LocationType
+from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
+from chalicelib.domain.meeting import DialIn
+from chalicelib.domain.workspace import Brand
+from chalicelib.mail.compose import compose, compose_notice
+from chalicelib.mail.notices import Notice, reconnect, undelivered
+from chalicelib.mail.sender import Mail, Sender
+
+SENDER = Sender("invitations@meetlink.example", "meetlink")
+_HOST = Party(Role.HOST, "Demo Host", "host@example.com", "Europe/Berlin")
+_GUEST = Party(Role.GUEST, "Demo Guest", "guest@example.com", "America/New_York")
+_SECOND = Party(Role.GUEST, "Second Guest", "second.guest@example.com", "Asia/Tokyo")
+_BRAND = Brand(
+    name="Example Clinic",
+    color="#0f766e",
+    footer="Example Clinic, Example Street 1, 10115 Berlin\nPhone +49 30 0000 0000",
+)
+_STARTS_AT, _ENDS_AT = datetime(2027, 1, 5, 15, 0, tzinfo=UTC), datetime(2027, 1, 5, 15, 30, tzinfo=UTC)
+
+_GUESTS = Invite(
+    workspace_id="demo",
+    booking_id="b-42",
+    method=Method.REQUEST,
+    uid="b-42@meetlink.example",
+    sequence=0,
+    stamped_at=datetime(2026, 12, 1, 9, 30, tzinfo=UTC),
+    recipient=_GUEST,
+    host=_HOST,
+    attendees=(_HOST, _GUEST),
+    title="Introductory call",
+    description="We will look at your questions.\n\nPlease bring the signed form.",
+    starts_at=_STARTS_AT,
+    ends_at=_ENDS_AT,
+    location=Location(LocationType.VIDEO),
+    join_url="https://video.example.org/j/93412345678?pwd=a8Fk2mQx7Lz",
+    passcode="739 182",
+    dial_in=(DialIn("+49 69 1234 5678", "DE", "Frankfurt"), DialIn("+1 646 555 0123", "US", "New York")),
+    links=Links("https://shop.example.com/b-42/reschedule", "https://shop.example.com/b-42/cancel"),
+    reminder_minutes=15,
+)
+_HOSTS = replace(_GUESTS, recipient=_HOST, attendees=(_HOST, _GUEST, _SECOND))
+_LINKLESS = replace(_GUESTS, join_url=None, passcode=None, dial_in=())
+_AT_A_PLACE = replace(_LINKLESS, links=NO_LINKS)
+
+
+def _in_german(invite: Invite) -> Invite:
+    return replace(invite, recipient=replace(invite.recipient, language="de", time_zone="Europe/Vienna"))
+
+
+def _cancelled(invite: Invite) -> Invite:
+    return replace(invite, method=Method.CANCEL, sequence=invite.sequence + 1, is_update=True)
+
+
+def _updated(invite: Invite) -> Invite:
+    return replace(invite, sequence=invite.sequence + 1, is_update=True)
+
+
+INVITATIONS: dict[str, Invite] = {
+    "guest": _GUESTS,
+    "guest, no links of the caller's": replace(_GUESTS, links=NO_LINKS),
+    "guest among others": replace(_GUESTS, attendees=(_HOST, _GUEST, _SECOND)),
+    "host": _HOSTS,
+    "guest, changed": _updated(_GUESTS),
+    "host, changed": _updated(_HOSTS),
+    "guest, cancelled": _cancelled(_GUESTS),
+    "host, cancelled": _cancelled(_HOSTS),
+    "guest, link follows": replace(_LINKLESS, link_follows=True),
+    "host, link follows": replace(_HOSTS, join_url=None, passcode=None, dial_in=(), link_follows=True),
+    "guest, no link could be made": _LINKLESS,
+    "host, no link could be made": replace(_HOSTS, join_url=None, passcode=None, dial_in=()),
+    "by phone": replace(_AT_A_PLACE, location=Location(LocationType.PHONE, "+49 30 0000 0000")),
+    "in person": replace(_AT_A_PLACE, location=Location(LocationType.IN_PERSON, "Example Street 1, 10115 Berlin")),
+    "fixed link": replace(
+        _AT_A_PLACE,
+        location=Location(LocationType.CUSTOM_LINK, "https://rooms.example.org/demo"),
+        join_url="https://rooms.example.org/demo",
+    ),
+    "branded": replace(_GUESTS, brand=_BRAND, sender="appointments@clinic.example"),
+    "branded, pale colour": replace(_GUESTS, brand=replace(_BRAND, color="#ffd166")),
+    "German guest": _in_german(_GUESTS),
+    "German host": _in_german(_HOSTS),
+    "German, changed": _in_german(_updated(_GUESTS)),
+    "German, cancelled": _in_german(_cancelled(_GUESTS)),
+    "German, link follows": _in_german(replace(_LINKLESS, link_follows=True, links=NO_LINKS)),
+}
+
+
+def _booking(language: str) -> Booking:
+    appointment = Appointment("c-1", _STARTS_AT, _ENDS_AT, "Europe/Berlin", "Introductory call")
+    return Booking(
+        workspace_id="demo",
+        booking_id="b-42",
+        revision=1,
+        status=BookingStatus.CONFIRMED,
+        appointment=appointment,
+        host=Host("u-1", _HOST.name, _HOST.email, _HOST.time_zone, language),
+        location=Location(LocationType.VIDEO),
+        eligibility=None,
+        hosted_since=_STARTS_AT,
+        created_at=_STARTS_AT,
+        updated_at=_STARTS_AT,
+    )
+
+
+_URL = "https://meet.example.com/connect/example"
+NOTICES: dict[str, Notice] = {
+    "notice: reconnect": reconnect("Zoom", "host@example.com", _URL),
+    "notice: reconnect, German": reconnect("Zoom", "host@example.com", _URL, "de"),
+    **{f"notice: {trouble.value}": undelivered(_booking("en"), _GUEST.email, trouble) for trouble in Trouble},
+    "notice: hard_bounce, German": undelivered(_booking("de"), _GUEST.email, Trouble.HARD_BOUNCE),
+}
+
+
+def mails() -> dict[str, Mail]:
+    """Every case, made by the product's own composer."""
+    invitations = {name: compose(invite, SENDER) for name, invite in INVITATIONS.items()}
+    return invitations | {name: compose_notice(_HOST.email, *notice, SENDER) for name, notice in NOTICES.items()}
