@@ -114,6 +114,7 @@ class Product:
             "MEETLINK_KMS_KEY_ID": aws.key_id,
             "MEETLINK_TAG_SECRET": "tag-secret-1",
             "MEETLINK_MAIL_FROM": SENDER.address,
+            "MEETLINK_RATE_BURST": "1000000",  # Time stands still in most tests, and an empty bucket would stay so.
         }
         self.services: Services = build(
             from_environment(own | CREDENTIALS | environment),
@@ -122,6 +123,8 @@ class Product:
             random=Random(0),
             given_mailer=self.mails,
         )
+        # moto has boto3 forget its session for every test, and making one for KMS costs more than most tests.
+        vars(self.services)["vault"] = aws.vault(clock)
         self.app = Chalice(app_name="meetlink")
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)
@@ -220,6 +223,8 @@ class _Web(httpx.BaseTransport):
 
         def raw(environ: dict[str, Any], start_response: Any) -> Any:
             environ["RAW_URI"] = request.url.raw_path.decode("ascii")
+            # PEP 3333 wants octets as Latin-1 here; httpx leaves text.
+            environ["PATH_INFO"] = environ["PATH_INFO"].encode("utf-8", "surrogateescape").decode("latin-1")
             return app(environ, start_response)
 
         return httpx.WSGITransport(app=raw).handle_request(request)

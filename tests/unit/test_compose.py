@@ -6,16 +6,21 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from html import unescape
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain.booking import Links
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
+from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailRejected
 from chalicelib.mail.compose import compose, compose_notice
 from chalicelib.mail.sender import Sender
+from chalicelib.mail.wording import in_language
+from infra.local.console.mail_cases import INVITATIONS
 from tests.support.invites import GUEST, HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
 
@@ -98,7 +103,9 @@ def test_the_hosts_mail_names_every_guest():
 
 def test_the_subject_says_what_happened_and_when():
     first = guest_invite()
-    subjects = [compose(invite, SENDER).subject for invite in (first, replace(first, sequence=1), cancellation(first))]
+    subjects = [
+        compose(invite, SENDER).subject for invite in (first, replace(first, is_update=True), cancellation(first))
+    ]
     assert subjects == [
         f"{what}: Introductory call, Tue, 5 Jan 2027, 10:00 (EST)" for what in ("Invitation", "Updated", "Cancelled")
     ]
@@ -126,12 +133,18 @@ def test_other_places_are_named(kind: LocationType, detail: str, words: str):
     assert f"Where: {words}" in says(location_invite(kind, detail))
 
 
-def test_text_and_html_say_the_same():
-    text, html = texts_of(raw(guest_invite()))
-    body = re.sub(r"<[^>]+>|Or open this link:", " ", html.split("<body", 1)[1].split(">", 1)[1].replace("&amp;", "&"))
-    strip = str.maketrans("", "", ":-\n ")
-    said = {line.translate(strip) for line in body.splitlines() if line.translate(strip)}
-    assert all(any(word in line.translate(strip) for line in [text.replace("\n", "")]) for word in said)
+@pytest.mark.parametrize("invite", INVITATIONS.values(), ids=INVITATIONS)
+def test_text_and_html_say_the_same(invite: Invite):
+    """Every line and every address of the HTML stands in the text, and every word of the text in the HTML."""
+    text, html = texts_of(raw(invite))
+    page = re.sub(r"<br>|</(?:td|div|p|h1|a|span)>", "\n", html.split("<body", 1)[1].partition(">")[2])
+    shown = [" ".join(unescape(line).split()).strip(" ·,") for line in re.sub(r"<[^>]+>", "", page).splitlines()]
+    shown = [line for line in shown if line not in ("", in_language(invite.recipient.language).link_below_button)]
+    said = " ".join(text.split())
+    assert [line for line in shown if line not in said] == []
+    assert [link for link in re.findall(r'href="(http[^"]+)"', page) if unescape(link) not in said] == []
+    words = re.findall(r"\w{3,}", re.sub(r"https?://\S+", "", said))
+    assert [word for word in words if word not in " ".join(shown)] == []
 
 
 def test_typed_html_is_shown_not_run():
@@ -144,7 +157,8 @@ def test_the_html_loads_nothing():
 
 
 def test_an_unknown_language_is_served_in_english():
-    assert compose(guest_invite(), replace(SENDER, language="tlh")).subject.startswith("Invitation: ")
+    guest = replace(GUEST, language="tlh")
+    assert compose(guest_invite(recipient=guest), SENDER).subject.startswith("Invitation: ")
 
 
 # When it takes place
@@ -307,3 +321,46 @@ def test_a_notice_carries_no_injected_header(text: str):
     mail = compose_notice("host@example.com", text, text, f"<p>{text}</p>", SENDER)
     names = [line.split(b":")[0] for line in mail.raw.split(b"\r\n\r\n")[0].split(b"\r\n") if line[:1].strip()]
     assert set(names) <= {b"From", b"To", b"Subject", b"Date", b"Auto-Submitted", b"MIME-Version", b"Content-Type"}
+
+
+LONGEST = f"{'x' * 64}@{'d' * 63}.{'d' * 63}.{'d' * 53}.example"
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("role", Role)
+def test_the_most_that_a_caller_may_send_stays_below_a_hundred_kilobytes(method: Method, role: Role):
+    emoji, link = "😀" * 5000, "https://video.example.org/" + "%F0%9F%98%80" * 80
+    guests = tuple(Party(Role.GUEST, emoji, f"{n:03}{LONGEST[3:]}", "UTC") for n in range(50))
+    people = (replace(HOST, name=emoji), *guests)
+    invite = guest_invite(
+        method=method,
+        recipient=people[0] if role is Role.HOST else people[1],
+        host=people[0],
+        attendees=people,
+        title=emoji,
+        description=emoji,
+        join_url=link,
+        links=Links(link, link),
+        brand=Brand(emoji, "#000000", link, emoji),
+    )
+    mail = raw(invite)
+    assert check_mail(mail) == []
+    assert calendar_of(mail).count(b"\r\nATTENDEE;") == 51
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(ANYTHING, max_size=80) | st.from_regex(r"[\w.+\"(),:;<>@\[\]\\\s-]{1,70}@[\w.\[\]\s-]{1,70}"))
+def test_any_address_is_refused_or_mailed_rightly(address: str):
+    guest = replace(GUEST, email=address)
+    try:
+        mail = raw(guest_invite(recipient=guest, attendees=(HOST, guest)))
+    except MailRejected:
+        return
+    assert check_mail(mail) == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(hostile, hostile)
+def test_any_link_is_left_out_or_stands_everywhere(path: str, host: str):
+    link = f"https://{host[:20] or 'video.example.org'}/{path}"
+    assert check_mail(raw(guest_invite(join_url=link, links=Links(link, link)))) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pynamodb.models import Model
 
-from chalicelib.store.tables import MODELS, EphemeralItem
+from chalicelib.store.tables import MODELS, DeliveryItem, EphemeralItem
 from infra.tables import read_template, table_definitions
 
 TABLES = {table["TableName"]: table for table in table_definitions("")}
@@ -63,14 +63,18 @@ def test_keys_and_indexes_are_those_of_the_model(model: type[Model]) -> None:
     assert templated(TABLES[plain_name(model)]) == declared(model)
 
 
-def test_only_bookings_have_a_stream_and_it_shows_both_images() -> None:
+def test_only_bookings_and_connections_have_a_stream_and_it_shows_both_images() -> None:
     streams = {name: table["StreamSpecification"] for name, table in TABLES.items() if "StreamSpecification" in table}
-    assert streams == {"bookings": {"StreamViewType": "NEW_AND_OLD_IMAGES"}}
+    both = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert streams == {"bookings": both, "connections": both}
 
 
-def test_only_ephemeral_rows_expire_by_the_attribute_that_the_model_calls_so() -> None:
+def test_only_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the_model_calls_so() -> None:
     expiring = {n: t["TimeToLiveSpecification"] for n, t in TABLES.items() if "TimeToLiveSpecification" in t}
-    assert expiring == {"ephemeral": {"AttributeName": EphemeralItem.expires_at.attr_name, "Enabled": True}}
+    assert expiring == {
+        "ephemeral": {"AttributeName": EphemeralItem.expires_at.attr_name, "Enabled": True},
+        "deliveries": {"AttributeName": DeliveryItem.expires_at.attr_name, "Enabled": True},
+    }
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -1,0 +1,114 @@
+"""`python -m tests.chaos`: the long version. Exit status 1 if any run did not survive."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from tests.chaos.cases import PAIR, SINGLE, Case, faulty, paired_crashes, run, single_crashes
+from tests.chaos.classes import FAULTS
+from tests.chaos.report import Row, as_json, table
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.world import log_lines
+
+_OUTPUT = Path("build/chaos.json")
+_AT_ONCE = 40
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A share of the work, small enough to spread over processes."""
+
+    cases: tuple[Case, ...]
+    pairs: bool = False
+
+
+def main() -> int:
+    """Run what the arguments ask for."""
+    choice = _arguments()
+    lines = log_lines()
+    if choice.case:
+        return _replay(Case.read(choice.case))
+    if choice.load:
+        from tests.chaos.load import run_load
+
+        return run_load(choice.load, choice.seed)
+    begun = time.monotonic()
+    rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
+    with ProcessPoolExecutor(choice.jobs, initializer=log_lines) as pool:
+        for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
+            for row in counted:
+                rows[row.fault].merge(row)
+    took = round(time.monotonic() - begun)
+    command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs}"
+    print(table(rows.values()))
+    runs = sum(row.runs for row in rows.values())
+    print(f"\n{runs:,} runs in {took} s. {command}")
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps(as_json(rows.values(), command=command, seconds=took), indent=1) + "\n")
+    failures = [failure for row in rows.values() for failure in row.failures]
+    for failure in failures[:10]:
+        print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
+    lines.close()
+    return 1 if failures else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="where chance begins")
+    parser.add_argument("--runs", type=int, default=20, help="seeds for each variant of a fault class")
+    parser.add_argument("--pairs", type=int, default=-1, help="at most so many first crashes of pairs; -1 is all")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--case", help="replay one case, as a failure names it")
+    parser.add_argument("--load", type=int, help="so many bookings at once, with five percent of faults")
+    return parser.parse_args()
+
+
+def _replay(case: Case) -> int:
+    outcome = run(case)
+    for number, point in enumerate(outcome.points):
+        print(f"{number:4} {point}")
+    print("survived" if outcome.survived else "\n".join(outcome.wrong))
+    print(
+        f"lost {outcome.lost}, duplicate meetings {outcome.duplicate_meetings}, "
+        f"duplicate mails {outcome.duplicate_mails}, recovered in {outcome.ticks:.1f} ticks"
+    )
+    return 0 if outcome.survived else 1
+
+
+def _tasks(seed: int, runs: int, *, pairs: int) -> Iterator[_Task]:
+    seeds = range(seed, seed + runs)
+    for name in FAULTS:
+        yield from _split(faulty(name, seeds))
+    for scenario in SCENARIOS:
+        # Where a second request comes at every point, all pairs would be a million runs: a few points stand for all.
+        singles = list(single_crashes(scenario, seed))
+        yield from _split(singles)
+        firsts = [case for case in singles if SCENARIOS[scenario].meanwhile is None or case.meanwhile_at in (1, 4, 6)]
+        yield from (_Task((case,), pairs=True) for case in islice(firsts, pairs if pairs >= 0 else None))
+
+
+def _split(cases: Iterable[Case]) -> Iterator[_Task]:
+    rest = iter(cases)
+    while share := tuple(islice(rest, _AT_ONCE)):
+        yield _Task(share)
+
+
+def _do(task: _Task) -> list[Row]:
+    rows: dict[str, Row] = {}
+    for case in task.cases:
+        cases = paired_crashes(case, run(case)) if task.pairs else [case]
+        for one in cases:
+            rows.setdefault(one.fault, Row(one.fault)).add(run(one))
+    return list(rows.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""One run: a scenario, a fault and a seed; its outcome; and every case that there is to run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chalicelib.wiring import Services
+from tests.chaos import invariants
+from tests.chaos.classes import FAULTS, Fault
+from tests.chaos.network import When
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.world import TICK_SECONDS, World, new_world
+
+Crashes = tuple[tuple[int, When], ...]
+Alter = Callable[[Services], None]
+SINGLE, PAIR = "crash at one point", "crash at two points"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`text` replays it. `variant` is one of the fault class's; `meanwhile_at` the I/O call of the second request."""
+
+    fault: str
+    scenario: str
+    variant: str = "-"
+    seed: int = 0
+    meanwhile_at: int = 0
+    crashes: Crashes = ()
+
+    @property
+    def text(self) -> str:
+        crashes = ",".join(f"{when.value}:{number}" for number, when in self.crashes) or "-"
+        return "/".join((self.fault, self.scenario, self.variant, str(self.seed), str(self.meanwhile_at), crashes))
+
+    @classmethod
+    def read(cls, text: str) -> Case:
+        """The case that `text` names."""
+        fault, scenario, variant, seed, meanwhile_at, crashes = text.split("/")
+        pairs = [one.split(":") for one in crashes.split(",")] if crashes != "-" else []
+        points = tuple((int(number), When(when)) for when, number in pairs)
+        return cls(fault, scenario, variant, int(seed), int(meanwhile_at), points)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run. `ticks` went by from the end of the last fault until all was settled."""
+
+    case: Case
+    wrong: list[str] = field(default_factory=list)
+    lost: int = 0
+    duplicate_meetings: int = 0
+    duplicate_mails: int = 0
+    ticks: float = 0.0
+    points: tuple[str, ...] = ()
+
+    @property
+    def survived(self) -> bool:
+        return not (self.wrong or self.lost or self.duplicate_meetings or self.duplicate_mails)
+
+
+def run(case: Case, alter: Alter | None = None) -> Outcome:
+    """Run one case from its seed."""
+    fault = FAULTS.get(case.fault, Fault(case.fault))
+    variant = fault.variants[case.variant] if case.variant != "-" else None
+    with new_world(case.seed, variant.conditions if variant else None, alter) as world:
+        try:
+            SCENARIOS[case.scenario].begin(world, case.meanwhile_at)
+            world.network.crashes.update(dict(case.crashes))
+            if variant is not None:
+                variant.arm(world)
+            world.rest()
+        except Exception:
+            return Outcome(case, [traceback.format_exc(limit=-3)], lost=invariants.lost(world))
+        ended_at = max(world.network.last_trouble_at, variant.ends_at(world) if variant else 0.0)
+        settled_at = max(world.settled_at.values(), default=0.0)
+        return _outcome(case, world, max(0.0, settled_at - ended_at) / TICK_SECONDS)
+
+
+def single_crashes(scenario: str, seed: int = 0) -> Iterator[Case]:
+    """A crash before and after every I/O call; the second request, if there is one, at every I/O call as well."""
+    for calm in _calm(scenario, seed):
+        for number in range(len(run(calm).points)):
+            for when in When:
+                yield replace(calm, fault=SINGLE, crashes=((number, when),))
+
+
+def paired_crashes(first: Case, outcome: Outcome) -> Iterator[Case]:
+    """Every second crash after a first one."""
+    ((number, _),) = first.crashes
+    for second in range(number + 1, len(outcome.points)):
+        for when in When:
+            yield replace(first, fault=PAIR, crashes=(*first.crashes, (second, when)))
+
+
+def faulty(fault: str, seeds: range) -> Iterator[Case]:
+    """A fault class: each variant in each scenario, from each seed."""
+    for seed in seeds:
+        for variant in FAULTS[fault].variants:
+            for number, scenario in enumerate(SCENARIOS):
+                yield Case(fault, scenario, variant, seed * 1000 + number, meanwhile_at=(seed * 7 + number) % 12)
+
+
+def _calm(scenario: str, seed: int) -> Iterator[Case]:
+    calm = Case("nothing", scenario, seed=seed)
+    if SCENARIOS[scenario].meanwhile is None:
+        yield calm
+        return
+    undisturbed = len(run(replace(calm, scenario="create")).points)
+    for meanwhile_at in range(undisturbed - 4):
+        yield replace(calm, meanwhile_at=meanwhile_at)
+
+
+def _outcome(case: Case, world: World, ticks: float) -> Outcome:
+    known: dict[str, Any] = {"case": case, "ticks": ticks, "points": tuple(world.network.points)}
+    return Outcome(
+        **known,
+        wrong=invariants.broken_promises(world),
+        lost=invariants.lost(world),
+        duplicate_meetings=world.most_twins,
+        duplicate_mails=len(invariants.duplicate_mails(world)),
+    )

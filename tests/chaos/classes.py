@@ -1,0 +1,303 @@
+"""The fault classes of the table, each with its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tests.chaos import faults
+from tests.chaos.faults import CALLS, CREATE, TOKENS, trouble
+from tests.chaos.network import Trouble
+from tests.chaos.scenarios import ignore
+from tests.chaos.world import WORKSPACE, Conditions, Stream, World
+
+Arm = Callable[[World], list[Trouble]]
+_SES = "ses SendEmail"
+_WRITES = "dynamodb (Put|Update)"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`troubles` are armed when faults begin. `lasts_seconds`: how long it cannot be settled at all."""
+
+    troubles: Arm = lambda world: []
+    conditions: Conditions = field(default_factory=Conditions)
+    lasts_seconds: float = 0.0
+
+    def arm(self, world: World) -> None:
+        world.network.troubles += self.troubles(world)
+
+    def ends_at(self, world: World) -> float:
+        return self.lasts_seconds
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+
+def _at(point: str, make: Callable[[World], faults.Act], nth: int = 0, times: float = 1) -> Variant:
+    return Variant(lambda world: [trouble(point, make(world), nth=nth, times=times)])
+
+
+def _answered(status: int, *, after: bool = False, times: float = 1, text: str = "oops") -> Variant:
+    return _at(CALLS, lambda world: faults.answers(status, text=text, after=after), times=times)
+
+
+def _dead_grant(world: World) -> list[Trouble]:
+    """Zoom ends the grants; twenty minutes later their owners connect again.
+
+    A booking that moves away meanwhile leaves its meeting behind: nobody can reach it.
+    """
+    world.left_behind.update(world.zoom.held.by_id)
+    world.zoom.grants.end("zoom-u-1")
+    world.zoom.grants.end("zoom-u-2")
+
+    def reconnect() -> None:
+        services = world.process("setup").services
+        for user_id in ("u-1", "u-2"):
+            world.connect(services, user_id, "zoom")
+        for record in world.records():
+            services.bookings.wake(WORKSPACE, record.booking.booking_id, world.simulation.now)
+
+    world.simulation.spawn("reconnect", reconnect, delay=1200)
+    return []
+
+
+def _daily_limit(world: World) -> list[Trouble]:
+    world.zoom.limits.daily_limit = 0
+    world.simulation.spawn("midnight", lambda: setattr(world.zoom.limits, "daily_limit", 100), delay=_TO_MIDNIGHT)
+    return []
+
+
+def _outage(kind: Callable[[World], faults.Act]) -> Variant:
+    """Every call fails for an hour, while other bookings arrive: at the same provider, and at one that is well."""
+
+    def arm(world: World) -> list[Trouble]:
+        until = world.simulation.seconds + 3600
+        act = kind(world)
+
+        def while_it_lasts(point: str, perform: Callable[[], object]) -> object:
+            return act(point, perform) if world.simulation.seconds < until else perform()
+
+        for number in range(12):
+            ignore(world.put(f"b-out-{number}", delay=290.0 * number, calendar_id="c-2"))
+            ignore(world.put(f"b-well-{number}", delay=290.0 * number, calendar_id="c-3"))
+        return [trouble("zoom.us", while_it_lasts, times=float("inf"))]
+
+    return Variant(arm, lasts_seconds=3600)
+
+
+def _expired(world: World) -> list[Trouble]:
+    """Zoom does not know the access tokens any more; the refresh tokens are good."""
+    world.zoom.grants._access.clear()
+    return []
+
+
+def _everything(world: World) -> list[Trouble]:
+    """Each kind of fault at one call in twenty."""
+    random = world.random
+
+    def sometimes(act: faults.Act, chance: float) -> faults.Act:
+        return lambda point, perform: act(point, perform) if random.random() < chance else perform()
+
+    kinds = [
+        (CALLS, faults.lost_before(world)),
+        (CALLS, faults.lost_after(world)),
+        (CALLS, faults.late(world, 25)),
+        (CALLS, faults.answers(500, text="oops", after=True)),
+        (CALLS, faults.answers(503, text="oops")),
+        (CALLS, faults.retry_after(world, "seconds", 5)),
+        (CALLS, faults.truncated(world)),
+        (_SES, faults.mail_unavailable(world)),
+        (_WRITES, faults.dynamo_says(world, "ProvisionedThroughputExceededException")),
+        (_WRITES, faults.dynamo_says(world, "InternalServerError", after=True)),
+        ("kms", faults.kms_says("ThrottlingException")),
+    ]
+    begun = world.simulation.seconds
+
+    def weighed(act: faults.Act) -> faults.Act:
+        seldom = sometimes(act, 0.05)
+        return lambda point, perform: seldom(point, perform) if world.simulation.seconds < begun + 900 else perform()
+
+    return [trouble(at, weighed(act), nth=number, times=1.0) for number in range(4) for at, act in kinds]
+
+
+_TO_MIDNIGHT = timedelta(hours=14, minutes=30).total_seconds()
+_ROUGH = Stream((0.05, 90.0), largest_batch=3, duplicate=0.5, shuffle=True)
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "provider: timeout before its commit",
+            {
+                "any": _at(CALLS, faults.lost_before),
+                "twice": _at(CALLS, faults.lost_before, times=2),
+                "no connection": _at(CALLS, faults.no_connection, times=2),
+            },
+        ),
+        Fault(
+            "provider: timeout after its commit",
+            {
+                "any": _at(CALLS, faults.lost_after),
+                "twice": _at(CALLS, faults.lost_after, times=2),
+                "closed": _at(CALLS, faults.connection_lost),
+                "late by 25 s": _at(CALLS, lambda world: faults.late(world, 25)),
+                "late by 55 s": _at(CREATE, lambda world: faults.late(world, 55)),
+            },
+        ),
+        Fault(
+            "provider: 5xx",
+            {
+                "500": _answered(500),
+                "500 after": _answered(500, after=True),
+                "502 twice": _answered(502, times=2),
+                "503": _answered(503, times=2),
+                "504 after": _answered(504, after=True, times=2),
+            },
+        ),
+        Fault(
+            "provider: 429",
+            {
+                form: _at(CALLS, lambda world, form=form: faults.retry_after(world, form, 90), times=2)  # type: ignore[misc]
+                for form in ("seconds", "http_date", "iso", "nonsense", "absent")
+            },
+        ),
+        Fault("provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT)}),
+        Fault("provider: 401, then good", {"once": _answered(401), "expired": Variant(_expired)}),
+        Fault("provider: invalid_grant", {"reconnected": Variant(_dead_grant, lasts_seconds=1200)}),
+        Fault(
+            "provider: bodies",
+            {
+                "truncated": _at(CALLS, faults.truncated),
+                "stalls": _at(CALLS, faults.stalls),
+                "slow": _at(CALLS, lambda world: faults.slow(world, 12), times=5),
+                "not JSON": _answered(200, after=True, text="<html>"),
+                "empty": _answered(200, after=True, text=""),
+                "200 with an error": _answered(200, text='{"code": 300, "message": "no"}'),
+                "odd shape": _answered(200, after=True, text='{"id": 1, "join_url": null, "settings": []}'),
+            },
+        ),
+        Fault(
+            "provider: look-up lag",
+            {
+                "lost, 40 s lag": Variant(
+                    lambda world: [trouble(CREATE, faults.lost_after(world))], Conditions(list_lag_seconds=40)
+                ),
+                "500, 55 s lag": Variant(
+                    lambda world: [trouble(CREATE, faults.answers(500, text="oops", after=True))],
+                    Conditions(list_lag_seconds=55),
+                ),
+            },
+        ),
+        Fault(
+            "token endpoint",
+            {
+                "500": Variant(lambda w: [*_expired(w), trouble(TOKENS, faults.answers(500, text="oops"))]),
+                "503 for 5 calls": Variant(lambda w: [*_expired(w), trouble(TOKENS, faults.answers(503), times=5)]),
+                "no connection": Variant(lambda w: [*_expired(w), trouble(TOKENS, faults.no_connection(w), times=3)]),
+            },
+        ),
+        Fault(
+            "SES",
+            {
+                "throttled": _at(_SES, faults.mail_unavailable, times=3),
+                "answer lost": _at(_SES, lambda world: faults.mail_unavailable(world, after=True)),
+                "slow": _at(_SES, lambda world: faults.slow(world, 9), times=3),
+            },
+        ),
+        Fault("KMS", {"down": _at("kms", lambda world: faults.kms_says("KMSInternalException"), times=6)}),
+        Fault(
+            "DynamoDB",
+            {
+                f"{code}{' after' if after else ''} {nth}": _at(
+                    "dynamodb (Put|Update|Get|Transact)",
+                    lambda world, code=code, after=after: faults.dynamo_says(world, code, after=after),  # type: ignore[misc]
+                    nth=nth,
+                    times=2,
+                )
+                for code, after in (
+                    ("ProvisionedThroughputExceededException", False),
+                    ("TransactionConflictException", False),
+                    ("TransactionCanceledException", False),
+                    ("InternalServerError", True),
+                    ("ConditionalCheckFailedException", True),
+                )
+                for nth in range(1, 14, 2)
+            },
+        ),
+        Fault(
+            "stream: duplicated, split, late, reordered",
+            {
+                "rough": Variant(conditions=Conditions(_ROUGH)),
+                "rough, two schedules": Variant(conditions=Conditions(_ROUGH, schedules=2)),
+            },
+        ),
+        Fault(
+            "stream: dropped",
+            {
+                "all": Variant(conditions=Conditions(Stream(drop=1.0))),
+                "half": Variant(conditions=Conditions(Stream(drop=0.5))),
+            },
+        ),
+        Fault(
+            "two schedules at once",
+            {
+                "no stream": Variant(conditions=Conditions(Stream(drop=1.0), schedules=2)),
+                "three": Variant(conditions=Conditions(schedules=3)),
+                "two streams": Variant(conditions=Conditions(Stream((0.0, 0.15), duplicate=1.0))),
+            },
+        ),
+        Fault(
+            "a process stalls for minutes",
+            {
+                f"call {nth}": Variant(
+                    lambda world, nth=nth: [  # type: ignore[misc]
+                        trouble("dynamodb (Update|Transact)|http|ses", faults.stalls_for(world, 150), nth=nth)
+                    ],
+                    Conditions(lambda_seconds=(300.0, 300.0)),
+                )
+                for nth in range(1, 10)
+            },
+        ),
+        Fault(
+            "Lambda dies at its timeout",
+            {
+                "slow provider": Variant(
+                    lambda world: [trouble(CALLS, faults.slow(world, 14), times=4)],
+                    Conditions(lambda_seconds=(1.0, 40.0)),
+                ),
+                "slow mail": Variant(
+                    lambda world: [trouble(_SES, faults.slow(world, 9), times=4)],
+                    Conditions(lambda_seconds=(1.0, 40.0)),
+                ),
+            },
+        ),
+        Fault(
+            "clocks 30 s apart",
+            {
+                "calm": Variant(conditions=Conditions(skews=(15.0, -15.0, 0.0), schedules=2)),
+                "create lost": Variant(
+                    lambda world: [trouble(CREATE, faults.lost_after(world))],
+                    Conditions(skews=(15.0, -15.0, 0.0), schedules=2, list_lag_seconds=25),
+                ),
+                "rough stream": Variant(conditions=Conditions(_ROUGH, skews=(-15.0, 15.0))),
+            },
+        ),
+        Fault(
+            "provider out for an hour",
+            {
+                "503": _outage(lambda world: faults.answers(503, text="oops")),
+                "500": _outage(lambda world: faults.answers(500, text="oops")),
+                "timeout": _outage(faults.lost_before),
+                "no connection": _outage(faults.no_connection),
+            },
+        ),
+        Fault(
+            "everything at once", {"mixed": Variant(_everything, Conditions(_ROUGH, schedules=2, skews=(10.0, -10.0)))}
+        ),
+    )
+}

@@ -1,0 +1,93 @@
+"""The algorithm with one part missing: each must make the harness fail, or the harness would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.domain.settlement import Settlement
+from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.store.tables import BookingItem, milliseconds
+from chalicelib.wiring import Services
+
+
+def without_intent(services: Services) -> None:
+    """A create that is not idempotent is sent without having been written down."""
+    for provider in services.providers.values():
+        provider.__dict__["idempotent"] = True  # This object only, not its class.
+
+
+def without_settle_window(services: Services) -> None:
+    """A create in doubt is looked for at once: whoever reads a booking finds the intent long past."""
+
+    class Impatient(BookingStore):
+        def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
+            claim = super().lease(workspace_id, booking_id, now)
+            return claim and replace(claim, settlement=_aged(claim.settlement))
+
+        def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
+            hasty = min(until, now + timedelta(seconds=1)) if settlement.meeting.intent_at else until
+            return super().park(claim, settlement, hasty, now)
+
+    services.__dict__["bookings"] = Impatient()
+
+
+def without_lease(services: Services) -> None:
+    """Nobody minds that somebody else is settling the booking."""
+    services.__dict__["bookings"] = _Leaseless()
+
+
+def without_fence(services: Services) -> None:
+    """A settler's writes are taken even after another took over."""
+    services.__dict__["bookings"] = _Fenceless()
+
+
+MUTANTS: dict[str, Callable[[Services], None]] = {
+    "no intent": without_intent,
+    "no settle window": without_settle_window,
+    "no lease": without_lease,
+    "no fence": without_fence,
+}
+
+
+class _Leaseless(BookingStore):
+    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
+        # To a clock that is days ahead every lease has ended; what the mutant writes is its own time again.
+        ended = BookingItem(workspace_id, booking_id)
+        exists = BookingItem.lease_until.exists() & (BookingItem.lease_until > milliseconds(now))
+        _quietly(ended, [BookingItem.lease_until.set(0)], exists)
+        return super().lease(workspace_id, booking_id, now)
+
+
+class _Fenceless(BookingStore):
+    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
+        return super().save(_newest(claim), settlement, now)
+
+    def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Any], now: datetime) -> Claim | None:
+        return super()._let_go(_newest(claim), settlement, actions, now)
+
+
+def _newest(claim: Claim) -> Claim:
+    item = BookingItem.get(claim.booking.workspace_id, claim.booking.booking_id, consistent_read=True)
+    return replace(claim, fence=int(item.fence))
+
+
+def _aged(settlement: Settlement) -> Settlement:
+    meeting = settlement.meeting
+    if meeting.intent_at is None:
+        return settlement
+    long_ago = meeting.intent_at - timedelta(hours=1)
+    return replace(settlement, meeting=replace(meeting, intent_at=long_ago, next_attempt_at=None))
+
+
+def _quietly(item: BookingItem, actions: list[Any], condition: Condition) -> None:
+    from pynamodb.exceptions import UpdateError
+
+    try:
+        item.update(actions, condition=condition)
+    except UpdateError:
+        return

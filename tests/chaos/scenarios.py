@@ -1,0 +1,57 @@
+"""What callers do to one booking while things go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests.chaos.world import World
+from tests.support.clock import START
+
+LATER = START + timedelta(days=36)
+_ACCEPTED = 4
+"""I/O calls of a caller's PUT: from here on the booking exists."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` happens in peace; then `act`; and `meanwhile` at the I/O call that a run chooses."""
+
+    name: str
+    act: Callable[[World], object]
+    prepare: Callable[[World], object] | None = None
+    meanwhile: Callable[[World], object] | None = None
+
+    def begin(self, world: World, meanwhile_at: int) -> None:
+        """Bring the world to where faults begin, and start what callers do."""
+        if self.prepare is not None:
+            self.prepare(world)
+            world.rest()
+            world.network.points.clear()
+        if self.meanwhile is not None:
+            meanwhile = self.meanwhile
+            world.network.at_point[_ACCEPTED + meanwhile_at] = lambda: ignore(meanwhile(world))
+        self.act(world)
+
+
+def ignore(_: object) -> None:
+    """The actor that was started lives on by itself."""
+
+
+def _create(world: World) -> object:
+    return world.put()
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("create", _create),
+        Scenario("reschedule", lambda w: w.put(starts_at=LATER), _create),
+        Scenario("host change", lambda w: w.put(calendar_id="c-2"), _create),
+        Scenario("provider change", lambda w: w.put(calendar_id="c-3"), _create),
+        Scenario("cancel", lambda w: w.cancel(), _create),
+        Scenario("cancel during create", _create, meanwhile=lambda w: w.cancel()),
+        Scenario("reschedule during create", _create, meanwhile=lambda w: w.put(starts_at=LATER)),
+    )
+}

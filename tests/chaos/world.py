@@ -1,0 +1,437 @@
+"""The whole settle path in one process: stores, handlers and providers of the product; around it only stand-ins."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache, partial
+from random import Random
+from typing import Any
+
+import httpx
+
+from chalicelib import handlers
+from chalicelib.domain.booking import Appointment, Guest
+from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
+from chalicelib.domain.connection import Account, Connection, Grant, Tokens
+from chalicelib.domain.invitation import Invite
+from chalicelib.errors import StoreUnavailable
+from chalicelib.observability import log
+from chalicelib.providers.http import Http
+from chalicelib.providers.zoom import Zoom as ZoomProvider
+from chalicelib.settings import from_environment
+from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.vault import Vault
+from chalicelib.usecases.book import Accepted, Booker
+from chalicelib.wiring import Services, build
+from infra.local.standins.kit import InProcessTransport
+from infra.local.standins.zoom import Account as ZoomAccount
+from infra.local.standins.zoom import Zoom, create_app
+from infra.tables import table_definitions
+from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
+from tests.chaos.network import Network
+from tests.chaos.rooms import ORIGIN, Rooms, RoomsServer
+from tests.chaos.services import Kms, Post
+from tests.chaos.simulation import Actor, Crash, Endless, Sandbox, SideBySide, Simulation
+from tests.support.clock import START
+
+WORKSPACE = "ws-1"
+TICK_SECONDS = 60.0
+LAMBDA_SECONDS = 60.0
+_REST_WITHIN_SECONDS = 2 * 86400.0
+_REDIRECT = "https://product.example/oauth/zoom/callback"
+_CALLER_TRIES = 12
+_HOSTS = {"u-1": "zoom", "u-2": "zoom", "u-3": "rooms"}
+_ENVIRONMENT = {
+    "MEETLINK_TABLE_PREFIX": PREFIX,
+    "MEETLINK_TAG_SECRET": "canary-tag-secret",
+    "MEETLINK_MAIL_FROM": "invitations@meet.example.net",
+    "ZOOM_CLIENT_ID": "client-1",
+    "ZOOM_CLIENT_SECRET": "canary-client-secret",
+    "ROOMS_CLIENT_ID": "client-2",
+    "ROOMS_CLIENT_SECRET": "canary-rooms-secret",
+}
+
+
+@dataclass
+class Stream:
+    """How records reach the function. A record waits `delay_seconds`; what is there by then is one batch."""
+
+    delay_seconds: tuple[float, float] = (0.05, 0.3)
+    largest_batch: int = 25
+    drop: float = 0.0
+    duplicate: float = 0.0
+    shuffle: bool = False
+    tries: int = 3
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What kind of world it is. `skews` are the clocks of the processes, in turn."""
+
+    stream: Stream = field(default_factory=Stream)
+    schedules: int = 1
+    skews: tuple[float, ...] = (0.0,)
+    lambda_seconds: tuple[float, float] = (LAMBDA_SECONDS, LAMBDA_SECONDS)
+    list_lag_seconds: float = 0.0
+    daily_limit: int = 10**9
+    compose: Callable[[Invite], bytes] | None = None
+
+
+@dataclass
+class Process:
+    """A warm Lambda: one sandbox, its clock, and what it keeps in memory."""
+
+    services: Services
+    sandbox: Sandbox
+
+
+class _Now:
+    """The stand-ins live longer than one run: their clock and their chance are exchanged."""
+
+    clock: Callable[[], datetime]
+
+    def __call__(self) -> datetime:
+        return self.clock()
+
+
+@dataclass(frozen=True)
+class _StandIns:
+    clock: _Now
+    random: Random
+    zoom: Zoom
+    transport: InProcessTransport
+
+
+class World:
+    """One run's world; `settled_world` makes and furnishes it."""
+
+    def __init__(self, seed: int, conditions: Conditions, alter: Callable[[Services], None] | None = None) -> None:
+        self.simulation = Simulation(seed)
+        self.random = Random(seed)
+        self.conditions = conditions
+        self.network = Network(self.simulation)
+        self.db = MemoryDynamo(_definitions(), self._changed)
+        self.post = Post(self.network, conditions.compose)
+        self.rooms = RoomsServer()
+        self.ticks = 0
+        self.most_twins = 0
+        self.left_behind: set[int] = set()
+        self.settled_at: dict[str, float] = {}
+        self.acknowledged: dict[str, int] = {}
+        self.failures: list[str] = []
+        self._alter = alter
+        self._kms = Kms(self.network)
+        self._pending: list[dict[str, Any]] = []
+        self._warm: dict[str, list[Process]] = {}
+        self._processes = 0
+        self._first_tick = self.random.uniform(1.0, TICK_SECONDS)
+        stand_ins = _stand_ins()
+        stand_ins.clock.clock = self.simulation.clock()
+        stand_ins.random.seed(seed)
+        self.zoom = stand_ins.zoom
+        self.zoom.reset()
+        self.zoom.list_lag_seconds = conditions.list_lag_seconds
+        self.zoom.limits.daily_limit = conditions.daily_limit
+        client = httpx.Client(transport=_Wire(self, stand_ins.transport), trust_env=False)
+        self._http = Http(client)
+
+    def handle_dynamo(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """For `answering`."""
+        table = request.get("TableName", "").removeprefix(PREFIX)
+        return self.network.call(f"dynamodb {operation} {table}".strip(), partial(self.db.handle, operation, request))
+
+    def process(self, kind: str) -> Process:
+        """A warm process of this kind, or a new one."""
+        warm = [p for p in self._warm.get(kind, []) if not p.sandbox.is_dead]
+        if warm:
+            self._warm[kind] = warm[1:]
+            return warm[0]
+        skew = self.conditions.skews[self._processes % len(self.conditions.skews)]
+        self._processes += 1
+        return Process(self._services(self.simulation.clock(skew)), Sandbox())
+
+    def furnish(self) -> None:
+        """Hosts with connected accounts, and a calendar for each: c-1 of u-1 and so on; c-9 is by phone."""
+        services = self.process("setup").services
+        for user_id, provider in _HOSTS.items():
+            self.connect(services, user_id, provider)
+            host = Host(user_id, f"Demo Host {user_id}", f"{user_id}@host.example.com")
+            location = Location(LocationType.VIDEO)
+            calendar = Calendar(WORKSPACE, user_id.replace("u", "c"), "Calls", host, location, START, START)
+            services.calendars.put(calendar)
+            if user_id == "u-1":
+                by_phone = Location(LocationType.PHONE, "+1 555 0100")
+                services.calendars.put(Calendar(WORKSPACE, "c-9", "Phone", host, by_phone, START, START))
+
+    def connect(self, services: Services, user_id: str, provider: str) -> None:
+        """What signing in leaves behind; the same account again keeps the connection's age."""
+        now, before = self.simulation.now, services.connections.get(WORKSPACE, user_id)
+        account = Account(f"{provider}-{user_id}", f"{user_id}@host.example.com")
+        known = services.grants.get(f"{provider}#{account.id}")
+        grant = Grant(provider, account, version=known.version + 1 if known else 1, sealed_tokens=None)
+        tokens = Tokens(f"canary-{provider}-{user_id}", None, now + timedelta(days=365))
+        if provider == "zoom":
+            code = self.zoom.grants.issue_code(account.id, self.zoom.scopes, _REDIRECT)
+            pair = self.zoom.grants.exchange(code, _REDIRECT, "")
+            tokens = Tokens(pair.access_token, pair.refresh_token, now + timedelta(seconds=3599), pair.scopes)
+        flow = f"flow-{user_id}-{self.simulation.seconds}"
+        services.ephemeral.put(flow, {}, now + timedelta(minutes=10))
+        since = before.connected_at if before else now
+        connection = Connection(WORKSPACE, user_id, provider, grant.id, account, since)
+        services.connections.establish(connection, services.tokens.seal(grant, tokens), flow_key=flow, now=now)
+
+    def appointment(self, **changes: Any) -> Appointment:
+        """A booking's content, by default in five weeks."""
+        starts_at = changes.pop("starts_at", START + timedelta(days=35))
+        known: dict[str, Any] = {
+            "calendar_id": "c-1",
+            "starts_at": starts_at,
+            "ends_at": starts_at + timedelta(minutes=30),
+            "time_zone": "Europe/Berlin",
+            "title": "Introductory call",
+            "guests": (Guest("Demo Guest", "guest@example.com"),),
+        }
+        return Appointment(**(known | changes))
+
+    def call(self, act: Callable[[Booker], Accepted], *, delay: float = 0.0) -> Actor:
+        """A caller's request: repeated until it is answered, as idempotent requests are."""
+
+        def insist() -> Accepted:
+            for _ in range(_CALLER_TRIES):
+                process = self.process("api")
+                attempt = self.simulation.spawn(
+                    "request", partial(act, process.services.booker), sandbox=process.sandbox
+                )
+                self.simulation.wait_for([attempt])
+                self._warm.setdefault("api", []).append(process)
+                if attempt.error is None:
+                    accepted: Accepted = attempt.result
+                    booking = accepted.record.booking
+                    newest = max(self.acknowledged.get(booking.booking_id, 0), booking.revision)
+                    self.acknowledged[booking.booking_id] = newest
+                    return accepted
+                if not isinstance(attempt.error, Crash | StoreUnavailable):
+                    raise attempt.error
+                self.simulation.sleep(1.0)
+            raise StoreUnavailable("nobody answers the caller")
+
+        return self.simulation.spawn("caller", insist, delay=delay)
+
+    def put(self, booking_id: str = "b-1", *, delay: float = 0.0, **changes: Any) -> Actor:
+        appointment = self.appointment(**changes)
+        return self.call(lambda booker: booker.put(WORKSPACE, booking_id, appointment), delay=delay)
+
+    def cancel(self, booking_id: str = "b-1", *, delay: float = 0.0) -> Actor:
+        return self.call(lambda booker: booker.cancel(WORKSPACE, booking_id), delay=delay)
+
+    def rest(self, *, quiet_seconds: float = 1800.0) -> float:
+        """Let time pass until nothing is due in the next `quiet_seconds`; when that was, in simulated seconds.
+
+        Raises `Endless` if it never comes to that. Ticks before anything is due are skipped.
+        """
+        begun = self.simulation.seconds
+        while True:
+            self.simulation.run(until=self._next_tick_at())
+            wait = 0.0 if self._pending else self._seconds_until_work()
+            if wait > quiet_seconds and self.simulation.is_idle:
+                return self.simulation.seconds
+            if self.simulation.seconds - begun > _REST_WITHIN_SECONDS:
+                raise Endless("not settled after days")
+            self.ticks += max(0, int((wait - (self._next_tick_at() - self.simulation.seconds)) / TICK_SECONDS))
+            self._tick()
+
+    def run(self, seconds: float) -> None:
+        """Let this much time pass, with its ticks."""
+        ends = self.simulation.seconds + seconds
+        while self._next_tick_at() <= ends:
+            self._tick()
+        self.simulation.run(until=ends)
+
+    def records(self) -> list[Record]:
+        """Every booking as it is now."""
+        store = BookingStore()
+        found = [store.get(item["workspace_id"]["S"], item["booking_id"]["S"]) for item in self.db.items("bookings")]
+        return [record for record in found if record is not None]
+
+    def record(self, booking_id: str = "b-1") -> Record:
+        return next(record for record in self.records() if record.booking.booking_id == booking_id)
+
+    def provider_calls(self) -> int:
+        """Calls of meetings' verbs so far."""
+        return sum(point.startswith("http") and "/oauth/" not in point for point in self.network.points)
+
+    def _next_tick_at(self) -> float:
+        return self._first_tick + self.ticks * TICK_SECONDS
+
+    def _tick(self) -> None:
+        self.simulation.run(until=self._next_tick_at())
+        self.ticks += 1
+        for _ in range(self.conditions.schedules):
+            self._invoke("schedule", handlers.settle_due)
+
+    def _seconds_until_work(self) -> float:
+        due = [int(item["due_at"]["N"]) / 1000 for item in self.db.items("bookings") if "due_at" in item]
+        until_due = min(due) - self.simulation.now.timestamp() if due else float("inf")
+        return min(until_due, self.simulation.next_turn_at - self.simulation.seconds)
+
+    def _invoke(self, kind: str, handler: Callable[..., Any], *event: Any) -> Actor:
+        process = self.process(kind)
+        process.sandbox.ends_at = self.simulation.seconds + self.random.uniform(*self.conditions.lambda_seconds)
+        context = _Context(self.simulation, process.sandbox)
+
+        def work() -> Any:
+            try:
+                return handler(*event, context, process.services)
+            finally:
+                if not process.sandbox.is_dead:
+                    process.sandbox.ends_at = float("inf")
+                    self._warm.setdefault(kind, []).append(process)
+
+        return self.simulation.spawn(kind, work, sandbox=process.sandbox)
+
+    def _changed(self, change: Change) -> None:
+        if change.new is not None and not _is_settled(change.old) and _is_settled(change.new):
+            self.settled_at[change.new["booking_id"]["S"]] = self.simulation.seconds
+        stream = self.conditions.stream
+        if self.random.random() < stream.drop or change.new is None:
+            return
+        record = {"dynamodb": {"NewImage": change.new, "SequenceNumber": str(len(self.network.points))}}
+        if change.old is not None:
+            record["dynamodb"]["OldImage"] = change.old
+        copies = 2 if self.random.random() < stream.duplicate else 1
+        for _ in range(copies):
+            self._pending.append(record)
+            self.simulation.spawn("stream", self._deliver, delay=self.random.uniform(*stream.delay_seconds))
+
+    def _deliver(self) -> None:
+        stream = self.conditions.stream
+        if stream.shuffle:
+            self.random.shuffle(self._pending)
+        batch, self._pending[:] = self._pending[: stream.largest_batch], self._pending[stream.largest_batch :]
+        for _ in range(stream.tries):
+            if not batch:
+                return
+            invocation = self._invoke("settle", handlers.settle_records, {"Records": batch})
+            self.simulation.wait_for([invocation])
+            if invocation.error is None:
+                bad = {failure["itemIdentifier"] for failure in invocation.result["batchItemFailures"]}
+                batch = [record for record in batch if record["dynamodb"]["SequenceNumber"] in bad]
+            elif not isinstance(invocation.error, Crash):
+                self.failures.append(repr(invocation.error))
+            self.simulation.sleep(1.0)
+
+    def _services(self, clock: Callable[[], datetime]) -> Services:
+        services = build(
+            from_environment(_ENVIRONMENT),
+            clock=clock,
+            random=self.random,
+            given_mailer=self.post,
+            sleep=self.simulation.sleep,
+            workers=partial(SideBySide, self.simulation),
+        )
+        parts = services.__dict__
+        parts["connections"] = _connection_store()
+        parts["vault"] = Vault(self._kms, "key-1", clock)
+        parts["providers"] = {
+            kind.name: kind(self._http, clock, oauth_url=kind.oauth_url, api_url=kind.api_url)
+            for kind in (ZoomProvider, Rooms)
+        }
+        if self._alter:
+            self._alter(services)
+        return services
+
+
+class _Context:
+    """What Lambda tells a handler of its time."""
+
+    def __init__(self, simulation: Simulation, sandbox: Sandbox) -> None:
+        self._simulation = simulation
+        self._sandbox = sandbox
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._sandbox.ends_at - self._simulation.seconds) * 1000)
+
+
+class _Wire(httpx.BaseTransport):
+    """Carries provider calls through the network; notices when one booking has two meetings."""
+
+    def __init__(self, world: World, stand_ins: httpx.BaseTransport) -> None:
+        self._world = world
+        self._stand_ins = stand_ins
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = re.sub(r"/(rooms|meetings)/[^/]+", r"/\1/{id}", request.url.path)
+        point = f"http {request.method} {request.url.host}{path}"
+        return self._world.network.call(point, partial(self._perform, request))
+
+    def _perform(self, request: httpx.Request) -> httpx.Response:
+        to = self._world.rooms if str(request.url).startswith(ORIGIN) else self._stand_ins
+        response = to.handle_request(request)
+        response.read()
+        if request.method == "POST":
+            tags = [meeting.agenda[:32] for meeting in self._world.zoom.held.by_id.values()]
+            self._world.most_twins = max(self._world.most_twins, len(tags) - len(set(tags)))
+        return response
+
+
+@contextmanager
+def new_world(
+    seed: int = 0, conditions: Conditions | None = None, alter: Callable[[Services], None] | None = None
+) -> Iterator[World]:
+    """A furnished world in which nothing has happened yet. `alter` may exchange parts of each process."""
+    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
+    world = World(seed, conditions or Conditions(), alter)
+    with answering(world.handle_dynamo):
+        world.furnish()
+        yield world
+
+
+def log_lines() -> io.StringIO:
+    """Where the product's log goes from now on: to memory, to be searched for secrets."""
+    log.info("begun")
+    lines = io.StringIO()
+    for handler in logging.getLogger("meetlink").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(lines)
+    return lines
+
+
+def _is_settled(item: dict[str, Any] | None) -> bool:
+    return item is not None and int(item["settled_revision"]["N"]) >= int(item["revision"]["N"])
+
+
+@cache
+def _stand_ins() -> _StandIns:
+    clock, random = _Now(), Random()
+    zoom = Zoom(
+        client_id="client-1",
+        client_secret="canary-client-secret",
+        webhook_secret="canary-webhook-secret",
+        redirect_uris=[_REDIRECT],
+        accounts=[
+            ZoomAccount(f"zoom-{u}", f"org-{u}", f"{u}@host.example.com", "canary-password", f"Demo Host {u}")
+            for u in _HOSTS
+        ],
+        clock=clock,
+        random=random,
+    )
+    app = create_app(zoom)
+    return _StandIns(clock, random, zoom, InProcessTransport({"https://zoom.us": app, "https://api.zoom.us": app}))
+
+
+@cache
+def _connection_store() -> ConnectionStore:
+    return ConnectionStore()
+
+
+@cache
+def _definitions() -> list[dict[str, Any]]:
+    return table_definitions(PREFIX)

@@ -1,0 +1,152 @@
+"""Routes and the API's description say the same, and what it says is valid OpenAPI."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from markupsafe import escape
+
+from chalicelib.api import answers, problems, schema
+from chalicelib.api.describe import description_of
+from chalicelib.api.openapi import document, operations
+from chalicelib.domain.connection import Reason
+from chalicelib.domain.meeting import MeetingReason
+from tests.support.product import Product, booking, calendar
+
+BROWSER_PAGES = ("/assets/", "/connect/", "/oauth/", "/settings")
+
+
+@pytest.fixture
+def described(product: Product) -> dict[str, Any]:
+    """The document as callers get it."""
+    answer = product.stranger().get("/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    known: dict[str, Any] = answer.json()
+    return known
+
+
+def test_every_route_is_described_but_the_browsers_pages(product: Product) -> None:
+    missing = [
+        (method, path)
+        for path, methods in product.app.routes.items()
+        for method, entry in methods.items()
+        if method != "OPTIONS" and not path.startswith(BROWSER_PAGES) and description_of(entry.view_function) is None
+    ]
+    assert missing == []
+
+
+def test_everything_described_is_routed(product: Product, described: dict[str, Any]) -> None:
+    told = {(path, method.upper()) for path, methods in described["paths"].items() for method in methods}
+    assert told == {(path, method) for path, method, _, _ in operations(product.app)}
+    assert all(method in product.app.routes[path] for path, method in told)
+
+
+def test_the_server_is_the_one_that_was_asked(product: Product, described: dict[str, Any]) -> None:
+    assert described["servers"] == [{"url": product.base_url}]
+
+
+def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+    for reference in references(described):
+        place: Any = described
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_every_example_is_valid(described: dict[str, Any]) -> None:
+    checked = 0
+    for content in contents(described):
+        shown = [content["example"]] if "example" in content else []
+        shown += [one["value"] for one in content.get("examples", {}).values()]
+        for value in shown:
+            form = content["schema"] | {"components": described["components"]}
+            jsonschema.Draft202012Validator(form).validate(value)
+            checked += 1
+    assert checked > 100
+
+
+def test_the_examples_of_requests_are_accepted(connected: Product, described: dict[str, Any]) -> None:
+    paths = described["paths"]
+    made = paths["/v1/calendars/{calendar_id}"]["put"]["requestBody"]["content"]["application/json"]["example"]
+    assert connected.caller().put("/v1/calendars/c-9", json=made).status_code == 201
+    booked = paths["/v1/bookings/{booking_id}"]["put"]["requestBody"]["content"]["application/json"]["example"]
+    assert connected.caller().put("/v1/bookings/b-9", json=booked).status_code == 201
+
+
+def test_every_reason_that_the_code_gives_is_on_the_list() -> None:
+    pages_only = {"consent_denied", "cross_site", "csrf", "flow_refused", "forbidden", "missing_scopes", "no_session"}
+    known = {*problems.REASONS, *MeetingReason, *Reason, *pages_only, "refused_by_provider"}
+    unlisted = set()
+    for file in [*Path("chalicelib/api").rglob("*.py"), *Path("chalicelib/domain").glob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Constant):
+                unlisted |= {node.value.value} - known - {None}
+    assert unlisted == set()
+
+
+def test_the_meetings_reasons_are_the_closed_list(described: dict[str, Any]) -> None:
+    form = described["components"]["schemas"]["Meeting"]["properties"]["reason"]
+    told = next(kind["enum"] for kind in form["anyOf"] if "enum" in kind)
+    assert sorted(told) == sorted(MeetingReason)
+
+
+def test_the_requests_that_validate_are_the_ones_described(described: dict[str, Any]) -> None:
+    form = msgspec.json.schema_components([schema.BookingBody], ref_template="#/components/schemas/{name}")[1]
+    assert described["components"]["schemas"]["BookingBody"] == form["BookingBody"]
+    assert set(answers.Booking.__struct_fields__) == set(described["components"]["schemas"]["Booking"]["properties"])
+
+
+def test_starting_the_api_does_not_build_it(product: Product) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from chalice.app import Chalice; from chalicelib import api; "
+        "api.register(Chalice('x'), lambda: None); "
+        "print([m for m in ('chalicelib.api.openapi', 'chalicelib.api.reference', 'jinja2') if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_the_page_shows_every_operation_and_loads_nothing_from_elsewhere(product: Product) -> None:
+    answer = product.stranger().get("/docs")
+    assert answer.status_code == 200
+    assert "script" not in answer.headers["Content-Security-Policy"]
+    assert "<script" not in answer.text
+    for path, method, _, description in operations(product.app):
+        assert path in answer.text
+        assert escape(description.summary) in answer.text, (method, path)
+
+
+def test_a_real_answer_has_every_field_that_is_described(connected: Product) -> None:
+    connected.caller().put("/v1/bookings/b-1", json=booking())
+    connected.settle()
+    known = document(connected.app)
+    for path, name in (("/v1/bookings/b-1", "Booking"), ("/v1/calendars/c-1", "Calendar")):
+        form = {"$ref": f"#/components/schemas/{name}", "components": known["components"]}
+        jsonschema.Draft202012Validator(form).validate(connected.caller().get(path).json())
+    phone = connected.caller().put("/v1/calendars/c-2", json=calendar({"type": "phone", "phone": "1"})).json()
+    assert phone["location"] == {"type": "phone", "phone": "1"}
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [found for one in value for found in references(one)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+    return own + [found for one in value.values() for found in references(one)]
+
+
+def contents(described: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            for answer in [operation.get("requestBody", {}), *operation["responses"].values()]:
+                found += answer.get("content", {}).values()
+    return found

@@ -1,0 +1,97 @@
+"""The programs in docs/webhooks.md, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.events import EventType
+from chalicelib.domain.signing import key_of, signed_headers
+from chalicelib.outbound.sender import Outcome, Sender
+from infra.local.gateway import wsgi
+from infra.local.standins.kit import serve
+from tests.support.aws import Aws
+from tests.support.product import WORKSPACE, Product, calendar
+from tests.support.webhooks import SECRET
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+PROGRAMS = dict(re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", GUIDE, re.DOTALL))
+python = pytest.param("py", id="python")
+node = pytest.param("mjs", id="node", marks=pytest.mark.node)
+
+
+def command(tmp_path: Path, name: str) -> list[str]:
+    program = tmp_path / name
+    program.write_text(PROGRAMS[name], encoding="utf-8")
+    return [sys.executable if name.endswith(".py") else "node", str(program)]
+
+
+@contextmanager
+def running(arguments: list[str], port: int) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {"WEBHOOK_SECRET": SECRET, "PORT": str(port)}
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(200):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("language", [python, node])
+def test_the_receivers_take_what_is_genuine_once_and_refuse_the_rest(tmp_path: Path, language: str) -> None:
+    port, now, body = free_port(), datetime.now(UTC), b'{"type":"meeting.ready","data":{"booking_id":"b-42"}}'
+    url, send = f"http://127.0.0.1:{port}/", Sender(to_loopback=True)
+    keys = [key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), key_of(SECRET)]
+    genuine = signed_headers(keys, "evt_1", now, body)
+    late = signed_headers(keys, "evt_1", datetime.fromtimestamp(now.timestamp() - 400, UTC), body)
+    with running(command(tmp_path, f"receiver.{language}"), port) as receiver:
+        assert [send(url, genuine, body) for _ in range(2)] == [Outcome(204)] * 2
+        for headers in (late, genuine | {"webhook-id": "evt_2"}, genuine | {"webhook-signature": "v1,"}, {}):
+            assert send(url, headers, body) == Outcome(401, "bad_status")
+        assert send(url, genuine, body + b" ") == Outcome(401, "bad_status")
+        receiver.terminate()
+        said = receiver.communicate(timeout=10)[0]
+    assert said.count("meeting.ready") == 1
+    assert "b-42" in said
+
+
+@pytest.mark.parametrize("language", [python, node])
+def test_the_senders_make_a_booking(tmp_path: Path, moto_aws: Aws, language: str) -> None:
+    product = Product(moto_aws, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    assert product.caller().put("/v1/calendars/c-1", json=calendar("phone")).status_code == 201
+    assert product.caller().post("/v1/webhook-secrets", json={"secret": SECRET}).status_code == 201
+    server = serve(wsgi(product.app), "127.0.0.1", 0)
+    own = {"WEBHOOK_SECRET": SECRET, "MEETLINK_URL": server.url, "MEETLINK_WORKSPACE": WORKSPACE}
+    try:
+        sent = subprocess.run(
+            command(tmp_path, f"sender.{language}"), env=os.environ | own, capture_output=True, text=True, timeout=30
+        )
+    finally:
+        server.close()
+    assert (sent.stdout.strip(), sent.stderr) == ("204", "")
+    name = {"py": "b-python", "mjs": "b-node"}[language]
+    assert product.caller().get(f"/v1/bookings/{name}").json()["title"] == "Introduction"
+
+
+def test_the_guide_names_every_event() -> None:
+    assert set(re.findall(r"^\| `((?:meeting|connection|invitation)\.\w+)`", GUIDE, re.MULTILINE)) == set(EventType)

@@ -1,0 +1,279 @@
+"""Every state of the browser's pages, in Chromium: what it says, what it weighs, and whether everybody can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.local.standins.kit import Action, Fault, serve
+from tests.e2e.accessibility import check
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
+from tests.support.product import ACCOUNT, Product, booking, calendar
+from tests.support.site import open_settings, served, sign_in, window
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FrameLocator, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.node]
+LIMIT_BYTES = 50_000
+
+
+@pytest.fixture
+def product(moto_aws: Aws, clock: FakeClock) -> Iterator[Product]:
+    with served(moto_aws, clock) as running:
+        running.caller(name="Demo Workspace")
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, product: Product) -> Iterator[Page]:
+    with window(browser, product) as opened:
+        yield opened
+
+
+def test_empty(product: Product, page: Page) -> None:
+    product.caller().put("/v1/calendars/c-1", json=calendar("phone"))
+    open_settings(page, product)
+
+    assert page.get_by_role("button", name="Connect Zoom").is_visible()
+    assert page.get_by_text("Connect an account to offer video.").is_visible()
+    check(page, "empty")
+
+
+def test_a_link_that_was_just_opened(product: Product, page: Page) -> None:
+    page.goto(product.connect_link(name="Demo Host", email="host@example.com"))
+    check(page, "link")
+
+
+def test_connected_with_calendars_and_bookings(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+
+    assert page.get_by_text("Connected", exact=True).is_visible()
+    bookings = page.get_by_role("region", name="Bookings")
+    assert bookings.get_by_text("Link ready").count() == 1
+    assert bookings.get_by_role("button", name="Try again").count() == 1
+    check(page, "connected")
+
+
+def test_the_retry_button_settles_the_booking_again(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+    page.get_by_role("button", name="Try again").click()
+    product.settle()
+    page.get_by_role("link", name="Look again").click()
+
+    assert page.get_by_role("region", name="Bookings").get_by_text("Link ready").count() == 2
+    assert page.get_by_role("button", name="Try again").count() == 0
+
+
+def test_a_calendar_moves_to_video_by_clicking(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+    page.get_by_role("button", name="Use video for Telephone consultation").click()
+
+    assert page.get_by_role("status").inner_text().startswith("Video chosen.")
+    assert product.caller().get("/v1/calendars/c-2").json()["location"] == {"type": "video"}
+
+
+def test_the_check_shows_its_steps(product: Product, page: Page) -> None:
+    product.connect()
+    open_settings(page, product)
+    page.get_by_role("button", name="Check the connection").click()
+
+    assert page.get_by_text("Everything works").is_visible()
+    assert page.get_by_role("listitem").filter(has_text="A meeting can be made: yes").count() == 1
+    assert product.zoom.meetings == {}
+    check(page, "checked")
+
+
+def test_a_check_that_fails_says_where_and_what_to_do(product: Product, page: Page) -> None:
+    product.connect()
+    open_settings(page, product)
+    product.zoom.faults.add(Fault("/meetings", Action.BEFORE, status=503, times=None, method="POST"))
+    page.get_by_role("button", name="Check the connection").click()
+
+    assert page.get_by_text("Something is wrong").is_visible()
+    assert "A meeting can be made: no" in page.get_by_role("status").inner_text()
+    check(page, "check-failed")
+
+
+def test_disconnecting_with_coming_meetings_deleted_first(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+    page.get_by_text("Disconnect", exact=True).click()
+    page.get_by_label("Delete first").check()
+    check(page, "disconnecting")
+    page.get_by_role("button", name=f"Disconnect {ACCOUNT.email}").click()
+    assert page.get_by_role("status").inner_text().startswith("Disconnected. Coming meetings are being deleted")
+    product.settle()
+
+    assert product.zoom.meetings == {}
+    assert product.caller().get("/v1/users/u-1/connection").json()["state"] == "none"
+    check(page, "disconnected")
+
+
+def test_disconnecting_keeps_coming_meetings_unless_told_otherwise(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+    page.get_by_text("Disconnect", exact=True).click()
+    page.get_by_role("button", name=f"Disconnect {ACCOUNT.email}").click()
+    product.settle()
+
+    assert len(product.zoom.meetings) == 1
+
+
+def test_broken_and_reconnected(product: Product, page: Page) -> None:
+    furnish(product)
+    with product.zoom.lock:
+        product.zoom.grants.end(ACCOUNT.user_id)
+    product.caller().put("/v1/bookings/b-4", json=booking(days=9, title="Booked while broken"))
+    product.settle()
+    open_settings(page, product)
+
+    assert page.get_by_text("Needs attention").is_visible()
+    assert page.get_by_text("Reconnect the account: the link follows by itself.").is_visible()
+    check(page, "broken")
+    page.get_by_role("button", name="Reconnect").click()
+    sign_in(page)
+    assert page.get_by_text("Connected", exact=True).is_visible()
+
+
+def test_an_expired_link(product: Product, page: Page) -> None:
+    link = product.connect_link()
+    product.clock.advance(601)
+    answer = page.goto(link)
+
+    assert answer is not None
+    assert answer.status == 404
+    assert "Ask for a new one" in page.get_by_role("alert").inner_text()
+    check(page, "expired-link")
+
+
+def test_denied_consent(product: Product, page: Page) -> None:
+    open_settings(page, product)
+    page.get_by_role("button", name="Connect Zoom").click()
+    sign_in(page, allow=False)
+
+    assert page.get_by_role("alert").inner_text() == "The sign-in was cancelled. Nothing was connected."
+    check(page, "denied")
+
+
+def test_the_provider_is_down(product: Product, page: Page) -> None:
+    open_settings(page, product)
+    product.zoom.faults.add(Fault("/oauth/token", Action.BEFORE, status=503, times=None))
+    page.get_by_role("button", name="Connect Zoom").click()
+    sign_in(page)
+
+    assert "Please try again in a moment." in page.get_by_role("alert").inner_text()
+    assert page.get_by_role("button", name="Connect Zoom").is_visible()
+    check(page, "provider-down")
+
+
+def test_a_connection_that_waits_for_confirmation(product: Product, page: Page) -> None:
+    workspaces = product.services.workspaces
+    known = workspaces.get("ws-1")
+    assert known is not None
+    workspaces.put(replace(known, confirms_connections=True))
+    product.connect()
+    open_settings(page, product)
+
+    assert page.get_by_text("Waits for confirmation").is_visible()
+    check(page, "pending")
+
+
+def test_no_providers_configured(moto_aws: Aws, clock: FakeClock, browser: Browser) -> None:
+    with served(moto_aws, clock, ZOOM_CLIENT_ID="") as bare, window(browser, bare) as page:
+        open_settings(page, bare)
+        assert page.get_by_text("No video provider is set up here yet.").is_visible()
+        check(page, "no-providers")
+
+
+def test_everything_can_be_done_with_the_keyboard(product: Product, page: Page) -> None:
+    furnish(product)
+    open_settings(page, product)
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid" or reached[-1] == page.inner_text("body")
+    wanted = ("Check the connection", "Disconnect", "Connect Zoom", "Use video", "Open the meeting", "Try again")
+    assert [word for word in wanted if not any(text.startswith(word) for text in reached)] == []
+
+
+def test_in_a_frame_of_a_listed_site_sign_in_opens_a_window(product: Product, page: Page) -> None:
+    with embedding(product, page, listed=True) as frame:
+        frame.get_by_role("button", name="Continue").click()
+        frame.get_by_role("heading", name="Video meetings").wait_for()
+        with page.context.expect_page() as opened:
+            frame.get_by_role("link", name="Connect Zoom").click()
+        window = opened.value
+        window.get_by_role("button", name="Continue").click()
+        window.get_by_role("button", name="Connect Zoom").click()
+        sign_in(window)
+        assert window.get_by_text("Connected", exact=True).is_visible()
+        frame.get_by_role("link", name="look again").click()
+        frame.get_by_text("Connected", exact=True).wait_for()
+
+
+def test_a_site_that_is_not_listed_cannot_frame_it(product: Product, page: Page) -> None:
+    with embedding(product, page, listed=False) as frame:
+        assert frame.get_by_role("button", name="Continue").count() == 0
+
+
+def test_the_reference(product: Product, page: Page) -> None:
+    page.goto(f"{product.base_url}/docs")
+    assert page.get_by_role("heading", name="Create or change a booking").is_visible()
+    check(page, "docs")
+
+
+def test_no_page_is_heavy(product: Product, page: Page) -> None:
+    furnish(product, bookings=30)
+    weights: list[int] = []
+    page.on("response", lambda answer: weights.append(len(answer.body())) if answer.status == 200 else None)
+    open_settings(page, product)
+    weights.clear()
+    page.reload(wait_until="networkidle")
+    print(f"settings page with 30 bookings: {sum(weights)} bytes in {len(weights)} answers")
+    assert sum(weights) < LIMIT_BYTES
+
+
+def furnish(product: Product, bookings: int = 1) -> None:
+    """Connected, with two calendars, bookings with links and one that failed."""
+    product.connect()
+    product.caller().put("/v1/calendars/c-1", json=calendar())
+    product.caller().put("/v1/calendars/c-2", json=calendar("phone", name="Telephone consultation"))
+    for number in range(bookings):
+        product.caller().put(f"/v1/bookings/b-{number + 10}", json=booking(days=7 + number))
+    product.settle()
+    refused = {"code": 3161, "message": "This user is not able to host meetings."}
+    product.zoom.faults.add(Fault("/meetings", Action.BEFORE, status=400, body=refused, method="POST"))
+    product.caller().put("/v1/bookings/b-2", json=booking(days=5, title="First consultation"))
+    product.caller().put("/v1/bookings/b-3", json=booking("c-2", days=6, title="Call about the offer"))
+    product.settle()
+
+
+@contextmanager
+def embedding(product: Product, page: Page, *, listed: bool) -> Iterator[FrameLocator]:
+    """The settings page in a frame of a page of another site."""
+    link: list[str] = []
+
+    def site(environ: object, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [f'<iframe title="settings" width="800" height="900" src="{link[0]}"></iframe>'.encode()]
+
+    server = serve(site)
+    origin = server.url.replace("127.0.0.1", "localhost")  # Another site than the product's.
+    try:
+        product.caller("ws-framed", frame_ancestors=[origin] if listed else [])
+        link.append(product.connect_link(workspace_id="ws-framed"))
+        page.goto(origin, wait_until="networkidle")
+        yield page.frame_locator("iframe")
+    finally:
+        server.close()

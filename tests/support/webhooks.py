@@ -1,0 +1,113 @@
+"""Receivers of webhooks, and the streams that tell of events, for tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from chalicelib import announcing
+from chalicelib.domain.signing import key_of, signed_headers
+from chalicelib.outbound.sender import Outcome
+from infra.tables import connections_stream
+from tests.support.product import WORKSPACE, LambdaContext, Product
+
+VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRET = "whsec_" + base64.b64encode(b"a booking system's own secret").decode()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A webhook as its receiver got it."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self.body)
+        return event
+
+
+class Receivers:
+    """Stands for every endpoint on earth: keeps what arrives and answers as told, 204 by default."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answers: dict[str, Outcome] = {}
+
+    def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        self.received.append(Received(url, headers, body))
+        return self.answers.get(url, Outcome(204))
+
+    @classmethod
+    def of(cls, product: Product) -> Receivers:
+        """The receivers that the product's webhooks go to from now on."""
+        receivers = cls()
+        product.services = replace(product.services, given_post=receivers)
+        return receivers
+
+    def types(self) -> list[str]:
+        return [one.event["type"] for one in self.received]
+
+
+class Streams:
+    """The two streams that events are read off, for one product."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        dynamodb = product.aws.client("dynamodb")
+        self._connections_arn = connections_stream(dynamodb, product.aws.table_prefix)
+        self._iterators: dict[str, str] = {}
+
+    def announce(self) -> None:
+        """Deliver both streams' records to the functions that announce."""
+        services = self._product.services
+        connections = {"Records": self.records(self._connections_arn)}
+        announcing.announce_connections(connections, LambdaContext(), services)
+        announcing.announce_bookings({"Records": self.records(self._product.aws.stream_arn)}, LambdaContext(), services)
+
+    def records(self, arn: str) -> list[dict[str, Any]]:
+        """What a stream holds since the last look."""
+        client = self._product.aws.client("dynamodbstreams")
+        found: list[dict[str, Any]] = []
+        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            key = f"{arn}/{shard['ShardId']}"
+            if key not in self._iterators:
+                first = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+                self._iterators[key] = client.get_shard_iterator(**first)["ShardIterator"]
+            answer = client.get_records(ShardIterator=self._iterators[key])
+            self._iterators[key] = answer["NextShardIterator"]
+            found += [_as_lambda_gets_it(record) for record in answer["Records"]]
+        return found
+
+
+def send_event(
+    product: Product,
+    event: Any,
+    *,
+    secret: str = SECRET,
+    workspace_id: str = WORKSPACE,
+    message_id: str = "msg_1",
+    **headers: str,
+) -> httpx.Response:
+    """POST a signed event, as a booking system does; `headers` replace its own."""
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    signed = signed_headers([key_of(secret)], message_id, product.clock(), body)
+    signed |= {name.replace("_", "-"): value for name, value in headers.items()}
+    address = f"/v1/webhooks/bookings/{workspace_id}"
+    return product.stranger().post(address, content=body, headers={"Content-Type": "application/json"} | signed)
+
+
+def _as_lambda_gets_it(record: dict[str, Any]) -> dict[str, Any]:
+    change = dict(record["dynamodb"])
+    created = change.get("ApproximateCreationDateTime")
+    if isinstance(created, datetime):
+        change["ApproximateCreationDateTime"] = created.timestamp()
+    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb"}

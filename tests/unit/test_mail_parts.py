@@ -1,0 +1,193 @@
+"""The parts of a mail: words in every language, colours that can be read, links into calendars, the sending rate."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.invitation import Trouble
+from chalicelib.domain.workspace import Brand
+from chalicelib.errors import MailUnavailable
+from chalicelib.mail.colors import _contrast, ink_on, readable
+from chalicelib.mail.entries import google, outlook
+from chalicelib.mail.pace import Pace, account_limit
+from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
+from infra.local.console.mail_cases import NOTICES, mails
+from tests.support.invites import LINK, guest_invite, without_link
+from tests.support.mailcheck import texts_of
+
+COLORS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+# Words
+
+
+def placeholders(words: Any, path: str = "") -> dict[str, set[str]]:
+    """The names in braces of every text of a catalogue."""
+    if isinstance(words, str):
+        return {path: set(re.findall(r"\{(\w+)\}", words))}
+    if is_dataclass(words):
+        parts = {field.name: getattr(words, field.name) for field in fields(words)}
+    elif isinstance(words, dict):
+        parts = {str(key): value for key, value in words.items()}
+    else:
+        parts = {str(number): value for number, value in enumerate(words)}
+    found: dict[str, set[str]] = {}
+    for name, part in parts.items():
+        found |= placeholders(part, f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("words", CATALOGUES, ids=lambda words: words.language)
+def test_every_catalogue_says_everything(words: Wording):
+    assert placeholders(words) == placeholders(ENGLISH)
+    assert all(text for text in (words.untitled, *words.weekdays, *words.months, *words.why.values()))
+    assert set(words.why) == set(Trouble) - {Trouble.DELAYED}
+
+
+def test_a_language_is_found_by_its_tag():
+    assert [in_language(tag).language for tag in ("de", "de-AT", "DE", "en-GB", "fr", "", "x-klingon")] == [
+        "de", "de", "de", "en", "en", "en", "en",
+    ]  # fmt: skip
+
+
+def test_a_german_mail_holds_no_english_word():
+    german, english = (texts_of(mails()[name].raw)[0] for name in ("German guest", "guest"))
+    assert "Dienstag, 5. Januar 2027, 16:00 – 16:30 Uhr (Europe/Vienna, CET)" in german
+    same = {line for line in german.splitlines() if line} & set(english.splitlines())
+    assert not [line for line in same if re.search(r"\b(the|Join|With|When|Where|by)\b", line) and "://" not in line
+                and line not in guest_invite().description]  # fmt: skip
+
+
+# Colours
+
+
+@given(COLORS)
+def test_the_button_can_be_read(color: str):
+    assert _contrast(ink_on(color), color) >= 4.5
+
+
+@given(COLORS)
+def test_a_coloured_link_can_be_read_on_white(color: str):
+    assert _contrast(readable(color), "#ffffff") >= 4.5
+
+
+@pytest.mark.parametrize("color", ["red", "#fff", "#12345g", "#000000;background:url(x)", '"', None])
+def test_what_is_no_colour_is_not_used(color: str | None):
+    from chalicelib.mail.compose import compose
+    from tests.support.invites import SENDER
+
+    html = texts_of(compose(guest_invite(brand=Brand(color=color)), SENDER).raw)[1]
+    assert "background:#1f5fd6" in html and "url(" not in html
+
+
+# Links into calendars
+
+
+def query(link: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+
+def test_google_gets_the_booking():
+    assert query(google(guest_invite(), "A & B", "x\ny")) == {
+        "action": "TEMPLATE", "text": "A & B", "dates": "20270105T150000Z/20270105T153000Z", "details": "x\ny",
+        "location": LINK,
+    }  # fmt: skip
+
+
+def test_outlook_gets_the_booking():
+    assert query(outlook(without_link(), "A", "")) == {
+        "path": "/calendar/action/compose", "rru": "addevent", "subject": "A", "startdt": "2027-01-05T15:00:00Z",
+        "enddt": "2027-01-05T15:30:00Z",
+    }  # fmt: skip
+
+
+@given(st.text(max_size=300))
+def test_no_title_makes_an_address_longer_than_calendars_take(title: str):
+    assert max(len(make(guest_invite(), title, "")) for make in (google, outlook)) < 2000
+
+
+# Every kind
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_says_the_same_in_text_and_html(name: str):
+    message = message_from_bytes(mails()[name].raw, policy=policy.default)
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr]
+    shown = " ".join(re.sub(r"<[^>]+>", " ", html.split("<body", 1)[1].partition(">")[2]).split())
+    lines = [line.rstrip(":") for line in text.splitlines() if line and "://" not in line]
+    assert [line for line in lines if line not in shown] == []
+    assert "{" not in text
+
+
+# Pace
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self.now, self.slept = 100.0, [0.0]
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def test_mails_are_spread_evenly_at_the_accounts_rate():
+    watch, asked = Stopwatch(), []
+    pace = Pace(lambda: asked.append(1) or 10.0, lambda: watch.now, watch.sleep)
+    for _ in range(5):
+        pace.wait()
+    assert watch.slept[1:] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert len(asked) == 1
+
+
+def test_whoever_would_wait_too_long_gives_way():
+    watch = Stopwatch()
+    pace = Pace(lambda: 1.0, lambda: watch.now, watch.sleep)
+    for _ in range(6):
+        pace.wait()
+    with pytest.raises(MailUnavailable):
+        pace.wait()
+    watch.now += 1
+    pace.wait()
+
+
+def test_an_unknown_rate_holds_nobody_up():
+    from botocore.exceptions import ClientError
+
+    class Forbidden:
+        def get_account(self) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccount")
+
+    watch = Stopwatch()
+    pace = Pace(lambda: account_limit(Forbidden()), lambda: watch.now, watch.sleep)
+    for _ in range(100):
+        pace.wait()
+    assert sum(watch.slept) == 0
+
+
+def test_the_accounts_rate_is_what_ses_says():
+    class Account:
+        def get_account(self) -> dict[str, Any]:
+            return {"SendQuota": {"MaxSendRate": 14.0}}
+
+    assert account_limit(Account()) == 14.0
+
+
+def test_a_fingerprint_tells_what_is_seen_from_what_is_not():
+    invite = guest_invite()
+    seen = [replace(invite, recipient=replace(invite.recipient, language="de")), replace(invite, title="x")]
+    unseen = [
+        replace(invite, brand=Brand(name="x"), reminder_minutes=5, sender="x@example.com"),
+        replace(invite, attendees=(replace(invite.host, time_zone="Asia/Tokyo"), invite.recipient)),
+        replace(invite, stamped_at=datetime.now(UTC) + timedelta(days=1), sequence=9),
+    ]
+    assert all(other.content != invite.content for other in seen)
+    assert all(other.content == invite.content for other in unseen)

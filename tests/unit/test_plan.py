@@ -1,0 +1,171 @@
+"""What settling does next: the whole table of decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.calendar import Location, LocationType
+from chalicelib.domain.connection import Account, Grant
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
+from chalicelib.domain.plan import (
+    LONGEST_BACKOFF,
+    SETTLE_WINDOW,
+    Access,
+    Action,
+    Reach,
+    in_doubt,
+    postponed,
+    reach,
+    reconnect_awaited,
+    rests,
+    unwanted,
+    wanted,
+)
+from tests.support.clock import START
+from tests.unit.test_booking import APPOINTMENT, booked, connection
+
+GRANT = Grant("zoom", Account("a-1", "host@example.com"), 1, b"sealed")
+BOOKING = booked(connection())
+REQUEST = MeetingRequest("tag", "Title", "", APPOINTMENT.starts_at, APPOINTMENT.ends_at, "Europe/Berlin")
+MADE = Meeting(
+    state=MeetingState.READY,
+    provider="zoom",
+    user_id="u-1",
+    grant_id="zoom#a-1",
+    id="1",
+    join_url="https://zoom.us/j/1",
+    fingerprint=REQUEST.fingerprint,
+)
+OUTDATED = replace(MADE, fingerprint="old")
+NONE_YET = Meeting()
+DOUBTFUL = Meeting(intent_at=START)
+OPEN, BROKEN, ENDED = (Reach(access, GRANT) for access in (Access.OPEN, Access.BROKEN, Access.ENDED))
+STARTED = APPOINTMENT.starts_at
+OVER = APPOINTMENT.ends_at
+
+
+def said(step: Meeting | Action) -> Any:
+    """A step in short: an action, or the state and its reason."""
+    return (step.state.value, step.reason) if isinstance(step, Meeting) else step
+
+
+@pytest.mark.parametrize(
+    ("meeting", "target", "now", "expected"),
+    [
+        (NONE_YET, OPEN, START, Action.CREATE),
+        (NONE_YET, BROKEN, START, ("waiting", "reconnect_needed")),
+        (NONE_YET, ENDED, START, ("none", "disconnected")),
+        (NONE_YET, OPEN, STARTED, ("failed", "start_passed")),
+        (NONE_YET, BROKEN, STARTED, ("failed", "start_passed")),
+        (NONE_YET, ENDED, STARTED, ("none", "disconnected")),
+        (DOUBTFUL, OPEN, START, Action.LOOK_UP),
+        (DOUBTFUL, BROKEN, START, ("waiting", "reconnect_needed")),
+        (DOUBTFUL, ENDED, START, ("none", "disconnected")),
+        (MADE, OPEN, START, ("ready", None)),
+        (MADE, BROKEN, START, ("ready", None)),
+        (MADE, ENDED, START, ("ready", None)),
+        (MADE, OPEN, OVER, ("ready", None)),
+        (OUTDATED, OPEN, START, Action.UPDATE),
+        (OUTDATED, BROKEN, START, ("waiting", "reconnect_needed")),
+        (OUTDATED, ENDED, START, ("ready", "not_updatable")),
+        (OUTDATED, OPEN, STARTED, ("ready", None)),
+    ],
+)
+def test_a_booking_that_wants_a_meeting(meeting: Meeting, target: Reach, now: Any, expected: Any) -> None:
+    assert said(wanted(BOOKING, meeting, target, REQUEST, now)) == expected
+
+
+CANCELLED = replace(BOOKING, status="cancelled")
+BY_PHONE = replace(BOOKING, location=Location(LocationType.PHONE), eligibility=None)
+NOT_ELIGIBLE = replace(BOOKING, eligibility=None)
+
+
+@pytest.mark.parametrize(
+    ("booking", "meeting", "held", "now", "expected"),
+    [
+        (CANCELLED, NONE_YET, ENDED, START, ("removed", None)),
+        (CANCELLED, MADE, OPEN, START, Action.DELETE),
+        (CANCELLED, MADE, BROKEN, START, ("waiting", "reconnect_needed")),
+        (CANCELLED, MADE, ENDED, START, ("removed", "left_at_provider")),
+        (CANCELLED, MADE, OPEN, OVER, ("removed", "left_at_provider")),
+        (CANCELLED, DOUBTFUL, OPEN, START, Action.LOOK_UP),
+        (CANCELLED, DOUBTFUL, ENDED, START, ("removed", None)),
+        (BY_PHONE, NONE_YET, ENDED, START, ("none", "location_not_video")),
+        (BY_PHONE, MADE, OPEN, START, Action.DELETE),
+        (BY_PHONE, MADE, ENDED, START, ("none", "location_not_video")),
+        (NOT_ELIGIBLE, NONE_YET, ENDED, START, ("none", "not_connected")),
+        (NOT_ELIGIBLE, MADE, OPEN, START, Action.DELETE),
+    ],
+)
+def test_a_booking_that_wants_none(booking: Any, meeting: Meeting, held: Reach, now: Any, expected: Any) -> None:
+    assert said(unwanted(booking, meeting, held, now)) == expected
+
+
+def test_a_meeting_that_is_kept_keeps_its_link() -> None:
+    for target in (OPEN, BROKEN, ENDED):
+        for meeting in (MADE, OUTDATED):
+            step = wanted(BOOKING, meeting, target, REQUEST, START)
+            assert not isinstance(step, Meeting) or step.join_url == MADE.join_url
+
+
+@pytest.mark.parametrize(
+    ("of", "grant", "since", "expected"),
+    [
+        (None, GRANT, START, (Access.ENDED, "disconnected")),
+        (connection("a-2"), GRANT, START, (Access.ENDED, "disconnected")),
+        (connection(since=START + timedelta(1)), GRANT, START, (Access.ENDED, "disconnected")),
+        (connection(since=START + timedelta(1)), GRANT, None, (Access.OPEN, "disconnected")),
+        (connection(ended_reason="deauthorized"), GRANT, None, (Access.ENDED, "deauthorized")),
+        (connection(), replace(GRANT, broken_reason="reconnect_needed"), START, (Access.BROKEN, "disconnected")),
+        (connection(), replace(GRANT, sealed_tokens=None), START, (Access.BROKEN, "disconnected")),
+        (connection(), None, START, (Access.BROKEN, "disconnected")),
+        (connection(), GRANT, START, (Access.OPEN, "disconnected")),
+    ],
+)
+def test_what_a_booking_can_reach(of: Any, grant: Grant | None, since: Any, expected: Any) -> None:
+    found = reach(of, grant, "zoom#a-1", since)
+    assert (found.access, found.reason) == expected
+
+
+class TestWaiting:
+    def test_the_first_try_again_comes_within_15_seconds_and_the_caller_sees_pending(self) -> None:
+        for seed in range(50):
+            waits = postponed(NONE_YET, "provider_unavailable", None, START, Random(seed))
+            assert waits.next_attempt_at is not None
+            assert 5 <= (waits.next_attempt_at - START).total_seconds() <= 15
+            assert (waits.state, waits.reason, waits.attempts) == (MeetingState.PENDING, None, 1)
+
+    @given(st.integers(0, 1000), st.integers(0, 2**32))
+    def test_no_wait_is_longer_than_15_minutes(self, attempts: int, seed: int) -> None:
+        waits = postponed(replace(NONE_YET, attempts=attempts), "rate_limited", None, START, Random(seed))
+        assert waits.next_attempt_at is not None
+        assert timedelta(seconds=5) <= waits.next_attempt_at - START <= LONGEST_BACKOFF
+
+    def test_what_the_provider_says_counts_and_a_long_wait_is_shown(self) -> None:
+        waits = postponed(NONE_YET, "rate_limited", START + timedelta(hours=8), START, Random(0))
+        assert (waits.state, waits.reason) == (MeetingState.WAITING, MeetingReason.RATE_LIMITED)
+        assert waits.next_attempt_at == START + timedelta(hours=8)
+
+    def test_after_a_create_without_an_answer_the_look_comes_after_the_settle_window(self) -> None:
+        sent = replace(NONE_YET, intent_at=START)
+        waits = in_doubt(sent, START + timedelta(seconds=15))
+        assert (waits.next_attempt_at, waits.intent_at) == (START + SETTLE_WINDOW, START)
+
+    def test_a_provider_is_left_alone_until_the_time_has_come(self) -> None:
+        waits = postponed(NONE_YET, "rate_limited", START + timedelta(seconds=60), START, Random(0))
+        assert rests(waits, START + timedelta(seconds=59))
+        assert not rests(waits, START + timedelta(seconds=60))
+
+    def test_a_failure_rests_for_good_and_a_wait_for_reconnecting_never_does(self) -> None:
+        assert rests(Meeting(state=MeetingState.FAILED), START + timedelta(days=999))
+        assert not rests(reconnect_awaited(NONE_YET, START), START)
+
+    def test_what_is_ready_does_not_rest(self) -> None:
+        assert not rests(MADE, START)

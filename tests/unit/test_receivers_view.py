@@ -1,0 +1,142 @@
+"""Whatever happens to a booking, and in whatever order its mails arrive, each calendar ends up with the truth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.booking import Appointment, Booking, BookingStatus, Guest
+from chalicelib.domain.calendar import Host, Location, LocationType
+from chalicelib.domain.invitation import Invite, parties
+from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.settlement import Settlement
+from chalicelib.domain.workspace import Workspace
+from chalicelib.errors import MailUnavailable
+from chalicelib.mail.compose import compose
+from chalicelib.store.bookings import Claim
+from chalicelib.usecases.invite import Inviter
+from tests.support.invites import SENDER
+from tests.support.mailbox import Mailbox, Shown
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+GUESTS = tuple(Guest(f"Guest {n}", f"guest{n}@example.com") for n in range(3))
+HOSTS = [Host(f"u-{n}", f"Host {n}", f"host{n}@example.com") for n in range(2)]
+BOOKING = Booking(
+    workspace_id="ws-1",
+    booking_id="b-1",
+    revision=1,
+    status=BookingStatus.CONFIRMED,
+    appointment=Appointment(
+        "c-1", NOW + timedelta(days=9), NOW + timedelta(days=9, hours=1), "UTC", "Talk", guests=GUESTS[:2]
+    ),
+    host=HOSTS[0],
+    location=Location(LocationType.VIDEO),
+    eligibility=None,
+    hosted_since=NOW,
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+class Desk:
+    """The real inviter and composer on one booking, with a post office that fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.claim = Claim(BOOKING, Settlement(meeting=Meeting(MeetingState.WAITING)), fence=1)
+        self.failures: list[str] = []
+        self.mails: dict[str, list[bytes]] = defaultdict(list)
+        self.inviter = Inviter(self, self, self, self, lambda: self.now, mail_from=SENDER.address)  # type: ignore[arg-type]
+
+    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
+        self.claim = replace(claim, settlement=settlement)
+        return self.claim
+
+    def get(self, workspace_id: str) -> Workspace:
+        return Workspace(workspace_id, "Example", NOW, hold_minutes=0)
+
+    def holds(self, workspace_id: str, email: str) -> bool:
+        return False
+
+    def send(self, invite: Invite) -> str:
+        failure = self.failures.pop() if self.failures else ""
+        if failure != "lost before":
+            self.mails[invite.recipient.email].append(compose(invite, SENDER).raw)
+        if failure:
+            raise MailUnavailable(failure)
+        return "message"
+
+    def change(self, step: str, random: Random) -> None:
+        booking, meeting = self.claim.booking, self.claim.settlement.meeting
+        appointment = booking.appointment
+        later = timedelta(hours=random.randint(1, 5))
+        if booking.is_cancelled:
+            return
+        if step == "link":
+            meeting = Meeting(MeetingState.READY, join_url=f"https://video.example.org/j/{random.randint(1, 9)}")
+        elif step == "move":
+            moved = {"starts_at": appointment.starts_at + later, "ends_at": appointment.ends_at + later}
+            booking = replace(booking, appointment=replace(appointment, **moved))
+        elif step == "guests":
+            guests = tuple(random.sample(GUESTS, random.randint(0, 3)))
+            booking = replace(booking, appointment=replace(appointment, guests=guests))
+        elif step == "host":
+            booking = replace(booking, host=random.choice(HOSTS))
+        elif step == "title":
+            booking = replace(booking, appointment=replace(appointment, title=f"Talk {random.randint(1, 9)}"))
+        elif step == "cancel":
+            booking, meeting = replace(booking, status=BookingStatus.CANCELLED), Meeting(MeetingState.REMOVED)
+        settlement = replace(self.claim.settlement, meeting=meeting)
+        self.claim = replace(self.claim, booking=replace(booking, updated_at=self.now), settlement=settlement)
+
+    def settle(self) -> None:
+        self.now += timedelta(seconds=7)
+        self.claim = self.inviter.deliver(self.claim).claim
+
+    def truth(self, email: str) -> list[Shown]:
+        """What the recipient's calendar must show."""
+        booking = self.claim.booking
+        everybody = parties(booking)
+        if booking.is_cancelled or email not in [party.email for party in everybody]:
+            return []
+        host = everybody[0].email
+        visible = [party.email for party in everybody] if email == host else [host, email]
+        appointment, link = booking.appointment, self.claim.settlement.meeting.join_url
+        return [Shown(appointment.starts_at, appointment.ends_at, appointment.title, link, tuple(sorted(visible)))]
+
+
+STEPS = st.lists(st.sampled_from(["link", "move", "guests", "host", "title", "cancel"]), max_size=7)
+FAILURES = st.lists(st.sampled_from(["", "", "lost before", "lost after"]), max_size=8)
+
+
+@settings(max_examples=80, deadline=None)
+@given(STEPS, FAILURES, st.randoms(use_true_random=False))
+def test_one_correct_entry_whatever_the_order(steps: list[str], failures: list[str], random: Random):
+    desk = Desk()
+    desk.failures = failures
+    for step in ["", *steps]:
+        desk.change(step, random)
+        desk.settle()
+    desk.failures = []
+    desk.settle()
+    assert desk.mails
+    for email, mails in desk.mails.items():
+        for _ in range(3):
+            assert Mailbox().receive(mails).entries == desk.truth(email)
+            random.shuffle(mails)
+        assert Mailbox().receive(mails + mails[::-1]).entries == desk.truth(email)
+
+
+def test_the_model_would_notice_a_number_that_does_not_rise():
+    desk = Desk()
+    desk.settle()
+    desk.change("move", Random(2))
+    desk.now -= timedelta(minutes=5)
+    desk.claim = replace(desk.claim, settlement=replace(desk.claim.settlement, sequence=-1))
+    desk.settle()
+    assert Mailbox().receive(desk.mails["guest0@example.com"]).entries != desk.truth("guest0@example.com")
