@@ -151,7 +151,9 @@ def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOL
 
     A link that a provider cannot give now holds them for `hold`, less when the start is near; it follows later.
     """
-    if meeting.state is MeetingState.PENDING and not booking.is_cancelled:
+    if booking.is_cancelled:
+        return booking.updated_at
+    if meeting.state is MeetingState.PENDING:
         return None
     if meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and meeting.join_url is None:
         return min(booking.updated_at + hold, max(booking.updated_at, booking.appointment.starts_at - hold))

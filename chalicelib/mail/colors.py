@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 ACCENT = "#1f5fd6"
-_WHITE, _INK = "#ffffff", "#12151b"
+_WHITE, _INK = "#ffffff", "#000000"
 _ENOUGH = 4.5
 
 
 def ink_on(color: str) -> str:
-    """White or nearly black, whichever reads better on `color` (`#rrggbb`)."""
-    return max((_WHITE, _INK), key=lambda ink: _contrast(ink, color))
+    """White or black, whichever reads better on `color` (`#rrggbb`)."""
+    return max((_WHITE, _INK), key=lambda ink: contrast(ink, color))
 
 
 def readable(color: str) -> str:
     """`color` if text in it can be read on white, else the usual accent."""
-    return color if _contrast(color, _WHITE) >= _ENOUGH else ACCENT
+    return color if contrast(color, _WHITE) >= _ENOUGH else ACCENT
 
 
-def _contrast(one: str, other: str) -> float:
+def contrast(one: str, other: str) -> float:
+    """From 1 (equal) to 21 (black and white)."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted([ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")])
 # Who may import whom. A package may always import itself; `anything` knows all.
-ANYTHING = {"api", "handlers", "operations", "wiring"}
+ANYTHING = {"announcing", "api", "handlers", "operations", "wiring"}
 ARROWS = {
     "errors": set(),
     "settings": set(),
@@ -23,7 +23,8 @@ ARROWS = {
     "store": {"domain", "errors", "settings", "observability"},
     "providers": {"domain", "errors", "observability"},
     "mail": {"domain", "errors", "observability"},
-    "usecases": {"domain", "errors", "settings", "observability", "store", "providers", "mail"},
+    "outbound": {"errors"},
+    "usecases": {"domain", "errors", "settings", "observability", "store", "providers", "mail", "outbound"},
 }
 CLIENTS = {"Client", "AsyncClient", "client", "resource", "Session", "get_session"}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailUnavailable
-from chalicelib.mail.colors import _contrast, ink_on, readable
+from chalicelib.mail.colors import contrast, ink_on, readable
 from chalicelib.mail.entries import google, outlook
 from chalicelib.mail.pace import Pace, account_limit
 from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
@@ -72,12 +72,12 @@ def test_a_german_mail_holds_no_english_word():
 
 @given(COLORS)
 def test_the_button_can_be_read(color: str):
-    assert _contrast(ink_on(color), color) >= 4.5
+    assert contrast(ink_on(color), color) >= 4.5
 
 
 @given(COLORS)
 def test_a_coloured_link_can_be_read_on_white(color: str):
-    assert _contrast(readable(color), "#ffffff") >= 4.5
+    assert contrast(readable(color), "#ffffff") >= 4.5
 
 
 @pytest.mark.parametrize("color", ["red", "#fff", "#12345g", "#000000;background:url(x)", '"', None])

@@ -154,9 +154,9 @@ class TestWaiting:
         assert waits.next_attempt_at == START + timedelta(hours=8)
 
     def test_after_a_create_without_an_answer_the_look_comes_after_the_settle_window(self) -> None:
-        sent = replace(NONE_YET, intent_at=START)
-        waits = in_doubt(sent, START + timedelta(seconds=15))
+        waits = in_doubt(replace(NONE_YET, intent_at=START, attempts=1))
         assert (waits.next_attempt_at, waits.intent_at) == (START + SETTLE_WINDOW, START)
+        assert waits.state is MeetingState.PENDING
 
     def test_a_provider_is_left_alone_until_the_time_has_come(self) -> None:
         waits = postponed(NONE_YET, "rate_limited", START + timedelta(seconds=60), START, Random(0))

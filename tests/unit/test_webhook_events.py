@@ -1,0 +1,113 @@
+"""Which changes are told, and when a webhook that failed is tried again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.connection import Account, Connection, Reason
+from chalicelib.domain.endpoint import Delivery, DeliveryKey, next_attempt, pause_after
+from chalicelib.domain.events import Event, connection_changes, event_id, meeting_change
+from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.settlement import Settlement
+
+NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
+LINK = Meeting(MeetingState.READY, id="1", join_url="https://zoom.us/j/1", passcode="1")
+WAITING = Meeting(MeetingState.WAITING, reason="provider_unavailable", attempts=3)
+FAILED = Meeting(MeetingState.FAILED, reason="provider_rejected")
+INTENT = replace(WAITING, state=MeetingState.PENDING, intent_at=NOW)
+CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@example.com"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, LINK, "meeting.ready"),
+        (INTENT, LINK, "meeting.ready"),
+        (LINK, LINK, None),
+        (LINK, replace(LINK, fingerprint="moved", attempts=1, look_at=NOW), None),
+        (LINK, replace(LINK, join_url="https://zoom.us/j/2"), "meeting.ready"),
+        (LINK, replace(LINK, reason="not_updatable"), "meeting.ready"),
+        (None, WAITING, "meeting.waiting"),
+        (WAITING, INTENT, None),
+        (INTENT, replace(WAITING, attempts=4), None),
+        (INTENT, replace(WAITING, reason="reconnect_needed"), "meeting.waiting"),
+        (LINK, WAITING, "meeting.waiting"),
+        (INTENT, FAILED, "meeting.failed"),
+        (FAILED, FAILED, None),
+        (LINK, Meeting(MeetingState.REMOVED), "meeting.removed"),
+        (Meeting(MeetingState.REMOVED), Meeting(MeetingState.REMOVED), None),
+        (LINK, Meeting(MeetingState.NONE, reason="location_not_video"), "meeting.removed"),
+        (None, Meeting(MeetingState.NONE, reason="not_connected"), None),
+        (LINK, Meeting(MeetingState.PENDING), None),
+    ],
+)
+def test_a_change_is_told_when_it_makes_a_difference(before: Meeting | None, after: Meeting, told: str | None) -> None:
+    old = Settlement(revision=1, meeting=before) if before else None
+    assert meeting_change(old, Settlement(revision=1, meeting=after)) == told
+
+
+def test_the_same_failure_of_a_newer_revision_is_told_again() -> None:
+    before, after = Settlement(revision=1, meeting=FAILED), Settlement(revision=2, meeting=FAILED)
+    assert meeting_change(before, after) == "meeting.failed"
+
+
+def test_a_connection_is_made_ends_once_and_is_replaced() -> None:
+    ended, other = CONNECTION.ended(Reason.DISCONNECTED, NOW), replace(CONNECTION, grant_id="zoom#b")
+
+    def told(before: Connection | None, after: Connection | None) -> list[tuple[str, str | None]]:
+        return [(str(kind), reason) for kind, _, reason in connection_changes(before, after)]
+
+    made, gone = ("connection.created", None), ("connection.removed", "disconnected")
+    assert told(None, CONNECTION) == told(ended, CONNECTION) == [made]
+    assert told(CONNECTION, replace(CONNECTION, user_name="New Name")) == []
+    assert told(CONNECTION, None) == told(CONNECTION, ended) == [gone]
+    assert told(ended, None) == told(None, None) == []
+    assert told(CONNECTION, other) == [("connection.removed", "replaced"), made]
+    assert told(None, replace(CONNECTION, confirmed=False)) == [("connection.created", "not_confirmed")]
+
+
+def test_of_an_account_whose_owner_withdrew_nothing_personal_is_told() -> None:
+    ((_, told, reason),) = connection_changes(CONNECTION, CONNECTION.ended(Reason.DEAUTHORIZED, NOW))
+    assert (told.account, reason) == (Account("", ""), "deauthorized")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))), st.lists(st.text(st.characters(codec="utf-8"))))
+def test_an_event_is_named_by_its_cause_alone(one: list[str], other: list[str]) -> None:
+    assert event_id(*one) == event_id(*one)
+    if "\0" not in "".join(one + other) and one != other and [*one, ""] != [*other, ""]:
+        assert (event_id(*one) == event_id(*other)) == ("\0".join(one) == "\0".join(other))
+
+
+@given(st.text())
+def test_whatever_stands_in_an_event_its_body_is_json(text: str) -> None:
+    body = Event("ws-1", "evt_1", "meeting.failed", NOW, {"meeting": {"detail": text}}).body()
+    assert json.loads(body.decode("utf-8"))["timestamp"] == "2026-12-01T09:30:00.000Z"
+
+
+@given(st.integers(0, 2**32))
+def test_a_delivery_is_tried_about_eleven_times_within_a_day_and_then_given_up(seed: int) -> None:
+    random, now, tries = Random(seed), NOW, 0
+    key = DeliveryKey("ws-1", "e-1", "n")
+    while True:
+        tries += 1
+        following = next_attempt(Delivery(key, "evt_1", "t", b"", NOW, attempts=tries), now, random)
+        if following is None:
+            break
+        assert following > now
+        now = following
+    assert 10 <= tries <= 13
+    assert now - NOW <= timedelta(days=1)
+
+
+def test_an_endpoint_is_left_alone_from_its_second_failure_in_a_row_for_at_most_an_hour() -> None:
+    assert pause_after(1, NOW) is None
+    pauses = [(pause_after(n, NOW) or NOW) - NOW for n in range(2, 200)]
+    assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
+    assert max(pauses) == timedelta(hours=1)
