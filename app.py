@@ -38,7 +38,7 @@ def on_mail_event(event: SNSEvent) -> None:
     handlers.take_mail_event(event.message, services())
 
 
-# A second reader of the stream, and a schedule of its own: a receiver of webhooks that is slow must not hold up settling.
+# A second reader of the stream and a schedule of its own: a slow receiver of webhooks must not hold up settling.
 @app.on_dynamodb_record(stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25)
 def announce_bookings(event: DynamoDBEvent) -> None:
     """Tell workspaces by webhook what became of their meetings."""

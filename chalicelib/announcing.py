@@ -33,6 +33,8 @@ _WORKERS = 25
 _DUE_PER_SHARD = 100
 _RESERVE_SECONDS = 15.0
 """What one try may take, and the writes after it."""
+_STREAM_PATIENCE_SECONDS = 15.0
+"""How long a stream waits for receivers: what is slow, or too much, is the schedule's then."""
 Read = Callable[[dict[str, Any]], list[Event]]
 
 
@@ -64,13 +66,18 @@ def _announce(batch: dict[str, Any], context: Any, services: Services, read: Rea
     for record in batch.get("Records", []):
         for event in _read(record, read):
             owed += services.announcer.announce(event)
-    _deliver(owed, context, services)
+    _deliver(owed, context, services, _STREAM_PATIENCE_SECONDS)
 
 
 def _read(record: dict[str, Any], read: Read) -> list[Event]:
     try:
         return read(record["dynamodb"])
-    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:  # A row that no code of ours wrote must not block its shard.
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as error:  # A row that no code of ours wrote must not block its shard.
         log.failure("a stream record could not be read", error)
         return []
 
@@ -108,7 +115,9 @@ def _moment(change: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
 
 
-def _deliver(keys: Iterable[DeliveryKey], context: Any, services: Services) -> None:
+def _deliver(
+    keys: Iterable[DeliveryKey], context: Any, services: Services, patience_seconds: float = float("inf")
+) -> None:
     """Try deliveries, each endpoint's in order. What fails for want of the database is due again by itself."""
     ordered = sorted(keys, key=lambda key: (key.workspace_id, key.endpoint_id, key.name))
     groups = [list(group) for _, group in groupby(ordered, key=lambda key: (key.workspace_id, key.endpoint_id))]
@@ -116,8 +125,13 @@ def _deliver(keys: Iterable[DeliveryKey], context: Any, services: Services) -> N
         return
     deliver = services.deliverer.deliver  # Made before the threads start, once.
 
+    def remaining_seconds() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
+    ends = max(_RESERVE_SECONDS, remaining_seconds() - patience_seconds)
+
     def has_time() -> bool:
-        return float(context.get_remaining_time_in_millis()) / 1000 > _RESERVE_SECONDS
+        return remaining_seconds() > ends
 
     def one(group: list[DeliveryKey]) -> None:
         try:

@@ -43,21 +43,15 @@ def settle_records(event: dict[str, Any], context: Any, services: Services) -> d
 def settle_due(context: Any, services: Services) -> dict[str, int]:
     """Settle what is due: retries, and whatever the stream missed. Then see to grants that are due."""
     remaining, now = _remaining(context), services.clock()
-    keys: list[Key] = []
-    for shard in all_shards():
-        keys += services.bookings.due(shard, now, _DUE_PER_SHARD)
-    services.random.shuffle(
-        keys
-    )  # So that it is not always the same booking that finds out whether a provider is back.
-    failed = _settle_all(keys, remaining, services)
+    bookings, failed = _settle_due_bookings(now, remaining, services)
     grants = 0
     for shard in all_shards():
         for grant_id in services.grants.due(shard, now, _DUE_PER_SHARD):
             _see_to_grant(grant_id, services)
             grants += 1
-    if keys or grants:
-        log.info("schedule", bookings=len(keys), failed=len(failed), grants=grants)
-    return {"bookings": len(keys), "failed": len(failed), "grants": grants}
+    if bookings or grants:
+        log.info("schedule", bookings=bookings, failed=failed, grants=grants)
+    return {"bookings": bookings, "failed": failed, "grants": grants}
 
 
 def take_mail_event(text: str, services: Services) -> None:
@@ -67,6 +61,21 @@ def take_mail_event(text: str, services: Services) -> None:
     report = read_event(text)
     if report is not None:
         services.undelivered.take(report)
+
+
+def _settle_due_bookings(now: datetime, remaining: Callable[[], float], services: Services) -> tuple[int, int]:
+    """How many bookings were due by `now`, and for how many of them the database failed.
+
+    As long as there is time, more than a page: many that wait for a provider's return must not hide the others.
+    """
+    count = 0
+    while True:
+        keys = [key for shard in all_shards() for key in services.bookings.due(shard, now, _DUE_PER_SHARD)]
+        services.random.shuffle(keys)  # So that not always the same booking finds out whether a provider is back.
+        failed = _settle_all(keys, remaining, services)
+        count += len(keys)
+        if failed or len(keys) < _DUE_PER_SHARD or remaining() < _RESERVE_SECONDS:
+            return count, len(failed)
 
 
 def _settle_all(keys: Iterable[Key], remaining: Callable[[], float], services: Services) -> list[Key]:

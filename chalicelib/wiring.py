@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -253,7 +253,13 @@ class Services:
         from chalicelib.usecases.undelivered import Undelivered
 
         return Undelivered(
-            self.bookings, self.suppressions, self.ephemeral, self.workspaces, self.mailer, self.clock
+            self.bookings,
+            self.suppressions,
+            self.ephemeral,
+            self.workspaces,
+            self.mailer,
+            self.announcer,
+            self.clock,
         )
 
     @cached_property

@@ -18,6 +18,7 @@ from chalicelib.api import (
     webhook_secrets,
     webhooks,
 )
+from chalicelib.api.describe import description_of
 from chalicelib.api.pages import consent, links, settings
 
 if TYPE_CHECKING:
@@ -31,3 +32,13 @@ def register(app: Chalice, services: Callable[[], Services]) -> None:
         app.register_blueprint(module.routes(services))
     app.register_blueprint(meta.routes(services, app))
     cors.install(app, services)
+    _accept_any_kind_of_no_body(app)
+
+
+def _accept_any_kind_of_no_body(app: Chalice) -> None:
+    """HTTP clients send their usual Content-Type also where there is no body; Chalice would answer 415."""
+    for methods in app.routes.values():
+        for entry in methods.values():
+            description = description_of(entry.view_function)
+            if description is not None and description.request is None and description.auth == "key":
+                entry.content_types = []

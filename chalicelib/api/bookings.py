@@ -49,7 +49,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def list_bookings(call: CallerCall) -> Response:
         asked = call.read_query(BookingsQuery)
         query = _query(call.workspace_id, asked)
-        records, after = call.services.bookings.page(query, limit=asked.limit, after=asked.after)
+        records, after = call.services.bookings.page(query, limit=asked.size, after=asked.after)
         return json_response(answers.BookingPage([views.booking(r) for r in records], cursor(after)))
 
     @routes.route("/v1/bookings", methods=["POST"])
@@ -64,9 +64,11 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
     )
     def post_booking(call: CallerCall) -> Response:
-        appointment = schema.appointment(call.read(schema.BookingBody))
+        body = call.read(schema.BookingBody)
         booking_id = id_for(call.workspace_id, call.header("idempotency-key") or str(uuid.uuid4()))
-        accepted = call.services.booker.post(call.workspace_id, booking_id, appointment)
+        accepted = call.services.booker.post(
+            call.workspace_id, booking_id, schema.appointment(body), version=body.version
+        )
         return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
     @routes.route("/v1/bookings/{booking_id}", methods=["PUT"])
@@ -172,7 +174,7 @@ def _answer(call: CallerCall, accepted: Accepted, status: int, headers: dict[str
 
 def _wait_seconds(prefer: str | None) -> int:
     """`Prefer: wait=N` (RFC 7240, 4.3); a preference that cannot be read is ignored, a longer one is cut."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\b", prefer or "", re.IGNORECASE)
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,40})\b", prefer or "", re.IGNORECASE)
     return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else 0
 
 

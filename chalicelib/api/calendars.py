@@ -31,7 +31,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(_GROUP, "List calendars in order of id", answers={200: answers.CalendarPage}, query=PageQuery)
     def list_calendars(call: CallerCall) -> Response:
         asked = call.read_query(PageQuery)
-        found, after = call.services.calendars.page(call.workspace_id, limit=asked.limit, after=asked.after)
+        found, after = call.services.calendars.page(call.workspace_id, limit=asked.size, after=asked.after)
         return json_response(answers.CalendarPage([views.calendar(c) for c in found], cursor(after)))
 
     @routes.route("/v1/calendars/{calendar_id}", methods=["PUT"])

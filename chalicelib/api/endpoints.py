@@ -108,7 +108,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
         asked = call.read_query(PageQuery)
         found, after = call.services.endpoint_keeper.log(
-            call.workspace_id, endpoint_id, limit=asked.limit, after=asked.after
+            call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
         )
         return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))
 

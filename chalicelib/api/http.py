@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 _EXPOSED = "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 # Chalice keeps the current request on the app object, which threads of the local server share.
 _request: ContextVar[Request] = ContextVar("request")
 
@@ -48,7 +50,8 @@ class Call:
     @property
     def raw_body(self) -> bytes:
         raw = self.request.raw_body
-        return raw.encode() if isinstance(raw, str) else raw
+        # What is not text stays what it is: parsing refuses it.
+        return raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
 
     def read(self, kind: type[T]) -> T:
         """The JSON body as `kind`. Raises `CallerError`."""
@@ -84,7 +87,9 @@ class Call:
         context = self.request.context
         domain = context.get("domainName")
         if domain is None:
-            return f"http://{self.header('host') or 'localhost'}"  # The local server; API Gateway names its domain.
+            # The local server; API Gateway names its domain.
+            host = self.header("host") or ""
+            return f"http://{host if _HOST.fullmatch(host) else 'localhost'}"
         path = str(self.request.to_original_event().get("path") or "")
         prefix = str(context.get("path") or "").removesuffix(path)
         return f"https://{domain}{prefix}".rstrip("/")
@@ -137,7 +142,8 @@ def page_route(services: Callable[[], Services], refuse: Callable[[Call, CallerE
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A struct of `answers`, or what else msgspec encodes, as JSON."""
-    return Response(msgspec.json.encode(value).decode(), {"Content-Type": "application/json", **(headers or {})}, status)
+    text = msgspec.json.encode(value).decode()
+    return Response(text, {"Content-Type": "application/json", **(headers or {})}, status)
 
 
 def install(app: Chalice) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from chalice.app import Chalice
 
-from chalicelib.api import answers, problems, schema
+from chalicelib.api import answers, problems, schema, webhook_payloads
 from chalicelib.api.describe import Description, description_of
 from chalicelib.api.examples import example
 
@@ -44,18 +44,13 @@ _ANSWER_HEADERS = {
     },
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
 }
-WEBHOOKS: dict[str, Any] = {}
-"""What the service itself calls, in OpenAPI's form: name → path item."""
-
-WEBHOOK_STRUCTS: tuple[type, ...] = ()
-"""Structs that `WEBHOOKS` refers to under `#/components/schemas/`."""
 
 
 def document(app: Chalice) -> dict[str, Any]:
     """The description of every described route of `app`, without `servers`."""
     described = list(operations(app))
     structs = [s for _, _, _, d in described for s in (d.request, d.query, *d.answers.values()) if isinstance(s, type)]
-    kinds = dict.fromkeys([*structs, answers.Problem, *WEBHOOK_STRUCTS])
+    kinds = dict.fromkeys([*structs, answers.Problem, *webhook_payloads.STRUCTS])
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     queries = {d.query.__name__ for _, _, _, d in described if d.query}
     paths: dict[str, Any] = {}
@@ -66,7 +61,7 @@ def document(app: Chalice) -> dict[str, Any]:
         "info": {"title": "meetlink", "version": "1", "description": _ABOUT, "license": {"name": "MIT"}},
         "tags": [{"name": group} for group in dict.fromkeys(d.group for _, _, _, d in described)],
         "paths": paths,
-        "webhooks": WEBHOOKS,
+        "webhooks": webhook_payloads.WEBHOOKS,
         "components": {
             "schemas": {name: form for name, form in components.items() if name not in queries},
             "headers": _ANSWER_HEADERS,

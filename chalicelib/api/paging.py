@@ -9,15 +9,28 @@ from msgspec import Meta, Struct
 
 from chalicelib.errors import InvalidInput
 
-Limit = Annotated[int, Meta(ge=1, le=100, description="At most so many items", examples=[50])]
+# Text, because a number would also be read from 1e1 and 5.0.
+Limit = Annotated[
+    str,
+    Meta(
+        pattern=r"^([1-9][0-9]?|100)$",
+        description="At most so many items, 1 to 100",
+        examples=["50"],
+    ),
+]
 Cursor = Annotated[str, Meta(max_length=500, description="`next_cursor` of the page before")]
 
 
 class PageQuery(Struct):
     """The parameters of every list."""
 
-    limit: Limit = 50
+    limit: Limit = "50"
     cursor: Cursor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many items a page has at most."""
+        return int(self.limit)
 
     @property
     def after(self) -> str | None:

@@ -27,14 +27,16 @@ LANGUAGE_PATTERN = (
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_][\w-]{0,61}[^\W_]")
 _EMAIL_LIMIT = 254
 _LONGEST = timedelta(days=7)
+# Files of the time zone database that calendars and providers do not know as zones.
+_NOT_FOR_OTHERS = ("Factory", "localtime", "posixrules", "posix/", "right/")
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN, description="1 to 128 of A-Z a-z 0-9 . _ : -", examples=["b-42"])]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset", examples=["2027-01-05T15:00:00Z"])]
 Zone = Annotated[str, Meta(max_length=64, description="IANA time zone, for display", examples=["Europe/Berlin"])]
 Email = Annotated[str, Meta(max_length=_EMAIL_LIMIT, examples=["guest@example.com"])]
-Name = Annotated[str, Meta(max_length=2000)]
-Title = Annotated[str, Meta(max_length=2000, examples=["Introduction"])]
-Text = Annotated[str, Meta(max_length=20000)]
+Name = Annotated[str, Meta(description="Cut at 200 characters")]
+Title = Annotated[str, Meta(description="Cut at 200 characters", examples=["Introduction"])]
+Text = Annotated[str, Meta(description="Cut at 5000 characters")]
 Address = Annotated[str, Meta(max_length=2000)]
 Link = Annotated[str, Meta(max_length=1000, description="An http or https address; mails repeat it")]
 Language = Annotated[
@@ -212,11 +214,11 @@ def _check_zone(name: str | None, pointer: str) -> None:
     if name is None:
         return
     try:
+        if name.startswith(_NOT_FOR_OTHERS):
+            raise KeyError(name)
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         # ZoneInfoNotFoundError is a KeyError and a ValueError is a path that leads out of the database.
-        _refuse(pointer, "This is not an IANA time zone, such as Europe/Berlin.")
-    except KeyError:
         _refuse(pointer, "This is not an IANA time zone, such as Europe/Berlin.")
 
 

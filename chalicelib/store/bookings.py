@@ -21,6 +21,8 @@ from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_mil
 LEASE = timedelta(seconds=90)
 """Longer than any pause between two writes of one settler. Correctness does not hang on it: writes are fenced."""
 
+_UNENDING = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -45,7 +47,7 @@ class Claim:
     booking: Booking
     settlement: Settlement
     fence: int
-    held_until: datetime = datetime.max.replace(tzinfo=UTC)
+    held_until: datetime = _UNENDING
 
     def require(self, now: datetime, seconds: float) -> None:
         """Before something that cannot be undone and takes `seconds`: raises `LostRace` if the hold may end meanwhile.
@@ -178,7 +180,8 @@ class BookingStore:
                 return
 
     def _index(self, query: Query, after: str | None, page_size: int) -> Iterator[BookingItem]:
-        low = after + "\x00" if after else _start_key(query.starts_from, "") if query.starts_from else " "
+        # A cursor of another list may lie before this one's start.
+        low = max(f"{after}\x00" if after else " ", _start_key(query.starts_from, "") if query.starts_from else " ")
         high = _start_key(query.starts_before, "") if query.starts_before else "~"
         if low > high:
             return

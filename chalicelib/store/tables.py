@@ -146,7 +146,10 @@ class WorkspaceItem(Model):
 
 
 class EphemeralItem(Model):
-    """Links, flows, sessions and rate counts. `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too."""
+    """Links, flows, sessions and rate counts.
+
+    `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too.
+    """
 
     class Meta:
         table_name = "ephemeral"

@@ -62,14 +62,16 @@ class Booker:
 
         return self._write(workspace_id, booking_id, write)
 
-    def post(self, workspace_id: str, booking_id: str, appointment: Appointment) -> Accepted:
+    def post(
+        self, workspace_id: str, booking_id: str, appointment: Appointment, *, version: int | None = None
+    ) -> Accepted:
         """Create a booking under an id that the request names (see `id_for`).
 
         The same request again answers with the booking as it is now. Raises `Conflict` if the id stands for another.
         """
         accepted = self._bookings.get(workspace_id, booking_id)
         if accepted is None:
-            return self.put(workspace_id, booking_id, appointment)
+            return self.put(workspace_id, booking_id, appointment, version=version)
         booking = accepted.booking
         if booking.revision == 1 and booking.appointment != appointment:
             raise Conflict(
@@ -152,4 +154,5 @@ class Booker:
 
 def id_for(workspace_id: str, idempotency_key: str) -> str:
     """The booking id that an Idempotency-Key stands for: a repeated POST finds the booking without any record of it."""
-    return "b-" + hashlib.sha256(f"{workspace_id}\0{idempotency_key}".encode()).hexdigest()[:32]
+    known_by = f"{workspace_id}\0{idempotency_key}".encode("utf-8", "surrogatepass")
+    return "b-" + hashlib.sha256(known_by).hexdigest()[:32]

@@ -14,6 +14,7 @@ from chalicelib.observability import log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
 from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.usecases.announce import Announcer
 from chalicelib.usecases.notify import NoticeMailer
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Undelivered:
         ephemeral: EphemeralStore,
         workspaces: WorkspaceStore,
         mailer: NoticeMailer,
+        announcer: Announcer,
         clock: Callable[[], datetime],
     ) -> None:
         self._bookings = bookings
@@ -40,6 +42,7 @@ class Undelivered:
         self._ephemeral = ephemeral
         self._workspaces = workspaces
         self._mailer = mailer
+        self._announcer = announcer
         self._clock = clock
 
     def take(self, report: MailReport) -> None:
@@ -51,6 +54,16 @@ class Undelivered:
         self._bookings.note_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
         mailed = _recipient(record.settlement.invitations, report)
         email = mailed.email if mailed else report.email
+        if report.trouble.state is not InvitationState.SENT:
+            self._announcer.invitation_bounced(
+                report.workspace_id,
+                report.booking_id,
+                email=email,
+                role=mailed.role.value if mailed else "guest",
+                state=report.trouble.state.value,
+                message_id=report.message_id,
+                at=self._clock(),
+            )
         if report.trouble.lasts:
             self._suppressions.add(report.workspace_id, email, report.trouble, self._clock())
         if record.booking.appointment.ends_at > self._clock():

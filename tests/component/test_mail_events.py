@@ -162,3 +162,19 @@ def test_sns_hands_over_the_record_as_the_app_reads_it() -> None:
     (record,) = recorded_event("sns_mail_event")["Records"]
     report = read_event(record["Sns"]["Message"])
     assert report is not None and (report.booking_id, report.trouble) == ("b-1", Trouble.HARD_BOUNCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "announced"), [("hard_bounce", 1), ("complaint", 1), ("delayed", 0), ("delivered", 0)]
+)
+def test_a_mail_that_did_not_arrive_is_announced_to_the_workspaces_webhooks(
+    booked: Product, name: str, announced: int
+) -> None:
+    endpoint = {"url": "https://receiver.example/hook", "events": ["invitation.bounced"]}
+    assert booked.caller().put("/v1/webhook-endpoints/e-1", json=endpoint).is_success
+
+    for _ in range(2):
+        happens(booked, name)
+
+    log = booked.caller().get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
+    assert [entry["type"] for entry in log] == ["invitation.bounced"] * announced

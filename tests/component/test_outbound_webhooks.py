@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from chalicelib import announcing, handlers
+from chalicelib.api import webhook_payloads
 from chalicelib.domain.signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
 from chalicelib.outbound.sender import Outcome
@@ -50,7 +52,10 @@ class Told:
         """Deliver the streams; what arrived since the last time."""
         before = len(self.receivers.received)
         self.streams.announce()
-        return self.receivers.received[before:]
+        arrived = self.receivers.received[before:]
+        for got in arrived:  # Whatever is told has the form that the API's description gives it.
+            msgspec.json.decode(got.body, type=webhook_payloads.form(got.event["type"]))
+        return arrived
 
     def wait(self, seconds: float) -> int:
         """Let time pass and the schedule run; how many webhooks arrived."""
@@ -196,6 +201,7 @@ def test_a_bounced_invitation_is_told_once(told: Told) -> None:
             WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="mail-1", at=at
         )
     assert told.wait(0) == 1
+    msgspec.json.decode(told.receivers.received[0].body, type=webhook_payloads.InvitationEvent)
     assert told.receivers.received[0].event["data"] == {
         "booking_id": "b-1",
         "invitation": {"email": "guest@example.com", "role": "guest", "state": "bounced"},

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,6 +23,7 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.mail.compose import compose, compose_notice
 from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
+from chalicelib.store.connections import ConnectionStore
 from chalicelib.wiring import Services, build
 from infra.local.gateway import wsgi
 from infra.local.standins.kit import InProcessTransport
@@ -123,8 +125,8 @@ class Product:
             random=Random(0),
             given_mailer=self.mails,
         )
-        # moto has boto3 forget its session for every test, and making one for KMS costs more than most tests.
-        vars(self.services)["vault"] = aws.vault(clock)
+        # Making clients costs more than most tests, and moto has boto3 forget its own for every test.
+        vars(self.services).update(vault=aws.vault(clock), connections=_connections(aws.table_prefix))
         self.app = Chalice(app_name="meetlink")
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)
@@ -258,6 +260,12 @@ def recorded_event(name: str) -> dict[str, Any]:
     """One of the recorded Lambda events."""
     event: dict[str, Any] = json.loads((_EVENTS / f"{name}.json").read_text(encoding="utf-8"))
     return event
+
+
+@cache
+def _connections(table_prefix: str) -> ConnectionStore:
+    """One for all tests with the same tables, and so the same AWS."""
+    return ConnectionStore()
 
 
 def _zoom(clock: FakeClock, redirect_uri: str) -> Zoom:

@@ -1,0 +1,225 @@
+"""meetlink as `python -m infra.deploy` puts it on a ministack that enforces the roles' policies (`AUTH=true`).
+
+Zoom, the console with its SES and the front door (a domain of one's own before API Gateway) are on loopback. Lambdas
+run on this Python with its packages: what goes into the zip beside the app's own code is not proven here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from werkzeug.wrappers import Request, Response
+
+from infra.local.aws import LocalAws
+from infra.local.console import Demo, Mailbox, create_console
+from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, USER_ID, WORKSPACE_ID, ZOOM_PASSWORD
+from infra.local.standins.kit import serve
+from infra.local.standins.zoom import Account, Zoom, create_app
+
+STAGE = "ci"
+_ROOT = Path(__file__).parents[2]
+_SHIPPED = ("app.py", "chalicelib", "infra", ".chalice/config.json")
+_SERVICES = (
+    "apigateway",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "dynamodbstreams",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "secretsmanager",
+    "ses",
+    "sesv2",
+    "sns",
+    "sqs",
+    "sts",
+)
+
+
+class Deployment:
+    """The stage and everything around it. It has what the demo's story asks of a stack."""
+
+    demo: Demo
+    zoom: Zoom
+    mailbox: Mailbox
+    app_url: str
+
+    def __init__(self, directory: Path) -> None:
+        self.project = directory / "project"
+        self._log = directory / "aws.log"
+        self._parts = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._parts.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.close()
+
+    def deploy(self, *arguments: str) -> str:
+        """Run the command for the stage; what it says. Fails if it does."""
+        return self.run("-m", "infra.deploy", "--stage", STAGE, *arguments)
+
+    def run(self, *arguments: str) -> str:
+        """Run Python in the project, with this AWS as the only one it can reach."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.project,
+            env=inherited | self.aws.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service)
+
+    def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        answer = self.client("lambda").invoke(
+            FunctionName=f"meetlink-{STAGE}-{function}", Payload=json.dumps(event).encode()
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
+        said: dict[str, Any] = json.loads(answer["Payload"].read())
+        return said
+
+    def store_zooms_secret(self) -> None:
+        """What an operator does by hand: `aws secretsmanager put-secret-value`."""
+        secret = {
+            "client_id": self.zoom.client_id,
+            "client_secret": self.zoom.client_secret,
+            "webhook_secret": self.zoom.webhook_secret,
+        }
+        name = f"meetlink/{STAGE}/providers/zoom"
+        self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
+
+    def make_workspace(self) -> None:
+        """A workspace of the deployment with its key, and the calendar that the story begins with."""
+        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": WORKSPACE_ID})
+        self.demo = replace(self.demo, api_key=made["api_key"])
+        calendar = {
+            "name": "Introduction",
+            "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
+            "location": {"type": "phone"},
+        }
+        with self.caller() as caller:
+            caller.put(f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
+
+    def caller(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.app_url, headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=60
+        )
+
+    def _start(self) -> None:
+        self._copy_project()
+        self.aws = self._parts.enter_context(
+            LocalAws(
+                services=_SERVICES,
+                log=self._log,
+                environment={"AUTH": "true"},
+                child=Path(__file__).with_name("deploy_child.py"),
+            )
+        )
+        self._start_zoom()
+        front_door = _FrontDoor(self.aws)
+        self.app_url = self._serve(front_door)
+        self.zoom.redirect_uris = frozenset({f"{self.app_url}/oauth/zoom/callback"})
+        self.mailbox = Mailbox()
+        self.demo = Demo(
+            app_url=self.app_url,
+            console_url="",
+            workspace_id=WORKSPACE_ID,
+            api_key="",
+            user_id=USER_ID,
+            host_name=HOST_NAME,
+            host_email=HOST_EMAIL,
+            calendar_id=CALENDAR_ID,
+            zoom_url=self.zoom_url,
+            verified_senders=frozenset({MAIL_FROM}),
+        )
+        self.console_url = self._serve(create_console(self.demo, self.mailbox))
+
+    def first_deploy(self) -> str:
+        settings = {
+            "PUBLIC_BASE_URL": self.app_url,
+            "ZOOM_OAUTH_URL": self.zoom_url,
+            "ZOOM_API_URL": self.zoom_url,
+            "AWS_ENDPOINT_URL_SESV2": self.console_url,
+        }
+        chosen = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        return self.deploy("--mail-from", MAIL_FROM, "--alarm-email", "operator@example.com", *chosen)
+
+    def _copy_project(self) -> None:
+        for name in _SHIPPED:
+            source, target = _ROOT / name, self.project / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        (self.project / "requirements.txt").write_text("")
+
+    def _start_zoom(self) -> None:
+        account = Account("zoom-user-1", "zoom-account-1", HOST_EMAIL, ZOOM_PASSWORD, HOST_NAME)
+        self.zoom = Zoom(
+            client_id="ci-client",
+            client_secret="ci-client-secret",
+            webhook_secret="ci-webhook-secret",
+            redirect_uris=[],
+            accounts=[account],
+        )
+        self.zoom_url = self._serve(create_app(self.zoom))
+        self.zoom.api_url = self.zoom.web_url = self.zoom_url
+
+    def _serve(self, app: Any) -> str:
+        server = serve(app)
+        self._parts.callback(server.close)
+        return server.url
+
+
+class _FrontDoor:
+    """Passes requests on to the deployed API, whose address is known only after the deployment."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self._aws = aws
+        self._client = httpx.Client(base_url=aws.endpoint, timeout=60)
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        (api,) = self._aws.client("apigateway").get_rest_apis()["items"]
+        headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Content-Length")}
+        answer = self._client.request(
+            request.method,
+            f"/_aws/execute-api/{api['id']}/{STAGE}{request.environ['RAW_URI']}",
+            headers=headers,
+            content=request.get_data(),
+        )
+        response = Response(answer.content, answer.status_code)
+        response.headers.clear()
+        for name, value in answer.headers.multi_items():
+            if name not in ("content-length", "content-encoding", "transfer-encoding", "connection", "date", "server"):
+                response.headers.add(name, value)
+        return response(environ, start_response)

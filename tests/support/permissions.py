@@ -1,0 +1,97 @@
+"""What code asks AWS for, in the words of IAM, and what policies allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from moto.core.botocore_stubber import BotocoreStubber
+
+Permission = tuple[str, str]
+"""An action and the resource it is for, such as `("dynamodb:GetItem", "arn:…:table/meetlink-ci-grants")`."""
+
+_IN_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem"}
+_SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmanager": "secretsmanager"}
+
+
+class Recorder:
+    """Watches what goes to moto, by the function on whose behalf it goes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str]) -> None:
+        self.used: dict[str, set[Permission]] = {}
+        self._names = names
+        self._function: str | None = None
+        answer = BotocoreStubber.__call__
+
+        def watch(stubber: Any, event_name: str, request: Any, **others: Any) -> Any:
+            if self._function is not None:
+                self.used.setdefault(self._function, set()).update(self._permissions(request))
+            return answer(stubber, event_name, request, **others)
+
+        monkeypatch.setattr(BotocoreStubber, "__call__", watch)
+
+    @contextmanager
+    def on_behalf_of(self, function: str) -> Iterator[None]:
+        """What is asked for meanwhile, in any thread, is the function's."""
+        before, self._function = self._function, function
+        try:
+            yield
+        finally:
+            self._function = before
+
+    def _permissions(self, request: Any) -> Iterator[Permission]:
+        target = request.headers["X-Amz-Target"]
+        api, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+        if api.startswith("DynamoDBStreams"):
+            return  # The test's own reading, for Lambda.
+        service, body = _SERVICES[api], json.loads(request.body)
+        if service == "dynamodb":
+            yield from self._of_tables(operation, body)
+        elif service == "kms":
+            yield f"kms:{operation}", self._names["KeyArn"]
+        else:
+            yield f"{service}:{operation}", self._arn(service, f"secret:{body['SecretId']}-AbCdEf")
+
+    def _of_tables(self, operation: str, body: Mapping[str, Any]) -> Iterator[Permission]:
+        if operation.startswith("Transact"):
+            for item in body["TransactItems"]:
+                for verb, part in item.items():
+                    yield f"dynamodb:{_IN_TRANSACTIONS[verb]}", self._table(part["TableName"])
+        elif operation.startswith("Batch"):
+            for table in body["RequestItems"]:
+                yield f"dynamodb:{operation}", self._table(table)
+        else:
+            index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
+            yield f"dynamodb:{operation}", self._table(body["TableName"]) + index
+
+    def _table(self, name: str) -> str:
+        return self._arn("dynamodb", f"table/{name}")
+
+    def _arn(self, service: str, rest: str) -> str:
+        return f"arn:{self._names['Partition']}:{service}:{self._names['Region']}:{self._names['Account']}:{rest}"
+
+
+def allowed(policy: str) -> set[Permission]:
+    """Each action of a policy with each resource pattern that it is for."""
+    found = set()
+    for statement in json.loads(policy)["Statement"]:
+        assert statement["Effect"] == "Allow"
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            found |= {(action, resource) for action in statement["Action"]}
+    return found
+
+
+def covers(permission: Permission, used: Permission) -> bool:
+    return permission[0] == used[0] and fnmatchcase(used[1], permission[1])
+
+
+def is_lambdas_own(permission: Permission) -> bool:
+    """Whether Lambda itself needs it, on the function's behalf: to log, to read a stream, to give something up."""
+    action, resource = permission
+    is_stream = "/stream/" in resource or action == "dynamodb:ListStreams"
+    return action.startswith(("logs:", "sqs:")) or is_stream
