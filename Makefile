@@ -5,13 +5,16 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 unexport VIRTUAL_ENV
 
-.PHONY: demo run test lint format lock clean
+.PHONY: demo run chaos test lint format lock clean
 
 demo: .venv/ready ## the main job, step by step, on a local stack
 	@$(BIN)/python -m infra.local.demo
 
 run: .venv/ready ## keep the local stack up
 	@exec $(BIN)/python -m infra.local.run
+
+chaos: .venv/ready ## crash, lose, repeat and reorder everything; `make chaos CHAOS="--seed 1"` for another seed
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 test: .venv/ready ## every test
 	@$(BIN)/pytest

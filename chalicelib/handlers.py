@@ -33,7 +33,12 @@ def settle_records(event: dict[str, Any], context: Any, services: Services) -> d
     remaining = _remaining(context)
     sequence_numbers: dict[Key, str] = {}
     for record in event.get("Records", []):
-        key = _needs_settling(record, milliseconds(services.clock()))
+        try:
+            key = _needs_settling(record, milliseconds(services.clock()))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            # One image that cannot be read must not hold up its shard for a day; the schedule knows what is due.
+            log.failure("a stream record cannot be read", error)
+            continue
         if key is not None:
             sequence_numbers.setdefault(key, record["dynamodb"]["SequenceNumber"])
     failed = _settle_all(sequence_numbers, remaining, services)
@@ -130,7 +135,7 @@ def _settle_one(settle: Settle, remaining: Callable[[], float], key: Key) -> tup
 def _see_to_grant(grant_id: str, services: Services) -> None:
     try:
         services.grant_keeper.see_to(grant_id)
-    except StoreError as error:
+    except Exception as error:  # One grant's trouble must not keep the others from being seen to.
         log.failure("a grant could not be seen to", error)
 
 

@@ -25,8 +25,8 @@ def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
-    `update-workspace` {workspace_id, hold_minutes?, reminder_minutes?, brand?: {name?, color?, logo_url?, footer?,
-    sender?}}; bookings that were mailed before keep their sender · `show-suppression`, `lift-suppression`
+    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, brand?: {name?, color?,
+    logo_url?, footer?, sender?}}; bookings that were mailed before keep their sender · `show-suppression`, `lift-suppression`
     {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id}
     """
@@ -40,8 +40,8 @@ def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
 
 
 def _create_workspace(request: dict[str, Any], services: Services) -> dict[str, Any]:
-    workspace_id = str(request.get("workspace_id", ""))
-    if re.fullmatch(ID_PATTERN, workspace_id) is None:
+    workspace_id = request.get("workspace_id")
+    if not isinstance(workspace_id, str) or re.fullmatch(ID_PATTERN, workspace_id) is None:
         raise InvalidInput("workspace_id must be 1 to 128 of A-Z a-z 0-9 . _ : -")
     if services.workspaces.get(workspace_id) is not None:
         raise InvalidInput("This workspace exists already. Use create-key for another key.")
@@ -63,7 +63,11 @@ def _set_lists(request: dict[str, Any], services: Services) -> dict[str, Any]:
 
 
 def _update_workspace(request: dict[str, Any], services: Services) -> dict[str, Any]:
-    services.workspaces.put(with_mail_settings(_workspace(request, services), request))
+    workspace = with_mail_settings(_workspace(request, services), request)
+    confirms = request.get("confirms_connections", workspace.confirms_connections)
+    if not isinstance(confirms, bool):
+        raise InvalidInput("confirms_connections must be true or false.")
+    services.workspaces.put(replace(workspace, confirms_connections=confirms))
     return _show_workspace(request, services)
 
 
@@ -101,6 +105,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         "workspace_id": workspace.workspace_id,
         "name": workspace.name,
         **{name: list(getattr(workspace, name)) for name in _LISTS},
+        "confirms_connections": workspace.confirms_connections,
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
         "brand": asdict(workspace.brand),
@@ -109,12 +114,18 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
 
 
 def _lists(request: dict[str, Any]) -> dict[str, Any]:
-    lists = {name: tuple(map(str, request[name])) for name in _LISTS if name in request}
+    lists = {name: _texts(name, request[name]) for name in _LISTS if name in request}
     for name in ("allowed_origins", "frame_ancestors"):
         for origin in lists.get(name, ()):
             if _ORIGIN.fullmatch(origin) is None:
                 raise InvalidInput(f"{origin} in {name} is not an origin, such as https://booking.example.com")
     return lists
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise InvalidInput(f'{name} must be a list of texts, such as ["one", "two"].')
+    return tuple(given)
 
 
 def _workspace(request: dict[str, Any], services: Services) -> Workspace:

@@ -17,7 +17,7 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.api import body, schema
 from chalicelib.api.problems import own_words, problem, refusal
 from chalicelib.domain.workspace import Workspace, accepts, workspace_of_key
-from chalicelib.errors import CallerError, InvalidInput, StoreError, TooManyRequests, Unauthorized
+from chalicelib.errors import CallerError, InvalidInput, Malformed, StoreError, TooManyRequests, Unauthorized
 from chalicelib.observability import log
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ class Call:
 
     @property
     def raw_body(self) -> bytes:
-        raw = self.request.raw_body
-        # What is not text stays what it is: parsing refuses it.
-        return raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+        try:
+            raw = self.request.raw_body
+            return raw.encode("utf-8") if isinstance(raw, str) else raw
+        except UnicodeEncodeError:
+            raise Malformed("The body is not UTF-8.") from None
 
     def read(self, kind: type[T]) -> T:
         """The JSON body as `kind`. Raises `CallerError`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -67,6 +69,7 @@ class Booking:
     """The desired state. `revision` rises with every change by a caller; `version` is the caller's own counter.
 
     `hosted_since` is when the present host got the booking. A connection made later than that never gives it a link.
+    `first_content` is the digest of what it was created with: a repeated creation is told from another by it.
     """
 
     workspace_id: str
@@ -82,6 +85,7 @@ class Booking:
     updated_at: datetime
     version: int | None = None
     guests_see_each_other: bool = False
+    first_content: str | None = None
 
     @property
     def is_cancelled(self) -> bool:
@@ -117,6 +121,7 @@ def book(
         updated_at=now,
         version=version,
         guests_see_each_other=calendar.guests_see_each_other,
+        first_content=content_digest(appointment),
     )
 
 
@@ -138,9 +143,10 @@ def change(
         return booking
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Make a new one under another id.", reason="booking_cancelled")
-    if appointment == booking.appointment and version in (None, booking.version):
+    is_same = content_digest(appointment) == content_digest(booking.appointment)
+    if is_same and version in (None, booking.version):
         return booking
-    if appointment != booking.appointment and version is not None and version == booking.version:
+    if not is_same and version is not None and version == booking.version:
         raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
     changed = replace(
         booking,
@@ -177,6 +183,16 @@ def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Bo
         updated_at=now,
         version=version if version is not None else booking.version,
     )
+
+
+def content_digest(appointment: Appointment) -> str:
+    """Equal for what JSON tells equal: `==` takes 1 for true, and metadata may hold either."""
+    text = json.dumps(asdict(appointment), sort_keys=True, default=_instant)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def ask_again(booking: Booking, *, now: datetime) -> Booking:

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.domain.booking import Appointment, Booking, ask_again, book, cancel, change, give_up_meeting
+from chalicelib.domain.booking import (
+    Appointment,
+    Booking,
+    ask_again,
+    book,
+    cancel,
+    change,
+    content_digest,
+    give_up_meeting,
+)
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
@@ -69,16 +78,23 @@ class Booker:
 
         The same request again answers with the booking as it is now. Raises `Conflict` if the id stands for another.
         """
-        accepted = self._bookings.get(workspace_id, booking_id)
-        if accepted is None:
-            return self.put(workspace_id, booking_id, appointment, version=version)
-        booking = accepted.booking
-        if booking.revision == 1 and booking.appointment != appointment:
+        known = self._bookings.get(workspace_id, booking_id)
+        if known is None:
+            calendar = self._calendar(workspace_id, appointment.calendar_id)
+            key, now = (workspace_id, booking_id), self._clock()
+            wanted = book(key, appointment, calendar, self._connection(calendar), version=version, now=now)
+            try:
+                self._bookings.create(wanted, now)
+            except LostRace:
+                known = self._bookings.get(workspace_id, booking_id)
+            else:
+                return Accepted(Record(wanted, Settlement()), created=True)
+        if known is None or known.booking.first_content != content_digest(appointment):
             raise Conflict(
                 "This Idempotency-Key was used for another booking. Use a new key for a new booking.",
                 reason="idempotency_key_reused",
             )
-        return Accepted(accepted)
+        return Accepted(known)
 
     def cancel(self, workspace_id: str, booking_id: str, *, version: int | None = None) -> Accepted:
         """Cancel, again and again if you like. Raises `NotFound`."""

@@ -128,6 +128,10 @@ class Meetings:
             except _Superseded:
                 work.put(replace(work.meeting, intent_at=None))
             except ProviderError as error:
+                if isinstance(error, ReconnectNeeded) and target is not None and _belongs_to_another(booking, meeting):
+                    # The old host's account is dead. The new host's meeting does not wait for it to be reconnected.
+                    work.put(Meeting(generation=meeting.generation + 1))
+                    continue
                 work.judge(self._after(error, step, work.meeting))
                 return work.claim
 

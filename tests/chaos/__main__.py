@@ -47,7 +47,7 @@ def main() -> int:
             for row in counted:
                 rows[row.fault].merge(row)
     took = round(time.monotonic() - begun)
-    command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs}"
+    command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {choice.pairs}"
     print(table(rows.values()))
     runs = sum(row.runs for row in rows.values())
     print(f"\n{runs:,} runs in {took} s. {command}")
@@ -64,7 +64,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="where chance begins")
     parser.add_argument("--runs", type=int, default=20, help="seeds for each variant of a fault class")
-    parser.add_argument("--pairs", type=int, default=-1, help="at most so many first crashes of pairs; -1 is all")
+    parser.add_argument(
+        "--pairs", type=int, default=-1, help="about so many first crashes of pairs for each scenario; -1 is all"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--case", help="replay one case, as a failure names it")
     parser.add_argument("--load", type=int, help="so many bookings at once, with five percent of faults")
@@ -92,7 +94,8 @@ def _tasks(seed: int, runs: int, *, pairs: int) -> Iterator[_Task]:
         singles = list(single_crashes(scenario, seed))
         yield from _split(singles)
         firsts = [case for case in singles if SCENARIOS[scenario].meanwhile is None or case.meanwhile_at in (1, 4, 6)]
-        yield from (_Task((case,), pairs=True) for case in islice(firsts, pairs if pairs >= 0 else None))
+        step = max(1, len(firsts) // pairs) if pairs > 0 else 1
+        yield from (_Task((case,), pairs=True) for case in (firsts[::step] if pairs else ()))
 
 
 def _split(cases: Iterable[Case]) -> Iterator[_Task]:

@@ -214,7 +214,7 @@ FAULTS = {
             "DynamoDB",
             {
                 f"{code}{' after' if after else ''} {nth}": _at(
-                    "dynamodb (Put|Update|Get|Transact)",
+                    "dynamodb (Put|Update)" if "Conditional" in code else "dynamodb (Put|Update|Get|Transact)",
                     lambda world, code=code, after=after: faults.dynamo_says(world, code, after=after),  # type: ignore[misc]
                     nth=nth,
                     times=2,
@@ -249,6 +249,10 @@ FAULTS = {
                 "no stream": Variant(conditions=Conditions(Stream(drop=1.0), schedules=2)),
                 "three": Variant(conditions=Conditions(schedules=3)),
                 "two streams": Variant(conditions=Conditions(Stream((0.0, 0.15), duplicate=1.0))),
+                "two streams, slow mail": Variant(
+                    lambda world: [trouble(_SES, faults.slow(world, 3), times=8)],
+                    Conditions(Stream((0.0, 4.0), duplicate=1.0)),
+                ),
             },
         ),
         Fault(

@@ -61,7 +61,7 @@ def duplicate_mails(world: World) -> list[Mail]:
             mail.invite.sequence,
         )
         before = seen.get(key)
-        if before is not None and not before.is_lost and not before.sandbox.is_dead:
+        if before is not None and not before.may_be_repeated:
             twice.append(mail)
         seen[key] = mail
     return twice

@@ -11,20 +11,21 @@ from botocore.exceptions import ClientError
 
 from chalicelib.domain.invitation import Invite
 from tests.chaos.network import Network
-from tests.chaos.simulation import Sandbox
+from tests.chaos.simulation import Actor
 
 
 @dataclass
 class Mail:
-    """A mail that was accepted, and the process that handed it over. `is_lost` says that the sender never heard so."""
+    """A mail that was accepted, and who handed it over. `is_lost` says that the sender could not write that down."""
 
     invite: Invite
-    sandbox: Sandbox
+    sender: Actor | None
     is_lost: bool = False
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        return self.invite.recipient.email, self.invite.method.value, self.invite.sequence
+    def may_be_repeated(self) -> bool:
+        """Whether nobody could know that it was sent."""
+        return self.is_lost or (self.sender is not None and self.sender.sandbox.is_dead)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ class Post:
         source = self._real(invite) if self._real else None
 
         def accept() -> str:
-            actor = self._network.simulation.actor
-            self.mails.append(Mail(invite, actor.sandbox if actor else Sandbox()))
+            self.mails.append(Mail(invite, self._network.simulation.actor))
             if source is not None:
                 self.sources.append(source)
             return f"mail-{len(self.mails)}"

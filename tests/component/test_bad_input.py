@@ -409,7 +409,7 @@ def test_no_bytes_give_a_5xx(caller: httpx.Client, path: str, body: bytes) -> No
     assert_answered(send(caller, path, body))
 
 
-@SHARED
+@settings(SHARED, max_examples=15)
 @given(title=st.text(st.characters(exclude_categories=()), max_size=300))
 def test_every_title_is_accepted_and_the_booking_is_invited(product: Product, title: str) -> None:
     answer = send(product.caller(), PATH, json.dumps(booking(title=title, description=title)).encode())

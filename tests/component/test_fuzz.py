@@ -6,6 +6,7 @@ Schemathesis makes requests from the description, valid ones and broken ones; th
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from schemathesis.specs.openapi import checks
 from infra.local.gateway import wsgi
 from tests.support.product import Product, booking, calendar
 
-EXAMPLES = 25
+EXAMPLES = 12
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
@@ -91,7 +92,7 @@ def test_nothing_but_a_key_opens_any_operation(furnished: Product) -> None:
     for operation in operations(furnished):
         if not operation.definition.raw.get("security"):
             continue
-        path = operation.full_path.format(**KNOWN)
+        path = re.sub(r"{(\w+)}", lambda name: KNOWN.get(name[1], "x-1"), operation.full_path)
         for header in wrong:
             answer = furnished.stranger().request(operation.method.upper(), path, headers={"Authorization": header})
             assert answer.status_code == 401, (operation.label, header, answer.text)

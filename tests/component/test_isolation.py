@@ -9,7 +9,7 @@ import pytest
 from tests.support.product import Product, booking, calendar
 
 OURS, THEIRS = "ws-1", "ws-2"
-IDS = {"booking_id": "b-1", "calendar_id": "c-1", "user_id": "u-1"}
+IDS = {"booking_id": "b-1", "calendar_id": "c-1", "user_id": "u-1", "endpoint_id": "e-1", "secret_id": "s-1"}
 NOTHING = 404
 # What the other workspace is answered when it names our ids. Users need no registration and a PUT makes a thing of
 # the caller's own under any id, so these succeed: without a look at ours.
@@ -28,10 +28,20 @@ ANSWERS: dict[tuple[str, str], tuple[int, Any]] = {
     ("DELETE", "/v1/users/{user_id}/connection"): (204, None),
     ("POST", "/v1/users/{user_id}/connection/confirm"): (409, None),
     ("POST", "/v1/users/{user_id}/connection/check"): (200, None),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}"): (NOTHING, None),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret"): (NOTHING, None),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/test"): (NOTHING, None),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries"): (NOTHING, None),
+    ("DELETE", "/v1/webhook-endpoints/{endpoint_id}"): (NOTHING, None),
+    ("DELETE", "/v1/webhook-secrets/{secret_id}"): (NOTHING, None),
+    # The last, as it makes one of their own under that id.
+    ("PUT", "/v1/webhook-endpoints/{endpoint_id}"): (201, {"url": "https://example.com/theirs"}),
 }
 WITHOUT_IDS = {
     ("GET", "/v1/bookings"): {"items": [], "next_cursor": None},
     ("GET", "/v1/calendars"): {"items": [], "next_cursor": None},
+    ("GET", "/v1/webhook-endpoints"): {"items": [], "next_cursor": None},
+    ("GET", "/v1/webhook-secrets"): {"items": [], "next_cursor": None},
 }
 OPEN_PREFIX = "/v1/webhooks/"
 """Not by key but by signature."""
@@ -42,13 +52,22 @@ def ours(connected: Product) -> Product:
     """Our workspace has a booking with a link, a calendar and a connected user; theirs has a key and nothing else."""
     connected.caller(OURS).put("/v1/bookings/b-1", json=booking(title="Nobody else may read this"))
     connected.settle()
+    connected.caller(OURS).put("/v1/webhook-endpoints/e-1", json={"url": "https://example.com/ours"})
     connected.caller(THEIRS)
     return connected
 
 
+def ids(product: Product) -> dict[str, str]:
+    """What the ids in paths stand for: things of ours."""
+    made = product.caller(OURS).post("/v1/webhook-secrets").json()
+    return IDS | {"secret_id": made["id"]}
+
+
 def routes(product: Product) -> list[tuple[str, str]]:
     known = product.app.routes
-    return [(method, path) for path in known for method in known[path] if path.startswith("/v1/")]
+    return [
+        (method, path) for path in known for method in known[path] if path.startswith("/v1/") and method != "OPTIONS"
+    ]
 
 
 def rows(product: Product) -> dict[str, list[dict[str, Any]]]:
@@ -65,12 +84,13 @@ def test_every_route_with_an_id_is_tried(product: Product) -> None:
 
 
 def test_another_workspaces_id_tells_nothing_and_does_nothing(ours: Product) -> None:
+    known = ids(ours)
     before, stranger = rows(ours), ours.caller(THEIRS)
     calls = len(ours.zoom.faults.calls)
     for (method, path), (status, body) in ANSWERS.items():
-        answer = stranger.request(method, path.format(**IDS), **({} if body is None else {"json": body}))
+        answer = stranger.request(method, path.format(**known), **({} if body is None else {"json": body}))
         assert answer.status_code == status, (method, path, answer.text)
-        for secret in ("Nobody else", "zoom.us/j", "host@example.com", "zoom-user-1"):
+        for secret in ("Nobody else", "zoom.us/j", "host@example.com", "zoom-user-1", "example.com/ours"):
             assert secret not in answer.text, (method, path)
     assert rows(ours) == before
     ours.settle()
@@ -85,11 +105,11 @@ def test_lists_hold_nothing_of_others_whatever_is_asked_for(ours: Product) -> No
 
 
 def test_an_unknown_id_and_another_workspaces_are_answered_alike(ours: Product) -> None:
-    stranger = ours.caller(THEIRS)
+    known, stranger = ids(ours), ours.caller(THEIRS)
     for (method, path), (status, _) in ANSWERS.items():
         if status != NOTHING:
             continue
-        theirs = stranger.request(method, path.format(**IDS))
+        theirs = stranger.request(method, path.format(**known))
         nobodys = stranger.request(method, path.format(**dict.fromkeys(IDS, "never-seen")))
         assert theirs.json() == nobodys.json(), (method, path)
 
@@ -136,3 +156,18 @@ def test_a_session_reaches_its_own_user_and_no_other(ours: Product) -> None:
     page = ours.open_settings(browser, "u-1", THEIRS)
     assert "host@example.com" not in page.text
     assert ">Connected<" not in page.text
+
+
+@pytest.mark.parametrize(("user_id", "workspace_id"), [("u-1", THEIRS), ("u-2", OURS)])
+def test_a_session_does_nothing_to_calendars_and_bookings_of_others(
+    ours: Product, user_id: str, workspace_id: str
+) -> None:
+    ours.caller(OURS).put("/v1/calendars/c-2", json=calendar("phone"))
+    browser = ours.browser()
+    page = ours.open_settings(browser, user_id, workspace_id)
+    csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+    before = rows(ours)
+    for path in ("/settings/calendars/c-2/video", "/settings/bookings/b-1/retry"):
+        answer = browser.post(path, data={"csrf": csrf})
+        assert answer.status_code in (403, 404, 409), (path, answer.status_code)
+    assert rows(ours) == before

@@ -135,7 +135,7 @@ def test_heavy_libraries_are_loaded_only_where_they_are_needed(library: str) -> 
         name_of(path)
         for path in SHIPPED
         for node in at_import(path)
-        if isinstance(node, ast.Import | ast.ImportFrom) and not _for_types(path, node)
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in _only_for_types(path)
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
         if str(name).split(".")[0] == library
     ]
@@ -191,11 +191,11 @@ def test_what_is_imported_is_asked_for() -> None:
     assert found - own <= asked
 
 
-def _for_types(path: Path, wanted: ast.AST) -> bool:
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and wanted in ast.walk(node):
-            return True
-    return False
+@cache
+def _only_for_types(path: Path) -> set[ast.AST]:
+    """What stands under `if TYPE_CHECKING:`."""
+    guards = [n for n in ast.walk(tree(path)) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
+    return {node for guard in guards for node in ast.walk(guard)}
 
 
 def _is_datetime(node: ast.expr) -> bool:

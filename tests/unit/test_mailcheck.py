@@ -96,7 +96,10 @@ MUTANTS: dict[str, tuple[Change, str]] = {
         in_calendar("mailto:guest@example.com", "mailto:other@example.com"),
         "recipient is not an ATTENDEE",
     ),
-    "ATTENDEE not asked for an answer": (in_calendar("ROLE=REQ-PARTICIPANT", "ROLE=NON-PARTICIPANT"), "not asked for an answer"),
+    "ATTENDEE not asked for an answer": (
+        in_calendar("ROLE=REQ-PARTICIPANT", "ROLE=NON-PARTICIPANT"),
+        "not asked for an answer",
+    ),
     "floating DTSTART": (in_calendar("DTSTART:20270105T150000Z", "DTSTART:20270105T150000"), "DTSTART is not in UTC"),
     "floating DTEND": (in_calendar("DTEND:20270105T153000Z", "DTEND:20270105T153000"), "DTEND is not in UTC"),
     "TZID without VTIMEZONE": (

@@ -1,0 +1,41 @@
+"""A process that dies before or after any I/O call loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from tests.chaos.cases import Case, Outcome, paired_crashes, run, single_crashes
+from tests.chaos.scenarios import SCENARIOS
+
+_ALONE = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is None]
+_TOGETHER = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is not None]
+
+
+def failures(outcomes: list[Outcome]) -> list[tuple[str, list[str]]]:
+    """Cases to replay with `python -m tests.chaos --case …`, and what was wrong."""
+    return [(outcome.case.text, outcome.wrong) for outcome in outcomes if not outcome.survived]
+
+
+@pytest.mark.parametrize("scenario", _ALONE)
+def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(scenario: str) -> None:
+    assert failures([run(case) for case in single_crashes(scenario)]) == []
+
+
+@pytest.mark.parametrize("scenario", _TOGETHER)
+def test_neither_does_a_crash_while_a_second_request_comes(scenario: str) -> None:
+    every_seventh = islice(single_crashes(scenario, seed=3), 0, None, 7)
+    assert failures([run(case) for case in every_seventh]) == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_neither_do_two_crashes(scenario: str) -> None:
+    firsts = islice(single_crashes(scenario, seed=5), 1, None, 11)
+    pairs = (pair for first in islice(firsts, 6) for pair in islice(paired_crashes(first, run(first)), 0, None, 13))
+    assert failures([run(case) for case in islice(pairs, 60)]) == []
+
+
+def test_a_run_is_the_same_again_from_its_seed() -> None:
+    case = Case.read("crash at one point/reschedule during create/-/7/3/after:9")
+    assert run(case) == run(case)

@@ -1,0 +1,68 @@
+"""The DynamoDB in memory answers as moto does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.errors import LostRace
+from chalicelib.store import tables
+from chalicelib.store.bookings import BookingStore, Query
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.documents import EphemeralStore
+from infra.tables import table_definitions
+from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
+from tests.component.test_booking_store import booking, settlement
+from tests.support.aws import Aws
+from tests.support.clock import START
+
+MINUTE = timedelta(minutes=1)
+
+
+def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
+    """Every operation and expression that settling needs; all answers, and what the tables hold in the end."""
+    store, seen = BookingStore(), []
+
+    def tried(act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except LostRace:
+            return "lost race"
+
+    for number in range(5):
+        store.create(booking(f"b-{number}", starts_at=START + number * MINUTE), START)
+    seen.append(tried(lambda: store.create(booking("b-1"), START)))
+    seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START + MINUTE)))
+    seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START)))
+    claim = store.lease("ws-1", "b-1", START)
+    assert claim is not None
+    seen += [claim, store.lease("ws-1", "b-1", START), store.lease("ws-1", "b-9", START)]
+    claim = store.save(claim, settlement(), START)
+    later = store.lease("ws-1", "b-1", START + 2 * MINUTE)
+    seen += [later, tried(lambda: store.save(claim, settlement(), START))]
+    assert later is not None
+    seen.append(store.settle(later, settlement(), START, look_at=START + 9 * MINUTE))
+    seen += [store.lease("ws-1", "b-1", START + moment * MINUTE) for moment in (8, 10)]
+    other = store.lease("ws-1", "b-2", START)
+    assert other is not None
+    seen.append(store.park(other, settlement(), START + 5 * MINUTE, START))
+    store.wake("ws-1", "b-2", START)
+    store.wake("ws-1", "b-9", START)
+    seen += [sorted(store.due(shard, START + MINUTE, 10)) for shard in range(tables.DUE_SHARDS)]
+    query = Query("ws-1", starts_from=START, calendar_id="c-1", user_id="u-1", status="confirmed")
+    records, after = store.page(query, limit=2, after=None)
+    seen += [records, after, store.page(query, limit=2, after=after), store.get("ws-1", "b-4")]
+    ephemeral = EphemeralStore()
+    ephemeral.put("k", {"a": 1}, START + MINUTE)
+    seen += [ephemeral.take("k"), ephemeral.take("k"), ConnectionStore().with_grant("ws-1", "u-1", "zoom#a")]
+    return [*seen, sorted(scan("bookings"), key=lambda item: str(item["booking_id"]["S"]))]
+
+
+def test_it_answers_as_moto_does(moto_aws: Aws) -> None:
+    expected = use(moto_aws.scan)
+    changes: list[Change] = []
+    memory = MemoryDynamo(table_definitions(PREFIX), changes.append)
+    with answering(memory.handle):
+        assert use(memory.items) == expected
+    assert [change.new is not None for change in changes] == [True] * len(changes)

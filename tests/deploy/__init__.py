@@ -1,0 +1,1 @@
+"""The real `chalice deploy`, and the deployed Lambdas."""
