@@ -26,8 +26,8 @@ def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
     `create-workspace` {workspace_id, name?, lists?} → the first API key, shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, brand?: {name?, color?,
-    logo_url?, footer?, sender?}}; bookings that were mailed before keep their sender · `show-suppression`, `lift-suppression`
-    {workspace_id, email} for an address that bounced or complained ·
+    logo_url?, footer?, sender?}}; bookings that were mailed before keep their sender ·
+    `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id}
     """
     verb = VERBS.get(str(request.get("do")))

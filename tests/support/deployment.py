@@ -129,9 +129,7 @@ class Deployment:
             caller.put(f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
 
     def caller(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.app_url, headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=60
-        )
+        return httpx.Client(base_url=self.app_url, headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=60)
 
     def _start(self) -> None:
         self._copy_project()

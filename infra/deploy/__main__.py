@@ -1,0 +1,71 @@
+"""The command line: see `docs/operators.md`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deploy import settings, verify
+from infra.deploy.down import take_down
+from infra.deploy.stage import DeployError, Stage
+from infra.deploy.up import Wishes, put_up
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Put a stage up or take it down; the exit code is 1 if it is not as it should be afterwards."""
+    given = _parser().parse_args(arguments)
+    try:
+        stage = _stage(given)
+        if given.down:
+            return _down(stage, given.delete_data)
+        return _up(stage, Wishes(given.mail_from, given.alarm_email, settings.chosen(given.set)))
+    except (DeployError, BotoCoreError, ClientError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Put a stage on AWS.")
+    parser.add_argument("--stage", required=True, help="such as dev or prod")
+    parser.add_argument("--region", help="by default the one that the environment or the profile names")
+    parser.add_argument("--profile", help="of the AWS configuration")
+    parser.add_argument("--mail-from", help="the address that invitations come from; needed the first time")
+    parser.add_argument("--alarm-email", help="whom alarms are mailed to")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
+    parser.add_argument("--down", action="store_true", help="delete the stage, but not its data")
+    parser.add_argument("--delete-data", metavar="STAGE", help="with --down: its tables, key and secrets too")
+    return parser
+
+
+def _stage(given: argparse.Namespace) -> Stage:
+    session = boto3.Session(profile_name=given.profile, region_name=given.region)
+    if not session.region_name:
+        raise DeployError("Say which region: --region, such as eu-central-1.")
+    return Stage(given.stage, session)
+
+
+def _up(stage: Stage, wishes: Wishes) -> int:
+    problems = put_up(stage, wishes, _say)
+    for problem in problems:
+        _say(f"! {problem}")
+    _say("Not as it should be." if problems else f"Deployed: {verify.address(stage)}")
+    return 1 if problems else 0
+
+
+def _down(stage: Stage, delete_data: str | None) -> int:
+    if delete_data not in (None, stage.name):
+        raise DeployError("--delete-data must repeat the stage's name. Nothing was deleted.")
+    take_down(stage, delete_data=delete_data is not None, say=_say)
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

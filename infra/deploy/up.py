@@ -1,0 +1,109 @@
+"""Putting a stage up, step by step. Every step looks first, so it can be taken again."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.deploy import chalice, settings, stacks, triggers, verify
+from infra.deploy.sender import ensure_identity
+from infra.deploy.stage import DeployError, Stage
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for; None where it says nothing, and what the stage has stays."""
+
+    mail_from: str | None = None
+    alarm_email: str | None = None
+    settings: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """What the stacks made, in the words of the app's settings and of the policies."""
+
+    variables: dict[str, str]
+    names: dict[str, str]
+
+
+def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
+    """Deploy the stage; what is not as it should be afterwards, one line each."""
+    foundation = lay_foundation(stage, wishes, say)
+    say("chalice deploy ...")
+    chalice.run(stage, "deploy")
+    say("triggers, alarms, dashboard ...")
+    queue_arn = foundation.names["DeadLettersArn"]
+    triggers.tune(stage, queue_arn)
+    watch(stage, wishes)
+    say("looking at what is there ...")
+    return verify.problems(stage, _app(stage), queue_arn)
+
+
+def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
+    """Everything that Chalice needs before it deploys: stacks, settings, policies."""
+    mail_from = wishes.mail_from or settings.known(stage).get("MEETLINK_MAIL_FROM")
+    if not mail_from:
+        raise DeployError("Say which address invitations come from: --mail-from invitations@your-domain")
+    say("stacks: tables, key, secrets, queue, mail, logs ...")
+    foundation = _make_stacks(stage, mail_from)
+    for hint in ensure_identity(stage, mail_from):
+        say(hint)
+    say("settings and policies in .chalice ...")
+    settings.write(stage, settings.known(stage) | foundation.variables | dict(wishes.settings or {}))
+    settings.write_policies(stage, foundation.names)
+    return foundation
+
+
+def watch(stage: Stage, wishes: Wishes) -> None:
+    """The alarms and the dashboard."""
+    api_stage = settings.api_stage(stage)
+    # An empty address is no wish to be no longer alarmed.
+    email = wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email", "")
+    stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
+    stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
+
+
+def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
+    tables = stacks.apply(stage, "tables", TablePrefix=stage.table_prefix)
+    key = stacks.apply(stage, "key", Stage=stage.name)
+    stacks.apply(stage, "secrets", SecretsPrefix=stage.secrets_prefix)
+    queue = stacks.apply(stage, "queue", Stage=stage.name)
+    mail = stacks.apply(stage, "mail", Stage=stage.name)
+    stacks.apply(stage, "logs", Stage=stage.name)
+    variables = {
+        "MEETLINK_STAGE": stage.name,
+        "MEETLINK_TABLE_PREFIX": stage.table_prefix,
+        "MEETLINK_BOOKINGS_STREAM_ARN": tables["BookingsStreamArn"],
+        "MEETLINK_CONNECTIONS_STREAM_ARN": tables["ConnectionsStreamArn"],
+        "MEETLINK_KMS_KEY_ID": key["KeyArn"],
+        "MEETLINK_SECRETS_PREFIX": stage.secrets_prefix,
+        "MEETLINK_MAIL_FROM": mail_from,
+        "MEETLINK_MAIL_CONFIGURATION_SET": mail["ConfigurationSet"],
+        "MEETLINK_MAIL_EVENTS_TOPIC": mail["MailEventsTopic"],
+    }
+    names = {
+        "Partition": stage.session.get_partition_for_region(stage.region),
+        "Region": stage.region,
+        "Account": stage.account(),
+        "Stage": stage.name,
+        "TablePrefix": stage.table_prefix,
+        "SecretsPrefix": stage.secrets_prefix,
+        "BookingsStreamArn": tables["BookingsStreamArn"],
+        "ConnectionsStreamArn": tables["ConnectionsStreamArn"],
+        "KeyArn": key["KeyArn"],
+        "DeadLettersArn": queue["DeadLettersArn"],
+        "ConfigurationSet": mail["ConfigurationSet"],
+    }
+    return Foundation(variables, names)
+
+
+def _app(stage: Stage) -> Any:
+    """The app, as Chalice loads it: with the stage's settings."""
+    os.environ.update(settings.known(stage))
+    return importlib.import_module("app").app
