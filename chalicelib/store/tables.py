@@ -217,7 +217,6 @@ def bind(table_prefix: str) -> None:
     """Point the models at one deployment's tables. pynamodb keeps the name on the class, so this is per process."""
     for model, name in _NAMES.items():
         model.Meta.table_name = table_prefix + name
-        model._connection = None  # It may have been made for another deployment's region or address.
 
 
 @contextmanager

@@ -59,6 +59,9 @@ def _forget_environment() -> None:
     import sys
 
     from chalicelib import wiring
+    from chalicelib.store.tables import MODELS
 
+    for model in MODELS:
+        model._connection = None  # Its client knows the address of the AWS that has ended.
     wiring.services.cache_clear()
     sys.modules.pop("app", None)
