@@ -14,6 +14,7 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.endpoint import DeliveryKey
 from chalicelib.domain.events import (
     Event,
+    EventType,
     connection_changes,
     connection_event,
     event_id,
@@ -22,7 +23,7 @@ from chalicelib.domain.events import (
 )
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreError
-from chalicelib.observability import log
+from chalicelib.observability import count, log
 from chalicelib.store.bookings import all_shards
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ _RESERVE_SECONDS = 15.0
 _STREAM_PATIENCE_SECONDS = 15.0
 """How long a stream waits for receivers: what is slow, or too much, is the schedule's then."""
 Read = Callable[[dict[str, Any]], list[Event]]
+_METRICS = {
+    EventType.MEETING_READY: "MeetingsReady",
+    EventType.MEETING_WAITING: "MeetingsWaiting",
+    EventType.MEETING_FAILED: "MeetingsFailed",
+    EventType.MEETING_REMOVED: "MeetingsRemoved",
+    EventType.CONNECTION_CREATED: "ConnectionsCreated",
+    EventType.CONNECTION_REMOVED: "ConnectionsRemoved",
+}
 
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
@@ -84,6 +93,8 @@ def _read(record: dict[str, Any], read: Read) -> list[Event]:
 
 def _meeting_events(change: dict[str, Any]) -> list[Event]:
     new, old = change.get("NewImage"), change.get("OldImage", {})
+    if new is not None and not old:
+        count("Bookings")
     if new is None or "observed" not in new or new["observed"] == old.get("observed"):
         return []
     after = msgspec.json.decode(new["observed"]["S"], type=Settlement)
@@ -92,8 +103,16 @@ def _meeting_events(change: dict[str, Any]) -> list[Event]:
     if happened is None:
         return []
     booking = msgspec.json.decode(new["desired"]["S"], type=Booking)
+    _count(happened, before, booking, _moment(change))
     name = event_id(booking.workspace_id, booking.booking_id, happened, change["SequenceNumber"])
     return [meeting_event(happened, name, booking, after.meeting, _moment(change))]
+
+
+def _count(happened: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:
+    count(_METRICS[happened])
+    is_first_link = happened is EventType.MEETING_READY and (before is None or not before.meeting.join_url)
+    if is_first_link and booking.revision == 1:
+        count("TimeToLink", (at - booking.created_at).total_seconds() * 1000, "Milliseconds")
 
 
 def _connection_events(change: dict[str, Any]) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Structured logs. They name ids, states and error classes: never query strings, bodies, tokens or addresses."""
+"""Structured logs and metrics. Names, states, error classes: never query strings, bodies, tokens or addresses."""
 
 from __future__ import annotations
 
@@ -45,6 +45,27 @@ class Log:
 
 
 log = Log()
+
+
+_dimensions: dict[str, str] = {}
+
+
+def count_for(stage: str) -> None:
+    """From now on this process counts, for that stage."""
+    _dimensions.update(service="meetlink", stage=stage)
+
+
+def count(metric: str, value: float = 1, unit: str = "Count") -> None:
+    """Add to one of the metrics that alarms and the dashboard look at; without effect before `count_for`.
+
+    A line of the log that CloudWatch reads (embedded metric format), so it costs no call.
+    """
+    if not _dimensions:
+        return
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    with single_metric(metric, MetricUnit(unit), value, namespace="meetlink", default_dimensions=_dimensions):
+        pass
 
 
 def _known(ids: dict[str, Any]) -> dict[str, Any]:

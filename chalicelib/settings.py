@@ -30,6 +30,10 @@ class Settings:
     webhooks_to_loopback: bool
     environment: Mapping[str, str] = field(repr=False)
 
+    @property
+    def on_lambda(self) -> bool:
+        return "AWS_LAMBDA_FUNCTION_NAME" in self.environment
+
     def address(self, provider: str, kind: str, default: str) -> str:
         """An external address, such as `ZOOM_API_URL`, without a trailing slash. `kind` is `OAUTH` or `API`."""
         return self.environment.get(f"{provider.upper()}_{kind}_URL", default).rstrip("/")

@@ -13,6 +13,7 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings as environment
+from chalicelib.observability import count_for
 from chalicelib.settings import Settings
 from chalicelib.store import tables
 from chalicelib.store.bookings import BookingStore, Record
@@ -319,7 +320,10 @@ class Services:
 @lru_cache(maxsize=1)
 def services() -> Services:
     """This process's services, from its environment."""
-    return build(environment.from_environment())
+    settings = environment.from_environment()
+    if settings.on_lambda:
+        count_for(settings.stage)
+    return build(settings)
 
 
 def build(settings: Settings, **given: Any) -> Services:

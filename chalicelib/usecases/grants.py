@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.errors import LostRace, ProviderError, ReconnectNeeded
+from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore
@@ -113,6 +114,7 @@ class GrantKeeper:
         """Mail the owners of a broken grant, on the days of `NOTICE_DAYS`; then only bookings wait."""
         now, broken_at = self._clock(), grant.broken_at or self._clock()
         if grant.notices == 0:
+            count("ConnectionsBroken", len(users))
             self._announcer.connections_broken(grant, users)
         if grant.notices >= len(NOTICE_DAYS):
             self._grants.visited(grant, now + LOOK_EVERY)

@@ -11,6 +11,7 @@ import msgspec
 
 from chalicelib.domain.connection import Grant, Reason, Tokens
 from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
+from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import Provider
 from chalicelib.store.connections import GrantStore
@@ -117,6 +118,7 @@ class TokenKeeper:
             self._grants.release(leased)
             raise
         self._store(self.seal(leased, new))
+        count("TokensRefreshed")
         return new
 
     def _store(self, grant: Grant) -> None:

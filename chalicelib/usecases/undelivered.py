@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invitation, InvitationState, address_key
 from chalicelib.errors import LostRace, MailRejected, MailUnavailable
-from chalicelib.observability import log
+from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
 from chalicelib.store.suppressions import SuppressionStore
@@ -47,6 +47,7 @@ class Undelivered:
 
     def take(self, report: MailReport) -> None:
         """Act on a report. Raises `StoreUnavailable` or `MailUnavailable`: hand it in again."""
+        count("MailsUndelivered")
         record = self._bookings.get(report.workspace_id, report.booking_id)
         if record is None:
             log.warning("a mail of an unknown booking is in trouble", workspace_id=report.workspace_id)

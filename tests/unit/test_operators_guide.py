@@ -1,0 +1,53 @@
+"""The operators' guide, the settings, the alarms and the metrics tell of the same things."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from infra.deploy import settings
+from infra.deploy.stage import DeployError
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "operators.md").read_text()
+SECRETS = {"MEETLINK_TAG_SECRET"}
+"""Read from the environment by the local stack alone."""
+
+
+def test_every_setting_is_in_the_guide_and_no_other() -> None:
+    code = (ROOT / "chalicelib" / "settings.py").read_text()
+    read = set(re.findall(r'env\.get\("([A-Z_]+)"', code))
+    listed = set(re.findall(r"\| `([A-Z][A-Z_]+)`(?: •)? \|", GUIDE))
+    assert listed == read - SECRETS
+
+
+def test_every_alarm_has_a_section_that_says_what_to_do() -> None:
+    named = {p["AlarmName"]["Fn::Sub"].removeprefix("meetlink-${Stage}-") for p in alarms()}
+    sections = set(re.findall(r"^### (.+)$", GUIDE, re.MULTILINE))
+    assert sections == named
+    assert all(f'See docs/operators.md, "{p["AlarmName"]["Fn::Sub"][18:]}"' in p["AlarmDescription"] for p in alarms())
+
+
+def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
+    listed = set(re.findall(r"`([A-Z]\w+)`", GUIDE.partition("| metric |")[2].partition("\n\n")[0]))
+    dashboard = (ROOT / "infra" / "dashboard.yaml").read_text()
+    looked_at = {p["MetricName"] for p in alarms() if p["Namespace"] == "meetlink"}
+    looked_at |= set(re.findall(r'\["meetlink", "(\w+)"', dashboard))
+    assert looked_at <= listed
+    assert [metric for metric in listed if f'"{metric}"' not in code] == []
+
+
+@pytest.mark.parametrize("name", ["ZOOM_CLIENT_SECRET", "ZOOM_CLIENT_ID", "ZOOM_WEBHOOK_SECRET", "MEETLINK_TAG_SECRET"])
+def test_a_secret_is_refused_as_a_setting(name: str) -> None:
+    with pytest.raises(DeployError, match="Secrets Manager"):
+        settings.chosen([f"{name}=x"])
+
+
+def alarms() -> list[dict[str, Any]]:
+    resources = yaml.safe_load((ROOT / "infra" / "alarms.yaml").read_text())["Resources"].values()
+    return [r["Properties"] for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"]
