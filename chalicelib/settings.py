@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_FOLLOWS = {"TOKEN": "OAUTH", "USERINFO": "API"}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -28,15 +30,21 @@ class Settings:
     rate_per_second: float
     rate_burst: int
     webhooks_to_loopback: bool
+    offers: frozenset[str]
     environment: Mapping[str, str] = field(repr=False)
 
     @property
     def on_lambda(self) -> bool:
         return "AWS_LAMBDA_FUNCTION_NAME" in self.environment
 
-    def address(self, provider: str, kind: str, default: str) -> str:
-        """An external address, such as `ZOOM_API_URL`, without a trailing slash. `kind` is `OAUTH` or `API`."""
-        return self.environment.get(f"{provider.upper()}_{kind}_URL", default).rstrip("/")
+    def addresses(self, provider: str, defaults: Mapping[str, str]) -> dict[str, str]:
+        """A provider's addresses by kind, without trailing slashes: `ZOOM_API_URL` sets the kind `API`.
+
+        Whoever moves `OAUTH` or `API` and says nothing of the provider's other kinds moves those along.
+        """
+        given = {kind: self.environment.get(f"{provider.upper()}_{kind}_URL") for kind in (*defaults, "OAUTH", "API")}
+        found = {k: given[k] or given.get(_FOLLOWS.get(k, k)) or default for k, default in defaults.items()}
+        return {kind: address.rstrip("/") for kind, address in found.items()}
 
     def secret(self, name: str) -> str | None:
         """A secret given directly, as the local stack does; deployments keep them in Secrets Manager."""
@@ -62,5 +70,6 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
+        offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
         environment=env,
     )

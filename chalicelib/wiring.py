@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.endpoints import EndpointKeeper
     from chalicelib.usecases.grants import GrantKeeper
     from chalicelib.usecases.inbound import BookingEvents
+    from chalicelib.usecases.join import Door, Tickets
     from chalicelib.usecases.limit import RateLimit
     from chalicelib.usecases.notify import Postman
     from chalicelib.usecases.preflight import Preflight
@@ -120,13 +121,9 @@ class Services:
         logging.getLogger("httpx").setLevel(logging.WARNING)
         http = Http(httpx.Client(transport=self.transport))
         return {
-            name: kind(
-                http,
-                self.clock,
-                oauth_url=self.settings.address(name, "OAUTH", kind.oauth_url),
-                api_url=self.settings.address(name, "API", kind.api_url),
-            )
+            name: kind(http, self.clock, self.settings.addresses(name, kind.urls))
             for name, kind in PROVIDERS.items()
+            if not self.settings.offers or name in self.settings.offers
         }
 
     @cached_property
@@ -221,6 +218,18 @@ class Services:
         return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
     @cached_property
+    def tickets(self) -> Tickets:
+        from chalicelib.usecases.join import Tickets
+
+        return Tickets(self.secrets.tag_secret)
+
+    @cached_property
+    def door(self) -> Door:
+        from chalicelib.usecases.join import Door
+
+        return Door(self.tickets, self.bookings, self.connections, self.tokens, self.providers, self.clock)
+
+    @cached_property
     def settler(self) -> Settler:
         from chalicelib.usecases.breaker import Breaker
         from chalicelib.usecases.invite import Inviter
@@ -234,6 +243,7 @@ class Services:
             self.tokens,
             self.providers,
             self.secrets.tag_secret,
+            self.tickets,
             self.clock,
             self.random,
             Breaker(self.clock),

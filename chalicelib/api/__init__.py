@@ -19,7 +19,7 @@ from chalicelib.api import (
     webhooks,
 )
 from chalicelib.api.describe import description_of
-from chalicelib.api.pages import consent, links, settings
+from chalicelib.api.pages import consent, join, keys, links, settings
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 def register(app: Chalice, services: Callable[[], Services]) -> None:
     """Put every route on `app`."""
     http.install(app)
-    for module in (bookings, calendars, connections, endpoints, webhooks, webhook_secrets, links, settings, consent):
+    for module in (bookings, calendars, connections, endpoints, webhooks, webhook_secrets):
         app.register_blueprint(module.routes(services))
+    for page in (links, settings, consent, keys, join):
+        app.register_blueprint(page.routes(services))
     app.register_blueprint(meta.routes(services, app))
     cors.install(app, services)
     _accept_any_kind_of_no_body(app)

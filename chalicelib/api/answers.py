@@ -204,6 +204,7 @@ class Provider(Struct):
     name: Annotated[str, Meta(examples=["zoom"])]
     display_name: Annotated[str, Meta(examples=["Zoom"])]
     needs: Annotated[str, Meta(description="What an account needs", examples=["A Zoom account"])]
+    limits: Annotated[str, Meta(description="What the provider does not do, or not often", examples=[""])]
     configured: Annotated[bool, Meta(description="Whether this deployment has credentials for it")]
 
 

@@ -110,7 +110,7 @@ def connection(user_id: str, status: ConnectionStatus) -> answers.Connection:
         state=status.state,
         reason=status.reason if status.state is not ConnectionState.CONNECTED else None,
         provider=known.provider if known else None,
-        account=answers.Account(known.account.id, known.account.email) if known else None,
+        account=answers.Account(known.account.id, known.account.label) if known else None,
         connected_at=moment(known.connected_at) if known else None,
         last_meeting_at=_moment_or_none(known.last_meeting_at) if known else None,
     )
@@ -122,7 +122,7 @@ def check(steps: list[Step]) -> answers.Check:
 
 
 def provider(known: Provider, *, configured: bool) -> answers.Provider:
-    return answers.Provider(known.name, known.display_name, known.needs, configured)
+    return answers.Provider(known.name, known.display_name, known.needs, known.limits, configured)
 
 
 def moment(value: datetime) -> str:

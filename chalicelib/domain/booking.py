@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Connection
@@ -114,7 +115,7 @@ def book(
         status=BookingStatus.CONFIRMED,
         appointment=appointment,
         host=calendar.host,
-        location=calendar.location,
+        location=_place(calendar.location, booking_id),
         eligibility=_eligibility(calendar, connection, hosted_since=now),
         hosted_since=now,
         created_at=now,
@@ -165,11 +166,18 @@ def change(
     return replace(
         changed,
         host=calendar.host,
-        location=calendar.location,
+        location=_place(calendar.location, booking.booking_id),
         hosted_since=hosted_since,
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
     )
+
+
+def _place(location: Location, booking_id: str) -> Location:
+    """A calendar's place as one booking has it: a fixed link may name the booking."""
+    if location.type is not LocationType.CUSTOM_LINK or location.detail is None:
+        return location
+    return replace(location, detail=location.detail.replace("{booking_id}", quote(booking_id, safe="")))
 
 
 def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Booking:

@@ -7,7 +7,7 @@ earlier tokens, so two connections to one account must share one pair.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
@@ -33,12 +33,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a token endpoint answered. Secret: `repr` hides it, and it is stored only encrypted."""
+    """What a token endpoint answered, or a key that was typed in: without refresh token and without end.
+
+    Secret: `repr` hides it, and it is stored only encrypted. `lapses_at` is when the refresh token ends unless it is
+    used, where the provider says so.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_at: datetime
     scopes: tuple[str, ...] = ()
+    lapses_at: datetime | None = None
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the access token outlives a call that starts now."""
@@ -47,7 +52,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who signed in at the provider. `id` identifies the account for good; the address is for people.
+    """Whose account it is. `id` identifies it for good; the address is for people, empty where nobody signs in.
 
     `organization` is the provider's id of the company that the account belongs to, where it tells one.
     """
@@ -56,13 +61,19 @@ class Account:
     email: str
     organization: str | None = None
 
+    @property
+    def label(self) -> str:
+        """What people know the account by; one that is connected by a key has no address."""
+        return self.email or self.organization or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One authorization of one provider account. `version` rises with every write and fences stale writers.
 
     `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`
-    is when its owner last consented, `refreshed_at` when it last got tokens, `notices` how often its owners were told
+    is when its owner last consented, `refreshed_at` when it last got tokens, `lapses_at` when they end unless they are
+    used (None: the provider does not say), `notices` how often its owners were told
     that it is broken, `due_at` when the schedule looks at it next.
     """
 
@@ -74,6 +85,7 @@ class Grant:
     broken_at: datetime | None = None
     authorized_at: datetime | None = None
     refreshed_at: datetime | None = None
+    lapses_at: datetime | None = None
     notices: int = 0
     due_at: datetime | None = None
 
@@ -85,6 +97,11 @@ class Grant:
     @property
     def id(self) -> str:
         return grant_id(self.provider, self.account.id)
+
+
+def keeps_key(key: str) -> Tokens:
+    """A key as tokens: it serves until it is taken back."""
+    return Tokens(key, None, datetime.max.replace(tzinfo=UTC))
 
 
 def grant_id(provider: str, account_id: str) -> str:

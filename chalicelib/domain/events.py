@@ -126,7 +126,7 @@ def connection_event(
     data = {
         "user_id": connection.user_id,
         "provider": connection.provider,
-        "account": {"id": account.id, "email": account.email} if account.id else None,
+        "account": {"id": account.id, "email": account.label} if account.id else None,
         "connected_at": _moment(connection.connected_at),
         "reason": reason,
     }

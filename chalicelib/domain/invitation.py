@@ -259,13 +259,19 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         location=booking.location,
-        join_url=meeting.join_url if booking.location.type is LocationType.VIDEO else booking_link(booking),
+        join_url=_join_url(booking, meeting, to),
         passcode=meeting.passcode,
         dial_in=meeting.dial_in,
         link_follows=waits and booking.wants_video,
         links=appointment.links,
         provider=meeting.provider,
     )
+
+
+def _join_url(booking: Booking, meeting: Meeting, to: Party) -> str | None:
+    if booking.location.type is not LocationType.VIDEO:
+        return booking_link(booking)
+    return (meeting.host_url if to.role is Role.HOST else None) or meeting.join_url
 
 
 def booking_link(booking: Booking) -> str | None:

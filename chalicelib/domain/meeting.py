@@ -48,12 +48,26 @@ class DialIn:
 
 @dataclass(frozen=True, slots=True)
 class ProviderMeeting:
-    """A meeting as its provider describes it, without host links and host keys: those are secrets."""
+    """A meeting as its provider describes it, without host links and host keys: those are secrets.
+
+    `join_url` is None where any link that lets people in would be a secret: they join through our own address.
+    """
 
     id: str
-    join_url: str
+    join_url: str | None
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody at the door of a meeting that is joined through our own address, and how long they may be in."""
+
+    is_host: bool
+    name: str | None
+    title: str
+    opens_at: datetime
+    closes_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +92,11 @@ class MeetingRequest:
 class Meeting:
     """The observed state.
 
-    `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create which is not
-    idempotent may have been sent at that time. `generation` counts the meetings made for this booking: a deleted
+    `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create may have been sent
+    at that time. `generation` counts the meetings made for this booking: a deleted
     tag stays taken at some providers. `attempts` counts failed tries in a row. `user_id` and `grant_id` tell whose
     connection made the meeting, or is making it. `look_at` is when to see that it is still there, and alone.
+    `host_url` lets its visitor in as the host, where that is another address: only the host is told.
     """
 
     state: MeetingState = MeetingState.PENDING
@@ -92,6 +107,7 @@ class Meeting:
     grant_id: str | None = None
     id: str | None = None
     join_url: str | None = None
+    host_url: str | None = None
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
     generation: int = 0

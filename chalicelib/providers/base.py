@@ -1,7 +1,8 @@
 """What a provider declares and can do. The base owns the flow of a call; a provider says what differs.
 
 The interface fits providers with an idempotent create (`idempotent`), without one (`find` by tag instead), without
-an update (`update` raises `MeetingGone`, so a new meeting takes the old one's place), and with keys instead of OAuth.
+an update (`update` raises `MeetingGone`, so a new meeting takes the old one's place), and without any call at all
+(`local`). `OAuthProvider`s are connected by signing in there, `KeyProvider`s by a key that is typed in here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.errors import (
     Ambiguous,
     MeetingGone,
@@ -29,24 +30,40 @@ from chalicelib.providers.http import Answer, Http, retry_at
 class OAuth:
     """A provider's OAuth 2.0 (RFC 6749) as it differs from others.
 
-    `scope_sets`: any one of these sets of granted scopes will do; the first is asked for, if `asks_scopes`.
-    `basic_auth`: the client authenticates by HTTP Basic, else in the form.
-    `dead_codes` are the provider's own ways to say `invalid_grant`.
+    `scope_sets`: any one of these sets of granted scopes will do, each scope without `scope_prefix`. `asks` are the
+    scopes to ask for, as they are sent; None where they are configured on the app. `basic_auth`: the client
+    authenticates by HTTP Basic, else in the form. `dead_codes` are the provider's own ways to say `invalid_grant`.
+    `admin_consent_path` is where an administrator can approve the app for a whole organization.
     """
 
     authorize_path: str
     token_path: str
     revoke_path: str | None
     scope_sets: tuple[frozenset[str], ...]
-    asks_scopes: bool = True
+    asks: tuple[str, ...] | None = None
+    scope_prefix: str = ""
     basic_auth: bool = True
     pkce: bool = True
     dead_codes: frozenset[str] = frozenset()
     extra: dict[str, str] = field(default_factory=dict)
+    admin_consent_path: str | None = None
 
     def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:
         """What is missing from the set that comes nearest; empty if the granted scopes are enough."""
-        return min((wanted - granted for wanted in self.scope_sets), key=len)
+        had = {scope.removeprefix(self.scope_prefix) for scope in granted}
+        return min((wanted - had for wanted in self.scope_sets), key=len)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyField:
+    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again."""
+
+    name: str
+    label: str
+    hint: str
+    secret: bool = False
+    optional: bool = False
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +90,29 @@ Event = Reply | Deauthorized | Ignored
 
 
 class Provider(ABC):
-    """One video-conferencing system. Every call takes the access token of the grant that it acts for.
+    """One video-conferencing system. Every call takes the access token, or the key, of the grant that it acts for.
 
-    All calls raise `ProviderError`s: see `errors` for which means what.
+    All calls raise `ProviderError`s: see `errors` for which means what. `urls` are its addresses by kind, as
+    `settings.addresses` has them: `API`, for an `OAuthProvider` `OAUTH`, and more where it needs them. `limits` and
+    `needs` are for people who choose one.
     """
 
     name: ClassVar[str]
     display_name: ClassVar[str]
     needs: ClassVar[str]
-    oauth: ClassVar[OAuth]
-    oauth_url: ClassVar[str]
-    api_url: ClassVar[str]
+    limits: ClassVar[str] = ""
+    urls: ClassVar[Mapping[str, str]]
     idempotent: ClassVar[bool]
+    local: ClassVar[bool] = False
 
-    def __init__(self, http: Http, clock: Callable[[], datetime], *, oauth_url: str, api_url: str) -> None:
+    def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         self.http = http
         self.clock = clock
-        self.oauth_address = oauth_url
-        self.api_address = api_url
+        self.addresses = {**self.urls, **(urls or {})}
 
     @abstractmethod
     def account(self, token: str) -> Account:
-        """Who the token belongs to."""
+        """Whose the token or key is. Asks the provider: a key that does not work raises."""
 
     @abstractmethod
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
@@ -112,6 +130,13 @@ class Provider(ABC):
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         """Every meeting that carries the request's tag."""
 
+    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+        """The address that lets this visitor in, and nobody else for long.
+
+        Asked for only where `create` answered with a meeting that has no link of its own.
+        """
+        raise NotImplementedError(f"{self.name} has links of its own")
+
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
         """What a webhook of this provider says; None if it is not proven to come from there, now.
 
@@ -127,10 +152,10 @@ class Provider(ABC):
         """The provider's own id of the call, for its support."""
         return None
 
-    def call(self, token: str, method: str, path: str, *, json: Any = None) -> Answer:
-        """One API call; every answer but a success becomes an error."""
+    def call(self, token: str, method: str, path: str, *, json: Any = None, at: str = "API") -> Answer:
+        """One API call; every answer but a success becomes an error. `at` is the kind of address."""
         headers = {"Authorization": f"Bearer {token}"}
-        answer = self.http.send(self.name, method, self.api_address + path, headers=headers, json=json)
+        answer = self.http.send(self.name, method, self.addresses[at] + path, headers=headers, json=json)
         if answer.ok:
             return answer
         raise self.explain(answer) or self._by_status(answer)
@@ -154,3 +179,24 @@ class Provider(ABC):
 
     def now(self) -> datetime:
         return self.clock().astimezone(UTC)
+
+
+class OAuthProvider(Provider):
+    """Connected by signing in at the provider (RFC 6749), with the credentials that this deployment has there."""
+
+    oauth: ClassVar[OAuth]
+
+    @property
+    def token_address(self) -> str:
+        """Where the token endpoint is: at some providers not where people sign in."""
+        return self.addresses.get("TOKEN", self.addresses["OAUTH"])
+
+
+class KeyProvider(Provider):
+    """Connected by a form; what was typed is checked and then kept like a token, encrypted."""
+
+    fields: ClassVar[tuple[KeyField, ...]]
+
+    @abstractmethod
+    def read_key(self, typed: Mapping[str, str]) -> str:
+        """What to keep, from what was typed into `fields`. Raises `Rejected` whose `advice` says what is wrong."""

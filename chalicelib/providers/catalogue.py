@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.providers.base import Provider
+from chalicelib.providers.jaas import Jaas
+from chalicelib.providers.jitsi import Jitsi
 from chalicelib.providers.zoom import Zoom
 
-PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Zoom,)}
+PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Zoom, Jitsi, Jaas)}

@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl
 
 from chalicelib.domain.connection import Tokens
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.http import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
 
 _DEAD_GRANT = {"invalid_grant", "interaction_required", "consent_required"}
 
 
-def authorization_url(provider: Provider, client_id: str, *, redirect_uri: str, state: str, verifier: str) -> str:
+def authorization_url(provider: OAuthProvider, client_id: str, *, redirect_uri: str, state: str, verifier: str) -> str:
     """Where to send the browser (RFC 6749, 4.1.1; RFC 7636, 4.3)."""
     from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
     from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -27,13 +27,28 @@ def authorization_url(provider: Provider, client_id: str, *, redirect_uri: str, 
     extra = dict(oauth.extra)
     if oauth.pkce:
         extra |= {"code_challenge": create_s256_code_challenge(verifier), "code_challenge_method": "S256"}
-    scope = " ".join(sorted(oauth.scope_sets[0])) if oauth.asks_scopes else None
-    address = provider.oauth_address + oauth.authorize_path
+    scope = " ".join(oauth.asks) if oauth.asks is not None else None
+    address = provider.addresses["OAUTH"] + oauth.authorize_path
     return str(prepare_grant_uri(address, client_id, "code", redirect_uri, scope, state, **extra))
 
 
+def admin_consent_url(provider: OAuthProvider, client_id: str, *, redirect_uri: str) -> str | None:
+    """Where an administrator approves the app for everybody; None where the provider knows no such thing.
+
+    Whoever comes back from there proves nothing, so there is no state to keep
+    (learn.microsoft.com/entra/identity-platform/v2-admin-consent).
+    """
+    from urllib.parse import urlencode
+
+    oauth = provider.oauth
+    if oauth.admin_consent_path is None:
+        return None
+    asked = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(oauth.asks or ())}
+    return f"{provider.addresses['OAUTH']}{oauth.admin_consent_path}?{urlencode(asked)}"
+
+
 def exchange(
-    provider: Provider, credentials: tuple[str, str], *, code: str, redirect_uri: str, verifier: str
+    provider: OAuthProvider, credentials: tuple[str, str], *, code: str, redirect_uri: str, verifier: str
 ) -> Tokens:
     """Tokens for an authorization code. Raises `ReconnectNeeded` if the code is not accepted."""
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
@@ -43,7 +58,7 @@ def exchange(
     return _token_call(provider, credentials, body)
 
 
-def refresh(provider: Provider, credentials: tuple[str, str], tokens: Tokens) -> Tokens:
+def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Tokens) -> Tokens:
     """New tokens; the old refresh token is kept where the answer carries none (RFC 6749, 6).
 
     Raises `ReconnectNeeded` if the grant is dead, `Ambiguous` if the answer was lost.
@@ -53,10 +68,11 @@ def refresh(provider: Provider, credentials: tuple[str, str], tokens: Tokens) ->
     body = prepare_token_request("refresh_token", refresh_token=tokens.refresh_token)
     new = _token_call(provider, credentials, body)
     scopes = new.scopes or tokens.scopes
-    return Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.expires_at, scopes)
+    kept = new.refresh_token or tokens.refresh_token
+    return Tokens(new.access_token, kept, new.expires_at, scopes, new.lapses_at or tokens.lapses_at)
 
 
-def revoke(provider: Provider, credentials: tuple[str, str], access_token: str) -> None:
+def revoke(provider: OAuthProvider, credentials: tuple[str, str], access_token: str) -> None:
     """End the grant at the provider (RFC 7009); nothing where the provider has no such call.
 
     A token that is dead already is success. Raises `ProviderUnavailable` or `Ambiguous` when it is to be tried again.
@@ -68,28 +84,28 @@ def revoke(provider: Provider, credentials: tuple[str, str], access_token: str) 
         raise _unavailable(provider, answer)
 
 
-def _token_call(provider: Provider, credentials: tuple[str, str], body: str) -> Tokens:
+def _token_call(provider: OAuthProvider, credentials: tuple[str, str], body: str) -> Tokens:
     answer = _post(provider, credentials, provider.oauth.token_path, dict(parse_qsl(body)))
     if not answer.ok:
         raise _refused(provider, answer)
     return _tokens(provider, answer.object(), provider.now())
 
 
-def _post(provider: Provider, credentials: tuple[str, str], path: str, form: dict[str, str]) -> Answer:
+def _post(provider: OAuthProvider, credentials: tuple[str, str], path: str, form: dict[str, str]) -> Answer:
     basic = provider.oauth.basic_auth
     if not basic:
         form = form | {"client_id": credentials[0], "client_secret": credentials[1]}
     return provider.http.send(
         provider.name,
         "POST",
-        provider.oauth_address + path,
+        provider.token_address + path,
         form=form,
         auth=credentials if basic else None,
         timeout_seconds=TOKEN_TIMEOUT_SECONDS,
     )
 
 
-def _refused(provider: Provider, answer: Answer) -> ProviderError:
+def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
     said = answer.body if isinstance(answer.body, dict) else {}
     named = (said.get(field) for field in ("error", "code", "errorCode"))
     code = next((str(value) for value in named if isinstance(value, str | int) and value), None)
@@ -103,19 +119,21 @@ def _refused(provider: Provider, answer: Answer) -> ProviderError:
     return _unavailable(provider, answer, code)
 
 
-def _unavailable(provider: Provider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
+def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
     at = retry_at(answer.headers, provider.now())
     what = "the token endpoint refuses the request"
     return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code)
 
 
-def _tokens(provider: Provider, body: dict[str, Any], now: datetime) -> Tokens:
+def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime) -> Tokens:
     access, refresh_token = body.get("access_token"), body.get("refresh_token")
     scope = body.get("scope")
     if not isinstance(access, str) or not access or not isinstance(refresh_token, str | None):
         raise Ambiguous(provider.name, "the token endpoint answered without a token", status=200)
     scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ()
-    return Tokens(access, refresh_token, now + _lifetime(body.get("expires_in")), scopes)
+    lapses_in = _lifetime(body.get("refresh_token_expires_in"))
+    lapses_at = now + lapses_in if lapses_in else None
+    return Tokens(access, refresh_token, now + _lifetime(body.get("expires_in")), scopes, lapses_at)
 
 
 def _lifetime(seconds: Any) -> timedelta:

@@ -22,7 +22,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, Provider, Reply
+from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
 from chalicelib.providers.http import Answer, retry_at
 
 _FRESH_SECONDS = 300
@@ -52,24 +52,23 @@ _ADVICE = {
 }
 
 
-class Zoom(Provider):
+class Zoom(OAuthProvider):
     """One Zoom user's meetings. Zoom has no idempotent create: the tag stands first in the agenda instead."""
 
     name = "zoom"
     display_name = "Zoom"
-    needs = "A Zoom account. Zoom allows 100 new or changed meetings a day for each host."
+    needs = "A Zoom account. Its administrator may have to allow the app first."
+    limits = "Zoom allows 100 new or changed meetings a day for each host, and ends long meetings of free accounts."
     # Scopes are configured on the app at Zoom, not asked for; only their presence is checked.
     oauth = OAuth(
         authorize_path="/oauth/authorize",
         token_path="/oauth/token",  # noqa: S106
         revoke_path="/oauth/revoke",
         scope_sets=(_GRANULAR, _CLASSIC),
-        asks_scopes=False,
         # The owner is gone, the token was revoked; the app was switched off, by Zoom or by an administrator.
         dead_codes=frozenset({"4735", "4741", "4717", "4737", "4738"}),
     )
-    oauth_url = "https://zoom.us"
-    api_url = "https://api.zoom.us"
+    urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     idempotent = False
 
     def account(self, token: str) -> Account:

@@ -68,15 +68,16 @@ class ConnectionStore:
         except GrantItem.DoesNotExist:
             return found, None
 
-    def establish(self, connection: Connection, grant: Grant, *, flow_key: str, now: datetime) -> None:
-        """Store grant and connection and use up the OAuth flow, all or nothing.
+    def establish(self, connection: Connection, grant: Grant, *, flow_key: str | None, now: datetime) -> None:
+        """Store grant and connection and use up the OAuth flow, if one led here, all or nothing.
 
         `grant.version` is the version to write; its predecessor must still be current (1: there is none).
         Raises `LostRace` when the flow is used up or the grant changed meanwhile.
         """
         item = _grant_item(grant)
         with translated(), TransactWrite(connection=self._dynamo) as transaction:
-            transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
+            if flow_key is not None:
+                transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
             transaction.save(_connection_item(connection))
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)

@@ -6,6 +6,7 @@ nobody's account.
 
 from __future__ import annotations
 
+import hashlib
 import secrets as random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from chalicelib.domain.connection import (
     Reason,
     Tokens,
     grant_id,
+    keeps_key,
     status,
 )
 from chalicelib.errors import (
@@ -32,7 +34,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.providers import oauth
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
@@ -63,6 +65,12 @@ class ConsentDenied(Forbidden):
     """The user, or the provider's policy, said no. The detail is shown on the settings page."""
 
     reason = "consent_denied"
+
+
+class KeyRefused(Forbidden):
+    """The key that was typed in does not do. The detail is shown on the settings page."""
+
+    reason = "key_refused"
 
 
 class FlowRefused(Forbidden):
@@ -99,8 +107,8 @@ class Connector:
         self._clock = clock
 
     def offered(self) -> list[Provider]:
-        """The providers that this deployment has credentials for."""
-        return [p for p in self._providers.values() if self._secrets.credentials(p.name) is not None]
+        """The providers that this deployment has credentials for, and those that need none."""
+        return [p for p in self._providers.values() if isinstance(p, KeyProvider) or self._secrets.credentials(p.name)]
 
     def start(self, session: Session, provider_name: str, base_url: str) -> str:
         """The provider's address to send the browser to. Raises `NotFound` for a provider that is not offered."""
@@ -112,6 +120,35 @@ class Connector:
         return oauth.authorization_url(
             provider, credentials[0], redirect_uri=redirect_uri, state=state, verifier=verifier
         )
+
+    def admin_consent(self, provider_name: str, base_url: str) -> str | None:
+        """The link for an organization's administrator, where the provider knows such a thing."""
+        provider, credentials = self._offered(provider_name)
+        redirect_uri = f"{base_url}/oauth/{provider_name}/approved"
+        return oauth.admin_consent_url(provider, credentials[0], redirect_uri=redirect_uri)
+
+    def connect_with_key(
+        self, session: Session, provider_name: str, typed: Mapping[str, str], base_url: str
+    ) -> Connection:
+        """Connect with a key that was typed in, once it is seen to work.
+
+        Raises `KeyRefused` with what is wrong, `NotFound`, or `ProviderError`.
+        """
+        provider = self._providers.get(provider_name)
+        if not isinstance(provider, KeyProvider):
+            raise NotFound("This provider is not connected by a key.")
+        try:
+            key = provider.read_key({name: text.strip() for name, text in typed.items()})
+            account = provider.account(key)
+        except (TokenRejected, ReconnectNeeded) as error:
+            raise KeyRefused(f"{provider.display_name} does not accept this key. Copy it again.") from error
+        except Rejected as error:
+            raise KeyRefused(error.advice or f"{provider.display_name} refuses this key.") from error
+        # Whoever knows a key need not own the account: unlike one that was signed in to, it is shared with nobody.
+        visitor = session.visitor
+        owner = hashlib.sha256(f"{visitor.workspace_id}\0{visitor.user_id}".encode()).hexdigest()[:16]
+        own = replace(account, id=f"{account.id}/{owner}")
+        return self._establish(visitor, provider, own, keeps_key(key), base_url)
 
     def finish(self, session: Session | None, provider_name: str, answer: Mapping[str, str]) -> Connection:
         """Handle the redirect back from the provider (RFC 6749, 4.1.2) and establish the connection.
@@ -133,10 +170,10 @@ class Connector:
         except ConsentDenied:
             self._ephemeral.take(flow_key)
             raise
-        return self._establish(session.visitor, provider, account, tokens, flow, flow_key)
+        return self._establish(session.visitor, provider, account, tokens, flow.base_url, flow_key)
 
     def _authorized(
-        self, provider: Provider, credentials: tuple[str, str], flow: _Flow, answer: Mapping[str, str]
+        self, provider: OAuthProvider, credentials: tuple[str, str], flow: _Flow, answer: Mapping[str, str]
     ) -> tuple[Tokens, Account]:
         """The tokens that the provider gives and whose they are. Raises `ConsentDenied` with what to do."""
         name = provider.display_name
@@ -204,22 +241,29 @@ class Connector:
         self._connections.delete(workspace_id, user_id)
         self._wake(workspace_id, user_id)
 
-    def _offered(self, name: str) -> tuple[Provider, tuple[str, str]]:
+    def _offered(self, name: str) -> tuple[OAuthProvider, tuple[str, str]]:
         provider, credentials = self._providers.get(name), self._secrets.credentials(name)
-        if provider is None or credentials is None:
+        if credentials is None or not isinstance(provider, OAuthProvider):
             raise NotFound("This provider is not available here.")
         return provider, (credentials.client_id, credentials.client_secret)
 
     def _establish(
-        self, visitor: Visitor, provider: Provider, account: Account, tokens: Tokens, flow: _Flow, flow_key: str
+        self,
+        visitor: Visitor,
+        provider: Provider,
+        account: Account,
+        tokens: Tokens,
+        base_url: str,
+        flow_key: str | None = None,
     ) -> Connection:
+        """Store grant and connection in one write, which uses up the flow that led here, if there was one."""
         now = self._clock()
         workspace = self._workspaces.get(visitor.workspace_id)
         confirmed = workspace is None or not workspace.confirms_connections
         for _ in range(_TRIES):
             before = self._connections.get(visitor.workspace_id, visitor.user_id)
             known = self._grants.get(grant_id(provider.name, account.id))
-            connection = replace(_connection(visitor, provider.name, account, before, now), base_url=flow.base_url)
+            connection = replace(_connection(visitor, provider.name, account, before, now), base_url=base_url)
             if not confirmed and connection.connected_at == now:
                 connection = replace(connection, confirmed=False)
             version = known.version + 1 if known else 1
@@ -227,7 +271,7 @@ class Connector:
             try:
                 self._connections.establish(connection, self._tokens.seal(grant, tokens), flow_key=flow_key, now=now)
             except LostRace:
-                if self._ephemeral.get(flow_key, _Flow, now) is None:
+                if flow_key is not None and self._ephemeral.get(flow_key, _Flow, now) is None:
                     raise Conflict("This sign-in was already finished.", reason="flow_refused") from None
                 continue  # Somebody refreshed or connected the same account at the same moment.
             if before is not None and before.grant_id != connection.grant_id:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.errors import LostRace, ProviderError, ReconnectNeeded
 from chalicelib.observability import count
 from chalicelib.providers import oauth
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.secrets import Secrets
@@ -96,8 +96,8 @@ class GrantKeeper:
     def _revoke_at_provider(self, grant: Grant) -> Grant:
         """Revoke; the answer is the grant as it was then, for a delete that loses against a new connection."""
         provider, credentials = self._providers.get(grant.provider), self._secrets.credentials(grant.provider)
-        if provider is None or credentials is None:
-            return grant  # The provider was taken out of this deployment: there is nobody to ask.
+        if credentials is None or not isinstance(provider, OAuthProvider):
+            return grant  # A key is not ours to revoke; or the provider was taken out of this deployment.
         # An expired access token cannot be revoked at Zoom, and its refresh token would live on.
         token = self._tokens.access_token(grant)
         current = self._grants.get(grant.id) or grant
@@ -136,9 +136,12 @@ class GrantKeeper:
 
     def _keep_alive(self, grant: Grant, *, soon: bool) -> None:
         now = self._clock()
-        idle = now - (grant.refreshed_at or now)
+        refreshed_at = grant.refreshed_at or now
+        idle, life = now - refreshed_at, (grant.lapses_at or datetime.max.replace(tzinfo=UTC)) - refreshed_at
         try:
-            if idle >= KEEP_ALIVE_AFTER:
+            if isinstance(self._providers.get(grant.provider), OAuthProvider) and idle >= min(
+                KEEP_ALIVE_AFTER, life / 2
+            ):
                 self._tokens.access_token(grant, rejected=self._tokens.open(grant).access_token)
         except ReconnectNeeded:
             return  # Broken now, and due again for its owners to be told.

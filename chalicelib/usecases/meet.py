@@ -35,6 +35,7 @@ from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.breaker import Breaker
+from chalicelib.usecases.join import Tickets
 from chalicelib.usecases.tokens import TokenKeeper
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ class Meetings:
         tokens: TokenKeeper,
         providers: Mapping[str, Provider],
         tag_secret: Callable[[], bytes],
+        tickets: Tickets,
         clock: Callable[[], datetime],
         random: Random,
         breaker: Breaker,
@@ -99,6 +101,7 @@ class Meetings:
         self._tokens = tokens
         self._providers = providers
         self._tag_secret = tag_secret
+        self._tickets = tickets
         self._clock = clock
         self._random = random
         self._breaker = breaker
@@ -144,7 +147,10 @@ class Meetings:
             if held.access is Access.OPEN and (meeting.exists or meeting.intent_at):
                 return Action.DELETE if meeting.exists else Action.LOOK_UP
             meeting = Meeting(generation=meeting.generation + 1)
-        return plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
+        step = plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
+        if step is Action.LOOK_UP and not meeting.exists and self._provider(target).idempotent:
+            return Action.CREATE  # It answers with the meeting that is there, however often it is asked.
+        return step
 
     def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
         """The access to the grant that holds the meeting, and to the one that is to make it (None: unwanted)."""
@@ -187,15 +193,30 @@ class Meetings:
 
         def create(token: str) -> ProviderMeeting:
             work.put(started)
-            if not provider.idempotent:
+            if not provider.local:
                 self._intend(work)
                 work.check_time()
                 work.claim.require(self._clock(), _NEEDED_SECONDS)
             return provider.create(token, request)
 
-        work.judge(self._made(started, self._call(work, reach, create), request))
+        try:
+            made = self._call(work, reach, create)
+        except MeetingGone:
+            # It was made by a try of ours without an answer, and deleted since: its tag stays taken.
+            work.put(Meeting(generation=meeting.generation + 1))
+            return False
+        made, host_url = self._links(reach, booking, made)
+        work.judge(replace(self._made(started, made, request), host_url=host_url))
         self._note(reach)
         return True
+
+    def _links(self, reach: Reach, booking: Booking, made: ProviderMeeting) -> tuple[ProviderMeeting, str | None]:
+        """The meeting with a link, and the host's own one; ours if the provider's would be a secret."""
+        if made.join_url is not None:
+            return made, None
+        base_url = (reach.connection and reach.connection.base_url) or ""
+        guests, host = (self._tickets.address(base_url, booking, is_host=is_host) for is_host in (False, True))
+        return replace(made, join_url=guests), host
 
     def _intend(self, work: _Work) -> None:
         """Write down, durably and before the call, that a meeting may come to exist.
@@ -218,7 +239,7 @@ class Meetings:
             # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
             work.put(Meeting(generation=meeting.generation + 1))
             return False
-        same = ProviderMeeting(str(meeting.id), str(meeting.join_url), meeting.passcode, meeting.dial_in)
+        same = ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
         work.judge(self._made(meeting, moved or same, request))
         return True
 
@@ -249,7 +270,8 @@ class Meetings:
             work.put(looked)
         elif kept is not None:
             # It may have been asked for with an older content: without a fingerprint it is brought up to date.
-            work.put(replace(_filled(looked, kept, request), fingerprint=None))
+            kept, host_url = self._links(reach, work.claim.booking, kept)
+            work.put(replace(_filled(looked, kept, request), host_url=host_url, fingerprint=None))
         else:
             # Nothing is there; or the list does not tell, which an update will find out.
             work.put(replace(looked, intent_at=None, fingerprint=None))
@@ -307,7 +329,9 @@ class Meetings:
         if out_until is not None:
             return plan.outage(meeting, out_until)
         window_ends = plan.window_ends(meeting)
-        if window_ends is not None and now < window_ends:
+        provider = self._providers.get(error.provider)
+        repeatable = step is Action.CREATE and provider is not None and provider.idempotent
+        if window_ends is not None and now < window_ends and not repeatable:
             return plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
         return plan.postponed(meeting, error.reason, at, now, self._random)

@@ -65,7 +65,7 @@ class Notifier:
                 url = f"{connection.base_url}/connect/{link}"
                 name = self._provider_name(grant.provider)
                 try:
-                    self._mailer.send_notice(address, *reconnect(name, grant.account.email, url))
+                    self._mailer.send_notice(address, *reconnect(name, grant.account.label, url))
                 except MailUnavailable:
                     done = False
                 except MailRejected as error:

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import MeetingRequest
 from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.usecases.tokens import TokenKeeper
 
@@ -66,14 +67,15 @@ class Preflight:
         def token() -> str:
             return self._tokens.access_token(grant)
 
-        def scopes() -> None:
-            missing = provider.oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
+        def scopes(oauth: OAuth) -> None:
+            missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
             if missing:
                 what = f"these permissions are missing: {', '.join(sorted(missing))}"
                 raise ReconnectNeeded(provider.name, what, code="missing_scopes")
 
         yield "token", token
-        yield "scopes", scopes
+        if isinstance(provider, OAuthProvider):
+            yield "scopes", partial(scopes, provider.oauth)
         yield "account", lambda: provider.account(token())
         yield "create_meeting", lambda: made.append(provider.create(token(), request).id)
         yield "delete_meeting", lambda: provider.delete(token(), made[0])

@@ -13,7 +13,7 @@ from chalicelib.domain.connection import Grant, Reason, Tokens
 from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
 from chalicelib.observability import count
 from chalicelib.providers import oauth
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.connections import GrantStore
 from chalicelib.store.secrets import Secrets
 from chalicelib.store.vault import Unsealable, Vault
@@ -47,7 +47,13 @@ class TokenKeeper:
         """The grant with these tokens and a clean bill of health; not stored yet."""
         sealed = self._vault.seal(grant.id, msgspec.json.encode(tokens))
         return replace(
-            grant, sealed_tokens=sealed, refreshed_at=self._clock(), broken_reason=None, broken_at=None, notices=0
+            grant,
+            sealed_tokens=sealed,
+            refreshed_at=self._clock(),
+            lapses_at=tokens.lapses_at,
+            broken_reason=None,
+            broken_at=None,
+            notices=0,
         )
 
     def open(self, grant: Grant) -> Tokens:
@@ -71,6 +77,8 @@ class TokenKeeper:
             tokens = self.open(current)
             if tokens.is_fresh(self._clock()) and tokens.access_token != rejected:
                 return tokens.access_token
+            if tokens.refresh_token is None:
+                raise ReconnectNeeded(grant.provider, "the key is not accepted, and nothing can renew it")
             try:
                 leased = self._grants.lease_refresh(current, self._clock())
                 return self._refresh(leased, self.open(leased)).access_token
@@ -100,9 +108,9 @@ class TokenKeeper:
 
     def _refresh(self, leased: Grant, tokens: Tokens) -> Tokens:
         """Refresh under the lease. Raises `LostRace` if the lease was overtaken before the result was stored."""
-        provider = self._providers[leased.provider]
+        provider = self._providers.get(leased.provider)
         credentials = self._secrets.credentials(leased.provider)
-        if credentials is None:
+        if credentials is None or not isinstance(provider, OAuthProvider):
             self._grants.release(leased)
             raise ProviderUnavailable(leased.provider, "this deployment has no credentials for it")
         pair = (credentials.client_id, credentials.client_secret)
@@ -131,7 +139,7 @@ class TokenKeeper:
                 return
         self._grants.write(grant)
 
-    def _call(self, provider: Provider, pair: tuple[str, str], tokens: Tokens) -> Tokens:
+    def _call(self, provider: OAuthProvider, pair: tuple[str, str], tokens: Tokens) -> Tokens:
         try:
             return oauth.refresh(provider, pair, tokens)
         except Ambiguous:

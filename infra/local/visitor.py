@@ -20,10 +20,30 @@ def press(browser: httpx.Client, page: httpx.Response, action: str, *, follow: b
     raise ValueError(f"There is no form for {action} on this page: {page.text[:500]}")
 
 
+def sign_in_and_consent(
+    browser: httpx.Client, authorize_url: str, email: str, password: str, *, allow: bool = True, untick: str = ""
+) -> str:
+    """Answer the consent page of a stand-in: the address that it sends the browser back to, unvisited.
+
+    `untick` is a scope not to grant, where the provider lets people choose. Raises ValueError with the page's text
+    if the stand-in does not lead back.
+    """
+    page = browser.get(authorize_url, follow_redirects=True)
+    boxes = _Forms()
+    boxes.feed(page.text)
+    form = {"email": email, "password": password, "decision": "allow" if allow else "deny"}
+    scopes = [value for value in boxes.ticked if value != untick]
+    answer = browser.post(page.url, data=form | {"scope": scopes}, follow_redirects=False)
+    if "Location" not in answer.headers:
+        raise ValueError(answer.text)
+    return answer.headers["Location"]
+
+
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
+        self.ticked: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
@@ -31,3 +51,5 @@ class _Forms(HTMLParser):
             self.found.append((known.get("action") or "", {}))
         elif tag == "input" and known.get("type") == "hidden" and self.found:
             self.found[-1][1][known.get("name") or ""] = known.get("value") or ""
+        elif tag == "input" and known.get("type") == "checkbox" and "checked" in known:
+            self.ticked.append(known.get("value") or "")

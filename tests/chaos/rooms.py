@@ -10,7 +10,7 @@ import httpx
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.providers.base import OAuth, Provider
+from chalicelib.providers.base import OAuth, OAuthProvider
 
 ORIGIN = "https://api.rooms.example"
 
@@ -46,15 +46,14 @@ class RoomsServer(httpx.BaseTransport):
         return httpx.Response(200, json={"name": name, "url": self.rooms[name].link})
 
 
-class Rooms(Provider):
+class Rooms(OAuthProvider):
     """The product's side of it. A room's name is the tag."""
 
     name = "rooms"
     display_name = "Rooms"
     needs = "Nothing."
     oauth = OAuth("/authorize", "/token", None, (frozenset(),))
-    oauth_url = "https://rooms.example"
-    api_url = ORIGIN
+    urls = {"OAUTH": "https://rooms.example", "API": ORIGIN}
     idempotent = True
 
     def account(self, token: str) -> Account:

@@ -340,10 +340,7 @@ class World:
         parts = services.__dict__
         parts["connections"] = _connection_store()
         parts["vault"] = Vault(self._kms, "key-1", clock)
-        parts["providers"] = {
-            kind.name: kind(self._http, clock, oauth_url=kind.oauth_url, api_url=kind.api_url)
-            for kind in (ZoomProvider, Rooms)
-        }
+        parts["providers"] = {kind.name: kind(self._http, clock) for kind in (ZoomProvider, Rooms)}
         if self._alter:
             self._alter(services)
         return services

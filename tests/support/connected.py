@@ -56,7 +56,7 @@ class ConnectedAccount:
     ) -> TokenKeeper:
         """A keeper as in a process of its own: with a vault of its own. It sleeps on the fake clock by default."""
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        zoom = ZoomProvider(Http(client), self._clock, oauth_url=ZoomProvider.oauth_url, api_url=ZoomProvider.api_url)
+        zoom = ZoomProvider(Http(client), self._clock)
         given = from_environment(CREDENTIALS if credentials is None else credentials)
         secrets = Secrets(given, lambda: self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance

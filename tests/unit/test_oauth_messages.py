@@ -45,6 +45,7 @@ class Scoped(Zoom):
         revoke_path=None,
         scope_sets=(frozenset({"write", "read"}), frozenset({"all"})),
         basic_auth=False,
+        asks=("read", "write"),
         pkce=False,
         extra={"access_type": "offline", "prompt": "consent"},
     )
@@ -57,7 +58,7 @@ class Conversation:
         self.requests: list[httpx.Request] = []
         self._answer = (status, body if isinstance(body, str) else json.dumps(body), headers)
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        self.provider = kind(Http(client), lambda: NOW, oauth_url="https://zoom.us", api_url="https://api.zoom.us")
+        self.provider = kind(Http(client), lambda: NOW)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -105,7 +106,7 @@ class TestAuthorizing:
     def test_the_verifier_stays_here(self) -> None:
         assert VERIFIER not in str(authorize(Zoom))
 
-    def test_a_provider_that_asks_for_scopes_gets_the_first_set_and_its_own_extras(self) -> None:
+    def test_a_provider_that_asks_for_scopes_gets_what_it_asks_for_and_its_own_extras(self) -> None:
         address, query = authorize(Scoped)
         assert address == "https://zoom.us/authorize"
         assert query["scope"] == "read write"

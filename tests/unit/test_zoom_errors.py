@@ -128,7 +128,7 @@ def zoom(*answers: httpx.Response) -> Zoom:
     """A Zoom that gives these answers, one after the other."""
     given = iter(answers)
     client = httpx.Client(transport=httpx.MockTransport(lambda request: next(given)))
-    return Zoom(Http(client), lambda: NOW, oauth_url=Zoom.oauth_url, api_url=Zoom.api_url)
+    return Zoom(Http(client), lambda: NOW)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -184,7 +184,7 @@ def test_what_was_certainly_not_done_is_told_from_what_may_have_been(
 
     client = httpx.Client(transport=httpx.MockTransport(fail))
     with pytest.raises(ProviderError) as caught:
-        Zoom(Http(client), lambda: NOW, oauth_url=Zoom.oauth_url, api_url=Zoom.api_url).create(TOKEN, REQUEST)
+        Zoom(Http(client), lambda: NOW).create(TOKEN, REQUEST)
     assert type(caught.value) is means
     assert TOKEN not in str(caught.value)
 

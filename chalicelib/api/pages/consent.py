@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api import rendering
 from chalicelib.api.http import Call
 from chalicelib.api.pages.browser import FORM, page_route, posted, redirect, session_of, session_or_none
 from chalicelib.api.pages.shown import settings_page
-from chalicelib.errors import ProviderError
+from chalicelib.errors import NotFound, ProviderError
 from chalicelib.observability import log
 from chalicelib.usecases.connect import ConsentDenied, FlowRefused
 
@@ -46,7 +47,20 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             return settings_page(call, session, problem=_in_words(call, provider))
         return redirect(f"{call.base_url}/settings?notice=connected")
 
+    @routes.route("/oauth/{provider}/approved", methods=["GET"])
+    @page
+    def approved(call: Call, provider: str) -> Response:
+        # A refusal says admin_consent=True as well. Neither proves who came back: nothing is stored.
+        return rendering.page(call, "approved.html", name=_name(call, provider), refused=bool(call.query("error")))
+
     return routes
+
+
+def _name(call: Call, provider: str) -> str:
+    known = call.services.providers.get(provider)
+    if known is None:
+        raise NotFound("There is no such page.")
+    return known.display_name
 
 
 def _in_words(call: Call, provider: str) -> str:

@@ -16,6 +16,7 @@ from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import is_framed
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.providers.base import KeyField, KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import Query, Record
 from chalicelib.usecases.preflight import Step
 from chalicelib.usecases.sessions import Session, Visitor
@@ -41,6 +42,19 @@ class ShownBooking:
     can_retry: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A provider that can be connected: by a form with `fields`, or by signing in there if it has none.
+
+    `approval` is the link for an organization's administrator.
+    """
+
+    provider: Provider
+    fields: tuple[KeyField, ...]
+    approval: str | None
+    is_open: bool
+
+
 def settings_page(
     call: Call,
     session: Session,
@@ -48,15 +62,16 @@ def settings_page(
     notice: str | None = None,
     problem: str | None = None,
     steps: Sequence[Step] = (),
+    opened: str | None = None,
 ) -> Response:
-    """The settings page of the session's user, after what was just done."""
+    """The settings page of the session's user, after what was just done; `opened` is the form to show open."""
     visitor, services = session.visitor, call.services
     status = services.connector.status(visitor.workspace_id, visitor.user_id)
     workspace = services.workspaces.get(visitor.workspace_id)
     offered = services.connector.offered()
     connected = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
     # Chromium applies form-action to the redirect that answers a form, so the providers' sign-in pages stand in it.
-    targets = [f"{urlsplit(p.oauth_address).scheme}://{urlsplit(p.oauth_address).netloc}" for p in offered]
+    targets = [_origin(p.addresses["OAUTH"]) for p in offered if isinstance(p, OAuthProvider)]
     return rendering.page(
         call,
         "settings.html",
@@ -68,7 +83,7 @@ def settings_page(
         workspace=workspace,
         connection=status,
         upcoming=services.connector.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
-        providers=offered,
+        providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
@@ -79,6 +94,17 @@ def settings_page(
         bookings=_bookings(call, visitor),
         window=_window(call, visitor) if is_framed(call) else None,
     )
+
+
+def _offer(call: Call, provider: Provider, opened: str | None) -> Offer:
+    fields = provider.fields if isinstance(provider, KeyProvider) else ()
+    approval = None if fields else call.services.connector.admin_consent(provider.name, call.base_url)
+    return Offer(provider, fields, approval, is_open=provider.name == opened)
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _window(call: Call, visitor: Visitor) -> str:
@@ -115,7 +141,7 @@ def _shown(record: Record, now: datetime) -> ShownBooking:
         state=state,
         tone=tone,
         why="" if record.booking.is_cancelled else _why(meeting),
-        join_url=meeting.join_url if meeting.state is MeetingState.READY else None,
+        join_url=(meeting.host_url or meeting.join_url) if meeting.state is MeetingState.READY else None,
         can_retry=meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and appointment.ends_at > now,
     )
 

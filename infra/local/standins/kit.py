@@ -106,6 +106,17 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A meeting as a stand-in holds it, whatever the provider calls its parts; no end where it keeps none."""
+
+    id: str
+    title: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    link: str
+
+
+@dataclass(frozen=True)
 class Call:
     """One request a stand-in received; `status` is None when the answer was lost. No query, body or header."""
 

@@ -1,0 +1,102 @@
+"""Jitsi Meet: the public server or one's own. A room is nothing but its name, so there is nothing to call.
+
+jitsi.github.io/handbook/docs/devops-guide/token-authentication; claims as in lib-jitsi-meet/doc/tokens.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
+from chalicelib.errors import Rejected
+from chalicelib.providers.base import KeyField, KeyProvider
+
+_PUBLIC = "https://meet.jit.si"
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_SHORTEST_SECRET = 14
+"""112 bits: what RFC 7518 (3.2) and NIST SP 800-131A leave as the least for HMAC."""
+
+
+class Jitsi(KeyProvider):
+    """Rooms with names of 160 bits that nobody can guess; where the server wants a token, it is made when joining."""
+
+    name = "jitsi"
+    display_name = "Jitsi Meet"
+    needs = "No account, or your own Jitsi server."
+    limits = "On meet.jit.si the first to arrive has to sign in there before the others are let in."
+    urls = {}
+    idempotent = True
+    local = True
+    fields = (
+        KeyField("server", "Server", f"Leave empty for {_PUBLIC}.", optional=True),
+        KeyField("app_id", "App ID", "Only for a server that asks for tokens.", optional=True),
+        KeyField("app_secret", "App secret", "Only for a server that asks for tokens.", secret=True, optional=True),
+    )
+
+    def read_key(self, typed: Mapping[str, str]) -> str:
+        app_id, app_secret = typed.get("app_id", ""), typed.get("app_secret", "")
+        if bool(app_id) != bool(app_secret):
+            raise self._refused("Give both App ID and App secret, or neither.")
+        if app_secret and len(app_secret.encode()) < _SHORTEST_SECRET:
+            raise self._refused(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
+        return json.dumps({"server": self._server(typed.get("server", "")), "app_id": app_id, "app_secret": app_secret})
+
+    def _server(self, typed: str) -> str:
+        parts = urlsplit(typed if "//" in typed else f"https://{typed or urlsplit(_PUBLIC).netloc}")
+        try:
+            is_plain = parts.scheme == "https" and parts.hostname and parts.username is None and parts.port != 0
+        except ValueError:
+            is_plain = False
+        if not is_plain or parts.path.strip("/") or parts.query or parts.fragment or not parts.netloc.isascii():
+            raise self._refused("Give the server's address such as https://meet.example.com, without a path.")
+        return f"https://{parts.netloc.lower()}"
+
+    def _refused(self, advice: str) -> Rejected:
+        return Rejected(self.name, "the key is incomplete", advice=advice)
+
+    def account(self, token: str) -> Account:
+        # Whether the server accepts the secret shows when somebody joins: only a browser talks to it.
+        key = _key(token)
+        host = urlsplit(key["server"]).netloc
+        return Account(f"{host}/{key['app_id']}" if key["app_id"] else host, "", host)
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        key = _key(token)
+        return ProviderMeeting(request.tag, None if key["app_secret"] else f"{key['server']}/{request.tag}")
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        return
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        return [self.create(token, request)]
+
+    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+        from joserfc import jwt
+        from joserfc.jwk import OctKey
+
+        key = _key(token)
+        user: dict[str, Any] = {"moderator": visit.is_host, "affiliation": "owner" if visit.is_host else "member"}
+        claims = {
+            "iss": key["app_id"],
+            "aud": "jitsi",
+            "sub": urlsplit(key["server"]).hostname,
+            "room": meeting_id,
+            "nbf": int((visit.opens_at - _CLOCKS_DIFFER).timestamp()),
+            "exp": int(visit.closes_at.timestamp()),
+            "context": {"user": user | ({"name": visit.name} if visit.name else {})},
+        }
+        signed = jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(key["app_secret"]))
+        return f"{key['server']}/{quote(meeting_id)}?{urlencode({'jwt': signed})}"
+
+
+def _key(token: str) -> dict[str, str]:
+    key: dict[str, str] = json.loads(token)
+    return key

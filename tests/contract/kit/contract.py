@@ -1,0 +1,320 @@
+"""What the product relies on, provider by provider. Each test is a row of the matrix in `docs/providers.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from chalicelib.domain.meeting import Visit
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    ProviderError,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    Rejected,
+    TokenRejected,
+)
+from infra.local.standins.kit import Action, Fault
+from tests.contract.kit.subject import Refreshing, Says, Subject, utc
+from tests.support.clock import FakeClock
+
+HOSTILE_TITLES = ("Gespräch – 日本語 🚀", "x" * 600, "", 'quote " and \\ back', "line one line two", "{booking} %s <b>")
+
+
+class ProviderContract:
+    """Inherit, set `subject_kind`, and declare in the subject what the provider lacks and why."""
+
+    subject_kind: type[Subject]
+
+    @pytest.fixture
+    def subject(
+        self, clock: FakeClock, request: pytest.FixtureRequest, record_property: Callable[..., None]
+    ) -> Subject:
+        behaviour = request.node.originalname.removeprefix("test_")
+        record_property("provider", self.subject_kind.kind.display_name)
+        record_property("behaviour", behaviour)
+        if behaviour in self.subject_kind.lacks:
+            pytest.skip(self.subject_kind.lacks[behaviour])
+        return self.subject_kind(clock)
+
+    def test_connecting_names_the_account(self, subject: Subject) -> None:
+        account = subject.provider.account(subject.connect().access_token)
+        assert account.id
+        assert account.label
+        again = subject.connect()
+        assert subject.provider.account(again.access_token).id == account.id
+
+    def test_consent_grants_all_that_is_needed(self, subject: Subject) -> None:
+        assert not subject.oauth_provider().oauth.missing_scopes(frozenset(subject.connect().scopes))
+
+    def test_a_denied_consent_comes_back_as_an_error(self, subject: Subject) -> None:
+        back = subject.back_from_sign_in(allow=False)
+        assert "error=" in back
+        assert "code=" not in back
+
+    def test_an_unticked_permission_is_noticed(self, subject: Subject) -> None:
+        tokens = subject.connect(untick=subject.can_untick)
+        assert subject.oauth_provider().oauth.missing_scopes(frozenset(tokens.scopes))
+
+    def test_an_authorization_code_works_once(self, subject: Subject) -> None:
+        from chalicelib.providers import oauth
+        from tests.contract.kit import subject as kit
+
+        code = subject.back_from_sign_in().partition("code=")[2].partition("&")[0]
+        given = {"code": code, "redirect_uri": kit.REDIRECT, "verifier": kit.VERIFIER}
+        oauth.exchange(subject.oauth_provider(), kit.CREDENTIALS, **given)
+        with pytest.raises(ReconnectNeeded):
+            oauth.exchange(subject.oauth_provider(), kit.CREDENTIALS, **given)
+
+    def test_a_wrong_key_is_refused(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.end_grant()
+        with pytest.raises((TokenRejected, Rejected)):
+            subject.provider.account(tokens.access_token)
+
+    def test_create_makes_the_meeting_as_asked(self, subject: Subject) -> None:
+        tokens, request = subject.connect(), subject.request()
+        made = subject.create(tokens, request)
+        (held,) = subject.held()
+        assert (held.id, held.link) == (made.id, made.join_url)
+        assert held.title in (request.title, "")
+        assert utc(held.starts_at) in (utc(request.starts_at), None)
+        assert utc(held.ends_at) in (utc(request.ends_at), None)
+
+    def test_every_booking_gets_its_own_meeting(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        first, second = (subject.create(tokens, subject.request(tag)) for tag in "ab")
+        assert first.id != second.id
+        assert first.join_url is None or first.join_url != second.join_url
+
+    def test_a_reschedule_keeps_the_link(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens, subject.request(days=7))
+        moved = subject.request(days=9, minutes=45, title="Longer talk")
+        changed = subject.provider.update(tokens.access_token, made.id, moved)
+        assert changed is None or changed.join_url == made.join_url
+        (held,) = subject.held()
+        assert held.link == made.join_url
+        assert utc(held.starts_at) in (utc(moved.starts_at), None)
+        assert utc(held.ends_at) in (utc(moved.ends_at), None)
+
+    def test_a_removed_meeting_is_gone(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, made.id)
+        assert subject.held() == []
+        assert subject.provider.find(tokens.access_token, subject.request()) == []
+
+    def test_removing_it_again_says_that_it_is_gone(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, made.id)
+        with pytest.raises(MeetingGone):
+            subject.provider.delete(tokens.access_token, made.id)
+
+    def test_changing_a_meeting_deleted_by_hand_says_that_it_is_gone(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        subject.delete_by_hand(made.id)
+        with pytest.raises(MeetingGone):
+            subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+
+    def test_a_meeting_deleted_by_hand_can_be_made_again(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens, subject.request("a"))
+        subject.delete_by_hand(made.id)
+        again = subject.create(tokens, subject.request("b"))  # The settler's next generation has another tag.
+        assert [held.id for held in subject.held()] == [again.id]
+
+    def test_the_meeting_is_found_by_its_tag(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens, subject.request("a"))
+        subject.create(tokens, subject.request("b"))
+        assert subject.provider.find(tokens.access_token, subject.request("a")) == [made]
+
+    def test_nothing_is_found_where_nothing_was_made(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.create(tokens, subject.request("b"))
+        assert subject.provider.find(tokens.access_token, subject.request("a")) == []
+
+    def test_a_create_without_an_answer_leaves_one_meeting(self, subject: Subject) -> None:
+        tokens, request = subject.connect(), subject.request()
+        subject.faults.add(Fault(subject.create_path, Action.LOST_AFTER, method=subject.create_method))
+        with pytest.raises(Ambiguous):
+            subject.create(tokens, request)
+        if subject.provider.idempotent:
+            found = [subject.create(tokens, request)]
+        else:
+            found = subject.provider.find(tokens.access_token, request)
+        assert [one.id for one in found] == [held.id for held in subject.held()]
+        assert len(found) == 1
+
+    def test_repeating_a_create_answers_with_the_same_meeting(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens, subject.request(days=7))
+        again = subject.create(tokens, subject.request(days=9))
+        assert (again.id, again.join_url) == (made.id, made.join_url)
+        (held,) = subject.held()
+        assert utc(held.starts_at) == utc(subject.request(days=9).starts_at)
+
+    def test_a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        subject.delete_by_hand(made.id)
+        try:
+            again = subject.create(tokens)
+        except MeetingGone:
+            return  # The settler goes on under a new tag.
+        assert [held.id for held in subject.held()] == [again.id]
+
+    @pytest.mark.parametrize("title", HOSTILE_TITLES, ids=range(len(HOSTILE_TITLES)))
+    def test_any_title_is_accepted(self, subject: Subject, title: str) -> None:
+        assert subject.create(subject.connect(), subject.request(title=title)).id
+
+    @pytest.mark.parametrize("minutes", [1, 9, 10, 61, 8 * 60])
+    def test_any_length_is_accepted(self, subject: Subject, minutes: int) -> None:
+        subject.create(subject.connect(), subject.request(minutes=minutes))
+        (held,) = subject.held()
+        if held.starts_at and held.ends_at:
+            lasts = held.ends_at - held.starts_at
+            assert lasts == timedelta(minutes=max(minutes, subject.shortest_minutes))
+
+    def test_an_expired_token_is_to_be_refreshed(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.end_access_tokens()
+        with pytest.raises(TokenRejected):
+            subject.create(tokens)
+
+    def test_a_rejected_token_is_to_be_refreshed(self, subject: Subject) -> None:
+        assert isinstance(_error(subject, subject.token_rejected), TokenRejected)
+
+    def test_a_missing_permission_needs_the_owner(self, subject: Subject) -> None:
+        assert subject.scope_missing is not None
+        assert isinstance(_error(subject, subject.scope_missing), ReconnectNeeded)
+
+    def test_a_refusal_is_final_and_says_what_to_do(self, subject: Subject) -> None:
+        error = _error(subject, subject.refused)
+        assert isinstance(error, Rejected)
+        assert error.advice
+
+    @pytest.mark.parametrize("form", ["seconds", "HTTP date", "ISO date", "absent", "nonsense"])
+    def test_a_rate_limit_says_when(self, subject: Subject, form: str) -> None:
+        until = subject.clock() + timedelta(seconds=40)
+        headers = {
+            "seconds": {"Retry-After": "40"},
+            "HTTP date": {"Retry-After": format_datetime(until, usegmt=True)},
+            "ISO date": {"Retry-After": until.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "absent": {},
+            "nonsense": {"Retry-After": "soon"},
+        }[form]
+        error = _error(subject, Says(429, {}, headers))
+        assert isinstance(error, ProviderUnavailable)
+        assert error.reason == "rate_limited"
+        assert error.retry_at == (until if form in ("seconds", "HTTP date", "ISO date") else None)
+
+    def test_503_was_not_done(self, subject: Subject) -> None:
+        assert isinstance(_error(subject, Says(503)), ProviderUnavailable)
+
+    @pytest.mark.parametrize("status", [500, 502, 504])
+    def test_other_failures_may_have_been_done(self, subject: Subject, status: int) -> None:
+        assert isinstance(_error(subject, Says(status, "<html>")), Ambiguous)
+
+    @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', "{}"])
+    def test_a_success_that_cannot_be_read_may_have_been_done(self, subject: Subject, body: str) -> None:
+        assert isinstance(_error(subject, Says(200, body)), Ambiguous)
+
+    def test_no_connection_was_not_done(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.faults.add(
+            Fault(subject.create_path, Action.LOST_BEFORE, method=subject.create_method, error="connect_error")
+        )
+        with pytest.raises(ProviderUnavailable):
+            subject.create(tokens)
+
+    def test_refreshing_gives_a_token_that_works(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.end_access_tokens()
+        new = subject.refresh(tokens)
+        assert subject.create(new).id
+        assert new.refresh_token
+        subject.clock.advance(1)
+        assert subject.refresh(new).access_token != new.access_token
+
+    def test_a_used_refresh_token_is_as_declared(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        new = subject.refresh(tokens)
+        if subject.refreshing is Refreshing.STATIC:
+            assert new.refresh_token == tokens.refresh_token
+        else:
+            assert new.refresh_token != tokens.refresh_token
+        if subject.refreshing is Refreshing.SINGLE_USE:
+            with pytest.raises(ReconnectNeeded):
+                subject.refresh(tokens)
+        else:
+            assert subject.create(subject.refresh(tokens)).id
+
+    def test_a_dead_grant_is_told_apart(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.end_grant()
+        with pytest.raises(ReconnectNeeded):
+            subject.refresh(tokens)
+
+    def test_a_refresh_without_an_answer_is_in_doubt(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        path = subject.oauth_provider().oauth.token_path
+        subject.faults.add(Fault(path, Action.LOST_AFTER))
+        with pytest.raises(Ambiguous):
+            subject.refresh(tokens)
+
+    def test_the_end_of_a_refresh_token_is_known(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        assert tokens.lapses_at is not None
+        assert subject.refresh(replace(tokens)).lapses_at is not None
+
+    def test_disconnecting_ends_the_tokens(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        subject.revoke(tokens)
+        with pytest.raises((TokenRejected, ReconnectNeeded)):
+            subject.create(tokens)
+        subject.revoke(tokens)  # Again is as good.
+
+    def test_no_secret_leaves_the_provider(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        found = subject.provider.find(tokens.access_token, subject.request())
+        secrets = [tokens.access_token, *subject.secrets()]
+        assert not [secret for secret in secrets if secret in repr((made, found))]
+
+    def test_an_error_tells_no_secret(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        secret = f"canary {tokens.access_token}"
+        subject.faults.add(Says(400, {"message": secret, "error": secret}).fault(subject.create_path))
+        with pytest.raises(ProviderError) as raised:
+            subject.create(tokens)
+        assert tokens.access_token not in f"{raised.value} {raised.value.__dict__}"
+
+    def test_a_visitor_is_let_in_by_a_link_of_the_moment(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        assert made.join_url is None
+        now = subject.clock()
+        visit = Visit(is_host=False, name=None, title="Talk", opens_at=now, closes_at=now + timedelta(hours=2))
+        guest = subject.provider.join(tokens.access_token, made.id, visit)
+        host = subject.provider.join(tokens.access_token, made.id, replace(visit, is_host=True, name="Demo Host"))
+        assert guest != host
+        assert guest.startswith("https://")
+        assert not [secret for secret in subject.secrets() if secret in guest + host]
+
+
+def _error(subject: Subject, says: Says) -> ProviderError:
+    """What creating raises when the provider says this."""
+    tokens = subject.connect()
+    subject.faults.add(says.fault(subject.create_path, subject.create_method))
+    with pytest.raises(ProviderError) as raised:
+        subject.create(tokens)
+    return raised.value

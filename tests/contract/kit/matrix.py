@@ -1,0 +1,45 @@
+"""The matrix of providers and behaviours, from what the tests reported or from what they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tests.contract.kit.contract import ProviderContract
+
+
+def behaviours() -> list[str]:
+    """The contract's behaviours, in order."""
+    return [name.removeprefix("test_") for name in vars(ProviderContract) if name.startswith("test_")]
+
+
+def declared(contracts: Iterable[type[ProviderContract]]) -> dict[str, dict[str, str]]:
+    """By provider and behaviour: `yes`, or why not."""
+    return {
+        c.subject_kind.kind.display_name: {b: c.subject_kind.lacks.get(b, "yes") for b in behaviours()}
+        for c in contracts
+    }
+
+
+def table(known: Mapping[str, Mapping[str, str]]) -> str:
+    """Markdown: one row a behaviour, `–` where it does not apply; the reasons stand below."""
+    names = sorted(known)
+    lines = [f"| | {' | '.join(names)} |", f"| --- |{' :-: |' * len(names)}"]
+    for behaviour in behaviours():
+        cells = [known[name].get(behaviour, "not run") for name in names]
+        marks = [cell if cell in ("yes", "NO", "not run") else "–" for cell in cells]
+        lines.append(f"| {behaviour.replace('_', ' ')} | {' | '.join(marks)} |")
+    return "\n".join(lines)
+
+
+def reasons(known: Mapping[str, Mapping[str, str]]) -> str:
+    """Markdown: why something does not apply, provider by provider."""
+    lines = []
+    for name in sorted(known):
+        lacks = {b: why for b, why in known[name].items() if why not in ("yes", "NO", "not run")}
+        by_reason: dict[str, list[str]] = {}
+        for behaviour, why in lacks.items():
+            by_reason.setdefault(why, []).append(behaviour.replace("_", " "))
+        if by_reason:
+            told = "; ".join(f"*{why}*: {', '.join(which)}" for why, which in by_reason.items())
+            lines.append(f"- **{name}** – {told}.")
+    return "\n".join(lines)

@@ -1,0 +1,148 @@
+"""What a provider's test declares: the provider, its stand-in, and the answers that only this provider gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from chalicelib.domain.connection import Tokens, keeps_key
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.providers import oauth
+from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
+from chalicelib.providers.http import Http
+from infra.local.standins.kit import Action, Fault, Faults, Held, InProcessTransport
+from infra.local.visitor import sign_in_and_consent
+from tests.support.clock import FakeClock
+
+REDIRECT = "https://product.example/oauth/callback"
+CREDENTIALS = ("client-1", "client-secret-1")
+EMAIL, PASSWORD = "host@example.com", "password-1"
+VERIFIER = "v" * 64
+
+
+class Refreshing(StrEnum):
+    """What a provider does with a refresh token that is used."""
+
+    SINGLE_USE = "single use"
+    ROTATING = "rotating, the old one stays valid"
+    STATIC = "static"
+
+
+@dataclass(frozen=True)
+class Says:
+    """An answer as the provider gives it."""
+
+    status: int
+    body: Any = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def fault(self, path: str, method: str | None = None) -> Fault:
+        return Fault(path, Action.BEFORE, method=method, status=self.status, headers=dict(self.headers), body=self.body)
+
+
+class Subject(ABC):
+    """One provider with its stand-in, in process.
+
+    `lacks` names behaviours (tests of the contract, without `test_`) that the provider does not have, each with the
+    reason in a few words: they stand in the matrix. `create_path` is a regular expression that only the path of the
+    call that makes a meeting matches.
+    """
+
+    kind: ClassVar[type[Provider]]
+    lacks: ClassVar[Mapping[str, str]] = {}
+    refreshing: ClassVar[Refreshing | None] = None
+    create_path: ClassVar[str] = "."
+    create_method: ClassVar[str] = "POST"
+    token_rejected: ClassVar[Says] = Says(401)
+    refused: ClassVar[Says] = Says(400)
+    scope_missing: ClassVar[Says | None] = None
+    can_untick: ClassVar[str] = ""
+    shortest_minutes: ClassVar[int] = 1
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.network = InProcessTransport(self.origins())
+        self.provider = self.kind(Http(httpx.Client(transport=self.network)), clock)
+
+    @abstractmethod
+    def origins(self) -> Mapping[str, Any]:
+        """The stand-in's WSGI apps by origin; called once, when the subject is made."""
+
+    @property
+    @abstractmethod
+    def faults(self) -> Faults:
+        """The stand-in's faults and its log of calls."""
+
+    @abstractmethod
+    def held(self) -> list[Held]:
+        """The meetings that are alive at the stand-in."""
+
+    @abstractmethod
+    def delete_by_hand(self, meeting_id: str) -> None:
+        """Somebody deletes a meeting on the provider's own pages."""
+
+    @abstractmethod
+    def secrets(self) -> list[str]:
+        """What must never leave the provider's file: host links, host keys and the like, of all meetings held."""
+
+    @abstractmethod
+    def end_access_tokens(self) -> None:
+        """Access tokens expire; refresh tokens stay."""
+
+    @abstractmethod
+    def end_grant(self) -> None:
+        """The owner takes the access away, or the key back."""
+
+    def key_form(self) -> dict[str, str]:
+        """What somebody types to connect a provider with a key."""
+        raise NotImplementedError
+
+    def connect(self, *, allow: bool = True, untick: str = "") -> Tokens:
+        """Connect as the product does: through the sign-in pages, or with the key."""
+        if isinstance(self.provider, KeyProvider):
+            return keeps_key(self.provider.read_key(self.key_form()))
+        back = parse_qs(urlsplit(self.back_from_sign_in(allow=allow, untick=untick)).query)
+        provider = self.oauth_provider()
+        return oauth.exchange(provider, CREDENTIALS, code=back["code"][0], redirect_uri=REDIRECT, verifier=VERIFIER)
+
+    def back_from_sign_in(self, *, allow: bool = True, untick: str = "") -> str:
+        """The address that the stand-in's pages send the browser back to."""
+        address = self.authorization_url()
+        with httpx.Client(transport=self.network) as browser:
+            return sign_in_and_consent(browser, address, EMAIL, PASSWORD, allow=allow, untick=untick)
+
+    def authorization_url(self) -> str:
+        provider = self.oauth_provider()
+        return oauth.authorization_url(
+            provider, CREDENTIALS[0], redirect_uri=REDIRECT, state="state-1", verifier=VERIFIER
+        )
+
+    def oauth_provider(self) -> OAuthProvider:
+        assert isinstance(self.provider, OAuthProvider)
+        return self.provider
+
+    def refresh(self, tokens: Tokens) -> Tokens:
+        return oauth.refresh(self.oauth_provider(), CREDENTIALS, tokens)
+
+    def revoke(self, tokens: Tokens) -> None:
+        oauth.revoke(self.oauth_provider(), CREDENTIALS, tokens.access_token)
+
+    def request(self, tag: str = "a", *, days: float = 7, minutes: float = 30, title: str = "Talk") -> MeetingRequest:
+        """A booking's wish. `tag` is filled up to the length of a real one."""
+        starts_at = (self.clock() + timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+        ends_at = starts_at + timedelta(minutes=minutes)
+        return MeetingRequest(tag.ljust(32, "0"), title, "Questions first.", starts_at, ends_at, "Europe/Berlin")
+
+    def create(self, tokens: Tokens, request: MeetingRequest | None = None) -> ProviderMeeting:
+        return self.provider.create(tokens.access_token, request or self.request())
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
