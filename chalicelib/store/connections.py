@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from pynamodb.connection import Connection as DynamoConnection
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactGet, TransactWrite
 
@@ -18,6 +17,7 @@ from chalicelib.store.tables import (
     ConnectionItem,
     EphemeralItem,
     GrantItem,
+    connection as dynamo,
     due_shard,
     from_milliseconds,
     milliseconds,
@@ -42,10 +42,6 @@ class _GrantDocument:
 class ConnectionStore:
     """The connections table, and reads that need the grant with it."""
 
-    def __init__(self) -> None:
-        # Kept: a client of its own for every transaction would cost more than the transaction.
-        self._dynamo = DynamoConnection()
-
     def get(self, workspace_id: str, user_id: str) -> Connection | None:
         with translated():
             try:
@@ -56,7 +52,7 @@ class ConnectionStore:
 
     def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
-        with translated(), TransactGet(connection=self._dynamo) as transaction:
+        with translated(), TransactGet(connection=dynamo()) as transaction:
             connection = transaction.get(ConnectionItem, workspace_id, user_id)
             grant = transaction.get(GrantItem, grant_id)
         try:
@@ -75,7 +71,7 @@ class ConnectionStore:
         Raises `LostRace` when the flow is used up or the grant changed meanwhile.
         """
         item = _grant_item(grant)
-        with translated(), TransactWrite(connection=self._dynamo) as transaction:
+        with translated(), TransactWrite(connection=dynamo()) as transaction:
             if flow_key is not None:
                 transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
             transaction.save(_connection_item(connection))
