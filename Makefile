@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV
 
 .PHONY: demo run chaos test lint format lock clean
 
-demo: .venv/ready ## the main job, step by step, on a local stack
+demo: .venv/ready ## the main job, step by step, on a local stack; `make demo PROVIDER=daily` with another provider
 	@$(BIN)/python -m infra.local.demo
 
 run: .venv/ready ## keep the local stack up

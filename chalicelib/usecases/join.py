@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.meeting import MeetingState, Visit
 from chalicelib.domain.plan import Access, reach
-from chalicelib.errors import NotFound, Rejected, TokenRejected
+from chalicelib.errors import MeetingGone, NotFound, ReconnectNeeded, Rejected, TokenRejected
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 
@@ -137,5 +137,7 @@ class Door:
         )
         try:
             return Open(provider.join(self._tokens.access_token(grant), meeting.id, visit))
-        except (TokenRejected, Rejected):
+        except MeetingGone:
+            return Closed(booking, "This meeting was removed at its provider. Please ask the host.")
+        except (TokenRejected, ReconnectNeeded, Rejected):
             return Closed(booking, "The host's video account does not let anybody in. Please ask the host.")

@@ -8,7 +8,7 @@ import sys
 import threading
 
 from infra.local.aws import LocalAwsError
-from infra.local.stack import ZOOM_PASSWORD, LocalStack, ports_from_environment
+from infra.local.stack import PASSWORD, LocalStack, ports_from_environment
 
 
 def main() -> int:
@@ -17,7 +17,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with LocalStack(ports_from_environment(os.environ), say=lambda part: print(f"  {part}", flush=True)) as stack:
+        ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
+        with LocalStack(ports, say=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
             if not stop.is_set():
                 print(_addresses(stack), flush=True)
             stop.wait()
@@ -37,10 +38,18 @@ ready. Open the console and follow it:
   Booking page         {stack.console_url}/book
   Settings page        {stack.app_url}/settings    (through "Connect" on the console)
   API                  {stack.app_url}/v1    Authorization: Bearer {demo.api_key}
-  Sign in at Zoom      {demo.host_email} / {ZOOM_PASSWORD}
+  Sign in              {_sign_in(stack)}
   For scripts          {stack.console_url}/demo.json    {stack.console_url}/inbox.json
 
 Ctrl-C stops everything."""
+
+
+def _sign_in(stack: LocalStack) -> str:
+    """What to type on the provider's page, or on the settings page."""
+    if stack.standing.sign_in:
+        return f"{stack.demo.host_email} / {PASSWORD}"
+    typed = "    ".join(f"{name}: {text}" for name, text in stack.standing.key_form.items() if text)
+    return typed or "nothing to type"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everything on one machine: AWS, the stand-in Zoom, the app with its triggers, the console. Nothing to configure.
+"""Everything on one machine: AWS, a stand-in provider, the app with its triggers, the console. Nothing to configure.
 
 The environment wins over the stack's own settings, so `ZOOM_API_URL` and the like point Zoom at any other stand-in,
 or at Zoom itself. AWS alone is always the local one.
@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import httpx
 
+from chalicelib.providers.catalogue import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.lambdas import Schedule, StreamPump
+from infra.local.standins import catalogue
+from infra.local.standins.catalogue import Standing
 from infra.local.standins.kit import Server, serve
 from infra.tables import connections_stream, create_tables
-
-if TYPE_CHECKING:
-    from infra.local.standins.zoom import Zoom
 
 HOST = "127.0.0.1"
 MAIL_FROM = "invitations@meetlink.example"
@@ -32,7 +32,7 @@ USER_ID = "demo-host"
 HOST_NAME = "Demo Host"
 HOST_EMAIL = "host@example.com"
 CALENDAR_ID = "demo-calendar"
-ZOOM_PASSWORD = "demo-password"  # noqa: S105 — the stand-in's, shown on its sign-in page
+PASSWORD = "demo-password"  # noqa: S105 — the stand-in's, shown on its sign-in page
 _KMS_ALIAS = "alias/meetlink-local"
 
 
@@ -42,7 +42,7 @@ class Ports:
 
     app: int = 0
     console: int = 0
-    zoom: int = 0
+    provider: int = 0
     aws: int | None = None
 
 
@@ -58,24 +58,26 @@ def ports_from_environment(environment: Mapping[str, str]) -> Ports:
     return Ports(
         app=port("MEETLINK_PORT", 8000),
         console=port("MEETLINK_CONSOLE_PORT", 8001),
-        zoom=port("MEETLINK_ZOOM_PORT", 8002),
+        provider=port("MEETLINK_PROVIDER_PORT", 8002),
         aws=port("MEETLINK_AWS_PORT", 8003),
     )
 
 
 class LocalStack:
-    """The whole stack as a context manager; leaving it leaves nothing behind."""
+    """The whole stack as a context manager; leaving it leaves nothing behind. `provider` is the one to stand in for."""
 
     app_url: str
     console_url: str
-    zoom_url: str
+    provider_url: str
     demo: Demo
-    zoom: Zoom
+    provider_name: str
+    standing: Standing
     mailbox: Mailbox
     schedule: Schedule
 
-    def __init__(self, ports: Ports, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, ports: Ports, say: Callable[[str], None] = lambda _: None, *, provider: str = "zoom") -> None:
         self._ports = ports
+        self._provider = provider
         self._say = say
         self._parts = ExitStack()
 
@@ -95,8 +97,7 @@ class LocalStack:
     def _start(self) -> None:
         self._say("AWS (DynamoDB, KMS) ...")
         aws = self._parts.enter_context(LocalAws(self._ports.aws))
-        self._say("Zoom stand-in ...")
-        self._start_zoom()
+        self._start_provider()
         self._say("console with inbox ...")
         console = self._reserve_console()
         stream_arn = create_tables(aws.client("dynamodb"), "meetlink-local-")
@@ -106,20 +107,11 @@ class LocalStack:
         app = self._start_app(aws, stream_arn)
         self._make_demo(console, app)
 
-    def _start_zoom(self) -> None:
-        from infra.local.standins.zoom import Account, Zoom, create_app
-
-        account = Account("zoom-user-1", "zoom-account-1", HOST_EMAIL, ZOOM_PASSWORD, HOST_NAME)
-        second = Account("zoom-user-2", "zoom-account-1", "second-host@example.com", ZOOM_PASSWORD, "Second Host")
-        self.zoom = Zoom(
-            client_id="local-client",
-            client_secret=secrets.token_hex(16),
-            webhook_secret=secrets.token_hex(16),
-            redirect_uris=[],
-            accounts=[account, second],
-        )
-        self.zoom_url = self._serve(create_app(self.zoom), self._ports.zoom).url
-        self.zoom.api_url = self.zoom.web_url = self.zoom_url
+    def _start_provider(self) -> None:
+        self.standing = catalogue.make(self._provider, catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
+        self.provider_name = PROVIDERS[self._provider].display_name
+        self._say(f"{self.provider_name} stand-in ...")
+        self.provider_url = self._serve(self.standing.app, self._ports.provider).url if self.standing.app else ""
 
     def _reserve_console(self) -> _Deferred:
         deferred = _Deferred()
@@ -139,11 +131,7 @@ class LocalStack:
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
-            "ZOOM_OAUTH_URL": self.zoom_url,
-            "ZOOM_API_URL": self.zoom_url,
-            "ZOOM_CLIENT_ID": self.zoom.client_id,
-            "ZOOM_CLIENT_SECRET": self.zoom.client_secret,
-            "ZOOM_WEBHOOK_SECRET": self.zoom.webhook_secret,
+            **self.standing.environment(self.provider_url),
         }
         for name, value in own.items():
             os.environ.setdefault(name, value)
@@ -153,11 +141,9 @@ class LocalStack:
         from infra.local.gateway import wsgi
 
         self.app_url = self._serve(wsgi(app.app), self._ports.app).url
-        callback = "/oauth/zoom/callback"
-        self.zoom.redirect_uris = frozenset(
-            {self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback}
-        )
-        self.zoom.webhook_url = f"{self.app_url}/v1/webhooks/providers/zoom"
+        callback = f"/oauth/{self._provider}/callback"
+        redirects = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
+        self.standing.moved(self.provider_url, redirects)
         streams = aws.client("dynamodbstreams")
         connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
         self.schedule = Schedule(app.on_schedule)
@@ -194,9 +180,10 @@ class LocalStack:
             host_name=HOST_NAME,
             host_email=HOST_EMAIL,
             calendar_id=CALENDAR_ID,
-            zoom_url=self.zoom_url,
-            zoom_email=HOST_EMAIL,
-            zoom_password=ZOOM_PASSWORD,
+            provider=self._provider,
+            provider_url=self.provider_url,
+            provider_email=HOST_EMAIL,
+            provider_password=PASSWORD,
             verified_senders=frozenset({MAIL_FROM}),
         )
         self.mailbox = Mailbox()

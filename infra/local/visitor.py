@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html.parser import HTMLParser
 
 import httpx
 
 
-def press(browser: httpx.Client, page: httpx.Response, action: str, *, follow: bool = True) -> httpx.Response:
-    """Submit the form whose address contains `action`, with its hidden fields.
+def press(
+    browser: httpx.Client,
+    page: httpx.Response,
+    action: str,
+    *,
+    follow: bool = True,
+    typed: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Submit the form whose address contains `action`, with its hidden fields and what is `typed` into others.
 
     Raises ValueError with the page's text if there is no such form.
     """
@@ -16,7 +24,7 @@ def press(browser: httpx.Client, page: httpx.Response, action: str, *, follow: b
     forms.feed(page.text)
     for address, fields in forms.found:
         if action in address:
-            return browser.post(page.url.join(address), data=fields, follow_redirects=follow)
+            return browser.post(page.url.join(address), data=fields | dict(typed or {}), follow_redirects=follow)
     raise ValueError(f"There is no form for {action} on this page: {page.text[:500]}")
 
 

@@ -24,9 +24,9 @@ DEMO = Demo(
     host_name="Demo Host",
     host_email="host@example.com",
     calendar_id="c-1",
-    zoom_url="http://zoom.test",
-    zoom_email="host@example.com",
-    zoom_password="zoom-demo",
+    provider_url="http://zoom.test",
+    provider_email="host@example.com",
+    provider_password="zoom-demo",
 )
 FORM = {
     "form_id": "f-1",
@@ -375,7 +375,8 @@ def test_demo_json_gives_scripts_the_facts_of_the_stack(browser: FlaskClient) ->
         "user_id": "u-1",
         "host": {"name": "Demo Host", "email": "host@example.com"},
         "calendar_id": "c-1",
-        "zoom_url": "http://zoom.test",
+        "provider": "zoom",
+        "provider_url": "http://zoom.test",
     }
 
 

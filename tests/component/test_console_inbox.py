@@ -19,7 +19,7 @@ DEMO = Demo(
     host_name="Demo Host",
     host_email="host@example.com",
     calendar_id="c-1",
-    zoom_url="http://zoom.test",
+    provider_url="http://zoom.test",
 )
 LINK = "https://zoom.example/j/811"
 CALENDAR = f"""\

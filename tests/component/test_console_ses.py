@@ -24,7 +24,7 @@ DEMO = Demo(
     host_name="Demo Host",
     host_email="host@example.com",
     calendar_id="c-1",
-    zoom_url="http://zoom.test",
+    provider_url="http://zoom.test",
     verified_senders=frozenset({"bookings@mail.example.com", "meet.example.com"}),
 )
 SENDER = "bookings@meet.example.com"

@@ -16,7 +16,7 @@ import httpx
 from chalicelib.api.problems import REASONS
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason, MeetingState
-from infra.local.stack import HOST_EMAIL, ZOOM_PASSWORD, LocalStack
+from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
 from infra.local.standins.zoom.visitor import answer_consent
 from infra.local.visitor import press
 
@@ -92,5 +92,5 @@ def connect(link: str) -> None:
     with httpx.Client(timeout=30, trust_env=False) as browser:
         settings = press(browser, browser.get(link), "/connect/")
         leave = press(browser, settings, "/oauth/zoom/start", follow=False)
-        back = answer_consent(browser, leave.headers["Location"], HOST_EMAIL, ZOOM_PASSWORD)
+        back = answer_consent(browser, leave.headers["Location"], HOST_EMAIL, PASSWORD)
         assert "Connected" in browser.get(back, follow_redirects=True).text

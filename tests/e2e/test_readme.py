@@ -29,7 +29,7 @@ def test_the_demo_prints_the_steps_that_the_readme_shows() -> None:
 
 def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_behind() -> None:
     ports = free_ports(4)
-    names = ("MEETLINK_PORT", "MEETLINK_CONSOLE_PORT", "MEETLINK_ZOOM_PORT", "MEETLINK_AWS_PORT")
+    names = ("MEETLINK_PORT", "MEETLINK_CONSOLE_PORT", "MEETLINK_PROVIDER_PORT", "MEETLINK_AWS_PORT")
     environment = os.environ | {name: str(port) for name, port in zip(names, ports, strict=True)}
     running = subprocess.Popen(
         [sys.executable, "-m", "infra.local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
@@ -87,7 +87,7 @@ def test_every_port_setting_of_the_readme_has_the_default_that_the_stack_has() -
     assert shown == {
         "MEETLINK_PORT": ports.app,
         "MEETLINK_CONSOLE_PORT": ports.console,
-        "MEETLINK_ZOOM_PORT": ports.zoom,
+        "MEETLINK_PROVIDER_PORT": ports.provider,
         "MEETLINK_AWS_PORT": ports.aws,
     }
 
@@ -109,7 +109,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def other_ports() -> dict[str, str]:
-    names = ("MEETLINK_CONSOLE_PORT", "MEETLINK_ZOOM_PORT", "MEETLINK_AWS_PORT")
+    names = ("MEETLINK_CONSOLE_PORT", "MEETLINK_PROVIDER_PORT", "MEETLINK_AWS_PORT")
     return dict(zip(names, map(str, free_ports(3)), strict=True))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from infra.local.stack import HOST_EMAIL, ZOOM_PASSWORD, LocalStack
+from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -74,7 +74,7 @@ def test_a_used_link_says_what_to_do(stack: LocalStack, page: Page, browser: Bro
     assert "Ask for a new one" in other.get_by_role("alert").inner_text()
 
 
-def sign_in_at_zoom(page: Page, *, password: str = ZOOM_PASSWORD) -> None:
+def sign_in_at_zoom(page: Page, *, password: str = PASSWORD) -> None:
     page.get_by_label("email").fill(HOST_EMAIL)
     page.get_by_label("password").fill(password)
     page.get_by_role("button", name="Sign in").click()

@@ -13,7 +13,7 @@ from infra.local.standins.kit import Action, Fault, serve
 from tests.e2e.accessibility import check
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
-from tests.support.product import ACCOUNT, Product, booking, calendar
+from tests.support.product import ACCOUNT, DAILY_KEY, Product, booking, calendar
 from tests.support.site import open_settings, served, sign_in, window
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def test_a_connection_that_waits_for_confirmation(product: Product, page: Page) 
 
 
 def test_no_providers_configured(moto_aws: Aws, clock: FakeClock, browser: Browser) -> None:
-    with served(moto_aws, clock, ZOOM_CLIENT_ID="") as bare, window(browser, bare) as page:
+    with served(moto_aws, clock, ZOOM_CLIENT_ID="", MEETLINK_PROVIDERS="zoom") as bare, window(browser, bare) as page:
         open_settings(page, bare)
         assert page.get_by_text("No video provider is set up here yet.").is_visible()
         check(page, "no-providers")
@@ -277,3 +277,38 @@ def embedding(product: Product, page: Page, *, listed: bool) -> Iterator[FrameLo
         yield page.frame_locator("iframe")
     finally:
         server.close()
+
+
+def test_a_key_is_typed_in_by_keyboard_and_connects(product: Product, page: Page) -> None:
+    open_settings(page, product)
+    page.get_by_text("Connect Daily").click()
+    check(page, "key form")
+    page.get_by_role("textbox", name="API key").fill("not-the-key")
+    page.get_by_role("button", name="Check and connect").click()
+    assert "does not accept this key" in page.get_by_role("alert").inner_text()
+    check(page, "key refused")
+    page.get_by_role("textbox", name="API key").fill(DAILY_KEY)
+    page.get_by_role("textbox", name="API key").press("Enter")
+    assert page.get_by_text("demo.daily.co", exact=True).is_visible()
+    check(page, "connected by a key")
+
+
+def test_an_early_visitor_waits_at_the_door(product: Product, page: Page) -> None:
+    product.connect_with_key("daily", {"api_key": DAILY_KEY})
+    product.caller().put("/v1/calendars/c-1", json=calendar())
+    product.caller().put("/v1/bookings/b-1", json=booking())
+    product.settle()
+    address = product.caller().get("/v1/bookings/b-1").json()["meeting"]["join_url"]
+    page.goto(address)
+    assert page.get_by_text("You are early.").is_visible()
+    check(page, "early")
+    product.caller().delete("/v1/bookings/b-1")
+    page.goto(address)
+    assert page.get_by_text("This meeting was cancelled.").is_visible()
+    check(page, "cancelled")
+
+
+def test_an_administrator_is_thanked(product: Product, page: Page) -> None:
+    page.goto(f"{product.base_url}/oauth/zoom/approved?admin_consent=True")
+    assert page.get_by_role("heading", name="Thank you").is_visible()
+    check(page, "approved")

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request, Response
 
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
-from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, USER_ID, WORKSPACE_ID, ZOOM_PASSWORD
+from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, PASSWORD, USER_ID, WORKSPACE_ID
 from infra.local.standins.kit import serve
 from infra.local.standins.zoom import Account, Zoom, create_app
 
@@ -155,7 +155,7 @@ class Deployment:
             host_name=HOST_NAME,
             host_email=HOST_EMAIL,
             calendar_id=CALENDAR_ID,
-            zoom_url=self.zoom_url,
+            provider_url=self.zoom_url,
             verified_senders=frozenset({MAIL_FROM}),
         )
         self.console_url = self._serve(create_console(self.demo, self.mailbox))
@@ -181,7 +181,7 @@ class Deployment:
         (self.project / "requirements.txt").write_text("")
 
     def _start_zoom(self) -> None:
-        account = Account("zoom-user-1", "zoom-account-1", HOST_EMAIL, ZOOM_PASSWORD, HOST_NAME)
+        account = Account("zoom-user-1", "zoom-account-1", HOST_EMAIL, PASSWORD, HOST_NAME)
         self.zoom = Zoom(
             client_id="ci-client",
             client_secret="ci-client-secret",

@@ -26,6 +26,7 @@ from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.wiring import Services, build
 from infra.local.gateway import wsgi
+from infra.local.standins.daily import Daily
 from infra.local.standins.kit import InProcessTransport
 from infra.local.standins.zoom import Account, Zoom, create_app
 from infra.local.standins.zoom.visitor import answer_consent
@@ -41,6 +42,7 @@ SECOND_ACCOUNT = Account("zoom-user-2", "zoom-account-2", "second-host@example.c
 GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
 SENDER = Sender("invitations@meetlink.example", "meetlink")
 CREDENTIALS = {"ZOOM_CLIENT_ID": "client-1", "ZOOM_CLIENT_SECRET": "zoom-secret-1", "ZOOM_WEBHOOK_SECRET": "webhook-1"}
+DAILY_KEY = "daily-key-canary"
 _EVENTS = Path(__file__).parent.parent / "component" / "events"
 
 
@@ -109,7 +111,8 @@ class Product:
         self.mails = Mails()
         self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback")
         zoom = create_app(self.zoom)
-        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom}
+        self.daily = Daily(api_key=DAILY_KEY, clock=clock, random=Random(7))
+        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom, "https://api.daily.co": self.daily.app()}
         own = {
             "MEETLINK_TABLE_PREFIX": aws.table_prefix,
             "MEETLINK_BOOKINGS_STREAM_ARN": aws.stream_arn,
@@ -177,6 +180,14 @@ class Product:
         page = browser.get(back, follow_redirects=True)
         assert page.status_code == 200, page.text
         return page
+
+    def connect_with_key(
+        self, provider: str, typed: Mapping[str, str], user_id: str = "u-1", workspace_id: str = WORKSPACE
+    ) -> httpx.Response:
+        """Connect a user by what is typed into the provider's form; the settings page that is shown in the end."""
+        browser = self.browser()
+        settings = self.open_settings(browser, user_id, workspace_id)
+        return press(browser, settings, f"/settings/connect/{provider}", typed=typed)
 
     def settle(self) -> list[str]:
         """Deliver the stream, record by record, until it is silent; the sequence numbers that were reported failed."""

@@ -36,16 +36,22 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             found = call.services.door.knock(ticket)
         except ProviderError as error:
             log.failure("joining failed", error)
-            return rendering.page(call, "door.html", status=503, booking=None, retry_seconds=10)
+            return _again(rendering.page(call, "door.html", status=503, booking=None), 10)
         if isinstance(found, Early):
             wait = (found.opens_at - call.services.clock()).total_seconds()
             again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
-            return _door(call, found.booking, opens_at=found.opens_at, retry_seconds=again)
+            return _again(_door(call, found.booking, opens_at=found.opens_at), again)
         if isinstance(found, Closed):
             return _door(call, found.booking, why=found.why, status=410)
         return Response("", {"Location": found.address}, 302)
 
     return routes
+
+
+def _again(response: Response, seconds: int) -> Response:
+    """Have the browser ask again by itself (html.spec.whatwg.org, the Refresh header)."""
+    response.headers["Refresh"] = str(seconds)
+    return response
 
 
 def _door(
@@ -54,7 +60,6 @@ def _door(
     *,
     opens_at: datetime | None = None,
     why: str | None = None,
-    retry_seconds: int | None = None,
     status: int = 200,
 ) -> Response:
     zone = ZoneInfo(booking.appointment.time_zone)
@@ -66,5 +71,4 @@ def _door(
         starts_at=f"{booking.appointment.starts_at.astimezone(zone):%A, %-d %B %Y, %H:%M}",
         opens_at=f"{opens_at.astimezone(zone):%H:%M}" if opens_at else None,
         why=why,
-        retry_seconds=retry_seconds,
     )

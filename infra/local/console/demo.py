@@ -10,7 +10,7 @@ class Demo:
     """What was set up when the local stack started.
 
     Addresses carry no trailing slash. `verified_senders` are SES identities: whole addresses, or domains, which cover
-    their subdomains. `zoom_email` and `zoom_password` sign in at the stand-in provider; empty means: nothing to show.
+    their subdomains. `provider_email` and `provider_password` sign in at the stand-in; empty means: nothing to show.
     """
 
     app_url: str
@@ -21,7 +21,8 @@ class Demo:
     host_name: str
     host_email: str
     calendar_id: str
-    zoom_url: str
-    zoom_email: str = ""
-    zoom_password: str = ""
+    provider: str = "zoom"
+    provider_url: str = ""
+    provider_email: str = ""
+    provider_password: str = ""
     verified_senders: frozenset[str] = frozenset()

@@ -41,7 +41,8 @@ def create_home(demo: Demo, mailbox: Mailbox, api: Api) -> Blueprint:
             "user_id": demo.user_id,
             "host": {"name": demo.host_name, "email": demo.host_email},
             "calendar_id": demo.calendar_id,
-            "zoom_url": demo.zoom_url,
+            "provider": demo.provider,
+            "provider_url": demo.provider_url,
         }
 
     @home.get("/healthz")

@@ -7,12 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-_PROVIDERS = {
-    "zoom": "Zoom",
-    "google_meet": "Google Meet",
-    "microsoft_teams": "Microsoft Teams",
-    "webex": "Webex",
-}
+from chalicelib.providers.catalogue import PROVIDERS
 
 _LOCATIONS = {
     "video": "Video meeting",
@@ -82,7 +77,8 @@ def invitation(state: str) -> Words:
 
 def provider(name: str | None) -> str:
     """A provider's name as people know it."""
-    return _PROVIDERS.get(name or "", (name or "").replace("_", " ").title())
+    known = PROVIDERS.get(name or "")
+    return known.display_name if known else (name or "").replace("_", " ").title()
 
 
 def location(kind: str) -> str:

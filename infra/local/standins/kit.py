@@ -107,13 +107,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Held:
-    """A meeting as a stand-in holds it, whatever the provider calls its parts; no end where it keeps none."""
+    """A meeting as a stand-in holds it, whatever the provider calls its parts; None for what it does not keep."""
 
     id: str
     title: str
     starts_at: datetime | None
     ends_at: datetime | None
-    link: str
+    link: str | None
 
 
 @dataclass(frozen=True)

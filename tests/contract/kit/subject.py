@@ -25,6 +25,48 @@ REDIRECT = "https://product.example/oauth/callback"
 CREDENTIALS = ("client-1", "client-secret-1")
 EMAIL, PASSWORD = "host@example.com", "password-1"
 VERIFIER = "v" * 64
+WITH_A_KEY = {
+    "consent_grants_all_that_is_needed": "connected by a key",
+    "a_denied_consent_comes_back_as_an_error": "connected by a key",
+    "an_unticked_permission_is_noticed": "connected by a key",
+    "an_authorization_code_works_once": "connected by a key",
+    "a_missing_permission_needs_the_owner": "a key may do everything",
+    "an_expired_token_is_to_be_refreshed": "a key does not expire",
+    "refreshing_gives_a_token_that_works": "a key does not expire",
+    "a_used_refresh_token_is_as_declared": "a key does not expire",
+    "a_dead_grant_is_told_apart": "a key does not expire",
+    "a_refresh_without_an_answer_is_in_doubt": "a key does not expire",
+    "the_end_of_a_refresh_token_is_known": "a key does not expire",
+    "disconnecting_ends_the_tokens": "the key is its owner's to take back",
+}
+"""What a provider lacks that is connected by a key."""
+_NOTHING_THERE = "a room is only a name: no call is made, nothing is held there"
+WITHOUT_A_SERVER = WITH_A_KEY | dict.fromkeys(
+    (
+        "a_wrong_key_is_refused",
+        "create_makes_the_meeting_as_asked",
+        "a_reschedule_keeps_the_link",
+        "a_removed_meeting_is_gone",
+        "removing_it_again_says_that_it_is_gone",
+        "changing_a_meeting_deleted_by_hand_says_that_it_is_gone",
+        "a_meeting_deleted_by_hand_can_be_made_again",
+        "nothing_is_found_where_nothing_was_made",
+        "a_create_without_an_answer_leaves_one_meeting",
+        "repeating_a_create_answers_with_the_same_meeting",
+        "a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link",
+        "any_length_is_accepted",
+        "a_rejected_token_is_to_be_refreshed",
+        "a_refusal_is_final_and_says_what_to_do",
+        "a_rate_limit_says_when",
+        "503_was_not_done",
+        "other_failures_may_have_been_done",
+        "a_success_that_cannot_be_read_may_have_been_done",
+        "no_connection_was_not_done",
+        "an_error_tells_no_secret",
+    ),
+    _NOTHING_THERE,
+)
+"""What a provider lacks whose meetings are names alone."""
 
 
 class Refreshing(StrEnum):

@@ -1,0 +1,119 @@
+"""Daily.co: a private room for each booking; whoever joins gets a meeting token of the moment.
+
+docs.daily.co/reference/rest-api. A room's name is chosen by us, which makes creating it repeatable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
+from chalicelib.providers.base import KeyField, KeyProvider
+from chalicelib.providers.http import Answer
+
+_OPENS_BEFORE = timedelta(minutes=15)
+_CLOSES_AFTER = timedelta(hours=1)
+
+
+class Daily(KeyProvider):
+    """Rooms open shortly before a booking and close an hour after it, also for those who hold a token."""
+
+    name = "daily"
+    display_name = "Daily"
+    needs = "A Daily account and its API key (Developers, API keys)."
+    limits = "Daily makes about 20 rooms a second, and bills by participant minutes."
+    urls = {"API": "https://api.daily.co"}
+    idempotent = True
+    fields = (KeyField("api_key", "API key", "Whoever has it can use the whole Daily domain.", secret=True),)
+
+    def read_key(self, typed: Mapping[str, str]) -> str:
+        key = typed.get("api_key", "")
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise Rejected(self.name, "the key is incomplete", advice="Paste the API key as Daily shows it.")
+        return key
+
+    def account(self, token: str) -> Account:
+        body = self.call(token, "GET", "/v1/").object()
+        domain, domain_id = body.get("domain_name"), body.get("domain_id")
+        if not domain or not domain_id:
+            raise Ambiguous(self.name, "the domain answered without a name")
+        return Account(str(domain_id), "", f"{domain}.daily.co")
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
+        try:
+            made = self.call(token, "POST", "/v1/rooms", json=body).object()
+        except _NameTaken:
+            made = self._change(token, request.tag, request)
+        return self._meeting(made)
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        self._change(token, meeting_id, request)
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        self.call(token, "DELETE", f"/v1/rooms/{meeting_id}")
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        try:
+            return [self._meeting(self.call(token, "GET", f"/v1/rooms/{request.tag}").object())]
+        except MeetingGone:
+            return []
+
+    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+        room = self.call(token, "GET", f"/v1/rooms/{meeting_id}").object()
+        properties: dict[str, Any] = {
+            "room_name": meeting_id,
+            "is_owner": visit.is_host,
+            "nbf": _seconds(visit.opens_at),
+            "exp": _seconds(visit.closes_at),
+        }
+        if visit.name:
+            properties["user_name"] = visit.name
+        made = self.call(token, "POST", "/v1/meeting-tokens", json={"properties": properties}).object()
+        if not isinstance(made.get("token"), str) or not isinstance(room.get("url"), str):
+            raise Ambiguous(self.name, "a room without address or token")
+        return f"{room['url']}?{urlencode({'t': made['token']})}"
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        body = answer.body if isinstance(answer.body, dict) else {}
+        code, info = str(body.get("error", "")), str(body.get("info", ""))
+        if code in ("authentication-error", "authorization-header-error"):
+            return TokenRejected(self.name, "the API key is not accepted", status=answer.status, code=code)
+        if answer.status == 400 and code == "invalid-request-error" and "already exists" in info:
+            return _NameTaken(self.name, "the room exists", status=answer.status, code=code)
+        if answer.status in (400, 402, 403):
+            advice = "Daily refuses the room. Check the account's plan and limits on Daily's dashboard."
+            known = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
+            return Rejected(self.name, "the room is refused", advice=advice, status=answer.status, code=known)
+        return None
+
+    def _change(self, token: str, name: str, request: MeetingRequest) -> dict[str, Any]:
+        body = {"properties": _times(request)}
+        return self.call(token, "POST", f"/v1/rooms/{name}", json=body).object()
+
+    def _meeting(self, body: dict[str, Any]) -> ProviderMeeting:
+        if not isinstance(body.get("name"), str) or not isinstance(body.get("url"), str):
+            raise Ambiguous(self.name, "a room without name or address")
+        return ProviderMeeting(body["name"], None)
+
+
+class _NameTaken(Rejected):
+    """There is a room of this name already: for us that is our own."""
+
+
+def _times(request: MeetingRequest) -> dict[str, Any]:
+    return {
+        "nbf": _seconds(request.starts_at - _OPENS_BEFORE),
+        "exp": _seconds(request.ends_at + _CLOSES_AFTER),
+        "eject_at_room_exp": True,
+    }
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,197 @@
+"""The join redirect: one address for a booking's whole life, which opens in time and for nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.booking import Booking
+from chalicelib.usecases.join import Tickets
+from infra.local.standins.kit import Action, Fault
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
+from tests.support.product import DAILY_KEY, Product, booking, calendar
+
+DAYS = 7
+# Of a booking a ticket holds the ids alone.
+BOOKING = cast(Booking, SimpleNamespace(workspace_id="ws-1", booking_id="b-1"))
+
+
+@pytest.fixture
+def hosted(product: Product) -> Product:
+    """User u-1 hosts at Daily; b-1 is booked and settled."""
+    product.connect_with_key("daily", {"api_key": DAILY_KEY})
+    assert product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+    assert product.caller().put("/v1/bookings/b-1", json=booking(days=DAYS)).is_success
+    product.settle()
+    return product
+
+
+def link(product: Product) -> str:
+    return str(product.caller().get("/v1/bookings/b-1").json()["meeting"]["join_url"])
+
+
+def host_link(product: Product) -> str:
+    (letter,) = product.mails.to("host@example.com")
+    assert letter.invite.join_url is not None
+    return letter.invite.join_url
+
+
+def visit(product: Product, address: str) -> httpx.Response:
+    return product.browser().get(address)
+
+
+def until_the_door_opens(product: Product) -> None:
+    product.clock.advance((timedelta(days=DAYS) - timedelta(minutes=10)).total_seconds())
+
+
+def test_the_link_is_ours_and_says_nothing_about_the_booking(hosted: Product) -> None:
+    address = urlsplit(link(hosted))
+    assert address.netloc == urlsplit(hosted.base_url).netloc
+    assert address.path.startswith("/j/")
+    assert "b-1" not in address.path
+    assert "ws-1" not in address.path
+
+
+def test_guests_are_mailed_one_link_and_the_host_another(hosted: Product) -> None:
+    (letter,) = hosted.mails.to("guest@example.com")
+    assert letter.invite.join_url == link(hosted)
+    assert host_link(hosted) != link(hosted)
+    assert host_link(hosted).encode() not in letter.raw.replace(b"\r\n ", b"").replace(b"=\r\n", b"")
+
+
+def test_whoever_is_early_waits_on_a_page_that_looks_again_by_itself(hosted: Product) -> None:
+    page = visit(hosted, link(hosted))
+    assert page.status_code == 200
+    assert "You are early" in page.text
+    assert page.headers["Refresh"] == "300"
+    assert "Introductory call" in page.text
+    hosted.clock.advance((timedelta(days=DAYS) - timedelta(minutes=15, seconds=20)).total_seconds())
+    assert visit(hosted, link(hosted)).headers["Refresh"] == "20"
+    assert hosted.daily.tokens == {}
+
+
+def test_in_time_the_door_leads_to_the_room(hosted: Product) -> None:
+    until_the_door_opens(hosted)
+    answer = visit(hosted, link(hosted))
+    assert answer.status_code == 302
+    assert answer.headers["Cache-Control"] == "no-store"
+    room, _, query = answer.headers["Location"].partition("?")
+    (name,) = hosted.daily.rooms
+    assert room == f"https://demo.daily.co/{name}"
+    assert hosted.daily.tokens[parse_qs(query)["t"][0]]["is_owner"] is False
+
+
+def test_the_host_comes_in_as_the_host(hosted: Product) -> None:
+    until_the_door_opens(hosted)
+    query = urlsplit(visit(hosted, host_link(hosted)).headers["Location"]).query
+    token = hosted.daily.tokens[parse_qs(query)["t"][0]]
+    assert (token["is_owner"], token["user_name"]) == (True, "Demo Host")
+
+
+def test_a_moved_booking_keeps_its_address_and_opens_at_its_new_time(hosted: Product) -> None:
+    before = link(hosted)
+    hosted.caller().put("/v1/bookings/b-1", json=booking(days=DAYS + 2))
+    hosted.settle()
+    assert link(hosted) == before
+    until_the_door_opens(hosted)
+    assert "You are early" in visit(hosted, before).text
+    hosted.clock.advance(2 * 24 * 3600)
+    assert visit(hosted, before).status_code == 302
+
+
+def cancel(product: Product) -> None:
+    product.caller().delete("/v1/bookings/b-1")
+    product.settle()
+
+
+def let_it_pass(product: Product) -> None:
+    product.clock.advance(2 * 3600)
+
+
+def disconnect(product: Product) -> None:
+    product.caller().delete("/v1/users/u-1/connection")
+
+
+def take_the_key_back(product: Product) -> None:
+    product.daily.keys.clear()
+
+
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [
+        (cancel, "was cancelled"),
+        (let_it_pass, "is over"),
+        (disconnect, "not connected any more"),
+        (take_the_key_back, "does not let anybody in"),
+    ],
+)
+def test_a_closed_door_says_why(hosted: Product, happens: Callable[[Product], None], words: str) -> None:
+    address = link(hosted)
+    until_the_door_opens(hosted)
+    happens(hosted)
+    page = visit(hosted, address)
+    assert page.status_code == 410
+    assert words in page.text
+
+
+def test_a_provider_that_fails_leaves_the_visitor_on_a_page_that_tries_again(hosted: Product) -> None:
+    until_the_door_opens(hosted)
+    hosted.daily.faults.add(Fault("/v1/meeting-tokens", Action.BEFORE, status=503))
+    page = visit(hosted, link(hosted))
+    assert page.status_code == 503
+    assert page.headers["Refresh"] == "10"
+    assert visit(hosted, link(hosted)).status_code == 302
+
+
+def test_rooms_without_a_secret_are_linked_directly(product: Product) -> None:
+    product.connect_with_key("jitsi", {"server": "meet.example.com"})
+    product.caller().put("/v1/calendars/c-1", json=calendar())
+    product.caller().put("/v1/bookings/b-1", json=booking())
+    product.settle()
+    assert link(product).startswith("https://meet.example.com/")
+
+
+@pytest.mark.parametrize("ticket", ["x", "A" * 64, "A" * 511, "A" * 600, "%00", "a.b"])
+def test_a_ticket_that_is_not_ours_opens_nothing(product: Product, ticket: str) -> None:
+    page = product.stranger().get(f"/j/{ticket}")
+    assert page.status_code in (404, 422)
+    assert "did not work" in page.text
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 511), st.integers(1, 255))
+def test_no_changed_ticket_is_accepted(place: int, change: int) -> None:
+    tickets = Tickets(lambda: b"secret")
+    ticket = tickets.address("", BOOKING, is_host=False).removeprefix("/j/")
+    at = place % len(ticket)
+    other = chr((ord(ticket[at]) + change) % 256)
+    if other != ticket[at]:
+        read = tickets.read(ticket[:at] + other + ticket[at + 1 :])
+        # The last character carries bits that say nothing.
+        assert read is None or at == len(ticket) - 1
+
+
+def test_a_ticket_of_another_deployment_is_not_accepted() -> None:
+    ticket = Tickets(lambda: b"one").address("", BOOKING, is_host=True).removeprefix("/j/")
+    assert Tickets(lambda: b"one").read(ticket) == (True, "ws-1", "b-1")
+    assert Tickets(lambda: b"two").read(ticket) is None
+
+
+def test_a_fixed_link_may_name_the_booking(moto_aws: Aws, clock: FakeClock) -> None:
+    product = Product(moto_aws, clock)
+    place = {"type": "custom_link", "url": "https://rooms.example.org/{booking_id}?from=us"}
+    assert product.caller().put("/v1/calendars/c-1", json=calendar(place)).is_success
+    answer = product.caller().put("/v1/bookings/b:1", json=booking())
+    assert answer.json()["location"]["url"] == "https://rooms.example.org/b%3A1?from=us"
+    product.settle()
+    (letter,) = product.mails.to("guest@example.com")
+    assert letter.invite.join_url == "https://rooms.example.org/b%3A1?from=us"

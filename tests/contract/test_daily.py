@@ -1,0 +1,98 @@
+"""Daily passes the providers' contract, at its stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chalicelib.domain.meeting import Visit
+from chalicelib.errors import Rejected
+from chalicelib.providers.daily import Daily
+from infra.local.standins.daily import Daily as StandIn
+from infra.local.standins.kit import Faults, Held
+from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import WITH_A_KEY, Says, Subject
+from tests.support.clock import FakeClock
+
+KEY = "daily-key-canary"
+
+
+class DailySubject(Subject):
+    kind = Daily
+    create_path = "/v1/rooms$"
+    token_rejected = Says(401, {"error": "authentication-error"})
+    refused = Says(403, {"error": "forbidden", "info": "not on this plan"})
+    lacks = WITH_A_KEY
+
+    def origins(self) -> Mapping[str, Any]:
+        self.daily = StandIn(api_key=KEY, clock=self.clock, random=Random(1))
+        return {"https://api.daily.co": self.daily.app()}
+
+    @property
+    def faults(self) -> Faults:
+        return self.daily.faults
+
+    def held(self) -> list[Held]:
+        return self.daily.held()
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        del self.daily.rooms[meeting_id]
+
+    def secrets(self) -> list[str]:
+        return [KEY]
+
+    def end_access_tokens(self) -> None:
+        raise NotImplementedError
+
+    def end_grant(self) -> None:
+        self.daily.keys.clear()
+
+    def key_form(self) -> dict[str, str]:
+        return {"api_key": KEY}
+
+
+class TestDaily(ProviderContract):
+    subject_kind = DailySubject
+
+
+def test_a_room_is_private_and_open_around_the_booking_only(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    tokens, request = subject.connect(), subject.request(days=7)
+    made = subject.create(tokens, request)
+    assert subject.daily.rooms[made.id]["privacy"] == "private"
+    assert subject.daily.opens(made.id) == (
+        request.starts_at - timedelta(minutes=15),
+        request.ends_at + timedelta(hours=1),
+    )
+    moved = subject.request(days=9)
+    subject.provider.update(tokens.access_token, made.id, moved)
+    assert subject.daily.opens(made.id)[0] == moved.starts_at - timedelta(minutes=15)
+
+
+def test_only_the_host_owns_the_room_and_nobody_is_let_in_for_longer_than_the_visit(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    visit = Visit(True, "Demo Host", "Talk", clock(), clock() + timedelta(hours=2))
+    address = subject.provider.join(tokens.access_token, made.id, visit)
+    assert address.startswith(f"https://demo.daily.co/{made.id}?t=")
+    (given,) = parse_qs(urlsplit(address).query)["t"]
+    assert subject.daily.tokens[given] == {
+        "room_name": made.id,
+        "is_owner": True,
+        "user_name": "Demo Host",
+        "nbf": int(visit.opens_at.timestamp()),
+        "exp": int(visit.closes_at.timestamp()),
+    }
+
+
+@pytest.mark.parametrize("typed", ["", "two words", "schlüssel", "line\nbreak"])
+def test_what_cannot_be_a_key_is_refused_before_it_is_sent(clock: FakeClock, typed: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        DailySubject(clock).provider.read_key({"api_key": typed})  # type: ignore[attr-defined]
+    assert "Paste the API key" in refused.value.advice

@@ -1,0 +1,112 @@
+"""Jitsi as a Service: tokens for its rooms, signed by the account's own key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from joserfc.jws import extract_compact
+
+from chalicelib.domain.meeting import Visit
+from chalicelib.errors import Rejected
+from chalicelib.providers.http import Http
+from chalicelib.providers.jaas import Jaas
+from infra.local.standins.kit import Faults, Held
+from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import WITHOUT_A_SERVER, Subject
+from tests.support.clock import START
+
+APP_ID = "vpaas-magic-cookie-0123456789abcdef"
+
+
+@cache
+def key() -> RSAKey:
+    return RSAKey.generate_key(2048)
+
+
+def form(**changes: str) -> dict[str, str]:
+    typed = {"app_id": APP_ID, "key_id": "key-1", "private_key": key().as_pem(private=True).decode()}
+    return typed | changes
+
+
+class JaasSubject(Subject):
+    kind = Jaas
+    lacks = WITHOUT_A_SERVER
+
+    def origins(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def faults(self) -> Faults:
+        return Faults()
+
+    def held(self) -> list[Held]:
+        return []
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        raise NotImplementedError
+
+    def secrets(self) -> list[str]:
+        return [line for line in form()["private_key"].splitlines() if line and "-" not in line]
+
+    def end_access_tokens(self) -> None:
+        raise NotImplementedError
+
+    def end_grant(self) -> None:
+        raise NotImplementedError
+
+    def key_form(self) -> dict[str, str]:
+        return form()
+
+
+class TestJaas(ProviderContract):
+    subject_kind = JaasSubject
+
+
+@pytest.fixture
+def jaas() -> Jaas:
+    return Jaas(Http(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
+
+
+def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
+    visit = Visit(True, "Demo Host", "Talk", START, START + timedelta(hours=2))
+    address = urlsplit(jaas.join(jaas.read_key(form(key_id=f"{APP_ID}/key-1")), "room-1", visit))
+    assert (address.netloc, address.path) == ("8x8.vc", f"/{APP_ID}/room-1")
+    text = parse_qs(address.query)["jwt"][0]
+    assert extract_compact(text.encode()).headers() == {"alg": "RS256", "typ": "JWT", "kid": f"{APP_ID}/key-1"}
+    claims = jwt.decode(text, RSAKey.import_key(key().as_pem(private=False)), algorithms=["RS256"]).claims
+    assert {name: claims[name] for name in ("aud", "iss", "sub", "room")} == {
+        "aud": "jitsi",
+        "iss": "chat",
+        "sub": APP_ID,
+        "room": "room-1",
+    }
+    assert claims["exp"] == int((START + timedelta(hours=2)).timestamp())
+    assert claims["context"]["user"] == {"moderator": "true", "name": "Demo Host"}
+    assert set(claims["context"]["features"].values()) == {"false"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"app_id": "cookie"},
+        {"key_id": "a key"},
+        {"private_key": ""},
+        {"private_key": "not a key"},
+        {"private_key": key().as_pem(private=False).decode()},
+        {"private_key": RSAKey.generate_key(1024).as_pem(private=True).decode()},
+        {"private_key": ECKey.generate_key("P-256").as_pem(private=True).decode()},
+    ],
+    ids=["app id", "key id", "no key", "no PEM", "public key", "short key", "not RSA"],
+)
+def test_what_cannot_work_is_refused_with_what_to_do(jaas: Jaas, wrong: dict[str, str]) -> None:
+    with pytest.raises(Rejected) as refused:
+        jaas.read_key(form(**wrong))
+    assert refused.value.advice
+    assert form()["private_key"][60:90] not in str(refused.value)

@@ -1,0 +1,158 @@
+"""Jitsi Meet, on the public server and on one's own: as far as there is a contract to pass, it passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from chalicelib.domain.meeting import Visit
+from chalicelib.errors import Rejected
+from chalicelib.providers.http import Http
+from chalicelib.providers.jitsi import Jitsi
+from infra.local.standins.kit import Faults, Held
+from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import WITHOUT_A_SERVER, Subject
+from tests.support.clock import START, FakeClock
+
+SECRET = "app-secret-canary"
+OWN = {"server": "https://meet.example.com", "app_id": "app-1", "app_secret": SECRET}
+
+
+class JitsiSubject(Subject):
+    """The public server."""
+
+    kind = Jitsi
+    lacks = WITHOUT_A_SERVER | {"a_visitor_is_let_in_by_a_link_of_the_moment": "the link is the room itself"}
+
+    def origins(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def faults(self) -> Faults:
+        return Faults()
+
+    def held(self) -> list[Held]:
+        return []
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        raise NotImplementedError
+
+    def secrets(self) -> list[str]:
+        return [SECRET]
+
+    def end_access_tokens(self) -> None:
+        raise NotImplementedError
+
+    def end_grant(self) -> None:
+        raise NotImplementedError
+
+    def key_form(self) -> dict[str, str]:
+        return {"server": "", "app_id": "", "app_secret": ""}
+
+
+class OwnServerSubject(JitsiSubject):
+    """A server that asks for tokens."""
+
+    lacks = WITHOUT_A_SERVER
+
+    def key_form(self) -> dict[str, str]:
+        return OWN
+
+
+class TestJitsi(ProviderContract):
+    subject_kind = JitsiSubject
+
+
+class TestOwnServer(ProviderContract):
+    subject_kind = OwnServerSubject
+
+
+@pytest.fixture
+def jitsi() -> Jitsi:
+    return Jitsi(Http(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
+
+
+def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: FakeClock) -> None:
+    subject = JitsiSubject(clock)
+    made = subject.create(subject.connect(), subject.request("room-tag"))
+    assert made.join_url == f"https://meet.jit.si/{subject.request('room-tag').tag}"
+
+
+def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) -> None:
+    visit = Visit(True, "Demo Host", "Talk", START, START + timedelta(hours=2))
+    address = urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit))
+    assert (address.scheme, address.netloc, address.path) == ("https", "meet.example.com", "/room-1")
+    token = jwt.decode(parse_qs(address.query)["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"])
+    assert token.claims == {
+        "iss": "app-1",
+        "aud": "jitsi",
+        "sub": "meet.example.com",
+        "room": "room-1",
+        "nbf": int((START - timedelta(minutes=5)).timestamp()),
+        "exp": int((START + timedelta(hours=2)).timestamp()),
+        "context": {"user": {"moderator": True, "affiliation": "owner", "name": "Demo Host"}},
+    }
+
+
+def test_a_guest_is_no_moderator(jitsi: Jitsi) -> None:
+    visit = Visit(False, None, "Talk", START, START + timedelta(hours=2))
+    query = parse_qs(urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit)).query)
+    claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
+    assert claims["context"]["user"] == {"moderator": False, "affiliation": "member"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "server"),
+    [
+        ("", "https://meet.jit.si"),
+        ("meet.example.com", "https://meet.example.com"),
+        ("https://Meet.Example.com/", "https://meet.example.com"),
+        ("https://meet.example.com:8443", "https://meet.example.com:8443"),
+    ],
+)
+def test_a_server_may_be_typed_in_several_ways(jitsi: Jitsi, typed: str, server: str) -> None:
+    assert json.loads(jitsi.read_key({"server": typed}))["server"] == server
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"server": "http://meet.example.com"},
+        {"server": "https://user@meet.example.com"},
+        {"server": "https://meet.example.com/path"},
+        {"server": "https://meet.example.com?x=1"},
+        {"server": "https://meet.example.com:0"},
+        {"server": "https://[bad"},
+        {"server": "javascript:alert(1)"},
+        {"server": "", "app_id": "app-1"},
+        {"server": "", "app_secret": SECRET},
+        {"server": "", "app_id": "app-1", "app_secret": "short"},
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_to_do(jitsi: Jitsi, typed: dict[str, str]) -> None:
+    with pytest.raises(Rejected) as refused:
+        jitsi.read_key(typed)
+    assert refused.value.advice
+
+
+@given(server=st.text() | st.text(alphabet="htps:/.me-x1[]@?#% ").map("https://".__add__))
+def test_whatever_is_typed_as_a_server_is_refused_or_a_plain_https_address(server: str) -> None:
+    jitsi = Jitsi(Http(None), lambda: START)  # type: ignore[arg-type]
+    try:
+        kept = json.loads(jitsi.read_key({"server": server}))["server"]
+    except Rejected:
+        return
+    parts = urlsplit(kept)
+    assert (parts.scheme, parts.path, parts.query, parts.fragment) == ("https", "", "", "")
+    assert parts.hostname
+    assert parts.username is None
+    assert not set(kept) & set(" \t\r\n<>\"'\\`")
