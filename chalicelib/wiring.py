@@ -20,6 +20,7 @@ from chalicelib.store import tables
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
+from chalicelib.store.sight import SightStore
 from chalicelib.store.suppressions import SuppressionStore
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class Services:
     @cached_property
     def workspaces(self) -> WorkspaceStore:
         return WorkspaceStore()
+
+    @cached_property
+    def sights(self) -> SightStore:
+        return SightStore()
 
     @cached_property
     def suppressions(self) -> SuppressionStore:

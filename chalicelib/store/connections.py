@@ -48,7 +48,7 @@ class ConnectionStore:
                 item = ConnectionItem.get(workspace_id, user_id, consistent_read=True)
             except ConnectionItem.DoesNotExist:
                 return None
-        return _connection(item)
+        return connection_of(item)
 
     def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
@@ -56,7 +56,7 @@ class ConnectionStore:
             connection = transaction.get(ConnectionItem, workspace_id, user_id)
             grant = transaction.get(GrantItem, grant_id)
         try:
-            found = _connection(connection.get())
+            found = connection_of(connection.get())
         except ConnectionItem.DoesNotExist:
             found = None
         try:
@@ -186,7 +186,7 @@ def _document_of(connection: Connection) -> str:
     return msgspec.json.encode(connection).decode()
 
 
-def _connection(item: ConnectionItem) -> Connection:
+def connection_of(item: ConnectionItem) -> Connection:
     connection = msgspec.json.decode(item.document, type=Connection)
     made = from_milliseconds(item.last_meeting_at) if item.last_meeting_at is not None else None
     return replace(connection, last_meeting_at=made)

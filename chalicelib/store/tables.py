@@ -6,8 +6,8 @@ Each row keeps its keys, and what conditions and indexes need, as attributes; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -15,7 +15,8 @@ from zlib import crc32
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.connection import Connection, TableConnection
-from pynamodb.exceptions import PynamoDBConnectionError, TransactGetError, TransactWriteError
+from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
+from pynamodb.exceptions import GetError, PynamoDBConnectionError, TransactGetError, TransactWriteError
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -242,12 +243,36 @@ def connection() -> Connection:
     return ConnectionItem._get_connection().connection
 
 
+def read_together(keys: Iterable[tuple[type[Table], tuple[str, ...]]]) -> dict[type[Table], Any]:
+    """The rows of these keys, at most one a table, read consistently in one call; those that exist."""
+    wanted = {model.Meta.table_name: (model, key) for model, key in keys}
+    request = {
+        name: {"Keys": [model.get_operation_kwargs_from_class(*key)["Key"]], "ConsistentRead": True}
+        for name, (model, key) in wanted.items()
+    }
+    found: dict[type[Table], Any] = {}
+    with translated():
+        try:
+            answer = connection().dispatch("BatchGetItem", {"RequestItems": request})
+        except BOTOCORE_EXCEPTIONS as error:
+            raise GetError("rows of several tables could not be read", error) from error
+        for name, rows in answer["Responses"].items():
+            model = wanted[name][0]
+            found |= {model: model.from_raw_data(row) for row in rows}
+        for name in answer.get("UnprocessedKeys") or {}:  # Throttled: asked for alone, a row is asked for again.
+            model, key = wanted[name]
+            with suppress(model.DoesNotExist):
+                found[model] = model.get(*key, consistent_read=True)
+    return found
+
+
 def _share(model: type[Model], table: TableConnection) -> None:
     """Have a newly connected model use the client of one that is bound to the same deployment's tables."""
     for other in MODELS:
         known = other._connection
         if other is not model and known is not None and known.table_name == other.Meta.table_name:
-            known.connection.add_meta_table(table.get_meta_table())
+            with suppress(ValueError):  # It knows the table, from an earlier binding.
+                known.connection.add_meta_table(table.get_meta_table())
             table.connection = known.connection
             return
     _ = table.connection.client  # Made now, under the lock.
