@@ -223,6 +223,7 @@ class Services:
     @cached_property
     def settler(self) -> Settler:
         from chalicelib.usecases.breaker import Breaker
+        from chalicelib.usecases.call import Caller
         from chalicelib.usecases.invite import Inviter
         from chalicelib.usecases.meet import Meetings
         from chalicelib.usecases.settle import Settler
@@ -231,12 +232,10 @@ class Services:
         meetings = Meetings(
             self.bookings,
             self.connections,
-            self.tokens,
-            self.providers,
+            Caller(self.tokens, self.providers, Breaker(self.clock)),
             self.secrets.tag_secret,
             self.clock,
             self.random,
-            Breaker(self.clock),
         )
         inviter = Inviter(
             self.bookings,

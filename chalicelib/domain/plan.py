@@ -10,7 +10,7 @@ from random import Random
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import Connection, Grant, Reason
-from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState, ProviderMeeting
 
 SETTLE_WINDOW = timedelta(seconds=60)
 """After an unanswered create: longer than the HTTP timeout, a late commit and the lag of a list together."""
@@ -70,6 +70,13 @@ def reach(connection: Connection | None, grant: Grant | None, grant_id: str, sin
     return Reach(Access.OPEN, grant, connection)
 
 
+def belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
+    """Whether the meeting was made, or is being made, for another host or account than the booking's."""
+    if meeting.grant_id is None or booking.eligibility is None:
+        return False
+    return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
+
+
 def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> Meeting | Action:
     """The next step for a booking that wants no meeting (any more). `held` is the access to the one it may have."""
     over = booking.appointment.ends_at <= now
@@ -107,6 +114,31 @@ def wanted(
     if target.access is Access.BROKEN:
         return reconnect_awaited(meeting, now)
     return Action.LOOK_UP if meeting.intent_at else Action.CREATE
+
+
+def made(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest, now: datetime) -> Meeting:
+    """The meeting as the provider confirmed it, to be looked at again."""
+    looks = (meeting.look_at, next_look(request.starts_at, now))
+    look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
+    return replace(filled(meeting, made, request), look_at=look_at)
+
+
+def filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
+    """The meeting with what the provider tells of it."""
+    return replace(
+        meeting,
+        state=MeetingState.READY,
+        reason=None,
+        detail=None,
+        attempts=0,
+        next_attempt_at=None,
+        id=made.id,
+        join_url=made.join_url,
+        passcode=made.passcode,
+        dial_in=made.dial_in,
+        fingerprint=request.fingerprint,
+        intent_at=None,
+    )
 
 
 def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random) -> Meeting:

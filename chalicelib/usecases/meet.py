@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import TypeVar
 
 from chalicelib.domain import plan
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -28,22 +26,13 @@ from chalicelib.errors import (
     ProviderUnavailable,
     ReconnectNeeded,
     Rejected,
-    TokenRejected,
 )
 from chalicelib.providers.base import Provider
-from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.usecases.breaker import Breaker
-from chalicelib.usecases.tokens import TokenKeeper
+from chalicelib.usecases.call import CALL_NEEDS_SECONDS, Caller, OutOfTime, TimeLeft
 
-T = TypeVar("T")
-_NEEDED_SECONDS = CALL_TIMEOUT_SECONDS + 3
 _NOTE_EVERY = timedelta(minutes=10)
-
-
-class _OutOfTime(MeetlinkError):
-    """The Lambda might end before the call does; nothing was sent."""
 
 
 class _Superseded(MeetlinkError):
@@ -55,7 +44,7 @@ class _Work:
     """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it."""
 
     claim: Claim
-    remaining_seconds: Callable[[], float]
+    left: TimeLeft
 
     @property
     def meeting(self) -> Meeting:
@@ -70,15 +59,6 @@ class _Work:
         settlement = replace(self.claim.settlement, meeting=meeting, revision=self.claim.booking.revision)
         self.claim = replace(self.claim, settlement=settlement)
 
-    def in_time(self, verb: Callable[[str], T], token: str) -> T:
-        """Call, if this Lambda certainly outlives the call."""
-        self.check_time()
-        return verb(token)
-
-    def check_time(self) -> None:
-        if self.remaining_seconds() < _NEEDED_SECONDS:
-            raise _OutOfTime
-
 
 class Meetings:
     """Takes the steps that `domain.plan` decides. `remaining_seconds` tells how long this Lambda has to live."""
@@ -87,21 +67,17 @@ class Meetings:
         self,
         bookings: BookingStore,
         connections: ConnectionStore,
-        tokens: TokenKeeper,
-        providers: Mapping[str, Provider],
+        caller: Caller,
         tag_secret: Callable[[], bytes],
         clock: Callable[[], datetime],
         random: Random,
-        breaker: Breaker,
     ) -> None:
         self._bookings = bookings
         self._connections = connections
-        self._tokens = tokens
-        self._providers = providers
+        self._caller = caller
         self._tag_secret = tag_secret
         self._clock = clock
         self._random = random
-        self._breaker = breaker
 
     def advance(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Claim:
         """The claim with its meeting judged for its booking's revision.
@@ -109,7 +85,7 @@ class Meetings:
         The result is not stored yet, except for an intent. The booking in the answer may be newer than the one that
         the meeting was judged for (`settlement.revision`): then go on with it.
         """
-        work = _Work(claim, remaining_seconds)
+        work = _Work(claim, TimeLeft(remaining_seconds))
         while True:
             booking, meeting = work.claim.booking, work.claim.settlement.meeting
             if plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
@@ -122,13 +98,14 @@ class Meetings:
             try:
                 if self._take(step, work, held, target or held):
                     return work.claim
-            except _OutOfTime:
+            except OutOfTime:
                 work.judge(plan.put_off(work.meeting, step, self._clock()))
                 return work.claim
             except _Superseded:
                 work.put(replace(work.meeting, intent_at=None))
             except ProviderError as error:
-                if isinstance(error, ReconnectNeeded) and target is not None and _belongs_to_another(booking, meeting):
+                moves = target is not None and plan.belongs_to_another(booking, meeting)
+                if moves and isinstance(error, ReconnectNeeded):
                     # The old host's account is dead. The new host's meeting does not wait for it to be reconnected.
                     work.put(Meeting(generation=meeting.generation + 1))
                     continue
@@ -139,7 +116,7 @@ class Meetings:
         now = self._clock()
         if target is None:
             return plan.unwanted(booking, meeting, held, now)
-        if _belongs_to_another(booking, meeting):
+        if plan.belongs_to_another(booking, meeting):
             # The host changed: the old meeting goes, if its account can still be reached, and a new one is made.
             if held.access is Access.OPEN and (meeting.exists or meeting.intent_at):
                 return Action.DELETE if meeting.exists else Action.LOOK_UP
@@ -148,7 +125,7 @@ class Meetings:
 
     def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
         """The access to the grant that holds the meeting, and to the one that is to make it (None: unwanted)."""
-        foreign = _belongs_to_another(booking, meeting)
+        foreign = plan.belongs_to_another(booking, meeting)
         eligible = booking.eligibility if booking.wants_video else None
         target: Reach | None = None
         if eligible is not None:
@@ -178,9 +155,9 @@ class Meetings:
 
     def _create(self, work: _Work, reach: Reach) -> bool:
         booking, meeting = work.claim.booking, work.meeting
-        if _belongs_to_another(booking, meeting):
+        if plan.belongs_to_another(booking, meeting):
             meeting = Meeting(generation=meeting.generation + 1)
-        provider = self._provider(reach)
+        provider = self._caller.provider(reach)
         grant_id = reach.grant.id if reach.grant else None
         started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
         request = self._request(booking, started)
@@ -189,11 +166,12 @@ class Meetings:
             work.put(started)
             if not provider.idempotent:
                 self._intend(work)
-                work.check_time()
-                work.claim.require(self._clock(), _NEEDED_SECONDS)
+                work.left.check()
+                work.claim.require(self._clock(), CALL_NEEDS_SECONDS)
             return provider.create(token, request)
 
-        work.judge(self._made(started, self._call(work, reach, create), request))
+        made = self._caller.call(reach, create, work.left)
+        work.judge(plan.made(started, made, request, self._clock()))
         self._note(reach)
         return True
 
@@ -210,20 +188,20 @@ class Meetings:
             raise _Superseded
 
     def _update(self, work: _Work, reach: Reach) -> bool:
-        meeting, provider = work.meeting, self._provider(reach)
+        meeting, provider = work.meeting, self._caller.provider(reach)
         request = self._request(work.claim.booking, meeting)
         try:
-            moved = self._call(work, reach, lambda token: provider.update(token, str(meeting.id), request))
+            moved = self._caller.call(reach, lambda token: provider.update(token, str(meeting.id), request), work.left)
         except MeetingGone:
             # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
             work.put(Meeting(generation=meeting.generation + 1))
             return False
         same = ProviderMeeting(str(meeting.id), str(meeting.join_url), meeting.passcode, meeting.dial_in)
-        work.judge(self._made(meeting, moved or same, request))
+        work.judge(plan.made(meeting, moved or same, request, self._clock()))
         return True
 
     def _delete(self, work: _Work, reach: Reach) -> bool:
-        self._remove(work, reach, self._provider(reach), str(work.meeting.id))
+        self._remove(work, reach, self._caller.provider(reach), str(work.meeting.id))
         work.put(Meeting(generation=work.meeting.generation + 1))
         return False
 
@@ -234,8 +212,8 @@ class Meetings:
         if window_ends is not None and now < window_ends:
             work.judge(plan.in_doubt(meeting))
             return True
-        provider, request = self._provider(reach), self._request(work.claim.booking, meeting)
-        found = self._call(work, reach, lambda token: provider.find(token, request))
+        provider, request = self._caller.provider(reach), self._request(work.claim.booking, meeting)
+        found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
         kept = next((one for one in found if one.id == meeting.id), None)
         if kept is None and found and not meeting.exists:
             kept = found[0]
@@ -249,7 +227,7 @@ class Meetings:
             work.put(looked)
         elif kept is not None:
             # It may have been asked for with an older content: without a fingerprint it is brought up to date.
-            work.put(replace(_filled(looked, kept, request), fingerprint=None))
+            work.put(replace(plan.filled(looked, kept, request), fingerprint=None))
         else:
             # Nothing is there; or the list does not tell, which an update will find out.
             work.put(replace(looked, intent_at=None, fingerprint=None))
@@ -257,39 +235,9 @@ class Meetings:
 
     def _remove(self, work: _Work, reach: Reach, provider: Provider, meeting_id: str) -> None:
         try:
-            self._call(work, reach, lambda token: provider.delete(token, meeting_id))
+            self._caller.call(reach, lambda token: provider.delete(token, meeting_id), work.left)
         except MeetingGone:
             return
-
-    def _call(self, work: _Work, reach: Reach, verb: Callable[[str], T]) -> T:
-        """`verb` with an access token, unless the provider is out."""
-        if reach.grant is None:
-            raise ReconnectNeeded("unknown", "the grant is gone")
-        provider = reach.grant.provider
-        self._breaker.check(provider)
-        try:
-            result = self._authorized(work, reach.grant, verb)
-        except ProviderError as error:
-            if error.reason == MeetingReason.PROVIDER_UNAVAILABLE:
-                self._breaker.failed(provider)
-            else:
-                self._breaker.answered(provider)
-            raise
-        self._breaker.answered(provider)
-        return result
-
-    def _authorized(self, work: _Work, grant: Grant, verb: Callable[[str], T]) -> T:
-        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
-        token = self._tokens.access_token(grant)
-        try:
-            try:
-                return work.in_time(verb, token)
-            except TokenRejected:
-                token = self._tokens.access_token(grant, rejected=token)
-                return work.in_time(verb, token)
-        except (TokenRejected, ReconnectNeeded) as error:
-            self._tokens.break_grant(grant.id, token=token)
-            raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error
 
     def _after(self, error: ProviderError, step: Action, meeting: Meeting) -> Meeting:
         """The meeting's state after a call that failed."""
@@ -303,7 +251,7 @@ class Meetings:
         if isinstance(error, Rejected):
             detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
             return plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
-        out_until = self._breaker.open_until(error.provider)
+        out_until = self._caller.out_until(error.provider)
         if out_until is not None:
             return plan.outage(meeting, out_until)
         window_ends = plan.window_ends(meeting)
@@ -311,13 +259,6 @@ class Meetings:
             return plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
         return plan.postponed(meeting, error.reason, at, now, self._random)
-
-    def _made(self, meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
-        """The meeting as the provider confirmed it, to be looked at again."""
-        now = self._clock()
-        looks = (meeting.look_at, plan.next_look(request.starts_at, now))
-        look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
-        return replace(_filled(meeting, made, request), look_at=look_at)
 
     def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
         appointment = booking.appointment
@@ -330,37 +271,7 @@ class Meetings:
             time_zone=appointment.time_zone,
         )
 
-    def _provider(self, reach: Reach) -> Provider:
-        name = reach.grant.provider if reach.grant else "unknown"
-        provider = self._providers.get(name)
-        if provider is None:
-            raise ProviderUnavailable(name, "this deployment does not know the provider")
-        return provider
-
     def _note(self, reach: Reach) -> None:
         connection, now = reach.connection, self._clock()
         if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
             self._connections.note_meeting(connection, now)
-
-
-def _belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
-    if meeting.grant_id is None or booking.eligibility is None:
-        return False
-    return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
-
-
-def _filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
-    return replace(
-        meeting,
-        state=MeetingState.READY,
-        reason=None,
-        detail=None,
-        attempts=0,
-        next_attempt_at=None,
-        id=made.id,
-        join_url=made.join_url,
-        passcode=made.passcode,
-        dial_in=made.dial_in,
-        fingerprint=request.fingerprint,
-        intent_at=None,
-    )
