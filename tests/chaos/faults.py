@@ -193,6 +193,11 @@ def trouble(at: str, act: Act, *, nth: int = 0, times: float = 1) -> Trouble:
     return Trouble(at, act, nth, times)
 
 
+def while_it_lasts(at: str, act: Act, when: Callable[[], bool]) -> Trouble:
+    """`act` at every call that matches `at`, for which `when` says so."""
+    return Trouble(at, act, times=float("inf"), when=when)
+
+
 def _forget_last_mail(world: World) -> None:
     """The process that runs now may have sent a mail without writing that down: it may be sent again."""
     actor = world.simulation.actor

@@ -25,20 +25,22 @@ class When(StrEnum):
 class Trouble:
     """Something that happens to calls whose point matches `at`: the `nth` and the following, `times` of them.
 
-    `act` gets the point and a function that performs the call; what it returns or raises is the outcome.
+    `act` gets the point and a function that performs the call; what it returns or raises is the outcome. Calls for
+    which `when` says no are left in peace.
     """
 
     at: str
     act: Callable[[str, Callable[[], Any]], Any]
     nth: int = 0
     times: float = 1
+    when: Callable[[], bool] = lambda: True
     seen: int = 0
 
     def strikes(self, point: str) -> bool:
         if re.search(self.at, point) is None:
             return False
         self.seen += 1
-        return self.nth < self.seen <= self.nth + self.times
+        return self.nth < self.seen <= self.nth + self.times and self.when()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from chalicelib.domain.booking import Guest
 from chalicelib.domain.invitation import Method
 from chalicelib.domain.meeting import Meeting, MeetingState
 from tests.chaos import faults, invariants
-from tests.chaos.faults import CREATE, trouble
+from tests.chaos.faults import CREATE, trouble, while_it_lasts
 from tests.chaos.scenarios import LATER
 from tests.chaos.world import WORKSPACE, Conditions, Stream, World, new_world
 from tests.support.clock import START
@@ -137,13 +137,7 @@ def test_waiting_tells_when_it_goes_on(world: World) -> None:
 def test_an_outage_neither_burns_attempts_nor_delays_another_provider(world: World) -> None:
     until = world.simulation.seconds + 3600
     lost = faults.lost_before(world)
-    world.network.troubles.append(
-        trouble(
-            "zoom.us",
-            lambda point, perform: lost(point, perform) if world.simulation.seconds < until else perform(),
-            times=float("inf"),
-        )
-    )
+    world.network.troubles.append(while_it_lasts("zoom.us", lost, lambda: world.simulation.seconds < until))
     for number in range(40):
         world.put(f"b-out-{number}", delay=80.0 * number)
         world.put(f"b-well-{number}", delay=80.0 * number, calendar_id="c-3")

@@ -124,6 +124,7 @@ class World:
         self.ticks = 0
         self.most_twins = 0
         self.left_behind: set[int] = set()
+        self.changed_at = 0.0
         self.settled_at: dict[str, float] = {}
         self.acknowledged: dict[str, int] = {}
         self.failures: list[str] = []
@@ -300,6 +301,8 @@ class World:
     def _changed(self, change: Change) -> None:
         if change.new is not None and not _is_settled(change.old) and _is_settled(change.new):
             self.settled_at[change.new["booking_id"]["S"]] = self.simulation.seconds
+        if change.new is not None and _revision(change.new) > _revision(change.old):
+            self.changed_at = self.simulation.seconds
         stream = self.conditions.stream
         if self.random.random() < stream.drop or change.new is None:
             return
@@ -406,6 +409,10 @@ def log_lines() -> io.StringIO:
 
 def _is_settled(item: dict[str, Any] | None) -> bool:
     return item is not None and int(item["settled_revision"]["N"]) >= int(item["revision"]["N"])
+
+
+def _revision(item: dict[str, Any] | None) -> int:
+    return int(item["revision"]["N"]) if item is not None else 0
 
 
 @cache
