@@ -205,6 +205,16 @@ def failed(meeting: Meeting, reason: MeetingReason, detail: str) -> Meeting:
     )
 
 
+def broken_down(meeting: Meeting) -> Meeting:
+    """An error of our own kept the booking from being settled.
+
+    What may exist at the provider is not forgotten: a retry looks for it, a cancellation removes it.
+    """
+    detail = "An error on our side keeps this booking from being settled. It was reported; ask for a retry later."
+    known = failed(meeting, MeetingReason.INTERNAL_ERROR, detail)
+    return replace(known, intent_at=meeting.intent_at)
+
+
 def rests(meeting: Meeting, now: datetime) -> bool:
     """Whether the provider is to be left alone for now: it failed for good, or is to be asked again later.
 
