@@ -86,6 +86,9 @@ class Meetings:
         the meeting was judged for (`settlement.revision`): then go on with it.
         """
         work = _Work(claim, TimeLeft(remaining_seconds))
+        if claim.booking.revision > claim.settlement.revision + 1:
+            # A revision between may have been sent by somebody who died: what the provider has is not known.
+            work.put(replace(work.meeting, fingerprint=None))
         while True:
             booking, meeting = work.claim.booking, work.claim.settlement.meeting
             if plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
@@ -190,6 +193,7 @@ class Meetings:
     def _update(self, work: _Work, reach: Reach) -> bool:
         meeting, provider = work.meeting, self._caller.provider(reach)
         request = self._request(work.claim.booking, meeting)
+        work.put(replace(meeting, fingerprint=None))  # Until it is answered; taking the change back is a change too.
         try:
             moved = self._caller.call(reach, lambda token: provider.update(token, str(meeting.id), request), work.left)
         except MeetingGone:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tests.chaos.simulation import Crash, Simulation
 
@@ -70,10 +70,10 @@ class Network:
             self.simulation.sleep(0.0)
         crash = self.crashes.get(number)
         if crash is When.BEFORE:
-            self._crash(f"before {point}")
+            self.crash(f"before {point}")
         result = self._perform(point, perform)
         if crash is When.AFTER:
-            self._crash(f"after {point}")
+            self.crash(f"after {point}")
         self.simulation.sleep(0.0)
         return result
 
@@ -87,7 +87,8 @@ class Network:
                     self.last_trouble_at = self.simulation.seconds
         return perform()
 
-    def _crash(self, where: str) -> None:
+    def crash(self, where: str) -> NoReturn:
+        """The running actor's process is gone."""
         self.crashed_at.append(where)
         self.last_trouble_at = self.simulation.seconds
         actor = self.simulation.actor

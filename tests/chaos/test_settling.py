@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -39,6 +39,10 @@ def calls(world: World) -> list[str]:
     return [point.removeprefix("http ").partition(" ")[0] for point in points]
 
 
+def starts_at_zoom(world: World) -> list[datetime]:
+    return [held.start_time for held in world.zoom.held.by_id.values()]
+
+
 def test_rescheduling_keeps_meeting_and_link(world: World) -> None:
     before = meeting(world)
     world.put(starts_at=LATER)
@@ -72,6 +76,33 @@ def test_a_change_of_guests_costs_no_call_and_of_the_title_one(world: World) -> 
     world.put(title="Second call")
     world.rest()
     assert calls(world) == ["PATCH"]
+
+
+def test_a_change_whose_answer_was_lost_and_that_is_taken_back_is_undone_at_the_provider(world: World) -> None:
+    before = world.record().booking.appointment
+    world.network.troubles.append(trouble("PATCH", faults.lost_after(world)))
+    world.put(starts_at=LATER)
+    world.run(10)
+    world.put(starts_at=before.starts_at)
+    world.rest()
+    assert calls(world) == ["PATCH", "PATCH"]
+    assert starts_at_zoom(world) == [before.starts_at]
+
+
+def test_neither_does_a_crash_leave_behind_what_was_taken_back(world: World) -> None:
+    before = world.record().booking.appointment
+
+    def dies(point: str, perform: Callable[[], object]) -> object:
+        perform()
+        world.network.crash(point)
+
+    world.network.troubles.append(trouble("PATCH", dies))
+    world.put(starts_at=LATER)
+    world.run(10)
+    world.put(starts_at=before.starts_at)
+    world.rest()
+    assert calls(world) == ["PATCH", "PATCH"]
+    assert starts_at_zoom(world) == [before.starts_at]
 
 
 def test_the_same_content_again_costs_nothing(world: World) -> None:
