@@ -246,7 +246,7 @@ class Services:
             mail_from=self.settings.mail_from,
         )
         teller = Teller(self.bookings, self.mailer, self.suppressions, self.clock)
-        return Settler(self.bookings, meetings, inviter, teller, self.clock)
+        return Settler(self.bookings, meetings, inviter, teller, self.clock, self.sleep)
 
     @cached_property
     def undelivered(self) -> Undelivered:

@@ -14,9 +14,9 @@ MOST_CRASHED = 5
 MOST_SILENT = 12
 """A dead process proves little: the database may have hung, or another booking of the batch was to blame.
 
-With the pauses below, so many take about four hours.
+With the pauses below, so many take about five hours.
 """
-_AT_ONCE = 3
+_AT_ONCE = 2
 _FIRST_PAUSE = timedelta(minutes=2)
 _LONGEST_PAUSE = timedelta(hours=1)
 

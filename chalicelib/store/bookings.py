@@ -16,7 +16,7 @@ from chalicelib.domain import runs
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, in_trouble
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import LostRace
+from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_milliseconds, milliseconds, translated
 
 LEASE = timedelta(seconds=90)
@@ -128,11 +128,13 @@ class BookingStore:
         try:
             with translated():
                 item.update(actions, condition=wanting & free)
-                if _pause(item):
-                    item.update(_hold(item, now), condition=BookingItem.fence == item.fence)
         except LostRace:
             return None
-        return _claim(item)
+        claim = _claim(item)
+        if _pause(item):
+            with suppress(StoreUnavailable):  # Without it the booking is only tried again sooner.
+                claim = self.save(claim, claim.settlement, now)
+        return claim
 
     def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
         """Record progress and renew the lease; the answer holds the newest desired state.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain import plan, runs
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
-from chalicelib.errors import LostRace, StoreError, StoreUnavailable
+from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.usecases.invite import Inviter
 from chalicelib.usecases.meet import Meetings
 from chalicelib.usecases.tell import Teller
+
+_STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
 class Settler:
@@ -27,12 +29,14 @@ class Settler:
         inviter: Inviter,
         teller: Teller,
         clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._bookings = bookings
         self._meetings = meetings
         self._inviter = inviter
         self._teller = teller
         self._clock = clock
+        self._sleep = sleep
 
     def settle(self, workspace_id: str, booking_id: str, remaining_seconds: Callable[[], float]) -> datetime | None:
         """Do what can be done now; the answer is when to go on, None when nothing is left or somebody else is at it.
@@ -57,9 +61,16 @@ class Settler:
         return None
 
     def _note_end(self, claim: Claim, *, crashed: bool) -> None:
-        # What ended the run is raised in any case. If this cannot be written it counts as a run that died.
-        with suppress(StoreError):
-            self._bookings.note_end(claim, crashed=crashed)
+        """Tell a run that ended early from one that died. Raises nothing: the caller raises what ended it."""
+        for pause_seconds in _STORE_PAUSES_SECONDS:
+            try:
+                self._bookings.note_end(claim, crashed=crashed)
+            except StoreUnavailable:
+                self._sleep(pause_seconds)
+            except LostRace:
+                break  # Another settler took over, and counts for itself.
+            else:
+                break
 
     def _give_up(self, claim: Claim) -> Claim | None:
         """The claim with its meeting judged as failed, so that mails can still go; None if even they were tried."""
