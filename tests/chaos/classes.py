@@ -278,6 +278,15 @@ FAULTS = {
             },
         ),
         Fault(
+            "an error of our own, four times",
+            {
+                "before a call": _at(CALLS, faults.our_own, times=4),
+                "after a call": _at(CALLS, lambda world: faults.our_own(world, after=True), times=4),
+                "before a mail": _at(_SES, faults.our_own, times=4),
+                "after a mail": _at(_SES, lambda world: faults.our_own(world, after=True), times=4),
+            },
+        ),
+        Fault(
             "provider out for an hour",
             {
                 "503": _outage(lambda world: faults.answers(503, text="oops")),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 import pytest
 
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.runs import MOST_SILENT
 from tests.chaos import faults, invariants
-from tests.chaos.faults import CREATE, Act, trouble, while_it_lasts
+from tests.chaos.faults import CREATE, Act, while_it_lasts
 from tests.chaos.network import Trouble
 from tests.chaos.world import WORKSPACE, World, new_world
 
@@ -25,21 +24,6 @@ READY = (MeetingState.READY, None)
 def world() -> Iterator[World]:
     with new_world() as world:
         yield world
-
-
-def crashes(_: World) -> Act:
-    def act(point: str, perform: Callable[[], object]) -> object:
-        raise ZeroDivisionError("an error of our own")
-
-    return act
-
-
-def crashes_after(_: World) -> Act:
-    def act(point: str, perform: Callable[[], object]) -> object:
-        perform()
-        raise ZeroDivisionError("an error of our own")
-
-    return act
 
 
 def kills(world: World) -> Act:
@@ -70,7 +54,7 @@ def retry(world: World, booking_id: str) -> None:
 
 
 def test_a_booking_that_a_bug_keeps_from_settling_fails_within_minutes_and_says_so(world: World) -> None:
-    always(world, POISON, crashes(world))
+    always(world, POISON, faults.our_own(world))
     world.put("b-poison", calendar_id="c-3")
     world.run(600)
     assert state(world, "b-poison") == FAILED
@@ -85,7 +69,7 @@ def test_a_booking_that_a_bug_keeps_from_settling_fails_within_minutes_and_says_
 
 
 def test_a_retry_settles_it_when_the_bug_is_mended(world: World) -> None:
-    always(world, POISON, crashes(world))
+    always(world, POISON, faults.our_own(world))
     world.put("b-poison", calendar_id="c-3")
     world.rest()
     retry(world, "b-poison")
@@ -94,7 +78,7 @@ def test_a_retry_settles_it_when_the_bug_is_mended(world: World) -> None:
 
 
 def test_it_holds_up_nobody_else_in_its_batch(world: World) -> None:
-    always(world, POISON, crashes(world))
+    always(world, POISON, faults.our_own(world))
     for number in range(10):
         world.put(f"b-{number}")
         world.put(f"b-poison-{number}", calendar_id="c-3")
@@ -103,8 +87,8 @@ def test_it_holds_up_nobody_else_in_its_batch(world: World) -> None:
 
 
 def test_a_bug_after_the_create_makes_no_second_meeting_and_a_retry_finds_the_first(world: World) -> None:
-    always(world, CREATE, crashes_after(world))
-    always(world, "GET api.zoom.us", crashes(world))
+    always(world, CREATE, faults.our_own(world, after=True))
+    always(world, "GET api.zoom.us", faults.our_own(world))
     world.put("b-poison")
     world.rest()
     assert state(world, "b-poison") == FAILED
@@ -116,8 +100,8 @@ def test_a_bug_after_the_create_makes_no_second_meeting_and_a_retry_finds_the_fi
 
 
 def test_cancelling_it_removes_what_was_made_unseen(world: World) -> None:
-    always(world, CREATE, crashes_after(world))
-    always(world, "GET api.zoom.us", crashes(world))
+    always(world, CREATE, faults.our_own(world, after=True))
+    always(world, "GET api.zoom.us", faults.our_own(world))
     world.put("b-poison")
     world.rest()
     world.network.troubles.clear()
@@ -127,7 +111,7 @@ def test_cancelling_it_removes_what_was_made_unseen(world: World) -> None:
 
 
 def test_a_bug_in_the_mails_is_visible_too_and_leaves_the_link(world: World) -> None:
-    always(world, "ses SendEmail", crashes(world))
+    always(world, "ses SendEmail", faults.our_own(world))
     world.put("b-poison")
     world.rest()
     assert state(world, "b-poison") == FAILED
@@ -141,7 +125,7 @@ def test_a_bug_in_the_mails_is_visible_too_and_leaves_the_link(world: World) -> 
 def test_a_bug_in_a_later_look_leaves_a_settled_booking_as_it_is(world: World) -> None:
     world.put("b-1")
     world.rest()
-    always(world, "GET api.zoom.us", crashes(world))
+    always(world, "GET api.zoom.us", faults.our_own(world))
     world.rest(quiet_seconds=86400.0 * 40)
     assert state(world, "b-1") == READY
     assert world.post.notices == []
@@ -218,12 +202,4 @@ def test_neither_is_a_database_that_refuses_most_writes_for_hours(world: World) 
         world.put(f"b-{number}", delay=HOUR / 4 * number)
     world.rest(quiet_seconds=2 * HOUR)
     assert {state(world, f"b-{number}") for number in range(6)} == {READY}
-    assert invariants.broken_promises(world) == []
-
-
-def test_four_errors_in_a_row_are_survived(world: World) -> None:
-    world.network.troubles.append(trouble(POISON, crashes(world), times=4))
-    world.put("b-1", calendar_id="c-3", starts_at=world.simulation.now + timedelta(days=2))
-    world.rest()
-    assert state(world, "b-1") == READY
     assert invariants.broken_promises(world) == []
