@@ -35,6 +35,7 @@ class MeetingReason(StrEnum):
     RATE_LIMITED = "rate_limited"
     PROVIDER_REJECTED = "provider_rejected"
     START_PASSED = "start_passed"
+    INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
