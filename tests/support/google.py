@@ -12,7 +12,6 @@ from infra.local.standins.kit import Faults
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
 
 HOST = Person("100000000000000000001", EMAIL, PASSWORD, "Demo Host")
-INSUFFICIENT = {"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "domain": "googleapis.com"}
 
 
 def calendar_error(status: int, reason: str, message: str = "…") -> Says:
