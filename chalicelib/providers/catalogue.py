@@ -5,6 +5,10 @@ from __future__ import annotations
 from chalicelib.providers.base import Provider
 from chalicelib.providers.jaas import Jaas
 from chalicelib.providers.jitsi import Jitsi
+from chalicelib.providers.microsoft_teams import MicrosoftTeams
+from chalicelib.providers.webex import Webex
 from chalicelib.providers.zoom import Zoom
 
-PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Zoom, Jitsi, Jaas)}
+PROVIDERS: dict[str, type[Provider]] = {
+    provider.name: provider for provider in (Zoom, MicrosoftTeams, Webex, Jitsi, Jaas)
+}
