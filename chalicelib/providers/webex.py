@@ -195,6 +195,7 @@ def _meeting(body: dict[str, Any], status: int) -> ProviderMeeting:
 
 def _dial_in(telephony: dict[str, Any]) -> tuple[DialIn, ...]:
     numbers = telephony.get("callInNumbers")
-    told = [n["callInNumber"] for n in numbers if isinstance(n, dict) and n.get("callInNumber")] if numbers else []
+    listed = numbers if isinstance(numbers, list) else []
+    told = [n["callInNumber"] for n in listed if isinstance(n, dict) and n.get("callInNumber")]
     code = f",,{telephony['accessCode']}#" if telephony.get("accessCode") else ""
     return tuple(DialIn(f"{number}{code}") for number in told)

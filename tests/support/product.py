@@ -100,16 +100,27 @@ class LambdaContext:
 
 
 class Product:
-    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it."""
+    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it.
 
-    def __init__(self, aws: Aws, clock: FakeClock, *, base_url: str = APP, **environment: str) -> None:
+    `stand_ins` are WSGI apps of other providers by origin.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        clock: FakeClock,
+        *,
+        base_url: str = APP,
+        stand_ins: Mapping[str, Any] | None = None,
+        **environment: str,
+    ) -> None:
         self.aws = aws
         self.clock = clock
         self.base_url = base_url
         self.mails = Mails()
         self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback")
         zoom = create_app(self.zoom)
-        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom}
+        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom, **(stand_ins or {})}
         own = {
             "MEETLINK_TABLE_PREFIX": aws.table_prefix,
             "MEETLINK_BOOKINGS_STREAM_ARN": aws.stream_arn,
