@@ -40,7 +40,10 @@ class MeetingReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DialIn:
-    """A number to join by phone. `country` is ISO 3166-1 alpha-2, if the provider says."""
+    """A number to join by phone, followed by `,,` and the code and `#` that a phone sends where one is asked for.
+
+    `country` is ISO 3166-1 alpha-2, if the provider says.
+    """
 
     number: str
     country: str | None = None

@@ -58,7 +58,7 @@ def listener() -> _Listener:
     log.info("begun")  # The logger is made with its first line.
     stream = _Listener()
     for handler in logging.getLogger("meetlink").handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if type(handler) is logging.StreamHandler:  # pytest's own are a kind of these.
             handler.setStream(stream)
     others = logging.StreamHandler(stream)
     others.setLevel(logging.WARNING)

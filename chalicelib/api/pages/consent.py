@@ -33,7 +33,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
     def callback(call: Call, provider: str) -> Response:
-        given = {name: call.query(name) for name in ("state", "code", "error")}
+        given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
         session = session_or_none(call)
         try:
