@@ -5,6 +5,7 @@ developers.google.com/identity/protocols/oauth2/web-server and accounts.google.c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -105,7 +106,8 @@ def _reasons(body: Any) -> set[str]:
     return {why for why in (*told, error.get("status")) if isinstance(why, str) and why.isidentifier()}
 
 
-def by_phone(numbers: Sequence[tuple[str, str | None, str | None]]) -> tuple[str | None, tuple[DialIn, ...]]:
-    """The PIN to type, and the numbers that take it, of (number, country, PIN); each number could have another PIN."""
-    pin = next((pin for _, _, pin in numbers if pin), None)
-    return pin, tuple(DialIn(number, country) for number, country, own in numbers if own == pin)
+def by_phone(numbers: Sequence[tuple[str, str | None, str | None]]) -> tuple[DialIn, ...]:
+    """The numbers of (number, country, PIN); each number could have a PIN of its own."""
+    pins = (re.sub(r"[^0-9]", "", pin or "") for _, _, pin in numbers)
+    dialled = ((f"{n[0]},,{pin}#" if pin else n[0], n[1]) for n, pin in zip(numbers, pins, strict=True))
+    return tuple(DialIn(number, country) for number, country in dialled)

@@ -183,4 +183,4 @@ def _meeting(event: dict[str, Any]) -> ProviderMeeting | None:
         return None
     phones = [point for point in points if point.get("entryPointType") == "phone"]
     numbers = [(point["uri"].removeprefix("tel:"), point.get("regionCode"), point.get("pin")) for point in phones]
-    return ProviderMeeting(event["id"], link, *by_phone(numbers))
+    return ProviderMeeting(event["id"], link, dial_in=by_phone(numbers))

@@ -83,7 +83,7 @@ class GoogleMeetSpaces(Google):
             raise Ambiguous(self.name, "a space without a name or link")
         phones = [phone for phone in space.get("phoneAccess") or [] if phone.get("phoneNumber")]
         numbers = [(phone["phoneNumber"], phone.get("regionCode"), phone.get("pin")) for phone in phones]
-        return ProviderMeeting(name, link, *by_phone(numbers))
+        return ProviderMeeting(name, link, dial_in=by_phone(numbers))
 
 
 def _path(meeting_id: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from chalicelib.domain.meeting import DialIn
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet import GoogleMeet
 from infra.local.standins.google import Conference
@@ -63,11 +64,12 @@ def test_the_events_id_is_the_bookings_tag(subject: GoogleMeetSubject) -> None:
     assert subject.create(subject.connect(), request).id == request.tag
 
 
-def test_the_pin_stands_beside_the_numbers_that_take_it(subject: GoogleMeetSubject) -> None:
+def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSubject) -> None:
     made = subject.create(subject.connect())
-    assert made.dial_in == (DialIn("+1-202-555-0100", "US"),)
-    assert made.passcode
-    assert made.passcode.isdigit()
+    (dial_in,) = made.dial_in
+    assert re.fullmatch(r"\+1-202-555-0100,,[0-9]+#", dial_in.number)
+    assert dial_in.country == "US"
+    assert made.passcode is None
 
 
 @pytest.mark.parametrize("reads", [1, 2])

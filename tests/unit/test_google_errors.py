@@ -152,7 +152,7 @@ def test_an_account_without_an_id_is_none() -> None:
         account({"email": "host@example.com"})
 
 
-def test_numbers_with_another_pin_are_left_out() -> None:
+def test_each_number_is_dialled_with_its_own_pin() -> None:
     phones = [
         {"phoneNumber": "+12025550100", "pin": "1", "regionCode": "US"},
         {"phoneNumber": "+442079460000", "pin": "2", "regionCode": "GB"},
@@ -161,5 +161,5 @@ def test_numbers_with_another_pin_are_left_out() -> None:
     space = {"name": "spaces/a", "meetingUri": "https://meet.google.com/abc", "phoneAccess": phones}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=space))
     made = GoogleMeetSpaces(Http(httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
-    assert made.passcode == "1"
-    assert [dial_in.country for dial_in in made.dial_in] == ["US"]
+    assert [one.number for one in made.dial_in] == ["+12025550100,,1#", "+442079460000,,2#"]
+    assert [one.country for one in made.dial_in] == ["US", "GB"]
