@@ -238,6 +238,7 @@ class Services:
     @cached_property
     def settler(self) -> Settler:
         from chalicelib.usecases.breaker import Breaker
+        from chalicelib.usecases.call import Caller
         from chalicelib.usecases.invite import Inviter
         from chalicelib.usecases.meet import Meetings
         from chalicelib.usecases.settle import Settler
@@ -246,13 +247,11 @@ class Services:
         meetings = Meetings(
             self.bookings,
             self.connections,
-            self.tokens,
-            self.providers,
+            Caller(self.tokens, self.providers, Breaker(self.clock)),
             self.secrets.tag_secret,
             self.tickets,
             self.clock,
             self.random,
-            Breaker(self.clock),
         )
         inviter = Inviter(
             self.bookings,
@@ -263,7 +262,7 @@ class Services:
             mail_from=self.settings.mail_from,
         )
         teller = Teller(self.bookings, self.mailer, self.suppressions, self.clock)
-        return Settler(self.bookings, meetings, inviter, teller, self.clock)
+        return Settler(self.bookings, meetings, inviter, teller, self.clock, self.sleep)
 
     @cached_property
     def undelivered(self) -> Undelivered:

@@ -59,7 +59,7 @@ class Links(Struct):
 
 
 class DialIn(Struct):
-    """A number to join by phone."""
+    """A number to join by phone; `,,`, a code and `#` follow it where a phone has to send one."""
 
     number: Annotated[str, Meta(examples=["+49 69 0000 0000"])]
     country: Annotated[str | None, Meta(description="ISO 3166-1 alpha-2", examples=["DE"])]

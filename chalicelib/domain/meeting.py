@@ -35,11 +35,15 @@ class MeetingReason(StrEnum):
     RATE_LIMITED = "rate_limited"
     PROVIDER_REJECTED = "provider_rejected"
     START_PASSED = "start_passed"
+    INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
 class DialIn:
-    """A number to join by phone. `country` is ISO 3166-1 alpha-2, if the provider says."""
+    """A number to join by phone, followed by `,,` and the code and `#` that a phone sends where one is asked for.
+
+    `country` is ISO 3166-1 alpha-2, if the provider says.
+    """
 
     number: str
     country: str | None = None

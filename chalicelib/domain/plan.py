@@ -10,7 +10,7 @@ from random import Random
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import Connection, Grant, Reason
-from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState, ProviderMeeting
 
 SETTLE_WINDOW = timedelta(seconds=60)
 """After an unanswered create: longer than the HTTP timeout, a late commit and the lag of a list together."""
@@ -70,6 +70,13 @@ def reach(connection: Connection | None, grant: Grant | None, grant_id: str, sin
     return Reach(Access.OPEN, grant, connection)
 
 
+def belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
+    """Whether the meeting was made, or is being made, for another host or account than the booking's."""
+    if meeting.grant_id is None or booking.eligibility is None:
+        return False
+    return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
+
+
 def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> Meeting | Action:
     """The next step for a booking that wants no meeting (any more). `held` is the access to the one it may have."""
     over = booking.appointment.ends_at <= now
@@ -109,6 +116,31 @@ def wanted(
     return Action.LOOK_UP if meeting.intent_at else Action.CREATE
 
 
+def made(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest, now: datetime) -> Meeting:
+    """The meeting as the provider confirmed it, to be looked at again."""
+    looks = (meeting.look_at, next_look(request.starts_at, now))
+    look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
+    return replace(filled(meeting, made, request), look_at=look_at)
+
+
+def filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
+    """The meeting with what the provider tells of it."""
+    return replace(
+        meeting,
+        state=MeetingState.READY,
+        reason=None,
+        detail=None,
+        attempts=0,
+        next_attempt_at=None,
+        id=made.id,
+        join_url=made.join_url,
+        passcode=made.passcode,
+        dial_in=made.dial_in,
+        fingerprint=request.fingerprint,
+        intent_at=None,
+    )
+
+
 def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random) -> Meeting:
     """After a definite 'not now': a short wait stays `pending`, a longer one is `waiting`.
 
@@ -121,11 +153,14 @@ def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: dat
     return replace(meeting, state=state, reason=None if patient else reason, attempts=attempts, next_attempt_at=at)
 
 
-def put_off(meeting: Meeting, step: Action, now: datetime) -> Meeting:
-    """Before a call for which this Lambda has no time: the next one goes on at once."""
+def put_off(meeting: Meeting, step: Action, now: datetime, *, doubt: datetime | None = None) -> Meeting:
+    """Before a call for which this Lambda has no time: the next one goes on at once.
+
+    `doubt` is the intent that a create leaves behind which was not sent: that of an earlier one, if any.
+    """
     if step is Action.LOOK_UP and meeting.exists:
         return look_later(meeting, now)
-    intent_at = None if step is Action.CREATE else meeting.intent_at
+    intent_at = doubt if step is Action.CREATE else meeting.intent_at
     return replace(meeting, state=MeetingState.PENDING, reason=None, intent_at=intent_at, next_attempt_at=now)
 
 
@@ -171,6 +206,16 @@ def failed(meeting: Meeting, reason: MeetingReason, detail: str) -> Meeting:
     return replace(
         meeting, state=MeetingState.FAILED, reason=reason, detail=detail, next_attempt_at=None, intent_at=None
     )
+
+
+def broken_down(meeting: Meeting) -> Meeting:
+    """An error of our own kept the booking from being settled.
+
+    What may exist at the provider is not forgotten: a retry looks for it, a cancellation removes it.
+    """
+    detail = "An error on our side keeps this booking from being settled. It was reported; ask for a retry later."
+    known = failed(meeting, MeetingReason.INTERNAL_ERROR, detail)
+    return replace(known, intent_at=meeting.intent_at)
 
 
 def rests(meeting: Meeting, now: datetime) -> bool:

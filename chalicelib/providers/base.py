@@ -32,8 +32,9 @@ class OAuth:
 
     `scope_sets`: any one of these sets of granted scopes will do, each scope without `scope_prefix`. `asks` are the
     scopes to ask for, as they are sent; None where they are configured on the app. `basic_auth`: the client
-    authenticates by HTTP Basic, else in the form. `dead_codes` are the provider's own ways to say `invalid_grant`.
-    `admin_consent_path` is where an administrator can approve the app for a whole organization.
+    authenticates by HTTP Basic, else in the form. `dead_codes` are the provider's own ways to say `invalid_grant`,
+    `dead_words` its ways to say it in words only (lower case). `admin_consent_path` is where an administrator can
+    approve the app for a whole organization, `approval_words` are parts of `error_description` that ask for it.
     """
 
     authorize_path: str
@@ -45,13 +46,19 @@ class OAuth:
     basic_auth: bool = True
     pkce: bool = True
     dead_codes: frozenset[str] = frozenset()
+    dead_words: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
     admin_consent_path: str | None = None
+    approval_words: tuple[str, ...] = ()
 
     def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:
         """What is missing from the set that comes nearest; empty if the granted scopes are enough."""
         had = {scope.removeprefix(self.scope_prefix) for scope in granted}
         return min((wanted - had for wanted in self.scope_sets), key=len)
+
+    def error_code(self, error: str, description: str) -> str:
+        """What an OAuth error means: `error`, or `admin_consent_required` where only `description` tells it."""
+        return "admin_consent_required" if any(words in description for words in self.approval_words) else error
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +159,11 @@ class Provider(ABC):
         """The provider's own id of the call, for its support."""
         return None
 
-    def call(self, token: str, method: str, path: str, *, json: Any = None, at: str = "API") -> Answer:
+    def call(
+        self, token: str, method: str, path: str, *, json: Any = None, at: str = "API", content_type: str | None = None
+    ) -> Answer:
         """One API call; every answer but a success becomes an error. `at` is the kind of address."""
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": content_type} if content_type else {})
         answer = self.http.send(self.name, method, self.addresses[at] + path, headers=headers, json=json)
         if answer.ok:
             return answer

@@ -50,12 +50,15 @@ def admin_consent_url(provider: OAuthProvider, client_id: str, *, redirect_uri: 
 def exchange(
     provider: OAuthProvider, credentials: tuple[str, str], *, code: str, redirect_uri: str, verifier: str
 ) -> Tokens:
-    """Tokens for an authorization code. Raises `ReconnectNeeded` if the code is not accepted."""
+    """Tokens for an authorization code. Raises `ReconnectNeeded` if the code is not accepted.
+
+    An answer that names no scopes grants those that were asked for (RFC 6749, 5.1).
+    """
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
     extra = {"code_verifier": verifier} if provider.oauth.pkce else {}
     body = prepare_token_request("authorization_code", code=code, redirect_uri=redirect_uri, **extra)
-    return _token_call(provider, credentials, body)
+    return _token_call(provider, credentials, body, provider.oauth.asks or ())
 
 
 def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Tokens) -> Tokens:
@@ -66,7 +69,12 @@ def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Token
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
     body = prepare_token_request("refresh_token", refresh_token=tokens.refresh_token)
-    new = _token_call(provider, credentials, body)
+    try:
+        new = _token_call(provider, credentials, body)
+    except ProviderUnavailable as error:
+        if error.status == 400 and tokens.lapses_at is not None and tokens.lapses_at <= provider.now():
+            raise ReconnectNeeded(provider.name, "the refresh token has lapsed", status=400, code=error.code) from error
+        raise
     scopes = new.scopes or tokens.scopes
     kept = new.refresh_token or tokens.refresh_token
     return Tokens(new.access_token, kept, new.expires_at, scopes, new.lapses_at or tokens.lapses_at)
@@ -84,11 +92,13 @@ def revoke(provider: OAuthProvider, credentials: tuple[str, str], access_token: 
         raise _unavailable(provider, answer)
 
 
-def _token_call(provider: OAuthProvider, credentials: tuple[str, str], body: str) -> Tokens:
+def _token_call(
+    provider: OAuthProvider, credentials: tuple[str, str], body: str, asked: tuple[str, ...] = ()
+) -> Tokens:
     answer = _post(provider, credentials, provider.oauth.token_path, dict(parse_qsl(body)))
     if not answer.ok:
         raise _refused(provider, answer)
-    return _tokens(provider, answer.object(), provider.now())
+    return _tokens(provider, answer.object(), provider.now(), asked)
 
 
 def _post(provider: OAuthProvider, credentials: tuple[str, str], path: str, form: dict[str, str]) -> Answer:
@@ -111,7 +121,10 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
     code = next((str(value) for value in named if isinstance(value, str | int) and value), None)
     # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
     invalid_token = code == "invalid_request" and said.get("reason") == "Invalid Token!"
-    if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token:
+    words = " ".join(str(said.get(field, "")) for field in ("error_description", "message"))
+    in_words = answer.status == 400 and any(dead in words.lower() for dead in provider.oauth.dead_words)
+    if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token or in_words:
+        code = provider.oauth.error_code(code or "", words) or None
         return ReconnectNeeded(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
     if answer.status in (500, 502, 504):
         return Ambiguous(provider.name, "the token endpoint failed", status=answer.status)
@@ -125,12 +138,12 @@ def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = Non
     return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code)
 
 
-def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime) -> Tokens:
+def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime, asked: tuple[str, ...]) -> Tokens:
     access, refresh_token = body.get("access_token"), body.get("refresh_token")
     scope = body.get("scope")
     if not isinstance(access, str) or not access or not isinstance(refresh_token, str | None):
         raise Ambiguous(provider.name, "the token endpoint answered without a token", status=200)
-    scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ()
+    scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else asked
     lapses_in = _lifetime(body.get("refresh_token_expires_in"))
     lapses_at = now + lapses_in if lapses_in else None
     return Tokens(access, refresh_token, now + _lifetime(body.get("expires_in")), scopes, lapses_at)

@@ -12,10 +12,11 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain import runs
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, in_trouble
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import LostRace
+from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_milliseconds, milliseconds, translated
 
 LEASE = timedelta(seconds=90)
@@ -42,12 +43,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A settler's hold on a booking. Writes under an older `fence` are refused."""
+    """A settler's hold on a booking. Writes under an older `fence` are refused.
+
+    `silent_runs` and `crashed_runs` are the unfinished runs before this one (see `domain.runs`). A booking that
+    `is_settled` is held to be looked at.
+    """
 
     booking: Booking
     settlement: Settlement
     fence: int
     held_until: datetime = _UNENDING
+    silent_runs: int = 0
+    crashed_runs: int = 0
+    is_settled: bool = False
 
     def require(self, now: datetime, seconds: float) -> None:
         """Before something that cannot be undone and takes `seconds`: raises `LostRace` if the hold may end meanwhile.
@@ -115,13 +123,18 @@ class BookingStore:
         wanting = (BookingItem.revision > BookingItem.settled_revision) | (BookingItem.due_at <= milliseconds(now))
         free = BookingItem.lease_until.does_not_exist() | (BookingItem.lease_until < milliseconds(now))
         item = BookingItem(workspace_id, booking_id)
-        actions: list[Action] = [BookingItem.fence.set(BookingItem.fence + 1), *_hold(item, now)]
+        begun = BookingItem.silent_runs.set((BookingItem.silent_runs | 0) + 1)
+        actions: list[Action] = [BookingItem.fence.set(BookingItem.fence + 1), begun, *_hold(item, now)]
         try:
             with translated():
                 item.update(actions, condition=wanting & free)
         except LostRace:
             return None
-        return _claim(item)
+        claim = _claim(item)
+        if _pause(item):
+            with suppress(StoreUnavailable):  # Without it the booking is only tried again sooner.
+                claim = self.save(claim, claim.settlement, now)
+        return claim
 
     def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
         """Record progress and renew the lease; the answer holds the newest desired state.
@@ -129,6 +142,7 @@ class BookingStore:
         Raises `LostRace` if another settler took over.
         """
         item = _item(claim)
+        item.silent_runs = claim.silent_runs + 1
         actions: list[Action] = [BookingItem.observed.set(_encode(settlement)), *_hold(item, now)]
         with translated():
             item.update(actions, condition=BookingItem.fence == claim.fence)
@@ -152,6 +166,17 @@ class BookingStore:
     def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
         """Record what was reached and let go until `until`. Otherwise as `settle`."""
         return self._let_go(claim, settlement, [BookingItem.due_at.set(milliseconds(until))], now)
+
+    def note_end(self, claim: Claim, *, crashed: bool = False) -> None:
+        """Record that a run ended early, because something was out or, if it `crashed`, by an error of our own.
+
+        The hold is kept until its time is over. Raises `LostRace` if another settler took over.
+        """
+        actions: list[Action] = [BookingItem.silent_runs.remove()]
+        if crashed:
+            actions.append(BookingItem.crashed_runs.set((BookingItem.crashed_runs | 0) + 1))
+        with translated():
+            _item(claim).update(actions, condition=BookingItem.fence == claim.fence)
 
     def due(self, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
         """Keys of bookings in one of `DUE_SHARDS` partitions whose time has come, longest overdue first."""
@@ -204,7 +229,8 @@ class BookingStore:
 
     def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Action], now: datetime) -> Claim | None:
         item = _item(claim)
-        actions = [BookingItem.observed.set(_encode(settlement)), BookingItem.lease_until.remove(), *actions]
+        ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "silent_runs", "crashed_runs")]
+        actions = [BookingItem.observed.set(_encode(settlement)), *ended, *actions]
         mine = BookingItem.fence == claim.fence
         try:
             with translated():
@@ -242,9 +268,14 @@ def _desired(booking: Booking, now: datetime) -> dict[str, str | int]:
 
 def _hold(item: BookingItem, now: datetime) -> list[Action]:
     # Due again when the lease ends: if this settler dies, the schedule finds the booking.
-    until = milliseconds(now + LEASE)
+    until, due_at = milliseconds(now + LEASE), milliseconds(now + LEASE + _pause(item))
     shard = due_shard(item.workspace_id, item.booking_id)
-    return [BookingItem.lease_until.set(until), BookingItem.due_at.set(until), BookingItem.due_shard.set(shard)]
+    return [BookingItem.lease_until.set(until), BookingItem.due_at.set(due_at), BookingItem.due_shard.set(shard)]
+
+
+def _pause(item: BookingItem) -> timedelta:
+    silent_before = int(item.silent_runs or 1) - 1
+    return runs.pause(silent_before, f"{item.workspace_id}\0{item.booking_id}")
 
 
 def _item(claim: Claim) -> BookingItem:
@@ -273,4 +304,12 @@ def _troubles(notes: set[str]) -> dict[str, Trouble]:
 
 def _claim(item: BookingItem) -> Claim:
     record = record_of(item)
-    return Claim(record.booking, record.settlement, int(item.fence), from_milliseconds(item.lease_until or 0))
+    return Claim(
+        record.booking,
+        record.settlement,
+        fence=int(item.fence),
+        held_until=from_milliseconds(item.lease_until or 0),
+        silent_runs=int(item.silent_runs or 1) - 1,
+        crashed_runs=int(item.crashed_runs or 0),
+        is_settled=record.is_settled,
+    )

@@ -77,6 +77,7 @@ class BookingItem(Table):
 
     So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
     What is heard of mails comes at any time, from a third: `mail_troubles` only ever grows.
+    `silent_runs` counts leases in a row of whose end nothing was heard, `crashed_runs` those that an error ended.
     """
 
     class Meta:
@@ -95,6 +96,8 @@ class BookingItem(Table):
     observed = UnicodeAttribute(null=True)
     mail_troubles = UnicodeSetAttribute(null=True)
     fence = NumberAttribute(default=0)
+    silent_runs = NumberAttribute(null=True)
+    crashed_runs = NumberAttribute(null=True)
     lease_until = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = NumberAttribute(null=True)

@@ -178,7 +178,9 @@ class Connector:
         """The tokens that the provider gives and whose they are. Raises `ConsentDenied` with what to do."""
         name = provider.display_name
         if "code" not in answer:
-            raise ConsentDenied(refusal(name, answer.get("error", "access_denied")), reason="consent_denied")
+            error = answer.get("error", "access_denied")
+            code = provider.oauth.error_code(error, answer.get("error_description", ""))
+            raise ConsentDenied(refusal(provider, code), reason="consent_denied")
         try:
             tokens = oauth.exchange(
                 provider, credentials, code=answer["code"], redirect_uri=flow.redirect_uri, verifier=flow.verifier
@@ -193,7 +195,9 @@ class Connector:
                 )
             return tokens, provider.account(tokens.access_token)
         except (ReconnectNeeded, TokenRejected, Rejected) as error:
-            advice = error.advice if isinstance(error, Rejected) and error.advice else refusal(name, error.code or "")
+            advice = (
+                error.advice if isinstance(error, Rejected) and error.advice else refusal(provider, error.code or "")
+            )
             raise ConsentDenied(advice, reason="refused_by_provider") from error
 
     def status(self, workspace_id: str, user_id: str) -> ConnectionStatus:
@@ -338,19 +342,23 @@ def _connection(
     )
 
 
-def refusal(provider: str, code: str) -> str:
+def refusal(provider: OAuthProvider, code: str) -> str:
     """What an OAuth error (RFC 6749, 4.1.2.1; OpenID Connect; Zoom's own numbers) means for the person at the page."""
+    name, has_link = provider.display_name, provider.oauth.admin_consent_path is not None
     match code:
         case "access_denied":
-            return "The sign-in was cancelled. Nothing was connected."
+            # Whoever turns back at a page that says "Need admin approval" is told apart by nothing.
+            hint = " If an administrator has to approve first, send them the approval link on this page."
+            return "The sign-in was cancelled. Nothing was connected." + (hint if has_link else "")
         case "consent_required" | "interaction_required" | "admin_consent_required" | "4738" | "4737":
-            return f"Your administrator at {provider} has to approve this app first. Ask them, then connect again."
+            how = "Send them the approval link on this page" if has_link else "Ask them"
+            return f"Your administrator at {name} has to approve this app first. {how}, then connect again."
         case "unauthorized_client" | "4717":
-            return f"This app is switched off at {provider}. Ask your administrator to enable it, then connect again."
+            return f"This app is switched off at {name}. Ask your administrator to enable it, then connect again."
         case "invalid_scope":
-            return f"{provider} does not know a permission that this app asks for. Tell the operator of this service."
+            return f"{name} does not know a permission that this app asks for. Tell the operator of this service."
         case "temporarily_unavailable" | "server_error":
-            return f"{provider} is not available right now. Nothing was connected. Please try again in a moment."
+            return f"{name} is not available right now. Nothing was connected. Please try again in a moment."
         case "invalid_grant" | "4733" | "4734":
             return "The sign-in took too long or was used twice. Nothing was connected. Please connect again."
-    return f"{provider} refused the sign-in. Nothing was connected. Please connect again."
+    return f"{name} refused the sign-in. Nothing was connected. Please connect again."

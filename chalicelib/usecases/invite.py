@@ -75,8 +75,8 @@ class Inviter:
         self._clock = clock
         self._mail_from = mail_from
 
-    def deliver(self, claim: Claim) -> Delivery:
-        """Mail what is owed for the claim's revision.
+    def deliver(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Delivery:
+        """Mail what is owed for the claim's revision, as far as this Lambda certainly lives to write it down.
 
         Stops when the booking changed meanwhile: what is owed is then another question.
         """
@@ -89,10 +89,15 @@ class Inviter:
         if owed and due > self._clock():
             return Delivery(claim, due)
         revision, again_at = claim.booking.revision, None
+        # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
+        # nothing that may fail shall come between.
+        barred = [invite for invite in owed if self._suppressions.holds(invite.workspace_id, invite.recipient.email)]
         for invite in owed:
-            if self._suppressions.holds(invite.workspace_id, invite.recipient.email):
+            if invite in barred:
                 claim = _held_back(claim, invite)
                 continue
+            if remaining_seconds() < _SEND_SECONDS + 3:
+                return Delivery(claim, self._clock())
             before = claim
             claim = self._bookings.save(claim, self._marked(claim.settlement, invite), self._clock())
             if claim.booking.revision != revision:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import TypeVar
 
 from chalicelib.domain import plan
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -28,23 +26,14 @@ from chalicelib.errors import (
     ProviderUnavailable,
     ReconnectNeeded,
     Rejected,
-    TokenRejected,
 )
 from chalicelib.providers.base import Provider
-from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.usecases.breaker import Breaker
+from chalicelib.usecases.call import CALL_NEEDS_SECONDS, Caller, OutOfTime, TimeLeft
 from chalicelib.usecases.join import Tickets
-from chalicelib.usecases.tokens import TokenKeeper
 
-T = TypeVar("T")
-_NEEDED_SECONDS = CALL_TIMEOUT_SECONDS + 3
 _NOTE_EVERY = timedelta(minutes=10)
-
-
-class _OutOfTime(MeetlinkError):
-    """The Lambda might end before the call does; nothing was sent."""
 
 
 class _Superseded(MeetlinkError):
@@ -53,10 +42,16 @@ class _Superseded(MeetlinkError):
 
 @dataclass(slots=True)
 class _Work:
-    """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it."""
+    """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it.
+
+    Of the create that is under way, `doubt` is the intent of an earlier one that may have been done unseen, and
+    `repeatable` that sending it again makes no second meeting.
+    """
 
     claim: Claim
-    remaining_seconds: Callable[[], float]
+    left: TimeLeft
+    doubt: datetime | None = None
+    repeatable: bool = False
 
     @property
     def meeting(self) -> Meeting:
@@ -71,15 +66,6 @@ class _Work:
         settlement = replace(self.claim.settlement, meeting=meeting, revision=self.claim.booking.revision)
         self.claim = replace(self.claim, settlement=settlement)
 
-    def in_time(self, verb: Callable[[str], T], token: str) -> T:
-        """Call, if this Lambda certainly outlives the call."""
-        self.check_time()
-        return verb(token)
-
-    def check_time(self) -> None:
-        if self.remaining_seconds() < _NEEDED_SECONDS:
-            raise _OutOfTime
-
 
 class Meetings:
     """Takes the steps that `domain.plan` decides. `remaining_seconds` tells how long this Lambda has to live."""
@@ -88,23 +74,19 @@ class Meetings:
         self,
         bookings: BookingStore,
         connections: ConnectionStore,
-        tokens: TokenKeeper,
-        providers: Mapping[str, Provider],
+        caller: Caller,
         tag_secret: Callable[[], bytes],
         tickets: Tickets,
         clock: Callable[[], datetime],
         random: Random,
-        breaker: Breaker,
     ) -> None:
         self._bookings = bookings
         self._connections = connections
-        self._tokens = tokens
-        self._providers = providers
+        self._caller = caller
         self._tag_secret = tag_secret
         self._tickets = tickets
         self._clock = clock
         self._random = random
-        self._breaker = breaker
 
     def advance(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Claim:
         """The claim with its meeting judged for its booking's revision.
@@ -112,7 +94,10 @@ class Meetings:
         The result is not stored yet, except for an intent. The booking in the answer may be newer than the one that
         the meeting was judged for (`settlement.revision`): then go on with it.
         """
-        work = _Work(claim, remaining_seconds)
+        work = _Work(claim, TimeLeft(remaining_seconds))
+        if claim.booking.revision > claim.settlement.revision + 1:
+            # A revision between may have been sent by somebody who died: what the provider has is not known.
+            work.put(replace(work.meeting, fingerprint=None))
         while True:
             booking, meeting = work.claim.booking, work.claim.settlement.meeting
             if plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
@@ -125,36 +110,37 @@ class Meetings:
             try:
                 if self._take(step, work, held, target or held):
                     return work.claim
-            except _OutOfTime:
-                work.judge(plan.put_off(work.meeting, step, self._clock()))
+            except OutOfTime:
+                work.judge(plan.put_off(work.meeting, step, self._clock(), doubt=work.doubt))
                 return work.claim
             except _Superseded:
-                work.put(replace(work.meeting, intent_at=None))
+                work.put(replace(work.meeting, intent_at=work.doubt))
             except ProviderError as error:
-                if isinstance(error, ReconnectNeeded) and target is not None and _belongs_to_another(booking, meeting):
+                moves = target is not None and plan.belongs_to_another(booking, meeting)
+                if moves and isinstance(error, ReconnectNeeded):
                     # The old host's account is dead. The new host's meeting does not wait for it to be reconnected.
                     work.put(Meeting(generation=meeting.generation + 1))
                     continue
-                work.judge(self._after(error, step, work.meeting))
+                work.judge(self._after(error, step, work))
                 return work.claim
 
     def _decide(self, booking: Booking, meeting: Meeting, held: Reach, target: Reach | None) -> Meeting | Action:
         now = self._clock()
         if target is None:
             return plan.unwanted(booking, meeting, held, now)
-        if _belongs_to_another(booking, meeting):
+        if plan.belongs_to_another(booking, meeting):
             # The host changed: the old meeting goes, if its account can still be reached, and a new one is made.
             if held.access is Access.OPEN and (meeting.exists or meeting.intent_at):
                 return Action.DELETE if meeting.exists else Action.LOOK_UP
             meeting = Meeting(generation=meeting.generation + 1)
         step = plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
-        if step is Action.LOOK_UP and not meeting.exists and self._provider(target).idempotent:
+        if step is Action.LOOK_UP and not meeting.exists and self._caller.provider(target).idempotent:
             return Action.CREATE  # It answers with the meeting that is there, however often it is asked.
         return step
 
     def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
         """The access to the grant that holds the meeting, and to the one that is to make it (None: unwanted)."""
-        foreign = _belongs_to_another(booking, meeting)
+        foreign = plan.belongs_to_another(booking, meeting)
         eligible = booking.eligibility if booking.wants_video else None
         target: Reach | None = None
         if eligible is not None:
@@ -184,9 +170,10 @@ class Meetings:
 
     def _create(self, work: _Work, reach: Reach) -> bool:
         booking, meeting = work.claim.booking, work.meeting
-        if _belongs_to_another(booking, meeting):
+        if plan.belongs_to_another(booking, meeting):
             meeting = Meeting(generation=meeting.generation + 1)
-        provider = self._provider(reach)
+        provider = self._caller.provider(reach)
+        work.doubt, work.repeatable = meeting.intent_at, provider.idempotent
         grant_id = reach.grant.id if reach.grant else None
         started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
         request = self._request(booking, started)
@@ -195,18 +182,18 @@ class Meetings:
             work.put(started)
             if not provider.local:
                 self._intend(work)
-                work.check_time()
-                work.claim.require(self._clock(), _NEEDED_SECONDS)
+                work.left.check()
+                work.claim.require(self._clock(), CALL_NEEDS_SECONDS)
             return provider.create(token, request)
 
         try:
-            made = self._call(work, reach, create)
+            made = self._caller.call(reach, create, work.left)
         except MeetingGone:
             # It was made by a try of ours without an answer, and deleted since: its tag stays taken.
             work.put(Meeting(generation=meeting.generation + 1))
             return False
         made, host_url = self._links(reach, booking, made)
-        work.judge(replace(self._made(started, made, request), host_url=host_url))
+        work.judge(replace(plan.made(started, made, request, self._clock()), host_url=host_url))
         self._note(reach)
         return True
 
@@ -231,20 +218,21 @@ class Meetings:
             raise _Superseded
 
     def _update(self, work: _Work, reach: Reach) -> bool:
-        meeting, provider = work.meeting, self._provider(reach)
+        meeting, provider = work.meeting, self._caller.provider(reach)
         request = self._request(work.claim.booking, meeting)
+        work.put(replace(meeting, fingerprint=None))  # Until it is answered; taking the change back is a change too.
         try:
-            moved = self._call(work, reach, lambda token: provider.update(token, str(meeting.id), request))
+            moved = self._caller.call(reach, lambda token: provider.update(token, str(meeting.id), request), work.left)
         except MeetingGone:
             # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
             work.put(Meeting(generation=meeting.generation + 1))
             return False
         same = ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
-        work.judge(self._made(meeting, moved or same, request))
+        work.judge(plan.made(meeting, moved or same, request, self._clock()))
         return True
 
     def _delete(self, work: _Work, reach: Reach) -> bool:
-        self._remove(work, reach, self._provider(reach), str(work.meeting.id))
+        self._remove(work, reach, self._caller.provider(reach), str(work.meeting.id))
         work.put(Meeting(generation=work.meeting.generation + 1))
         return False
 
@@ -255,8 +243,8 @@ class Meetings:
         if window_ends is not None and now < window_ends:
             work.judge(plan.in_doubt(meeting))
             return True
-        provider, request = self._provider(reach), self._request(work.claim.booking, meeting)
-        found = self._call(work, reach, lambda token: provider.find(token, request))
+        provider, request = self._caller.provider(reach), self._request(work.claim.booking, meeting)
+        found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
         kept = next((one for one in found if one.id == meeting.id), None)
         if kept is None and found and not meeting.exists:
             kept = found[0]
@@ -271,7 +259,7 @@ class Meetings:
         elif kept is not None:
             # It may have been asked for with an older content: without a fingerprint it is brought up to date.
             kept, host_url = self._links(reach, work.claim.booking, kept)
-            work.put(replace(_filled(looked, kept, request), host_url=host_url, fingerprint=None))
+            work.put(replace(plan.filled(looked, kept, request), host_url=host_url, fingerprint=None))
         else:
             # Nothing is there; or the list does not tell, which an update will find out.
             work.put(replace(looked, intent_at=None, fingerprint=None))
@@ -279,69 +267,30 @@ class Meetings:
 
     def _remove(self, work: _Work, reach: Reach, provider: Provider, meeting_id: str) -> None:
         try:
-            self._call(work, reach, lambda token: provider.delete(token, meeting_id))
+            self._caller.call(reach, lambda token: provider.delete(token, meeting_id), work.left)
         except MeetingGone:
             return
 
-    def _call(self, work: _Work, reach: Reach, verb: Callable[[str], T]) -> T:
-        """`verb` with an access token, unless the provider is out."""
-        if reach.grant is None:
-            raise ReconnectNeeded("unknown", "the grant is gone")
-        provider = reach.grant.provider
-        self._breaker.check(provider)
-        try:
-            result = self._authorized(work, reach.grant, verb)
-        except ProviderError as error:
-            if error.reason == MeetingReason.PROVIDER_UNAVAILABLE:
-                self._breaker.failed(provider)
-            else:
-                self._breaker.answered(provider)
-            raise
-        self._breaker.answered(provider)
-        return result
-
-    def _authorized(self, work: _Work, grant: Grant, verb: Callable[[str], T]) -> T:
-        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
-        token = self._tokens.access_token(grant)
-        try:
-            try:
-                return work.in_time(verb, token)
-            except TokenRejected:
-                token = self._tokens.access_token(grant, rejected=token)
-                return work.in_time(verb, token)
-        except (TokenRejected, ReconnectNeeded) as error:
-            self._tokens.break_grant(grant.id, token=token)
-            raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error
-
-    def _after(self, error: ProviderError, step: Action, meeting: Meeting) -> Meeting:
+    def _after(self, error: ProviderError, step: Action, work: _Work) -> Meeting:
         """The meeting's state after a call that failed."""
-        now = self._clock()
+        meeting, now = work.meeting, self._clock()
         if step is Action.LOOK_UP and meeting.exists:
             return plan.look_later(meeting, now)
         if step is Action.CREATE and not isinstance(error, Ambiguous):
-            meeting = replace(meeting, intent_at=None)  # The error is definite: nothing was made.
+            meeting = replace(meeting, intent_at=work.doubt)  # The error is definite: this call made nothing.
         if isinstance(error, ReconnectNeeded):
             return plan.reconnect_awaited(meeting, now)
         if isinstance(error, Rejected):
             detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
             return plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
-        out_until = self._breaker.open_until(error.provider)
+        out_until = self._caller.out_until(error.provider)
         if out_until is not None:
             return plan.outage(meeting, out_until)
         window_ends = plan.window_ends(meeting)
-        provider = self._providers.get(error.provider)
-        repeatable = step is Action.CREATE and provider is not None and provider.idempotent
-        if window_ends is not None and now < window_ends and not repeatable:
+        if window_ends is not None and now < window_ends and not (step is Action.CREATE and work.repeatable):
             return plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
         return plan.postponed(meeting, error.reason, at, now, self._random)
-
-    def _made(self, meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
-        """The meeting as the provider confirmed it, to be looked at again."""
-        now = self._clock()
-        looks = (meeting.look_at, plan.next_look(request.starts_at, now))
-        look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
-        return replace(_filled(meeting, made, request), look_at=look_at)
 
     def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
         appointment = booking.appointment
@@ -354,37 +303,7 @@ class Meetings:
             time_zone=appointment.time_zone,
         )
 
-    def _provider(self, reach: Reach) -> Provider:
-        name = reach.grant.provider if reach.grant else "unknown"
-        provider = self._providers.get(name)
-        if provider is None:
-            raise ProviderUnavailable(name, "this deployment does not know the provider")
-        return provider
-
     def _note(self, reach: Reach) -> None:
         connection, now = reach.connection, self._clock()
         if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
             self._connections.note_meeting(connection, now)
-
-
-def _belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
-    if meeting.grant_id is None or booking.eligibility is None:
-        return False
-    return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
-
-
-def _filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> Meeting:
-    return replace(
-        meeting,
-        state=MeetingState.READY,
-        reason=None,
-        detail=None,
-        attempts=0,
-        next_attempt_at=None,
-        id=made.id,
-        join_url=made.join_url,
-        passcode=made.passcode,
-        dial_in=made.dial_in,
-        fingerprint=request.fingerprint,
-        intent_at=None,
-    )

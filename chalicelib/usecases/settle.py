@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.errors import LostRace
+from chalicelib.domain import plan, runs
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.errors import LostRace, StoreUnavailable
+from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.usecases.invite import Inviter
 from chalicelib.usecases.meet import Meetings
 from chalicelib.usecases.tell import Teller
+
+_STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
 class Settler:
@@ -23,27 +29,67 @@ class Settler:
         inviter: Inviter,
         teller: Teller,
         clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._bookings = bookings
         self._meetings = meetings
         self._inviter = inviter
         self._teller = teller
         self._clock = clock
+        self._sleep = sleep
 
     def settle(self, workspace_id: str, booking_id: str, remaining_seconds: Callable[[], float]) -> datetime | None:
         """Do what can be done now; the answer is when to go on, None when nothing is left or somebody else is at it.
 
-        Raises `StoreUnavailable` only: whatever else goes wrong is written on the booking.
+        Whatever goes wrong outside is written on the booking, but for `StoreUnavailable`. Any other error is a bug of
+        ours: it is raised, and counted on the booking, which is given up if that goes on.
         """
-        claim = self._bookings.lease(workspace_id, booking_id, self._clock())
+        claim = held = self._bookings.lease(workspace_id, booking_id, self._clock())
         try:
+            if held is not None and runs.are_hopeless(silent=held.silent_runs, crashed=held.crashed_runs):
+                claim = self._give_up(held)
             while claim is not None:
                 claim, again_at = self._pass(claim, remaining_seconds)
                 if claim is None:
                     return again_at
         except LostRace:
             return None  # Another settler took over after our lease ended; it knows what we wrote.
+        except Exception as error:
+            if held is not None:
+                self._note_end(held, crashed=not isinstance(error, StoreUnavailable))
+            raise
         return None
+
+    def _note_end(self, claim: Claim, *, crashed: bool) -> None:
+        """Tell a run that ended early from one that died. Raises nothing: the caller raises what ended it."""
+        for pause_seconds in _STORE_PAUSES_SECONDS:
+            try:
+                self._bookings.note_end(claim, crashed=crashed)
+            except StoreUnavailable:
+                self._sleep(pause_seconds)
+            except LostRace:
+                break  # Another settler took over, and counts for itself.
+            else:
+                break
+
+    def _give_up(self, claim: Claim) -> Claim | None:
+        """The claim with its meeting judged as failed, so that mails can still go; None if even they were tried."""
+        booking, settlement, now = claim.booking, claim.settlement, self._clock()
+        log.warning(
+            "a booking is given up",
+            workspace_id=booking.workspace_id,
+            booking_id=booking.booking_id,
+            silent_runs=claim.silent_runs,
+            crashed_runs=claim.crashed_runs,
+        )
+        count("BookingsGivenUp")
+        meeting = settlement.meeting
+        if claim.is_settled:  # It was only to be looked at; what its people have stays good.
+            return self._bookings.settle(claim, replace(settlement, meeting=replace(meeting, look_at=None)), now)
+        again = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
+        settlement = replace(settlement, meeting=plan.broken_down(meeting), revision=booking.revision)
+        act = self._bookings.settle if again else self._bookings.save
+        return act(claim, settlement, now)
 
     def _pass(self, claim: Claim, remaining_seconds: Callable[[], float]) -> tuple[Claim | None, datetime | None]:
         """One round for the claim's revision: a claim to go on with, or when to come back."""
@@ -51,7 +97,7 @@ class Settler:
         if claim.booking.revision != claim.settlement.revision:
             return claim, None
         revision = claim.booking.revision
-        delivery = self._inviter.deliver(claim)
+        delivery = self._inviter.deliver(claim, remaining_seconds)
         claim = delivery.claim
         if claim.booking.revision != revision:
             return claim, None

@@ -73,8 +73,8 @@ class Story:
         known = self._call("GET", f"/v1/users/{USER_ID}/connection")
         check(known["state"] == "connected", f"the connection is {known['state']}")
         name = self.stack.provider_name
-        how = f"Signed in at {name}, consented" if self.stack.standing.sign_in else f"{name}'s form filled in"
-        say(how, f"connected as {known['account']['email']}")
+        how = "Signed in and consented" if self.stack.standing.sign_in else "Form filled in and checked"
+        say(how, f"connected at {name} as {known['account']['email']}")
 
     def _sign_in(self, browser: httpx.Client, settings: httpx.Response) -> httpx.Response:
         standing = self.stack.standing

@@ -16,7 +16,7 @@ from tests.chaos.cases import PAIR, SINGLE, Case, faulty, paired_crashes, run, s
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, as_json, table
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.world import log_lines
+from tests.chaos.secrets import listener
 
 _OUTPUT = Path("build/chaos.json")
 _AT_ONCE = 40
@@ -33,7 +33,6 @@ class _Task:
 def main() -> int:
     """Run what the arguments ask for."""
     choice = _arguments()
-    lines = log_lines()
     if choice.case:
         return _replay(Case.read(choice.case))
     if choice.load:
@@ -42,7 +41,7 @@ def main() -> int:
         return run_load(choice.load, choice.seed)
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
-    with ProcessPoolExecutor(choice.jobs, initializer=log_lines) as pool:
+    with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
         for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
             for row in counted:
                 rows[row.fault].merge(row)
@@ -56,7 +55,6 @@ def main() -> int:
     failures = [failure for row in rows.values() for failure in row.failures]
     for failure in failures[:10]:
         print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
-    lines.close()
     return 1 if failures else 0
 
 

@@ -46,7 +46,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run. `ticks` went by from the end of the last fault until all was settled."""
+    """What became of a run. `ticks` went by from the last fault, or change if that was later, until all was settled."""
 
     case: Case
     wrong: list[str] = field(default_factory=list)
@@ -69,12 +69,15 @@ def run(case: Case, alter: Alter | None = None) -> Outcome:
         try:
             SCENARIOS[case.scenario].begin(world, case.meanwhile_at)
             world.network.crashes.update(dict(case.crashes))
+            lasts_until = 0.0
             if variant is not None:
+                lasts_until = world.simulation.seconds + variant.lasts_seconds
                 variant.arm(world)
             world.rest()
         except Exception:
             return Outcome(case, [traceback.format_exc(limit=-3)], lost=invariants.lost(world))
-        ended_at = max(world.network.last_trouble_at, variant.ends_at(world) if variant else 0.0)
+        troubles = (world.network.last_trouble_at, world.simulation.last_death_at, lasts_until)
+        ended_at = max(*troubles, world.changed_at)
         settled_at = max(world.settled_at.values(), default=0.0)
         return _outcome(case, world, max(0.0, settled_at - ended_at) / TICK_SECONDS)
 

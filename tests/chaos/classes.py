@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tests.chaos import faults
-from tests.chaos.faults import CALLS, CREATE, TOKENS, trouble
+from tests.chaos.faults import CALLS, CREATE, TOKENS, trouble, while_it_lasts
 from tests.chaos.network import Trouble
 from tests.chaos.scenarios import ignore
 from tests.chaos.world import WORKSPACE, Conditions, Stream, World
@@ -19,7 +19,7 @@ _WRITES = "dynamodb (Put|Update)"
 
 @dataclass(frozen=True)
 class Variant:
-    """`troubles` are armed when faults begin. `lasts_seconds`: how long it cannot be settled at all."""
+    """`troubles` are armed when faults begin. `lasts_seconds`: for how long from then it cannot be settled at all."""
 
     troubles: Arm = lambda world: []
     conditions: Conditions = field(default_factory=Conditions)
@@ -27,9 +27,6 @@ class Variant:
 
     def arm(self, world: World) -> None:
         world.network.troubles += self.troubles(world)
-
-    def ends_at(self, world: World) -> float:
-        return self.lasts_seconds
 
 
 @dataclass(frozen=True)
@@ -77,15 +74,10 @@ def _outage(kind: Callable[[World], faults.Act]) -> Variant:
 
     def arm(world: World) -> list[Trouble]:
         until = world.simulation.seconds + 3600
-        act = kind(world)
-
-        def while_it_lasts(point: str, perform: Callable[[], object]) -> object:
-            return act(point, perform) if world.simulation.seconds < until else perform()
-
         for number in range(12):
             ignore(world.put(f"b-out-{number}", delay=290.0 * number, calendar_id="c-2"))
             ignore(world.put(f"b-well-{number}", delay=290.0 * number, calendar_id="c-3"))
-        return [trouble("zoom.us", while_it_lasts, times=float("inf"))]
+        return [while_it_lasts("zoom.us", kind(world), lambda: world.simulation.seconds < until)]
 
     return Variant(arm, lasts_seconds=3600)
 
@@ -97,12 +89,7 @@ def _expired(world: World) -> list[Trouble]:
 
 
 def _everything(world: World) -> list[Trouble]:
-    """Each kind of fault at one call in twenty."""
-    random = world.random
-
-    def sometimes(act: faults.Act, chance: float) -> faults.Act:
-        return lambda point, perform: act(point, perform) if random.random() < chance else perform()
-
+    """Each kind of fault at one call in twenty, for a quarter of an hour."""
     kinds = [
         (CALLS, faults.lost_before(world)),
         (CALLS, faults.lost_after(world)),
@@ -116,13 +103,12 @@ def _everything(world: World) -> list[Trouble]:
         (_WRITES, faults.dynamo_says(world, "InternalServerError", after=True)),
         ("kms", faults.kms_says("ThrottlingException")),
     ]
-    begun = world.simulation.seconds
+    until = world.simulation.seconds + 900
 
-    def weighed(act: faults.Act) -> faults.Act:
-        seldom = sometimes(act, 0.05)
-        return lambda point, perform: seldom(point, perform) if world.simulation.seconds < begun + 900 else perform()
+    def now_and_then() -> bool:
+        return world.simulation.seconds < until and world.random.random() < 0.05
 
-    return [trouble(at, weighed(act), nth=number, times=1.0) for number in range(4) for at, act in kinds]
+    return [while_it_lasts(at, act, now_and_then) for at, act in kinds]
 
 
 _TO_MIDNIGHT = timedelta(hours=14, minutes=30).total_seconds()
@@ -289,6 +275,15 @@ FAULTS = {
                     Conditions(skews=(15.0, -15.0, 0.0), schedules=2, list_lag_seconds=25),
                 ),
                 "rough stream": Variant(conditions=Conditions(_ROUGH, skews=(-15.0, 15.0))),
+            },
+        ),
+        Fault(
+            "an error of our own, four times",
+            {
+                "before a call": _at(CALLS, faults.our_own, times=4),
+                "after a call": _at(CALLS, lambda world: faults.our_own(world, after=True), times=4),
+                "before a mail": _at(_SES, faults.our_own, times=4),
+                "after a mail": _at(_SES, lambda world: faults.our_own(world, after=True), times=4),
             },
         ),
         Fault(

@@ -68,6 +68,12 @@ class MemoryDynamo:
         answer: dict[str, Any] = verb(request)
         return answer
 
+    def all_items(self) -> Iterator[tuple[str, Item]]:
+        """Every row of every table, with the table's name."""
+        for name, table in self._tables.items():
+            for item in table.items.values():
+                yield name.removeprefix(PREFIX), item
+
     def items(self, table: str) -> list[Item]:
         """Every row, as on the wire."""
         return list(self._tables[PREFIX + table].items.values())

@@ -144,6 +144,13 @@ class _Reader:
             return lambda item, values: item.get(name)
         if token.startswith(":"):
             return lambda item, values: values[token]
+        if token == "if_not_exists":
+            self.take("(")
+            name = self.name()
+            self.take(",")
+            other = self.operand()
+            self.take(")")
+            return lambda item, values: item.get(name) or other(item, values)
         raise Unsupported(self._text)
 
     def name(self) -> str:

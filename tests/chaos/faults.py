@@ -188,9 +188,26 @@ def mail_rejected(_: World) -> Act:
     return act
 
 
+def our_own(world: World, *, after: bool = False) -> Act:
+    """An error that nobody foresaw, before or after the call is done. What it ends has written nothing down."""
+
+    def act(point: str, perform: Callable[[], Any]) -> Any:
+        if after:
+            perform()
+            _forget_last_mail(world)
+        raise ZeroDivisionError("an error of our own")
+
+    return act
+
+
 def trouble(at: str, act: Act, *, nth: int = 0, times: float = 1) -> Trouble:
     """`act` at the calls after the first `nth` that match `at`, `times` of them."""
     return Trouble(at, act, nth, times)
+
+
+def while_it_lasts(at: str, act: Act, when: Callable[[], bool]) -> Trouble:
+    """`act` at every call that matches `at`, for which `when` says so."""
+    return Trouble(at, act, times=float("inf"), when=when)
 
 
 def _forget_last_mail(world: World) -> None:

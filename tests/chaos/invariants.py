@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +10,9 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.store.bookings import Record
+from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail
 from tests.chaos.world import World
-
-_SECRETS = re.compile(r"canary-|zak=|start_url")
 
 
 def broken_promises(world: World) -> list[str]:
@@ -36,7 +34,7 @@ def broken_promises(world: World) -> list[str]:
     live = len(at_zoom) + len(world.rooms.rooms)
     if live != wanted_meetings:
         wrong.append(f"{live} meetings live, {wanted_meetings} belong to bookings")
-    return wrong + _leaks(world)
+    return wrong + leaks(world)
 
 
 def lost(world: World) -> int:
@@ -146,16 +144,13 @@ def _calendar(inbox: list[Invite]) -> Invite | None:
     return entry
 
 
-def _leaks(world: World) -> list[str]:
-    """Secrets where they must not be: in bookings (and so in stream images), mails and notices."""
-    tokens = [*world.zoom.grants._access, *world.zoom.grants._refresh]
-    places = {
-        "bookings": repr(world.db.items("bookings")),
-        "mails": repr([mail.invite for mail in world.post.mails]) + repr(world.post.sources),
-        "notices": repr(world.post.notices),
-    }
-    return [
-        f"a secret stands in {name}"
-        for name, text in places.items()
-        if _SECRETS.search(text) or any(token in text for token in tokens)
-    ]
+def leaks(world: World) -> list[str]:
+    """Secrets where they must not be: in the log and in stream images at any time, in stored rows, mails, notices."""
+    look = world.canaries.look
+    for table, item in world.db.all_items():
+        look(f"the table {table}", text_of(item))
+    for mail in world.post.mails:
+        look("a mail", repr(mail.invite))
+    look("a mail", repr(world.post.sources))
+    look("a notice", repr(world.post.notices))
+    return sorted(set(world.canaries.leaks))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tests.chaos import faults, invariants
-from tests.chaos.faults import CALLS
+from tests.chaos.faults import CALLS, while_it_lasts
 from tests.chaos.network import Trouble
 from tests.chaos.world import Conditions, Stream, World, new_world
 
@@ -59,7 +59,10 @@ def _troubles(world: World) -> list[Trouble]:
         ("dynamodb Update", [throttled]),
     )
 
-    def sometimes(acts: list[faults.Act], point: str, perform: Callable[[], Any]) -> Any:
-        return world.random.choice(acts)(point, perform) if world.random.random() < _SHARE else perform()
+    def one_of(acts: list[faults.Act], point: str, perform: Callable[[], Any]) -> Any:
+        return world.random.choice(acts)(point, perform)
 
-    return [Trouble(at, partial(sometimes, acts), times=float("inf")) for at, acts in kinds]
+    def now_and_then() -> bool:
+        return world.random.random() < _SHARE
+
+    return [while_it_lasts(at, partial(one_of, acts), now_and_then) for at, acts in kinds]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tests.chaos.simulation import Crash, Simulation
 
@@ -25,20 +25,22 @@ class When(StrEnum):
 class Trouble:
     """Something that happens to calls whose point matches `at`: the `nth` and the following, `times` of them.
 
-    `act` gets the point and a function that performs the call; what it returns or raises is the outcome.
+    `act` gets the point and a function that performs the call; what it returns or raises is the outcome. Calls for
+    which `when` says no are left in peace.
     """
 
     at: str
     act: Callable[[str, Callable[[], Any]], Any]
     nth: int = 0
     times: float = 1
+    when: Callable[[], bool] = lambda: True
     seen: int = 0
 
     def strikes(self, point: str) -> bool:
         if re.search(self.at, point) is None:
             return False
         self.seen += 1
-        return self.nth < self.seen <= self.nth + self.times
+        return self.nth < self.seen <= self.nth + self.times and self.when()
 
 
 @dataclass
@@ -68,10 +70,10 @@ class Network:
             self.simulation.sleep(0.0)
         crash = self.crashes.get(number)
         if crash is When.BEFORE:
-            self._crash(f"before {point}")
+            self.crash(f"before {point}")
         result = self._perform(point, perform)
         if crash is When.AFTER:
-            self._crash(f"after {point}")
+            self.crash(f"after {point}")
         self.simulation.sleep(0.0)
         return result
 
@@ -85,7 +87,8 @@ class Network:
                     self.last_trouble_at = self.simulation.seconds
         return perform()
 
-    def _crash(self, where: str) -> None:
+    def crash(self, where: str) -> NoReturn:
+        """The running actor's process is gone."""
         self.crashed_at.append(where)
         self.last_trouble_at = self.simulation.seconds
         actor = self.simulation.actor

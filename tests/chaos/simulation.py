@@ -63,6 +63,7 @@ class Simulation:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.seconds = 0.0
+        self.last_death_at = 0.0
         self._turns: list[_Turn] = []
         self._actors: dict[greenlet, Actor] = {}
         self._hub = getcurrent()
@@ -104,6 +105,7 @@ class Simulation:
         self._hub.switch()
         if actor.sandbox.is_dead or self.seconds >= actor.sandbox.ends_at:
             actor.sandbox.is_dead = True
+            self.last_death_at = self.seconds
             raise Crash
 
     def wait_for(self, others: list[Actor]) -> None:

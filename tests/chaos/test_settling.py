@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ from chalicelib.domain.booking import Guest
 from chalicelib.domain.invitation import Method
 from chalicelib.domain.meeting import Meeting, MeetingState
 from tests.chaos import faults, invariants
-from tests.chaos.faults import CREATE, trouble
+from tests.chaos.faults import CREATE, trouble, while_it_lasts
 from tests.chaos.scenarios import LATER
 from tests.chaos.world import WORKSPACE, Conditions, Stream, World, new_world
 from tests.support.clock import START
@@ -37,6 +37,10 @@ def calls(world: World) -> list[str]:
     """Calls about meetings since the fixture, in short."""
     points = (point for point in world.network.points if point.startswith("http") and "/oauth/" not in point)
     return [point.removeprefix("http ").partition(" ")[0] for point in points]
+
+
+def starts_at_zoom(world: World) -> list[datetime]:
+    return [held.start_time for held in world.zoom.held.by_id.values()]
 
 
 def test_rescheduling_keeps_meeting_and_link(world: World) -> None:
@@ -72,6 +76,33 @@ def test_a_change_of_guests_costs_no_call_and_of_the_title_one(world: World) -> 
     world.put(title="Second call")
     world.rest()
     assert calls(world) == ["PATCH"]
+
+
+def test_a_change_whose_answer_was_lost_and_that_is_taken_back_is_undone_at_the_provider(world: World) -> None:
+    before = world.record().booking.appointment
+    world.network.troubles.append(trouble("PATCH", faults.lost_after(world)))
+    world.put(starts_at=LATER)
+    world.run(10)
+    world.put(starts_at=before.starts_at)
+    world.rest()
+    assert calls(world) == ["PATCH", "PATCH"]
+    assert starts_at_zoom(world) == [before.starts_at]
+
+
+def test_neither_does_a_crash_leave_behind_what_was_taken_back(world: World) -> None:
+    before = world.record().booking.appointment
+
+    def dies(point: str, perform: Callable[[], object]) -> object:
+        perform()
+        world.network.crash(point)
+
+    world.network.troubles.append(trouble("PATCH", dies))
+    world.put(starts_at=LATER)
+    world.run(10)
+    world.put(starts_at=before.starts_at)
+    world.rest()
+    assert calls(world) == ["PATCH", "PATCH"]
+    assert starts_at_zoom(world) == [before.starts_at]
 
 
 def test_the_same_content_again_costs_nothing(world: World) -> None:
@@ -137,13 +168,7 @@ def test_waiting_tells_when_it_goes_on(world: World) -> None:
 def test_an_outage_neither_burns_attempts_nor_delays_another_provider(world: World) -> None:
     until = world.simulation.seconds + 3600
     lost = faults.lost_before(world)
-    world.network.troubles.append(
-        trouble(
-            "zoom.us",
-            lambda point, perform: lost(point, perform) if world.simulation.seconds < until else perform(),
-            times=float("inf"),
-        )
-    )
+    world.network.troubles.append(while_it_lasts("zoom.us", lost, lambda: world.simulation.seconds < until))
     for number in range(40):
         world.put(f"b-out-{number}", delay=80.0 * number)
         world.put(f"b-well-{number}", delay=80.0 * number, calendar_id="c-3")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +20,6 @@ from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
 from chalicelib.domain.invitation import Invite
 from chalicelib.errors import StoreUnavailable
-from chalicelib.observability import log
 from chalicelib.providers.http import Http
 from chalicelib.providers.zoom import Zoom as ZoomProvider
 from chalicelib.settings import from_environment
@@ -38,6 +35,7 @@ from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
 from tests.chaos.network import Network
 from tests.chaos.rooms import ORIGIN, Rooms, RoomsServer
+from tests.chaos.secrets import Canaries, listener, text_of
 from tests.chaos.services import Kms, Post
 from tests.chaos.simulation import Actor, Crash, Endless, Sandbox, SideBySide, Simulation
 from tests.support.clock import START
@@ -124,9 +122,11 @@ class World:
         self.ticks = 0
         self.most_twins = 0
         self.left_behind: set[int] = set()
+        self.changed_at = 0.0
         self.settled_at: dict[str, float] = {}
         self.acknowledged: dict[str, int] = {}
         self.failures: list[str] = []
+        self.canaries = Canaries([("client-1", "canary-client-secret"), ("client-2", "canary-rooms-secret")])
         self._alter = alter
         self._kms = Kms(self.network)
         self._pending: list[dict[str, Any]] = []
@@ -181,6 +181,7 @@ class World:
         if provider == "zoom":
             code = self.zoom.grants.issue_code(account.id, self.zoom.scopes, _REDIRECT)
             pair = self.zoom.grants.exchange(code, _REDIRECT, "")
+            self.canaries.add(code, pair.access_token, pair.refresh_token)
             tokens = Tokens(pair.access_token, pair.refresh_token, now + timedelta(seconds=3599), pair.scopes)
         flow = f"flow-{user_id}-{self.simulation.seconds}"
         services.ephemeral.put(flow, {}, now + timedelta(minutes=10))
@@ -300,6 +301,10 @@ class World:
     def _changed(self, change: Change) -> None:
         if change.new is not None and not _is_settled(change.old) and _is_settled(change.new):
             self.settled_at[change.new["booking_id"]["S"]] = self.simulation.seconds
+        if change.new is not None:
+            self.canaries.look("a stream image", text_of(change.new))
+            if _revision(change.new) > _revision(change.old):
+                self.changed_at = self.simulation.seconds
         stream = self.conditions.stream
         if self.random.random() < stream.drop or change.new is None:
             return
@@ -373,6 +378,9 @@ class _Wire(httpx.BaseTransport):
         to = self._world.rooms if str(request.url).startswith(ORIGIN) else self._stand_ins
         response = to.handle_request(request)
         response.read()
+        if request.url.path.endswith("/token") and response.is_success:
+            issued = response.json()
+            self._world.canaries.add(issued.get("access_token"), issued.get("refresh_token"))
         if request.method == "POST":
             tags = [meeting.agenda[:32] for meeting in self._world.zoom.held.by_id.values()]
             self._world.most_twins = max(self._world.most_twins, len(tags) - len(set(tags)))
@@ -386,23 +394,22 @@ def new_world(
     """A furnished world in which nothing has happened yet. `alter` may exchange parts of each process."""
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
     world = World(seed, conditions or Conditions(), alter)
-    with answering(world.handle_dynamo):
-        world.furnish()
-        yield world
-
-
-def log_lines() -> io.StringIO:
-    """Where the product's log goes from now on: to memory, to be searched for secrets."""
-    log.info("begun")
-    lines = io.StringIO()
-    for handler in logging.getLogger("meetlink").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(lines)
-    return lines
+    lines = listener()
+    before, lines.heard_by = lines.heard_by, partial(world.canaries.look, "the log")
+    try:
+        with answering(world.handle_dynamo):
+            world.furnish()
+            yield world
+    finally:
+        lines.heard_by = before
 
 
 def _is_settled(item: dict[str, Any] | None) -> bool:
     return item is not None and int(item["settled_revision"]["N"]) >= int(item["revision"]["N"])
+
+
+def _revision(item: dict[str, Any] | None) -> int:
+    return int(item["revision"]["N"]) if item is not None else 0
 
 
 @cache

@@ -102,9 +102,20 @@ class LambdaContext:
 
 
 class Product:
-    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it."""
+    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it.
 
-    def __init__(self, aws: Aws, clock: FakeClock, *, base_url: str = APP, **environment: str) -> None:
+    `stand_ins` are WSGI apps of other providers by origin.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        clock: FakeClock,
+        *,
+        base_url: str = APP,
+        stand_ins: Mapping[str, Any] | None = None,
+        **environment: str,
+    ) -> None:
         self.aws = aws
         self.clock = clock
         self.base_url = base_url
@@ -112,7 +123,12 @@ class Product:
         self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback")
         zoom = create_app(self.zoom)
         self.daily = Daily(api_key=DAILY_KEY, clock=clock, random=Random(7))
-        self._network = {ZOOM: zoom, "https://api.zoom.us": zoom, "https://api.daily.co": self.daily.app()}
+        self._network = {
+            ZOOM: zoom,
+            "https://api.zoom.us": zoom,
+            "https://api.daily.co": self.daily.app(),
+            **(stand_ins or {}),
+        }
         own = {
             "MEETLINK_TABLE_PREFIX": aws.table_prefix,
             "MEETLINK_BOOKINGS_STREAM_ARN": aws.stream_arn,

@@ -96,7 +96,7 @@ class Desk:
 
     def settle(self) -> None:
         self.now += timedelta(seconds=7)
-        self.claim = self.inviter.deliver(self.claim).claim
+        self.claim = self.inviter.deliver(self.claim, lambda: 60.0).claim
 
     def truth(self, email: str) -> list[Shown]:
         """What the recipient's calendar must show."""

@@ -34,7 +34,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def callback(call: Call, provider: str) -> Response:
         from chalicelib.usecases.connect import ConsentDenied, FlowRefused
 
-        given = {name: call.query(name) for name in ("state", "code", "error")}
+        given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
         session = session_or_none(call)
         try:

@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     MeetingReason.RATE_LIMITED: "The provider's limit is reached. We try again later.",
     MeetingReason.PROVIDER_REJECTED: "The provider refused to make the meeting.",
     MeetingReason.START_PASSED: "The start passed before the link could be made.",
+    MeetingReason.INTERNAL_ERROR: "An error on our side. It was reported, and can be tried again.",
 }
 UNAVAILABLE: dict[str, str] = {
     Reason.NOT_CONNECTED: "Connect an account to offer video.",

@@ -36,6 +36,7 @@ _REASONS = {
     "rate_limited": "The video provider allows no more meetings for now. We try again when it does.",
     "provider_rejected": "The video provider refused to make this meeting.",
     "start_passed": "The start passed before a link could be made.",
+    "internal_error": "An error on our side. It was reported, and can be tried again.",
 }
 
 

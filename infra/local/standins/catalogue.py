@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from infra.local.standins.identity import Identity, Person
 from infra.local.standins.kit import Clock, Faults, Held, utc_now
+from infra.local.visitor import sign_in_and_consent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -114,6 +116,84 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
     )
 
 
+def _google(provider: str) -> Callable[[Host, Clock, Random], Standing]:
+    def google(host: Host, clock: Clock, random: Random) -> Standing:
+        from chalicelib.providers.catalogue import PROVIDERS
+        from infra.local.standins.google import Google, create_app
+
+        secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
+        person = Person("100000000000000000001", host.email, host.password, host.name)
+        world = Google(
+            client_id=CLIENT_ID,
+            client_secret=secrets["client_secret"],
+            redirect_uris=[],
+            people=[person],
+            clock=clock,
+            random=random,
+        )
+        held = world.held_events if provider == "google_meet" else world.held_spaces
+        app, urls = create_app(world), PROVIDERS[provider].urls
+        return _oauth(provider, app, world.faults, held, urls, secrets, world.identity, host)
+
+    return google
+
+
+def _microsoft(host: Host, clock: Clock, random: Random) -> Standing:
+    from chalicelib.providers.microsoft_teams import MicrosoftTeams
+    from infra.local.standins.microsoft import Microsoft, create_app
+
+    secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
+    person = Person("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", host.email, host.password, host.name)
+    world = Microsoft(
+        client_id=CLIENT_ID,
+        client_secret=secrets["client_secret"],
+        redirect_uris=[],
+        accounts=[person],
+        clock=clock,
+        random=random,
+    )
+    app, urls = create_app(world), MicrosoftTeams.urls
+    return _oauth("microsoft_teams", app, world.faults, lambda: world.meetings, urls, secrets, world.identity, host)
+
+
+def _webex(host: Host, clock: Clock, random: Random) -> Standing:
+    from chalicelib.providers.webex import Webex
+    from infra.local.standins.webex import Webex as World
+    from infra.local.standins.webex import create_app
+
+    secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
+    person = Person("person-1", host.email, host.password, host.name)
+    world = World(
+        client_id=CLIENT_ID,
+        client_secret=secrets["client_secret"],
+        redirect_uris=[],
+        accounts=[person],
+        clock=clock,
+        random=random,
+    )
+    app, urls = create_app(world), Webex.urls
+    return _oauth("webex", app, world.faults, lambda: world.meetings, urls, secrets, world.identity, host)
+
+
+def _oauth(
+    provider: str,
+    app: WSGIApplication,
+    faults: Faults,
+    held: Callable[[], list[Held]],
+    origins: Mapping[str, str],
+    secrets: Mapping[str, str],
+    identity: Identity,
+    host: Host,
+) -> Standing:
+    def moved(url: str, redirects: frozenset[str]) -> None:
+        identity.redirect_uris = redirects
+
+    def sign_in(browser: httpx.Client, address: str) -> str:
+        return sign_in_and_consent(browser, address, host.email, host.password)
+
+    return Standing(provider, app, faults, held, origins, secrets, sign_in, moved=moved)
+
+
 def _daily(host: Host, clock: Clock, random: Random) -> Standing:
     from infra.local.standins.daily import Daily
 
@@ -144,6 +224,10 @@ def _secret(random: Random) -> str:
 
 _MAKERS: Mapping[str, Callable[[Host, Clock, Random], Standing]] = {
     "zoom": _zoom,
+    "google_meet": _google("google_meet"),
+    "google_meet_spaces": _google("google_meet_spaces"),
+    "microsoft_teams": _microsoft,
+    "webex": _webex,
     "daily": _daily,
     "jitsi": _jitsi,
     "jaas": _jaas,

@@ -59,13 +59,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account. `blocked` is the OAuth error that consenting ends in, for those who may not."""
+    """Somebody with an account. `blocked` is the OAuth error that consenting ends in, for those who may not.
+
+    `blocked_words` is its `error_description`.
+    """
 
     id: str
     email: str
     password: str
     name: str
     blocked: str | None = None
+    blocked_words: str = ""
 
 
 @dataclass
@@ -184,7 +188,8 @@ class Identity:
         if person is None or not hmac.compare_digest(form.get("password", "").encode(), person.password.encode()):
             return self._page(asked, "Wrong email or password."), 403
         if person.blocked:
-            return self._back(asked, error=person.blocked)
+            words = {"error_description": person.blocked_words} if person.blocked_words else {}
+            return self._back(asked, error=person.blocked, **words)
         wanted = asked["scope"].split()
         ticked = [s for s in wanted if s in form.getlist("scope")] if self.rules.can_untick else wanted
         with self.lock:

@@ -1,0 +1,113 @@
+"""What Google's providers share: sign-in, whose account it is, and what errors mean.
+
+developers.google.com/identity/protocols/oauth2/web-server and accounts.google.com/.well-known/openid-configuration
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import DialIn
+from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
+from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.http import Answer, retry_at
+
+SCOPES = "https://www.googleapis.com/auth/"
+# The same 403 says "slower" and "never": only the reason tells (developers.google.com/workspace/calendar/api/guides/
+# errors). In camel case they are the older Calendar form, in capitals google.rpc.ErrorInfo.
+_LIMITS = {
+    "rateLimitExceeded",
+    "userRateLimitExceeded",
+    "quotaExceeded",
+    "dailyLimitExceeded",
+    "RATE_LIMIT_EXCEEDED",
+    "RESOURCE_EXHAUSTED",
+}
+_TOO_FEW_SCOPES = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
+_SWITCHED_OFF = "This deployment's Google project has the API switched off. Ask its operator to enable it."
+_ADVICE = {
+    "accessNotConfigured": _SWITCHED_OFF,
+    "SERVICE_DISABLED": _SWITCHED_OFF,
+    "domainPolicy": "Your organization does not allow this app at Google. Ask the Google Workspace administrator.",
+    "notACalendarUser": "This Google account has no calendar. Open Google Calendar once, or connect another account.",
+}
+_BAD_REQUEST = "Google does not accept the meeting's details. Check the booking's title and times."
+_FORBIDDEN = (
+    "Google does not let this account make the meeting. Ask the Google Workspace administrator, or connect another "
+    "account."
+)
+
+
+def oauth(scopes: tuple[str, ...]) -> OAuth:
+    """Google's OAuth with any one of `scopes`; the first is asked for.
+
+    Without `prompt=consent` only the first consent of all gives a refresh token.
+    """
+    return OAuth(
+        authorize_path="/o/oauth2/v2/auth",
+        token_path="/token",  # noqa: S106
+        revoke_path="/revoke",
+        scope_sets=tuple(frozenset({scope}) for scope in scopes),
+        asks=("openid", "email", SCOPES + scopes[0]),
+        scope_prefix=SCOPES,
+        basic_auth=False,
+        extra={"access_type": "offline", "prompt": "consent"},
+    )
+
+
+class Google(OAuthProvider):
+    """An account at Google."""
+
+    identity_urls: ClassVar[dict[str, str]] = {
+        "OAUTH": "https://accounts.google.com",
+        "TOKEN": "https://oauth2.googleapis.com",
+        "USERINFO": "https://openidconnect.googleapis.com",
+    }
+
+    def account(self, token: str) -> Account:
+        # `sub` stays when somebody's address changes; `hd` is the Workspace domain.
+        body = self.call(token, "GET", "/v1/userinfo", at="USERINFO").object()
+        try:
+            return Account(str(body["sub"]), str(body["email"]), body.get("hd"))
+        except KeyError as error:
+            raise Ambiguous(self.name, "userinfo answered without an id or address") from error
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        if not 400 <= answer.status < 500 or answer.status in (401, 404, 410):
+            return None
+        reasons = _reasons(answer.body)
+        known: dict[str, Any] = {"status": answer.status, "code": min(reasons, default=None)}
+        if reasons & _LIMITS or answer.status == 429:
+            at = retry_at(answer.headers, self.now())
+            return ProviderUnavailable(self.name, "a rate limit", retry_at=at, reason="rate_limited", **known)
+        if reasons & _TOO_FEW_SCOPES:
+            return ReconnectNeeded(self.name, "a scope is missing", **known)
+        advice = next((_ADVICE[reason] for reason in sorted(reasons) if reason in _ADVICE), None)
+        general = _FORBIDDEN if answer.status == 403 else _BAD_REQUEST
+        return Rejected(self.name, "the request is refused", advice=advice or general, **known)
+
+
+def said(body: Any) -> str:
+    """The message of an error, to compare; it may repeat what was sent, so it never goes into an error of ours."""
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
+def _reasons(body: Any) -> set[str]:
+    """Why, in Calendar's form (`errors[].reason`) and in that of google.rpc.Status (`status`, `details[].reason`)."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return set()
+    parts = [error.get("errors"), error.get("details")]
+    told = [item.get("reason") for part in parts if isinstance(part, list) for item in part if isinstance(item, dict)]
+    return {why for why in (*told, error.get("status")) if isinstance(why, str) and why.isidentifier()}
+
+
+def by_phone(numbers: Sequence[tuple[str, str | None, str | None]]) -> tuple[DialIn, ...]:
+    """The numbers of (number, country, PIN); each number could have a PIN of its own."""
+    pins = (re.sub(r"[^0-9]", "", pin or "") for _, _, pin in numbers)
+    dialled = ((f"{n[0]},,{pin}#" if pin else n[0], n[1]) for n, pin in zip(numbers, pins, strict=True))
+    return tuple(DialIn(number, country) for number, country in dialled)

@@ -1,0 +1,90 @@
+"""Google Meet without a calendar: the Meet REST API's spaces.
+
+developers.google.com/workspace/meet/api/reference/rest/v2/spaces and its discovery document, meet.v2.json.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
+from chalicelib.providers.google import Google, by_phone, oauth, said
+from chalicelib.providers.http import Answer
+
+_NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
+_RESTRICTED = {"accessType": "RESTRICTED"}
+_CLOSED = _RESTRICTED | {"entryPointAccess": "CREATOR_APP_ONLY"}
+
+
+class GoogleMeetSpaces(Google):
+    """Rooms with a link and nothing else: no times, no title, no list, no end.
+
+    A create without an answer can neither be repeated nor looked up. It may leave a space that nobody has the link of.
+    """
+
+    name = "google_meet_spaces"
+    display_name = "Google Meet without calendar"
+    needs = "A Google account. A Workspace administrator may have to allow the app first."
+    limits = (
+        "Google sees neither title nor times, and cannot delete a room: when a booking is cancelled its room is "
+        "closed to everybody. At most 10 new rooms a minute for each host."
+    )
+    oauth = oauth(("meetings.space.created",))
+    urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
+    idempotent = False
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        # Who may come in without knocking follows the host's own settings.
+        return self._meeting(self.call(token, "POST", "/v2/spaces", json={}).object())
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        """There are no times to change; a look tells whether the room is still open."""
+        space = self.call(token, "GET", _path(meeting_id)).object()
+        config = space.get("config")
+        if isinstance(config, dict) and config.get("entryPointAccess") == "CREATOR_APP_ONLY":
+            raise MeetingGone(self.name, "the room was closed")
+        return self._meeting(space)
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        try:
+            space = self._configure(token, meeting_id, _CLOSED)
+        except Rejected:
+            space = self._configure(token, meeting_id, _RESTRICTED)  # Strangers must knock, and nobody is there.
+        if space.get("activeConference"):
+            self._end_conference(token, meeting_id)
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        return []  # A space takes no mark and cannot be listed.
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        # Google answers the same, whether there is no such space or it belongs to another account.
+        if answer.status == 403 and "Permission denied on resource Space" in said(answer.body):
+            return MeetingGone(self.name, "no such room of this account", status=403)
+        return super().explain(answer)
+
+    def _configure(self, token: str, meeting_id: str, config: dict[str, str]) -> dict[str, Any]:
+        mask = ",".join(f"config.{field}" for field in config)
+        return self.call(token, "PATCH", f"{_path(meeting_id)}?updateMask={mask}", json={"config": config}).object()
+
+    def _end_conference(self, token: str, meeting_id: str) -> None:
+        try:
+            self.call(token, "POST", f"{_path(meeting_id)}:endActiveConference", json={})
+        except Rejected as error:
+            if error.status != 400:  # FAILED_PRECONDITION: everybody has left meanwhile.
+                raise
+
+    def _meeting(self, space: dict[str, Any]) -> ProviderMeeting:
+        name, link = space.get("name"), space.get("meetingUri")
+        # The name, not the meeting code: a code can be given to another space later.
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or not isinstance(link, str):
+            raise Ambiguous(self.name, "a space without a name or link")
+        phones = [phone for phone in space.get("phoneAccess") or [] if phone.get("phoneNumber")]
+        numbers = [(phone["phoneNumber"], phone.get("regionCode"), phone.get("pin")) for phone in phones]
+        return ProviderMeeting(name, link, dial_in=by_phone(numbers))
+
+
+def _path(meeting_id: str) -> str:
+    return f"/v2/{quote(meeting_id)}"

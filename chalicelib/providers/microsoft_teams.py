@@ -1,0 +1,212 @@
+"""Microsoft Teams through Microsoft Graph's online meetings (learn.microsoft.com/graph/api/resources/onlinemeeting).
+
+The meeting stands in nobody's calendar: it is a link, and Graph mails nothing about it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.http import Answer
+
+_MEETINGS = "/v1.0/me/onlineMeetings"
+_SUBJECT_LIMIT = 250
+_UNNAMED = "Meeting"
+# Work and school accounts have a GUID; a personal one has 16 digits, or a GUID that begins with zeros.
+_WORK_ID = re.compile(r"(?!0{8}-0{4}-0{4}-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_PERSONAL = (
+    "Teams meetings need a work or school account. This is a personal Microsoft account: sign in with another one."
+)
+_ADVICE = {
+    403: "Microsoft does not let this account make Teams meetings. It needs a Teams licence and a policy that allows "
+    "scheduling them: ask your Microsoft 365 administrator.",
+    404: "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence.",
+}
+_OTHER_ADVICE = "Microsoft Teams does not accept the meeting's details. Check the booking's title and times."
+
+
+class MicrosoftTeams(OAuthProvider):
+    """One work or school account's meetings.
+
+    `createOrGet` finds a meeting by our tag within the account. What it gets it leaves as it is: see `create`.
+    """
+
+    name = "microsoft_teams"
+    display_name = "Microsoft Teams"
+    needs = "A work or school account with a Teams licence. Its administrator may have to approve the app first."
+    limits = "Personal accounts cannot be used. Teams allows 2000 meetings a month for each host."
+    oauth = OAuth(
+        # Not /common: personal accounts have no online meetings.
+        authorize_path="/organizations/oauth2/v2.0/authorize",
+        token_path="/organizations/oauth2/v2.0/token",  # noqa: S106
+        revoke_path=None,  # There is none: people let go at myapps.microsoft.com.
+        scope_sets=(frozenset({"OnlineMeetings.ReadWrite", "User.Read"}),),
+        asks=(
+            "https://graph.microsoft.com/OnlineMeetings.ReadWrite",
+            "https://graph.microsoft.com/User.Read",
+            "offline_access",
+        ),
+        scope_prefix="https://graph.microsoft.com/",
+        basic_auth=False,
+        extra={"prompt": "select_account"},
+        admin_consent_path="/organizations/v2.0/adminconsent",
+        # No consent yet, only an administrator may consent, the request to one is under way
+        # (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+        approval_words=("AADSTS65001", "AADSTS90093", "AADSTS90094", "AADSTS90095"),
+    )
+    urls = {"OAUTH": "https://login.microsoftonline.com", "API": "https://graph.microsoft.com"}
+    idempotent = True
+
+    def account(self, token: str) -> Account:
+        body = self.call(token, "GET", "/v1.0/me").object()
+        account_id = str(body.get("id", "")).lower()
+        address = body.get("mail") or body.get("userPrincipalName")
+        if not account_id or not isinstance(address, str):
+            raise Ambiguous(self.name, "/me answered without an id or an address")
+        if not _WORK_ID.fullmatch(account_id):
+            raise Rejected(self.name, "a personal account", advice=_PERSONAL)
+        return Account(account_id, address)
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        """A repeated call gets the meeting that is there and brings it up to date.
+
+        What was got is always changed, even to what it is: that also shows that it was not deleted since.
+        """
+        made, answer = self._create_or_get(token, request)
+        is_new = answer.status == 201
+        if not (is_new and _is_as_asked(answer.object(), _body(request))):
+            self._bring_up_to_date(token, made, request, is_new=is_new)
+        return made
+
+    def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, Answer]:
+        # Here the metadata has `subject` without Unicode. Whether Graph minds is not known: the real one follows.
+        body = _body(request)
+        plain = body | {"externalId": request.tag, "subject": _ascii(body["subject"])}
+        try:
+            answer = self.call(token, "POST", f"{_MEETINGS}/createOrGet", json=plain)
+        except MeetingGone as error:
+            # Not a meeting is missing, but the account at the meeting service: another tag would not help.
+            known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
+            raise Rejected(self.name, "no such account", advice=_ADVICE[404], **known) from error
+        return _meeting(answer), answer
+
+    def _bring_up_to_date(self, token: str, made: ProviderMeeting, request: MeetingRequest, *, is_new: bool) -> None:
+        """Raises `Ambiguous` where the caller would take another error for 'nothing was made'."""
+        try:
+            self.update(token, made.id, request)
+        except ProviderUnavailable as error:
+            raise Ambiguous(self.name, "made, but not brought up to date", status=error.status) from error
+        except MeetingGone as error:
+            if is_new:  # It has not reached every server yet.
+                raise Ambiguous(self.name, "made, but not found", status=error.status) from error
+            raise
+        except Rejected:
+            # Only its name is in plain letters; a new meeting was made with the right times.
+            if not is_new:
+                raise
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        self.call(token, "PATCH", _path(meeting_id), json=_body(request))
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        self.call(token, "DELETE", _path(meeting_id))
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        """Graph cannot list by tag, so asking is making: if there was no meeting, there is one now.
+
+        That is right for every question the settler has. A create without an answer for a booking that has been
+        cancelled: what it made must be known to be deleted; answering [] would leave it behind. A meeting that was
+        deleted by hand: a new one with another id comes back, the settler deletes it, finds the old one gone when
+        updating it, and goes on under a new tag. A meeting that is there: the same id, once it is seen to be alive.
+        """
+        made, answer = self._create_or_get(token, request)
+        if answer.status != 201:
+            try:
+                self.call(token, "GET", _path(made.id))
+            except MeetingGone:
+                return []
+        return [made]
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        status, error = answer.status, _error(answer)
+        code = error.get("code")
+        known: dict[str, Any] = {
+            "status": status,
+            "code": code if isinstance(code, str) and code.isidentifier() else None,
+            "request_id": self.request_id(answer),
+        }
+        if status == 409:  # Somebody, perhaps ourselves, changes the same meeting.
+            return ProviderUnavailable(self.name, "a conflict", **known)
+        if status in (401, 404, 408, 410, 429) or status >= 500 or status < 400:
+            return None
+        return Rejected(self.name, "the request is refused", advice=_ADVICE.get(status, _OTHER_ADVICE), **known)
+
+    def request_id(self, answer: Answer) -> str | None:
+        inner = _error(answer).get("innerError")
+        told = inner.get("request-id") if isinstance(inner, dict) else None
+        return answer.headers.get("request-id") or (told if isinstance(told, str) else None)
+
+
+def _error(answer: Answer) -> dict[str, Any]:
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _path(meeting_id: str) -> str:
+    return f"{_MEETINGS}/{quote(meeting_id, safe='')}"
+
+
+def _body(request: MeetingRequest) -> dict[str, str]:
+    # Start and end go together: one alone is refused, or moves the meeting's length.
+    starts_at, ends_at = (
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (request.starts_at, request.ends_at)
+    )
+    subject = request.title.strip()[:_SUBJECT_LIMIT] or _UNNAMED
+    return {"startDateTime": starts_at, "endDateTime": ends_at, "subject": subject}
+
+
+def _ascii(text: str) -> str:
+    """`text` in ASCII letters: accents go, what has no such letters goes altogether."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("–", "-")).encode("ascii", "ignore").decode()
+    return " ".join(plain.split()) or _UNNAMED
+
+
+def _is_as_asked(body: dict[str, Any], asked: dict[str, str]) -> bool:
+    times = all(_moment(body.get(at)) == _moment(asked[at]) for at in ("startDateTime", "endDateTime"))
+    return times and body.get("subject") == asked["subject"]
+
+
+def _moment(text: Any) -> datetime | None:
+    """A time as Graph writes it, with seven fractional digits; None if it cannot be read."""
+    try:
+        return datetime.fromisoformat(text).replace(microsecond=0).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _meeting(answer: Answer) -> ProviderMeeting:
+    body = answer.object()
+    meeting_id, link = body.get("id"), body.get("joinWebUrl")
+    if not isinstance(meeting_id, str) or not meeting_id or not isinstance(link, str) or not link:
+        raise Ambiguous(MicrosoftTeams.name, "a meeting without id or link", status=answer.status)
+    by_id, audio = body.get("joinMeetingIdSettings"), body.get("audioConferencing")
+    passcode = by_id.get("passcode") if isinstance(by_id, dict) else None
+    return ProviderMeeting(meeting_id, link, passcode or None, _dial_in(audio if isinstance(audio, dict) else {}))
+
+
+def _dial_in(audio: dict[str, Any]) -> tuple[DialIn, ...]:
+    """The numbers, which without a licence for audio conferencing there are none of."""
+    told = [audio.get("tollNumber"), audio.get("tollFreeNumber")]
+    for field in ("tollNumbers", "tollFreeNumbers"):
+        told += audio[field] if isinstance(audio.get(field), list) else []
+    code = f",,{audio['conferenceId']}#" if audio.get("conferenceId") else ""
+    return tuple(DialIn(f"{number}{code}") for number in dict.fromkeys(n for n in told if isinstance(n, str) and n))

@@ -1,0 +1,201 @@
+"""Cisco Webex meetings, as an integration. The rules are from its Meetings OpenAPI (developer.webex.com/docs/api)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.http import Answer, retry_at
+
+_MEETINGS = "/v1/meetings"
+_TITLE_LIMIT = 128
+_AGENDA_LIMIT = 1300
+_SHORTEST = timedelta(minutes=10)
+_LONGEST = timedelta(hours=23, minutes=59)
+_MINUTE = timedelta(minutes=1)
+_LOOKS_BACK = timedelta(days=1)
+_LOOKS_AHEAD = timedelta(days=3650)  # No meeting starts ten years or more in the future.
+_PAGES = 100
+_UNNAMED = "Meeting"
+_SCOPES = ("meeting:schedules_write", "meeting:schedules_read", "spark:people_read")
+_ADVICE = {
+    400: "Webex does not accept the meeting's details. Check the booking's title and times.",
+    403: "Webex does not let this account schedule meetings. Ask your Webex administrator for a licence that hosts "
+    "meetings. If it has one, connect again.",
+    404: "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings.",
+}
+_TOO_LONG = "Webex meetings last at most 23 hours and 59 minutes. Shorten the booking, or use another location."
+
+
+class Webex(OAuthProvider):
+    """One Webex user's meetings. Webex has no idempotent create: the tag is the meeting's integration tag."""
+
+    name = "webex"
+    display_name = "Webex"
+    needs = "A Webex account that may host meetings."
+    limits = "Webex allows 100 new meetings in 24 hours for each host. Bookings under ten minutes get ten."
+    oauth = OAuth(
+        authorize_path="/v1/authorize",
+        token_path="/v1/access_token",  # noqa: S106
+        revoke_path=None,  # Only for administrators: people let go in their own settings.
+        scope_sets=(frozenset(_SCOPES),),
+        asks=_SCOPES,
+        basic_auth=False,
+        # Whether Webex takes it together with a secret is not known; the secret, state and session guard the code.
+        pkce=False,
+        # Webex has no code for it: github.com/webex/webex-js-sdk/pull/855
+        dead_words=("refresh token provided is expired, revoked, malformed, or invalid",),
+    )
+    urls = {"OAUTH": "https://webexapis.com", "API": "https://webexapis.com"}
+    idempotent = False
+
+    def account(self, token: str) -> Account:
+        body = self.call(token, "GET", "/v1/people/me").object()
+        emails = body.get("emails")
+        if not body.get("id") or not isinstance(emails, list) or not emails:
+            raise Ambiguous(self.name, "people/me answered without an id or an address")
+        return Account(str(body["id"]), str(emails[0]), body.get("orgId"))
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
+            raise Rejected(self.name, "too long", advice=_TOO_LONG)
+        try:
+            answer = self.call(token, "POST", _MEETINGS, json=_body(request))
+        except MeetingGone as error:
+            # Not a meeting is missing, but the account's site: another tag would not help.
+            known: dict[str, Any] = {"status": error.status, "request_id": error.request_id}
+            raise Rejected(self.name, "no such account", advice=_ADVICE[404], **known) from error
+        return _meeting(answer.object(), answer.status)
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        if request.ends_at - request.starts_at > _LONGEST:
+            raise Rejected(self.name, "too long", advice=_TOO_LONG)
+        # The contract names this media type, though what is sent is no JSON Patch.
+        content_type = "application/json-patch+json"
+        path, body = f"{_MEETINGS}/{quote(meeting_id, safe='')}", _body(request)
+        try:
+            self.call(token, "PATCH", path, json=body, content_type=content_type)
+        except Rejected as error:
+            if error.status != 415:
+                raise
+            self.call(token, "PATCH", path, json=body)
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        # Webex would mail the cancellation itself.
+        self.call(token, "DELETE", f"{_MEETINGS}/{quote(meeting_id, safe='')}?sendEmail=false")
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        # Without from and to only the next seven days are listed. A create without an answer may have had other times
+        # than the booking has by now. A meeting without recurrence is a series of one, and its id is the series'.
+        now = self.now()
+        query = {
+            "integrationTag": request.tag,
+            "meetingType": "meetingSeries",
+            "current": "false",
+            "from": _instant(now - _LOOKS_BACK),
+            "to": _instant(now + _LOOKS_AHEAD),
+            "max": "100",
+        }
+        path = f"{_MEETINGS}?{urlencode(query)}"
+        found: list[dict[str, Any]] = []
+        for _ in range(_PAGES):
+            answer = self.call(token, "GET", path)
+            # Only what shows the tag itself: the settler deletes what it did not expect.
+            found += [meeting for meeting in _listed(answer) if _carries(meeting, request.tag)]
+            path = _next_page(answer)
+            if not path:
+                return [_meeting(meeting, answer.status) for meeting in found]
+        raise Ambiguous(self.name, "a list without end")
+
+    def explain(self, answer: Answer) -> ProviderError | None:
+        known: dict[str, Any] = {"status": answer.status, "request_id": self.request_id(answer)}
+        if answer.status == 423:
+            at = retry_at(answer.headers, self.now())
+            return ProviderUnavailable(self.name, "locked for now", retry_at=at, **known)
+        if 400 <= answer.status < 500 and answer.status not in (401, 404, 408, 410, 429):
+            # 403 tells a missing scope not from a missing licence; scopes are checked when connecting.
+            advice = _ADVICE.get(answer.status, _ADVICE[400])
+            return Rejected(self.name, "the request is refused", advice=advice, **known)
+        return None
+
+    def request_id(self, answer: Answer) -> str | None:
+        told = answer.body.get("trackingId") if isinstance(answer.body, dict) else None
+        return answer.headers.get("trackingid") or (told if isinstance(told, str) else None)
+
+
+def _body(request: MeetingRequest) -> dict[str, Any]:
+    # Webex strips the seconds of a start, and moves one within the current minute to the next.
+    starts_at = request.starts_at.astimezone(UTC)
+    ends_at = max(_whole_minutes(request.ends_at.astimezone(UTC)), _whole_minutes(starts_at) + _SHORTEST)
+    return {
+        "title": _cut(request.title.strip(), _TITLE_LIMIT) or _UNNAMED,
+        "agenda": _cut(request.description, _AGENDA_LIMIT),
+        "start": _instant(starts_at),
+        "end": _instant(ends_at),
+        "timezone": request.time_zone,
+        "sendEmail": False,
+        # Also when changing: null, which absent may be taken for, deletes the tags.
+        "integrationTags": [request.tag],
+    }
+
+
+def _whole_minutes(moment: datetime) -> datetime:
+    """`moment`, up to the next whole minute."""
+    return moment + (datetime.min - moment.replace(tzinfo=None)) % _MINUTE
+
+
+def _instant(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cut(text: str, limit: int) -> str:
+    """`text` in at most `limit` UTF-16 units, the strictest meaning of a character."""
+    return text.encode("utf-16-le", "replace")[: 2 * limit].decode("utf-16-le", "ignore")
+
+
+def _listed(answer: Answer) -> list[dict[str, Any]]:
+    """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
+    items = answer.object().get("items")
+    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
+        raise Ambiguous(Webex.name, "a list without meetings", status=answer.status)
+    return items
+
+
+def _carries(meeting: dict[str, Any], tag: str) -> bool:
+    tags = meeting.get("integrationTags")
+    return isinstance(tags, list) and tag in tags
+
+
+def _next_page(answer: Answer) -> str:
+    """Path and query of the next page (RFC 8288), empty if there is none; the token goes to no other host."""
+    link = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("Link", ""))
+    if link is None:
+        return ""
+    parts = urlsplit(link[1])
+    return f"{parts.path}?{parts.query}"
+
+
+def _meeting(body: dict[str, Any], status: int) -> ProviderMeeting:
+    # hostKey lets anyone in as the host: it is left behind here.
+    meeting_id, link = body.get("meetingSeriesId") or body.get("id"), body.get("webLink")
+    if not meeting_id or not isinstance(link, str) or not link:
+        raise Ambiguous(Webex.name, "a meeting without id or link", status=status)
+    telephony = body.get("telephony")
+    return ProviderMeeting(
+        str(meeting_id), link, body.get("password") or None, _dial_in(telephony if isinstance(telephony, dict) else {})
+    )
+
+
+def _dial_in(telephony: dict[str, Any]) -> tuple[DialIn, ...]:
+    numbers = telephony.get("callInNumbers")
+    listed = numbers if isinstance(numbers, list) else []
+    told = [n["callInNumber"] for n in listed if isinstance(n, dict) and n.get("callInNumber")]
+    code = f",,{telephony['accessCode']}#" if telephony.get("accessCode") else ""
+    return tuple(DialIn(f"{number}{code}") for number in told)

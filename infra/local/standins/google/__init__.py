@@ -1,0 +1,55 @@
+"""A stand-in for Google that keeps its published rules: sign-in, Calendar events, Meet spaces. Never shipped."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.wrappers import Response
+
+from infra.local.standins.google import calendar, meet
+from infra.local.standins.google.errors import Refusal
+from infra.local.standins.google.world import Conference, Google, Mail
+
+__all__ = ["ORIGINS", "Conference", "Google", "Mail", "create_app"]
+
+ORIGINS = (
+    "https://accounts.google.com",
+    "https://oauth2.googleapis.com",
+    "https://openidconnect.googleapis.com",
+    "https://www.googleapis.com",
+    "https://meet.googleapis.com",
+)
+"""What one app stands for: their paths do not meet."""
+
+
+def create_app(google: Google) -> Flask:
+    """Give a stand-in its HTTP face, and /_admin for scripts."""
+    from infra.local.standins.kit import install
+
+    app = Flask(__name__)
+    google.identity.install(app)
+    app.register_blueprint(calendar.routes(google))
+    app.register_blueprint(meet.routes(google))
+    app.add_url_rule("/v1/userinfo", "userinfo", lambda: _userinfo(google))
+    app.register_error_handler(Refusal, lambda no: (no.body, no.status))
+    app.after_request(_finish)
+    install(app, google.faults)
+    return app
+
+
+def _userinfo(google: Google) -> tuple[dict[str, object], int]:
+    token = google.identity.bearer()
+    if token is None or "openid" not in token.scopes:
+        return {"error": "invalid_request", "error_description": "Invalid Credentials"}, 401
+    person = token.person
+    known: dict[str, object] = {"sub": person.id, "picture": "https://lh3.googleusercontent.com/a/stand-in"}
+    if "email" in token.scopes:
+        known |= {"email": person.email, "email_verified": True}
+    return known, 200
+
+
+def _finish(answer: Response) -> Response:
+    answer.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer

@@ -1,0 +1,112 @@
+"""The Meet REST API as far as spaces go (developers.google.com/workspace/meet/api/reference/rest/v2/spaces)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from infra.local.standins.google import contract
+from infra.local.standins.google.errors import no_such_space, rpc, scope_missing, unauthenticated
+from infra.local.standins.google.world import Google, Space
+from infra.local.standins.identity import Person
+
+
+def routes(google: Google) -> Blueprint:
+    """The API's paths."""
+    api, pages = _Meet(google), Blueprint("meet", __name__)
+    pages.add_url_rule("/v2/spaces", "create", api.create, methods=["POST"])
+    pages.add_url_rule("/v2/spaces/<space_id>", "get", api.get, methods=["GET"])
+    pages.add_url_rule("/v2/spaces/<space_id>", "patch", api.patch, methods=["PATCH"])
+    end = "/v2/spaces/<space_id>:endActiveConference"
+    pages.add_url_rule(end, "end", api.end_conference, methods=["POST"])
+    return pages
+
+
+class _Meet:
+    def __init__(self, google: Google) -> None:
+        self._google = google
+
+    def create(self) -> dict[str, Any]:
+        google = self._google
+        with google.lock:
+            person, body = self._admit("meet.spaces.create"), self._body("meet.spaces.create")
+            if not google.new_spaces.takes(person.id, google.clock()):
+                raise rpc(429, "Quota exceeded.", name="RESOURCE_EXHAUSTED", reason="RATE_LIMIT_EXCEEDED")
+            code, name = google.new_code(), f"spaces/{google.text(12)}"
+            space = Space(
+                person.id,
+                {
+                    "name": name,
+                    "meetingUri": f"{google.web_url}/{code}",
+                    "meetingCode": code,
+                    "config": {"accessType": google.default_access, "entryPointAccess": "ALL"},
+                    "phoneAccess": [
+                        {"phoneNumber": "+12025550100", "pin": google.pin(), "regionCode": "US", "languageCode": "en"}
+                    ],
+                },
+            )
+            self._configure(space, body.get("config", {}))
+            google.spaces[name] = space
+            return self._shown(space)
+
+    def get(self, space_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            person = self._admit("meet.spaces.get")
+            by_code = (s.body["name"] for s in self._google.spaces.values() if s.body["meetingCode"] == space_id)
+            return self._shown(self._space(person, next(by_code, f"spaces/{space_id}")))
+
+    def patch(self, space_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            space = self._space(self._admit("meet.spaces.patch"), f"spaces/{space_id}")
+            given = self._body("meet.spaces.patch").get("config", {})
+            fields = contract.document("meet.v2")["schemas"]["SpaceConfig"]["properties"]
+            mask = request.args.get("updateMask") or ",".join(f"config.{field}" for field in given)
+            named = [path.removeprefix("config.") for path in mask.split(",")]
+            if not set(named) <= set(fields):
+                raise rpc(400, "Invalid field mask.")
+            self._configure(space, {field: given.get(field) for field in named})
+            return self._shown(space)
+
+    def end_conference(self, space_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            space = self._space(self._admit("meet.spaces.endActiveConference"), f"spaces/{space_id}")
+            self._body("meet.spaces.endActiveConference")
+            if space.conference is None:
+                raise rpc(400, "There is no active conference for the space.", name="FAILED_PRECONDITION")
+            space.conference = None
+            return {}
+
+    def _admit(self, method_id: str) -> Person:
+        token = self._google.identity.bearer()
+        if token is None:
+            raise unauthenticated()
+        if not contract.scopes(method_id) & set(token.scopes):
+            raise scope_missing()
+        problems = contract.query_errors(method_id, request.args)
+        if problems:
+            raise rpc(400, f"Invalid parameters: {problems}")
+        return token.person
+
+    def _body(self, method_id: str) -> dict[str, Any]:
+        body: Any = request.get_json(silent=True) if request.data else {}
+        problems = contract.request_errors(method_id, body)
+        if problems:
+            raise rpc(400, f"Invalid JSON payload received: {problems}")
+        return dict(body)
+
+    def _space(self, person: Person, name: str) -> Space:
+        space = self._google.spaces.get(name)
+        if space is None or space.owner != person.id:
+            raise no_such_space()
+        return space
+
+    def _configure(self, space: Space, given: dict[str, str | None]) -> None:
+        defaults = {"accessType": self._google.default_access, "entryPointAccess": "ALL"}
+        for field, value in given.items():
+            is_unset = value is None or value.endswith("UNSPECIFIED")
+            space.body["config"][field] = defaults.get(field) if is_unset else value
+
+    def _shown(self, space: Space) -> dict[str, Any]:
+        active = {"activeConference": {"conferenceRecord": space.conference}} if space.conference else {}
+        return space.body | active

@@ -1,0 +1,165 @@
+"""The stand-in itself: the people of an organization, their meetings, and the rules of Entra and Graph for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random, SystemRandom
+from typing import Any
+
+from infra.local.standins.identity import Identity, OAuthRefusal, Person, Refresh, Rules
+from infra.local.standins.kit import Clock, Faults, Held, utc_now
+
+PREFIX = "https://graph.microsoft.com/"
+MAY_MEET = PREFIX + "OnlineMeetings.ReadWrite"
+RULES = Rules(
+    authorize_path="/organizations/oauth2/v2.0/authorize",
+    token_path="/organizations/oauth2/v2.0/token",  # noqa: S106
+    scopes={
+        MAY_MEET: "Read and create your online meetings",
+        PREFIX + "User.Read": "Sign you in and read your profile",
+        "offline_access": "Maintain access to data you have given it access to",
+    },
+    refresh=Refresh.ROTATING,
+    refresh_life=timedelta(days=90),
+    gives_refresh_token=lambda query: "offline_access" in query.get("scope", "").split(),
+    granted_names={"offline_access": "", PREFIX + "User.Read": "User.Read"},  # Entra answers in either form.
+)
+# What Entra says beside `error` (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+_NUMBERS = {"invalid_grant": 70008, "invalid_client": 7000215, "invalid_request": 900144, "invalid_scope": 70011}
+_NEEDS_ADMIN = {"blocked": "access_denied", "blocked_words": "AADSTS90094: The grant requires admin permission."}
+
+
+@dataclass
+class Meeting:
+    """An online meeting of `user_id`. Deleted ones are forgotten, their `external_id` is free again."""
+
+    id: str
+    user_id: str
+    external_id: str
+    subject: str
+    starts_at: datetime
+    ends_at: datetime
+    created_at: datetime
+    passcode: str
+    digits: str
+
+    @property
+    def link(self) -> str:
+        return f"https://teams.microsoft.com/l/meetup-join/19%3ameeting_{self.passcode}%40thread.v2/0"
+
+
+class GraphError(Exception):
+    """A refusal by Graph: {"error": {"code", "message", "innerError"}}."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Microsoft:
+    """State and rules; hold `lock` while touching `held`.
+
+    `unlicensed` are ids of people without a Teams licence. `needs_admin` makes consent wait for the administrator,
+    who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        redirect_uris: Iterable[str],
+        accounts: Iterable[Person],
+        clock: Clock = utc_now,
+        random: Random | None = None,
+        unlicensed: Iterable[str] = (),
+        needs_admin: bool = False,
+    ) -> None:
+        self.clock, self.random = clock, random or SystemRandom()
+        people = [replace(person, **_NEEDS_ADMIN) if needs_admin else person for person in accounts]
+        self.identity = Identity(
+            "Microsoft Teams",
+            RULES,
+            people,
+            clock,
+            self.random,
+            client_id=client_id,
+            client_secret=client_secret,
+            redirect_uris=frozenset(redirect_uris),
+            refuse=_refusal,
+        )
+        self.unlicensed = set(unlicensed)
+        self.lock = threading.RLock()
+        self.faults = Faults()
+        self.held: dict[str, Meeting] = {}
+
+    @property
+    def meetings(self) -> list[Held]:
+        """The meetings that are alive."""
+        with self.lock:
+            return [Held(m.id, m.subject, m.starts_at, m.ends_at, m.link) for m in self.held.values()]
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        """Somebody deletes the meeting in Teams. Raises KeyError."""
+        with self.lock:
+            del self.held[meeting_id]
+
+    def create_or_get(self, person: Person, body: Mapping[str, Any]) -> tuple[Meeting, bool]:
+        """The meeting, and whether it is new. What is got stays as it is, whatever the body says."""
+        external_id, subject = body.get("externalId"), body.get("subject") or ""
+        if not external_id or not external_id.isascii():
+            raise GraphError(400, "BadRequest", "externalId is required and must be ASCII")
+        # Whether Graph minds is not known. The metadata says so, and the stand-in takes it at its word.
+        if not subject.isascii():
+            raise GraphError(400, "BadRequest", "subject must be ASCII in createOrGet")
+        starts_at, ends_at = self._times(body)
+        for meeting in self.held.values():
+            if (meeting.user_id, meeting.external_id) == (person.id, external_id):
+                return meeting, False
+        made = Meeting(
+            id="MSp" + self._text(60),
+            user_id=person.id,
+            external_id=external_id,
+            subject=subject,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            created_at=self.clock(),
+            passcode=self._text(6),
+            digits="".join(self.random.choices("123456789", k=9)),
+        )
+        self.held[made.id] = made
+        return made, True
+
+    def change(self, meeting: Meeting, body: Mapping[str, Any]) -> None:
+        if ("startDateTime" in body) != ("endDateTime" in body):
+            raise GraphError(400, "BadRequest", "startDateTime and endDateTime go together")
+        if "startDateTime" in body:
+            meeting.starts_at, meeting.ends_at = self._times(body)
+        meeting.subject = body.get("subject", meeting.subject)
+
+    def _times(self, body: Mapping[str, Any]) -> tuple[datetime, datetime]:
+        start, end = body.get("startDateTime"), body.get("endDateTime")
+        if end and not start:
+            raise GraphError(400, "BadRequest", "endDateTime without startDateTime")
+        starts_at = datetime.fromisoformat(start).astimezone(UTC) if start else self.clock()
+        ends_at = datetime.fromisoformat(end).astimezone(UTC) if end else starts_at + timedelta(hours=1)
+        if ends_at <= starts_at:
+            raise GraphError(400, "BadRequest", "endDateTime must come after startDateTime")
+        return starts_at, ends_at
+
+    def _text(self, length: int) -> str:
+        return "".join(self.random.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=length))
+
+
+def _refusal(no: OAuthRefusal) -> dict[str, Any]:
+    number = _NUMBERS.get(no.error, 50000)
+    return {
+        "error": no.error,
+        "error_description": f"AADSTS{number}: {no.description}",
+        "error_codes": [number],
+        "trace_id": "trace-1",
+        "correlation_id": "correlation-1",
+    }

@@ -1,0 +1,162 @@
+"""The stand-in's HTTP face: Webex's consent page, token endpoint, API below /v1, and /_admin for scripts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, jsonify, request
+from flask.wrappers import Response
+
+from infra.local.standins import kit
+from infra.local.standins.identity import Person
+from infra.local.standins.kit import ADMIN_PREFIX
+from infra.local.standins.webex import contract
+from infra.local.standins.webex.world import PEOPLE, READ, WRITE, Meeting, Webex, WebexError, moment, refused
+
+_LISTED_BY_DEFAULT = timedelta(days=7)
+
+
+def create_app(webex: Webex) -> Flask:
+    """Give a stand-in its HTTP face: Webex's consent page, token endpoint, API below /v1, and /_admin for scripts."""
+    app = Flask(__name__)
+    identity = webex.identity
+
+    def person(scope: str) -> Person:
+        token = identity.bearer()
+        if token is None:
+            raise WebexError(401, "The request requires a valid access token set in the Authorization request header.")
+        if scope not in token.scopes:
+            message = "the access token is missing required scopes or the user is missing required roles or licenses."
+            raise WebexError(403, f"The server understood the request, but refused to fulfill it because {message}")
+        return token.person
+
+    def own(meeting_id: str, scope: str) -> Meeting:
+        host, meeting = person(scope), webex.held.get(meeting_id)
+        if meeting is None or meeting.host.id != host.id:
+            raise WebexError(404, "The requested resource could not be found.")
+        return meeting
+
+    @app.get("/v1/people/me")
+    def me() -> dict[str, Any]:
+        who = person(PEOPLE)
+        return {"id": who.id, "emails": [who.email], "displayName": who.name, "orgId": "organization-1"}
+
+    @app.post("/v1/meetings")
+    def create() -> dict[str, Any]:
+        with webex.lock:
+            host = person(WRITE)
+            webex.count(host)
+            return _series(webex.create(host, _checked("post", "/meetings")))
+
+    @app.get("/v1/meetings")
+    def list_meetings() -> Response:
+        host = person(READ)
+        with webex.lock:
+            return _page([m for m in webex.held.values() if m.host.id == host.id], webex.clock())
+
+    @app.get("/v1/meetings/<meeting_id>")
+    def get(meeting_id: str) -> dict[str, Any]:
+        with webex.lock:
+            return _series(own(meeting_id, READ))
+
+    @app.patch("/v1/meetings/<meeting_id>")
+    def patch(meeting_id: str) -> dict[str, Any]:
+        if request.mimetype != "application/json-patch+json":
+            raise WebexError(415, "Unsupported Media Type")
+        with webex.lock:
+            meeting = own(meeting_id, WRITE)
+            webex.change(meeting, _checked("patch", "/meetings/{meetingId}"))
+            return _listed(meeting, "meetingSeries")
+
+    @app.delete("/v1/meetings/<meeting_id>")
+    def delete(meeting_id: str) -> tuple[str, int]:
+        _refuse_unknown({"sendEmail"})
+        with webex.lock:
+            webex.delete(own(meeting_id, WRITE), mails=request.args.get("sendEmail", "true") != "false")
+        return "", 204
+
+    @app.get(f"{ADMIN_PREFIX}/meetings")
+    def meetings() -> dict[str, Any]:
+        return {"meetings": [vars(held) for held in webex.meetings], "mails": [vars(mail) for mail in webex.mails]}
+
+    @app.errorhandler(WebexError)
+    def answer_refusal(no: WebexError) -> tuple[dict[str, Any], int, dict[str, str]]:
+        headers = {"trackingId": "ROUTER_1"} | ({"Retry-After": str(no.retry_after)} if no.retry_after else {})
+        return refused(no.message), no.status, headers
+
+    identity.install(app)
+    kit.install(app, webex.faults)
+    return app
+
+
+def _page(mine: list[Meeting], now: datetime) -> Response:
+    _refuse_unknown({"integrationTag", "meetingType", "current", "from", "to", "max", "offset"})
+    query = request.args
+    since = moment(query["from"]) if "from" in query else now
+    until = moment(query["to"]) if "to" in query else since + _LISTED_BY_DEFAULT
+    kind, tag = query.get("meetingType", "meetingSeries"), query.get("integrationTag")
+    if kind not in ("meetingSeries", "scheduledMeeting") or until < since:
+        raise WebexError(400, "The stand-in lists series and scheduled meetings only, from before to.")
+    found = [m for m in mine if m.starts_at < until and m.ends_at > since and (tag is None or tag in m.tags)]
+    offset, most = int(query.get("offset", 0)), min(int(query.get("max", 10)), 100)
+    answer = jsonify({"items": [_listed(m, kind) for m in found[offset : offset + most]]})
+    if offset + most < len(found):
+        more = urlencode(query.to_dict() | {"offset": str(offset + most)})
+        answer.headers["Link"] = f'<{request.base_url}?{more}>; rel="next"'
+    return answer
+
+
+def _checked(method: str, path: str) -> dict[str, Any]:
+    body: Any = request.get_json(silent=True, force=True)
+    wrong = contract.request_errors(method, path, body)
+    if wrong:
+        raise WebexError(400, "; ".join(wrong))
+    return dict(body)
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    """Real Webex ignores what it does not know; a misspelt filter would then list everything."""
+    if set(request.args) - names:
+        raise WebexError(400, f"The stand-in does not know {sorted(set(request.args) - names)}")
+
+
+def _series(meeting: Meeting) -> dict[str, Any]:
+    number = {"label": "Call-in toll number (US/Canada)", "callInNumber": "+1-415-555-0132", "tollType": "toll"}
+    return {
+        "id": meeting.id,
+        "meetingNumber": meeting.number,
+        "title": meeting.title,
+        "agenda": meeting.agenda,
+        "password": meeting.password,
+        "phoneAndVideoSystemPassword": "12345678",
+        "meetingType": "meetingSeries",
+        "state": "active",
+        "timezone": meeting.time_zone,
+        "start": _instant(meeting.starts_at),
+        "end": _instant(meeting.ends_at),
+        "hostUserId": meeting.host.id,
+        "hostDisplayName": meeting.host.name,
+        "hostEmail": meeting.host.email,
+        "hostKey": meeting.host_key,
+        "siteUrl": "example.webex.com",
+        "webLink": meeting.link,
+        "sipAddress": f"{meeting.number}@example.webex.com",
+        "scheduledType": "meeting",
+        "enabledBreakoutSessions": False,
+        "telephony": {"accessCode": meeting.number, "callInNumbers": [number], "links": []},
+        "integrationTags": list(meeting.tags),
+    }
+
+
+def _listed(meeting: Meeting, kind: str) -> dict[str, Any]:
+    """Scheduled meetings have an id of their own: it is not the one that `create` answered with."""
+    series = _series(meeting) | {"meetingSeriesId": meeting.id, "meetingType": kind}
+    if kind == "meetingSeries":
+        return series
+    return series | {"id": f"{meeting.id}_{meeting.starts_at:%Y%m%dT%H%M%SZ}", "state": "scheduled"}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

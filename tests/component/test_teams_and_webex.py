@@ -1,0 +1,190 @@
+"""Bookings with Microsoft Teams and with Webex, end to end: one meeting on good days and on bad ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.local.standins import microsoft, webex
+from infra.local.standins.identity import Person
+from infra.local.standins.kit import Action, Fault
+from infra.local.visitor import press, sign_in_and_consent
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
+from tests.support.product import APP, Product, booking, calendar
+
+HOST = Person("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "host@example.com", "password-1", "Demo Host")
+TEAMS = ("https://login.microsoftonline.com", "https://graph.microsoft.com")
+MAKES = {"microsoft_teams": "/createOrGet$", "webex": "/v1/meetings$"}
+
+
+@dataclass
+class Stage:
+    """The product, its only provider and that provider's stand-in."""
+
+    product: Product
+    provider: str
+    stand_in: Any
+
+    def connect(self) -> httpx.Response:
+        """Through the real pages; what the browser shows in the end."""
+        browser = self.product.browser()
+        leave = press(browser, self.product.open_settings(browser), f"/oauth/{self.provider}/start", follow=False)
+        back = sign_in_and_consent(self.product.browser(), leave.headers["Location"], HOST.email, HOST.password)
+        return browser.get(back, follow_redirects=True)
+
+    def put(self, **changes: Any) -> dict[str, Any]:
+        assert self.product.caller().put("/v1/bookings/b-1", json=booking(**changes)).is_success
+        assert self.product.settle() == []
+        return self.meeting()
+
+    def cancel(self) -> None:
+        assert self.product.caller().delete("/v1/bookings/b-1").status_code == 200
+        self.product.settle()
+
+    def meeting(self) -> dict[str, Any]:
+        known: dict[str, Any] = self.product.caller().get("/v1/bookings/b-1").json()["meeting"]
+        return known
+
+    def lose_the_next_answer(self) -> None:
+        self.stand_in.faults.add(Fault(MAKES[self.provider], Action.LOST_AFTER, method="POST"))
+
+    def only_link(self) -> str:
+        (held,) = self.stand_in.meetings
+        return str(held.link)
+
+
+def stage(aws: Aws, clock: FakeClock, provider: str, **rules: Any) -> Stage:
+    kind, apps = (
+        (microsoft.Microsoft, TEAMS) if provider == "microsoft_teams" else (webex.Webex, ("https://webexapis.com",))
+    )
+    stand_in: Any = kind(
+        client_id="client-1",
+        client_secret="client-secret-1",
+        redirect_uris=[f"{APP}/oauth/{provider}/{end}" for end in ("callback", "approved")],
+        accounts=[HOST],
+        clock=clock,
+        random=Random(1),
+        **rules,
+    )
+    app = microsoft.create_app(stand_in) if provider == "microsoft_teams" else webex.create_app(stand_in)
+    own = {f"{provider.upper()}_CLIENT_ID": "client-1", f"{provider.upper()}_CLIENT_SECRET": "client-secret-1"}
+    product = Product(aws, clock, stand_ins=dict.fromkeys(apps, app), MEETLINK_PROVIDERS=provider, **own)
+    return Stage(product, provider, stand_in)
+
+
+@pytest.fixture(params=sorted(MAKES))
+def connected(moto_aws: Aws, clock: FakeClock, request: pytest.FixtureRequest) -> Stage:
+    made = stage(moto_aws, clock, request.param)
+    assert ">Connected<" in made.connect().text
+    assert made.product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+    return made
+
+
+class TestGoodDays:
+    def test_a_booking_gets_its_link_keeps_it_when_moved_and_gives_it_back(self, connected: Stage) -> None:
+        made = connected.put(days=35)
+        assert (made["state"], made["join_url"]) == ("ready", connected.only_link())
+        moved = connected.put(days=36, title="Gespräch")
+        assert (moved["state"], moved["join_url"]) == ("ready", made["join_url"])
+        assert [held.title for held in connected.stand_in.meetings] == ["Gespräch"]
+        connected.cancel()
+        assert connected.stand_in.meetings == []
+
+    def test_the_phone_is_told_the_code_as_well(self, connected: Stage) -> None:
+        connected.put()
+        mail = connected.product.mails.to("guest@example.com")[0].raw.decode()
+        assert ",," in connected.meeting()["dial_in"][0]["number"]
+        assert "tel:+1" in mail
+        assert "%23" in mail
+
+
+class TestBadDays:
+    def test_a_create_without_an_answer_leaves_one_meeting(self, connected: Stage) -> None:
+        connected.lose_the_next_answer()
+        connected.put()
+        connected.product.tick(65)
+        assert connected.meeting()["state"] == "ready"
+        assert connected.meeting()["join_url"] == connected.only_link()
+
+    def test_a_create_without_an_answer_is_found_although_the_booking_moved_far(self, connected: Stage) -> None:
+        connected.lose_the_next_answer()
+        connected.put(days=200)
+        connected.put(days=3)
+        connected.product.tick(65)
+        assert connected.meeting()["join_url"] == connected.only_link()
+        (held,) = connected.stand_in.meetings
+        assert held.starts_at == connected.product.services.bookings.get("ws-1", "b-1").booking.appointment.starts_at
+
+    def test_a_booking_cancelled_while_its_create_is_in_doubt_leaves_no_meeting(self, connected: Stage) -> None:
+        connected.lose_the_next_answer()
+        connected.put()
+        connected.cancel()
+        connected.product.tick(65)
+        assert connected.meeting()["state"] == "removed"
+        assert connected.stand_in.meetings == []
+
+    def test_a_meeting_deleted_by_hand_is_made_again_before_the_booking_starts(self, connected: Stage) -> None:
+        dead = connected.put(days=3)["join_url"]
+        connected.stand_in.delete_by_hand(connected.stand_in.meetings[0].id)
+        connected.product.tick(2.1 * 86_400)
+        assert connected.meeting()["state"] == "ready"
+        assert connected.meeting()["join_url"] == connected.only_link() != dead
+
+    def test_a_meeting_that_is_there_is_looked_at_and_left_alone(self, connected: Stage) -> None:
+        link = connected.put(days=3)["join_url"]
+        connected.product.tick(2.1 * 86_400)
+        assert connected.meeting()["join_url"] == connected.only_link() == link
+
+
+class TestAnAdministratorHasToApprove:
+    @pytest.fixture
+    def strict(self, moto_aws: Aws, clock: FakeClock) -> Stage:
+        return stage(moto_aws, clock, "microsoft_teams", needs_admin=True)
+
+    def test_the_page_tells_the_host_to_send_the_link(self, strict: Stage) -> None:
+        page = strict.connect()
+        assert page.status_code == 400
+        assert "administrator at Microsoft Teams has to approve" in page.text
+        assert "approval link on this page" in page.text
+        assert "https://login.microsoftonline.com/organizations/v2.0/adminconsent?client_id=client-1" in page.text
+
+    def test_after_the_approval_the_host_connects(self, strict: Stage) -> None:
+        link = strict.product.services.connector.admin_consent("microsoft_teams", APP)
+        assert link is not None
+        administrator = strict.product.browser()
+        back = sign_in_and_consent(administrator, link, "admin@example.com", "any")
+        assert "Thank you" in administrator.get(back).text
+        assert ">Connected<" in strict.connect().text
+
+    def test_a_refusal_is_shown_to_the_administrator(self, strict: Stage) -> None:
+        link = strict.product.services.connector.admin_consent("microsoft_teams", APP)
+        assert link is not None
+        administrator = strict.product.browser()
+        back = sign_in_and_consent(administrator, link, "admin@example.com", "any", allow=False)
+        assert "Not approved" in administrator.get(back).text
+
+    def test_whoever_turns_back_is_told_of_the_link_too(self, strict: Stage) -> None:
+        browser = strict.product.browser()
+        leave = press(browser, strict.product.open_settings(browser), "/oauth/microsoft_teams/start", follow=False)
+        state = httpx.URL(leave.headers["Location"]).params["state"]
+        page = browser.get(f"/oauth/microsoft_teams/callback?state={state}&error=access_denied")
+        assert "The sign-in was cancelled." in page.text
+        assert "approval link on this page" in page.text
+
+
+def test_webexs_daily_limit_is_waited_for(moto_aws: Aws, clock: FakeClock) -> None:
+    webex_stage = stage(moto_aws, clock, "webex", daily_limit=1)
+    webex_stage.connect()
+    caller = webex_stage.product.caller()
+    assert caller.put("/v1/calendars/c-1", json=calendar()).is_success
+    assert caller.put("/v1/bookings/b-0", json=booking(days=30)).is_success
+    limited = webex_stage.put(days=31)
+    assert (limited["state"], limited["reason"]) == ("waiting", "rate_limited")
+    webex_stage.product.tick(86_400)
+    webex_stage.product.tick(60)
+    assert webex_stage.meeting()["state"] == "ready"

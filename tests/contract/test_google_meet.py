@@ -1,0 +1,194 @@
+"""Google Meet through Calendar events passes the providers' contract, at its stand-in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, Rejected
+from chalicelib.providers.google_meet import GoogleMeet
+from infra.local.standins.google import Conference
+from infra.local.standins.kit import Action, Call, Fault, Held
+from tests.contract.kit.contract import ProviderContract
+from tests.support.clock import FakeClock
+from tests.support.google import GoogleSubject, calendar_error
+
+EVENT = r"/events/[a-v0-9]+$"
+REFUSED = calendar_error(400, "invalid", "Invalid conference type value.")
+
+
+class GoogleMeetSubject(GoogleSubject):
+    kind = GoogleMeet
+    create_path = r"/calendars/primary/events$"
+    can_untick = "https://www.googleapis.com/auth/calendar.events.owned"
+    refused = REFUSED
+    lacks = {
+        "a_wrong_key_is_refused": "has no key",
+        "the_end_of_a_refresh_token_is_known": "not told",
+        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+    }
+
+    def held(self) -> list[Held]:
+        return self.google.held_events()
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        self.google.delete_event(meeting_id)
+
+    def event(self) -> dict[str, object]:
+        (event,) = self.google.events.values()
+        return event.body
+
+
+class TestGoogleMeet(ProviderContract):
+    subject_kind = GoogleMeetSubject
+
+
+@pytest.fixture
+def subject(clock: FakeClock) -> GoogleMeetSubject:
+    return GoogleMeetSubject(clock)
+
+
+def test_google_has_nobody_and_no_reason_to_mail(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+    assert "attendees" not in subject.event()
+    assert subject.event()["reminders"] == {"useDefault": False}
+    subject.provider.delete(tokens.access_token, made.id)
+    assert subject.google.mails == []
+
+
+def test_the_events_id_is_the_bookings_tag(subject: GoogleMeetSubject) -> None:
+    request = subject.request("v")
+    assert subject.create(subject.connect(), request).id == request.tag
+
+
+def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSubject) -> None:
+    made = subject.create(subject.connect())
+    (dial_in,) = made.dial_in
+    assert re.fullmatch(r"\+1-202-555-0100,,[0-9]+#", dial_in.number)
+    assert dial_in.country == "US"
+    assert made.passcode is None
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_a_conference_that_takes_a_moment_is_waited_for(subject: GoogleMeetSubject, reads: int) -> None:
+    subject.google.pending_reads = reads
+    made = subject.create(subject.connect())
+    assert made.join_url
+    assert [held.link for held in subject.held()] == [made.join_url]
+
+
+def test_a_conference_that_takes_long_is_asked_for_again_later(subject: GoogleMeetSubject) -> None:
+    subject.google.pending_reads = 6
+    tokens = subject.connect()
+    with pytest.raises(Ambiguous):  # The event exists: it must be looked for, should the booking be cancelled now.
+        subject.create(tokens)
+    assert len(subject.google.faults.calls) < 12
+    made = subject.create(tokens)
+    assert [(held.id, held.link) for held in subject.held()] == [(made.id, made.join_url)]
+
+
+@pytest.mark.parametrize("conference", [Conference.REFUSED, Conference.LEFT_OUT])
+def test_a_calendar_without_meet_is_told_to_the_host_and_left_clean(
+    subject: GoogleMeetSubject, conference: Conference
+) -> None:
+    subject.google.conference = conference
+    tokens = subject.connect()
+    with pytest.raises(Rejected) as raised:
+        subject.create(tokens)
+    assert "Google Meet" in raised.value.advice
+    assert subject.held() == []
+
+
+def test_a_conference_that_failed_is_tried_again_with_another_event(subject: GoogleMeetSubject) -> None:
+    subject.google.conference = Conference.FAILS
+    tokens = subject.connect()
+    with pytest.raises(ProviderUnavailable):
+        subject.create(tokens)
+    assert subject.held() == []
+    subject.google.conference = Conference.MADE
+    with pytest.raises(MeetingGone):  # Its id stays taken: the settler goes on under the next generation's tag.
+        subject.create(tokens)
+    assert subject.create(tokens, subject.request("b")).join_url
+
+
+def test_a_repeated_create_brings_title_and_times_up_to_date(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    again = subject.create(tokens, subject.request(title="Longer talk", minutes=45))
+    assert again == made
+    assert [held.title for held in subject.held()] == ["Longer talk"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_limit_after_the_event_was_made_leaves_it_in_doubt(subject: GoogleMeetSubject, method: str) -> None:
+    tokens = subject.connect()
+    subject.create(tokens)
+    subject.faults.add(calendar_error(403, "rateLimitExceeded").fault(EVENT, method))
+    with pytest.raises(Ambiguous):
+        subject.create(tokens)
+
+
+def test_an_event_that_cannot_be_brought_up_to_date_is_not_left_behind(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    subject.create(tokens)
+    subject.faults.add(calendar_error(400, "invalid").fault(EVENT, "PATCH"))
+    with pytest.raises(Rejected):
+        subject.create(tokens)
+    assert subject.held() == []
+
+
+def test_a_deleted_event_that_cannot_be_changed_is_gone(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.delete_by_hand(made.id)
+    subject.faults.add(calendar_error(403, "forbidden").fault(EVENT, "PATCH"))
+    with pytest.raises(MeetingGone):
+        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+
+
+def test_a_change_that_is_refused_stays_refused(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.faults.add(calendar_error(403, "forbidden").fault(EVENT, "PATCH"))
+    with pytest.raises(Rejected):
+        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+    assert [held.id for held in subject.held()] == [made.id]
+
+
+def test_a_link_that_was_taken_off_the_event_is_made_anew(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.google.take_conference_off(made.id)
+    with pytest.raises(MeetingGone):
+        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+    assert subject.held() == []
+
+
+def test_an_event_without_a_link_is_not_found_and_not_left_behind(subject: GoogleMeetSubject) -> None:
+    tokens, request = subject.connect(), subject.request()
+    made = subject.create(tokens, request)
+    subject.google.take_conference_off(made.id)
+    assert subject.provider.find(tokens.access_token, request) == []
+    assert subject.held() == []
+
+
+def test_creating_is_one_call(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    before = len(subject.faults.calls)
+    subject.create(tokens)
+    assert subject.faults.calls[before:] == [Call("POST", "/calendar/v3/calendars/primary/events", 200)]
+
+
+def test_a_wider_permission_will_do(subject: GoogleMeetSubject) -> None:
+    wide = frozenset({"openid", "https://www.googleapis.com/auth/calendar"})
+    assert not subject.oauth_provider().oauth.missing_scopes(wide)
+
+
+def test_an_answer_without_the_event_is_in_doubt(subject: GoogleMeetSubject) -> None:
+    tokens = subject.connect()
+    subject.faults.add(Fault(subject.create_path, Action.AFTER, status=200, body={"hangoutLink": 7, "id": None}))
+    with pytest.raises(Ambiguous):
+        subject.create(tokens)

@@ -1,0 +1,126 @@
+"""Google Meet's spaces pass the providers' contract, at their stand-in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
+from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
+from infra.local.standins.kit import Call, Held
+from tests.contract.kit.contract import ProviderContract
+from tests.support.clock import FakeClock
+from tests.support.google import GoogleSubject, rpc_error
+
+SPACE = r"/v2/spaces/[^/:]+$"
+
+
+class GoogleMeetSpacesSubject(GoogleSubject):
+    kind = GoogleMeetSpaces
+    create_path = r"/v2/spaces$"
+    can_untick = "https://www.googleapis.com/auth/meetings.space.created"
+    refused = rpc_error(403, "PERMISSION_DENIED", "Meet is switched off.")
+    lacks = {
+        "a_wrong_key_is_refused": "has no key",
+        "removing_it_again_says_that_it_is_gone": "rooms are closed, not deleted; closing one again is as good",
+        "the_meeting_is_found_by_its_tag": "rooms take no mark and cannot be listed",
+        "a_create_without_an_answer_leaves_one_meeting": "a room that nobody has the link of may stay",
+        "repeating_a_create_answers_with_the_same_meeting": "no idempotent create",
+        "a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link": "no idempotent create",
+        "the_end_of_a_refresh_token_is_known": "not told",
+        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+    }
+
+    def held(self) -> list[Held]:
+        return self.google.held_spaces()
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        del self.google.spaces[meeting_id]
+
+
+class TestGoogleMeetSpaces(ProviderContract):
+    subject_kind = GoogleMeetSpacesSubject
+
+
+@pytest.fixture
+def subject(clock: FakeClock) -> GoogleMeetSpacesSubject:
+    return GoogleMeetSpacesSubject(clock)
+
+
+def test_the_meetings_id_is_the_spaces_name_not_its_code(subject: GoogleMeetSpacesSubject) -> None:
+    assert subject.create(subject.connect()).id in subject.google.spaces
+
+
+def test_who_may_come_in_follows_the_hosts_own_settings(subject: GoogleMeetSpacesSubject) -> None:
+    subject.google.default_access = "OPEN"
+    made = subject.create(subject.connect())
+    assert subject.google.spaces[made.id].body["config"]["accessType"] == "OPEN"
+
+
+def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSpacesSubject) -> None:
+    (dial_in,) = subject.create(subject.connect()).dial_in
+    assert re.fullmatch(r"\+12025550100,,[0-9]+#", dial_in.number)
+
+
+def test_a_cancelled_bookings_room_is_closed_and_emptied(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.google.start_conference(made.id)
+    subject.provider.delete(tokens.access_token, made.id)
+    space = subject.google.spaces[made.id]
+    assert space.body["config"] == {"accessType": "RESTRICTED", "entryPointAccess": "CREATOR_APP_ONLY"}
+    assert space.conference is None
+
+
+def test_an_empty_room_is_closed_by_one_call(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    before = len(subject.faults.calls)
+    subject.provider.delete(tokens.access_token, made.id)
+    assert subject.faults.calls[before:] == [Call("PATCH", f"/v2/{made.id}", 200)]
+
+
+def test_a_room_that_cannot_be_closed_at_least_makes_strangers_knock(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.faults.add(rpc_error(400, "INVALID_ARGUMENT").fault(SPACE, "PATCH"))
+    subject.provider.delete(tokens.access_token, made.id)
+    config = subject.google.spaces[made.id].body["config"]
+    assert config == {"accessType": "RESTRICTED", "entryPointAccess": "ALL"}
+
+
+def test_everybody_leaving_while_the_room_is_closed_is_success(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.google.start_conference(made.id)
+    subject.faults.add(rpc_error(400, "FAILED_PRECONDITION").fault(":endActiveConference$"))
+    subject.provider.delete(tokens.access_token, made.id)
+
+
+def test_people_who_cannot_be_sent_out_are_told(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.google.start_conference(made.id)
+    subject.faults.add(rpc_error(403, "PERMISSION_DENIED", "No.").fault(":endActiveConference$"))
+    with pytest.raises(Rejected):
+        subject.provider.delete(tokens.access_token, made.id)
+
+
+def test_a_closed_room_is_not_handed_out_again(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.provider.delete(tokens.access_token, made.id)
+    with pytest.raises(MeetingGone):
+        subject.provider.update(tokens.access_token, made.id, subject.request())
+
+
+def test_the_eleventh_room_in_a_minute_has_to_wait(subject: GoogleMeetSpacesSubject) -> None:
+    tokens = subject.connect()
+    for _ in range(10):
+        subject.create(tokens)
+    with pytest.raises(ProviderUnavailable) as raised:
+        subject.create(tokens)
+    assert raised.value.reason == "rate_limited"
+    subject.clock.advance(60)
+    assert subject.create(tokens).join_url
