@@ -36,9 +36,7 @@ class Line:
         return self.ratio >= self.aim if self.at_least else self.ratio <= self.aim
 
 
-def alternate(
-    ours: Callable[[], float], theirs: Callable[[], float], rounds: int
-) -> tuple[list[float], list[float]]:
+def alternate(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:
     """Both sides, in turns, who goes first changing: a round each returns what it measured."""
     columns: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
@@ -77,7 +75,9 @@ def table(lines: Sequence[Line]) -> str:
     rows = [head, tuple("-" * 3 for _ in head), *(_row(line) for line in lines)]
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(head))]
     rows[1] = tuple("-" * width for width in widths)
-    return "\n".join("| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows
+    )
 
 
 def _row(line: Line) -> tuple[str, ...]:

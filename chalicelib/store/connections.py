@@ -17,8 +17,8 @@ from chalicelib.store.tables import (
     ConnectionItem,
     EphemeralItem,
     GrantItem,
-    connection as dynamo,
     due_shard,
+    dynamo,
     from_milliseconds,
     milliseconds,
     translated,
@@ -74,7 +74,7 @@ class ConnectionStore:
         with translated(), TransactWrite(connection=dynamo()) as transaction:
             if flow_key is not None:
                 transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
-            transaction.save(_connection_item(connection))
+            transaction.save(connection_item(connection))
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
 
@@ -177,7 +177,7 @@ class GrantStore:
             return [item.grant_id for item in found]
 
 
-def _connection_item(connection: Connection) -> ConnectionItem:
+def connection_item(connection: Connection) -> ConnectionItem:
     document = _document_of(connection)
     return ConnectionItem(connection.workspace_id, connection.user_id, grant_id=connection.grant_id, document=document)
 

@@ -241,7 +241,7 @@ def bind(table_prefix: str) -> None:
         model.Meta.table_name = table_prefix + name
 
 
-def connection() -> Connection:
+def dynamo() -> Connection:
     """The models' own, for what spans several tables."""
     return ConnectionItem._get_connection().connection
 
@@ -256,12 +256,12 @@ def read_together(keys: Iterable[tuple[type[Table], tuple[str, ...]]]) -> dict[t
     found: dict[type[Table], Any] = {}
     with translated():
         try:
-            answer = connection().dispatch("BatchGetItem", {"RequestItems": request})
+            answer = dynamo().dispatch("BatchGetItem", {"RequestItems": request})
         except BOTOCORE_EXCEPTIONS as error:
             raise GetError("rows of several tables could not be read", error) from error
         for name, rows in answer["Responses"].items():
-            model = wanted[name][0]
-            found |= {model: model.from_raw_data(row) for row in rows}
+            model, _ = wanted[name]
+            found.update((model, model.from_raw_data(row)) for row in rows)
         for name in answer.get("UnprocessedKeys") or {}:  # Throttled: asked for alone, a row is asked for again.
             model, key = wanted[name]
             with suppress(model.DoesNotExist):
