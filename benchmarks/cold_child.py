@@ -1,6 +1,6 @@
 """What a new Lambda does, in a process of its own: `python -S -E -B cold_child.py KIND PATH...`
 
-Prints milliseconds of the processor from the first import to the end of the first event, and the process's peak of memory.
+Prints the processor's milliseconds from the first import to the end of the first event, and the peak of memory.
 """
 
 import json

@@ -28,7 +28,6 @@ from chalicelib.wiring import Services, build
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
 
-SLOW_SECONDS = 3.0
 SENDER = Sender("invitations@meetlink.example", "meetlink")
 _ENVIRONMENT = {
     "MEETLINK_TABLE_PREFIX": PREFIX,
@@ -65,11 +64,12 @@ class Mails:
 class Provider(httpx.BaseTransport):
     """A Zoom that makes a meeting after `seconds`; for one with "slow" in its title it takes longer."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, slow_seconds: float) -> None:
         self._seconds = seconds
+        self._slow_seconds = slow_seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        time.sleep(SLOW_SECONDS if b"slow" in request.read() else self._seconds)
+        time.sleep(self._slow_seconds if b"slow" in request.read() else self._seconds)
         meeting = {"id": time.perf_counter_ns(), "join_url": "https://zoom.us/j/1", "password": "1"}
         return httpx.Response(201, json=meeting)
 
@@ -86,7 +86,7 @@ class Kms:
 class Deployment:
     """One user with a video calendar, connected. `calls` counts operations, `rows` what they returned."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, slow_seconds: float) -> None:
         self.mails = Mails()
         self.calls: Counter[str] = Counter()
         self.rows = 0
@@ -94,7 +94,7 @@ class Deployment:
         self.memory = MemoryDynamo(table_definitions(PREFIX), self._changed)
         self._lock = Lock()
         self._number = 0
-        self._given: dict[str, Any] = {"transport": Provider(seconds), "given_mailer": self.mails}
+        self._given: dict[str, Any] = {"transport": Provider(seconds, slow_seconds), "given_mailer": self.mails}
         self.services: Services
 
     def handle(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -140,11 +140,11 @@ _VIDEO = Location(LocationType.VIDEO)
 
 
 @contextmanager
-def deployment(seconds: float = 0.0) -> Iterator[Deployment]:
-    """A deployment whose provider takes so long."""
+def deployment(seconds: float = 0.0, slow_seconds: float = 0.0) -> Iterator[Deployment]:
+    """A deployment whose provider takes so long, and so long for a slow one."""
     before = dict(os.environ)
     os.environ.update(_AWS)
-    made = Deployment(seconds)
+    made = Deployment(seconds, slow_seconds)
     try:
         with answering(made.handle):
             made.furnish()

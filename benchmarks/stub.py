@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from botocore import xform_name
+
 Row = dict[str, Any]
 
 
@@ -24,31 +26,31 @@ class _Stub(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         try:
-            self._answer(200, getattr(self, operation)(request))
+            self._answer(200, getattr(self, xform_name(operation))(request))
         except _Refused:
             self._answer(400, {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"})
 
-    def PutItem(self, request: Row) -> Row:
+    def put_item(self, request: Row) -> Row:
         self.rows[request["TableName"]] = request["Item"]
         return {}
 
-    def UpdateItem(self, request: Row) -> Row:
+    def update_item(self, request: Row) -> Row:
         if request["TableName"].endswith("bookings"):
             raise _Refused  # Somebody else settles whatever is asked for.
         return {"Attributes": request["Key"] | {"document": {"S": ""}, "expires_at": {"N": "0"}, "counted": {"N": "1"}}}
 
-    def GetItem(self, request: Row) -> Row:
+    def get_item(self, request: Row) -> Row:
         row = self._find(request["TableName"], request["Key"])
         return {"Item": row} if row else {}
 
-    def BatchGetItem(self, request: Row) -> Row:
+    def batch_get_item(self, request: Row) -> Row:
         found = {
             table: [row for key in asked["Keys"] if (row := self._find(table, key))]
             for table, asked in request["RequestItems"].items()
         }
         return {"Responses": found, "UnprocessedKeys": {}}
 
-    def Query(self, _: Row) -> Row:
+    def query(self, _: Row) -> Row:
         return {"Items": [], "Count": 0, "ScannedCount": 0}
 
     def _find(self, table: str, key: Row) -> Row | None:
@@ -70,7 +72,9 @@ class _Stub(BaseHTTPRequestHandler):
 @contextmanager
 def stub_dynamodb() -> Iterator[str]:
     """Its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Stub", (_Stub,), {"rows": {}, "disable_nagle_algorithm": True}))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("Stub", (_Stub,), {"rows": {}, "disable_nagle_algorithm": True})
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
