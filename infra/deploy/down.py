@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import chalice, stacks
+from infra.deploy import chalice, packaging, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
@@ -21,7 +21,7 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
     """
     if chalice.resources(stage):
         chalice.run(stage, "delete")
-    for concern in WITHOUT_DATA:
+    for concern in (packaging.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)
     if not delete_data:

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from infra.deploy import chalice, settings, triggers
+from infra.deploy import chalice, packaging, settings, stacks, triggers
 from infra.deploy.stage import Stage
 
 _PATIENCE_SECONDS = 60.0
@@ -36,7 +36,16 @@ def problems(stage: Stage, app: Any, queue_arn: str) -> list[str]:
 def address(stage: Stage) -> str:
     """Where the API answers."""
     public = settings.known(stage).get("PUBLIC_BASE_URL")
-    return public or str(chalice.resources(stage).get("rest_api", {}).get("rest_api_url", ""))
+    return public or _rest_api(stage)[1]
+
+
+def _rest_api(stage: Stage) -> tuple[str, str]:
+    """The API's id and its own address, from the way in which the stage was deployed; empty if there is none."""
+    packaged = stacks.outputs(stage, packaging.CONCERN)
+    if packaged:
+        return packaged["RestAPIId"], packaged["EndpointURL"]
+    known = chalice.resources(stage).get("rest_api", {})
+    return str(known.get("rest_api_id", "")), str(known.get("rest_api_url", ""))
 
 
 def _functions(stage: Stage) -> Iterator[str]:
@@ -52,9 +61,9 @@ def _functions(stage: Stage) -> Iterator[str]:
 
 
 def _routes(stage: Stage, app: Any) -> Iterator[str]:
-    api_id = chalice.resources(stage).get("rest_api", {}).get("rest_api_id")
-    if api_id is None:
-        yield "Chalice remembers no REST API."
+    api_id, _ = _rest_api(stage)
+    if not api_id:
+        yield "There is no REST API."
         return
     pages = stage.client("apigateway").get_paginator("get_resources").paginate(restApiId=api_id)
     found = {(item["path"], method) for page in pages for item in page["items"] for method in item["resourceMethods"]}

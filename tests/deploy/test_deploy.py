@@ -1,26 +1,199 @@
-"""`python -m infra.deploy` on an AWS that enforces IAM: deployed, used, deployed again, used again."""
+"""`python -m infra.deploy` on an AWS that enforces IAM: deployed, used, deployed again, used again.
+
+One stage for all tests here; nothing is believed that was not read back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
+import app
+from infra.deploy import settings, triggers
 from infra.local.demo import Story
-from tests.support.deployment import Deployment
+from infra.local.stack import CALENDAR_ID
+from tests.support.deployment import STAGE, Deployment
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+TEMPLATES = settings.POLICIES.parent
+QUEUE = f"meetlink-{STAGE}-dead-letters"
+SCHEDULED: dict[str, Any] = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2027-01-01T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A stage with a workspace and Zoom's credentials, on which the demo's story has been told once."""
+    """A stage that has kept the product's promises: connect, book, reschedule, cancel, disconnect, with mails."""
     with Deployment(tmp_path_factory.mktemp("deployed")) as deployment:
-        deployment.first_deploy()
+        said = deployment.first_deploy()
+        assert "Deployed: " in said
         deployment.store_zooms_secret()
         deployment.make_workspace()
+        Story(deployment).tell()  # type: ignore[arg-type]
         yield deployment
 
 
-def test_the_deployed_product_keeps_its_promises(deployed: Deployment) -> None:
+def test_every_route_of_the_app_is_at_api_gateway(deployed: Deployment) -> None:
+    gateway = deployed.client("apigateway")
+    (api,) = gateway.get_rest_apis()["items"]
+    pages = gateway.get_paginator("get_resources").paginate(restApiId=api["id"])
+    found = {(i["path"], m) for page in pages for i in page["items"] for m in i.get("resourceMethods", {})}
+    assert found == {(path, method) for path, methods in app.app.routes.items() for method in methods}
+    assert api["endpointConfiguration"]["types"] == ["REGIONAL"]
+
+
+@pytest.mark.parametrize("function", triggers.STREAMS)
+def test_streams_are_read_as_asked(deployed: Deployment, function: str) -> None:
+    queue_arn = f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}"
+    (mapping,) = triggers.mappings(deployed.client("lambda"), f"meetlink-{STAGE}-{function}")
+    assert mapping["State"] == "Enabled"
+    assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
+
+
+def test_every_alarm_is_there_and_tells_somebody(deployed: Deployment) -> None:
+    template = yaml.safe_load((TEMPLATES / "alarms.yaml").read_text())["Resources"].values()
+    wanted = {r["Properties"]["AlarmName"]["Fn::Sub"] for r in template if r["Type"] == "AWS::CloudWatch::Alarm"}
+    alarms = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {alarm["AlarmName"] for alarm in alarms} == {name.replace("${Stage}", STAGE) for name in wanted}
+    assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_the_key_rotates_and_the_logs_end(deployed: Deployment) -> None:
+    kms = deployed.client("kms")
+    key_id = kms.describe_key(KeyId=f"alias/meetlink-{STAGE}")["KeyMetadata"]["KeyId"]
+    assert kms.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"]
+    groups = deployed.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/meetlink-{STAGE}")
+    kept = {group["logGroupName"].rpartition("/")[2]: group.get("retentionInDays") for group in groups["logGroups"]}
+    functions = {f["FunctionName"] for f in deployed.client("lambda").list_functions()["Functions"]}
+    assert kept == dict.fromkeys(functions, 30)
+
+
+def test_no_secret_is_in_a_variable_or_a_file(deployed: Deployment) -> None:
+    secrets = deployed.client("secretsmanager")
+    deployment = json.loads(secrets.get_secret_value(SecretId=f"meetlink/{STAGE}/deployment")["SecretString"])
+    known = [deployed.zoom.client_secret, deployed.zoom.webhook_secret, deployment["tag_secret"]]
+    files = [path.read_text() for path in (deployed.project / ".chalice").rglob("*.json")]
+    functions = json.dumps(deployed.client("lambda").list_functions()["Functions"], default=str)
+    assert [secret for secret in known if any(secret in text for text in [*files, functions])] == []
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "fails", "works"),
+    [
+        ("dynamodb:GetItem", "-workspaces", "/health", "/openapi.json"),
+        ("dynamodb:Query", "/index/by_start", "/v1/bookings", "/v1/bookings?user_id=demo-host"),
+        ("dynamodb:Query", "/index/by_host", "/v1/bookings?user_id=demo-host", "/v1/bookings"),
+        ("dynamodb:GetItem", "-bookings", "/v1/bookings/b-1", "/v1/calendars"),
+        ("dynamodb:Query", "-calendars", "/v1/calendars", f"/v1/calendars/{CALENDAR_ID}"),
+        ("dynamodb:GetItem", "-calendars", f"/v1/calendars/{CALENDAR_ID}", "/v1/calendars"),
+        ("dynamodb:GetItem", "-connections", "/v1/users/demo-host/connection", "/v1/calendars"),
+        ("dynamodb:Query", "-endpoints", "/v1/webhook-endpoints", "/v1/calendars"),
+    ],
+)
+def test_without_one_permission_the_api_fails_there_and_only_there(
+    deployed: Deployment, action: str, resource: str, fails: str, works: str
+) -> None:
+    with deployed.without("api_handler", action, resource):
+        assert (deployed.call("GET", fails).status_code, deployed.call("GET", works).status_code) == (503, 200)
+    assert deployed.call("GET", fails).is_success
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "resource", "event"),
+    [
+        ("operate", "dynamodb:PutItem", "-workspaces", {"do": "create-key", "workspace_id": "demo"}),
+        ("on_schedule", "dynamodb:Query", "-bookings/index/due", SCHEDULED),
+        ("on_schedule", "dynamodb:Query", "-grants/index/due", SCHEDULED),
+        ("deliver_webhooks", "dynamodb:Query", "-deliveries/index/due", SCHEDULED),
+    ],
+)
+def test_without_one_permission_a_function_fails(
+    deployed: Deployment, function: str, action: str, resource: str, event: dict[str, Any]
+) -> None:
+    with deployed.without(function, action, resource):
+        answer = deployed.invoke(function, event)
+        assert "errorType" in answer or "error" in answer
+    answer = deployed.invoke(function, event)
+    assert "errorType" not in answer and "error" not in answer
+
+
+def test_a_booking_that_the_stream_may_not_settle_is_settled_by_the_schedule(deployed: Deployment) -> None:
+    starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)
+    booking = {
+        "calendar_id": CALENDAR_ID,
+        "starts_at": starts_at.isoformat(),
+        "ends_at": (starts_at + timedelta(hours=1)).isoformat(),
+        "time_zone": "Europe/Berlin",
+        "title": "Introduction",
+        "guests": [{"name": "Demo Guest", "email": "guest@example.com"}],
+    }
+    with deployed.without("on_booking", "dynamodb:UpdateItem", "-bookings"):
+        assert deployed.call("PUT", "/v1/bookings/b-late", json=booking).status_code == 201
+        time.sleep(1)
+        assert mailed(deployed, "b-late") == []
+    deployed.invoke("on_schedule", SCHEDULED)
+    wait_until(lambda: mailed(deployed, "b-late") == ["sent", "sent"])
+
+
+def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deployment) -> None:
+    before = state(deployed)
+    deployed.run("-c", "from chalice.cli import main; main()", "deploy", "--stage", STAGE)
+    assert state(deployed) == before
+    assert "Deployed: " in deployed.deploy()
+    assert state(deployed) == before
+    deployed.make_workspace("second")
     Story(deployed).tell()  # type: ignore[arg-type]
+
+
+def test_taking_it_down_keeps_the_data_and_putting_it_up_again_finds_it(deployed: Deployment) -> None:
+    deployed.deploy("--down")
+    assert deployed.client("lambda").list_functions()["Functions"] == []
+    assert deployed.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    tables = deployed.client("dynamodb").list_tables()["TableNames"]
+    assert f"meetlink-{STAGE}-bookings" in tables
+    assert "Deployed: " in deployed.deploy()
+    assert deployed.call("GET", "/v1/bookings/b-1").json()["status"] == "cancelled"
+
+
+def state(deployed: Deployment) -> dict[str, Any]:
+    """What a deployment that changes nothing leaves alone."""
+    lambda_, stacks = deployed.client("lambda"), deployed.client("cloudformation")
+    mappings = lambda_.list_event_source_mappings()["EventSourceMappings"]
+    return {
+        "mappings": sorted(json.dumps(m, default=str, sort_keys=True) for m in map(_without_times, mappings)),
+        "apis": [api["id"] for api in deployed.client("apigateway").get_rest_apis()["items"]],
+        "stacks": {s["StackName"]: s.get("LastUpdatedTime") for s in stacks.describe_stacks()["Stacks"]},
+        "config": (deployed.project / ".chalice" / "config.json").read_text(),
+        "policies": {role["RoleName"]: role["Arn"] for role in deployed.client("iam").list_roles()["Roles"]},
+    }
+
+
+def mailed(deployed: Deployment, booking_id: str) -> list[str]:
+    found = deployed.call("GET", f"/v1/bookings/{booking_id}").json()
+    return [invitation["state"] for invitation in found["invitations"]]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+
+
+def _without_times(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name not in ("LastModified", "LastProcessingResult")}

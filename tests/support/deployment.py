@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -99,10 +101,10 @@ class Deployment:
         return self.aws.client(service)
 
     def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """The answer of a function; what an error was, if it ended with one, stands in `errorType`."""
         answer = self.client("lambda").invoke(
             FunctionName=f"meetlink-{STAGE}-{function}", Payload=json.dumps(event).encode()
         )
-        assert "FunctionError" not in answer, answer["Payload"].read()
         said: dict[str, Any] = json.loads(answer["Payload"].read())
         return said
 
@@ -116,20 +118,40 @@ class Deployment:
         name = f"meetlink/{STAGE}/providers/zoom"
         self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
 
-    def make_workspace(self) -> None:
-        """A workspace of the deployment with its key, and the calendar that the story begins with."""
-        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": WORKSPACE_ID})
-        self.demo = replace(self.demo, api_key=made["api_key"])
+    def make_workspace(self, workspace_id: str = WORKSPACE_ID) -> None:
+        """A workspace with its key for the next story, and the calendar that the story begins with."""
+        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": workspace_id})
+        self.demo = replace(self.demo, workspace_id=workspace_id, api_key=made["api_key"])
         calendar = {
             "name": "Introduction",
             "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
             "location": {"type": "phone"},
         }
-        with self.caller() as caller:
-            caller.put(f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
+        self.call("PUT", f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
 
-    def caller(self) -> httpx.Client:
-        return httpx.Client(base_url=self.app_url, headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=60)
+    def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Call the live API with the workspace's key."""
+        headers = {"Authorization": f"Bearer {self.demo.api_key}"}
+        return httpx.request(method, self.app_url + path, headers=headers, timeout=60, **arguments)
+
+    @contextmanager
+    def without(self, function: str, action: str, resource: str) -> Iterator[None]:
+        """Take one permission away from a function: the action on resources that end like that."""
+        role = f"meetlink-{STAGE}-{function}"
+        iam = self.client("iam")
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        less = deepcopy(policy)
+        statement = next(
+            s for s in less["Statement"] if action in s["Action"] and str(s["Resource"]).endswith(resource)
+        )
+        statement["Action"].remove(action)
+        statement["Action"].append("sts:GetCallerIdentity")  # A statement without an action is none.
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
     def _start(self) -> None:
         self._copy_project()
@@ -160,7 +182,7 @@ class Deployment:
         )
         self.console_url = self._serve(create_console(self.demo, self.mailbox))
 
-    def first_deploy(self) -> str:
+    def first_deploy(self, *arguments: str) -> str:
         settings = {
             "PUBLIC_BASE_URL": self.app_url,
             "ZOOM_OAUTH_URL": self.zoom_url,
@@ -168,7 +190,7 @@ class Deployment:
             "AWS_ENDPOINT_URL_SESV2": self.console_url,
         }
         chosen = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-        return self.deploy("--mail-from", MAIL_FROM, "--alarm-email", "operator@example.com", *chosen)
+        return self.deploy("--mail-from", MAIL_FROM, "--alarm-email", "operator@example.com", *chosen, *arguments)
 
     def _copy_project(self) -> None:
         for name in _SHIPPED:

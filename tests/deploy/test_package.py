@@ -1,0 +1,50 @@
+"""The same product through CloudFormation, as a pipeline deploys it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.deploy import triggers
+from infra.local.demo import Story
+from tests.support.deployment import STAGE, Deployment
+
+pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("packaged")) as deployment:
+        deployment.client("s3").create_bucket(Bucket="code")
+        assert "Deployed: " in deployment.first_deploy("--bucket", "code")
+        deployment.store_zooms_secret()
+        deployment.make_workspace()
+        yield deployment
+
+
+def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
+    Story(packaged).tell()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", triggers.STREAMS)
+def test_streams_are_read_as_asked(packaged: Deployment, function: str) -> None:
+    queue_arn = f"arn:aws:sqs:us-east-1:000000000000:meetlink-{STAGE}-dead-letters"
+    (mapping,) = triggers.mappings(packaged.client("lambda"), f"meetlink-{STAGE}-{function}")
+    assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
+
+
+def test_a_second_run_finds_nothing_to_do(packaged: Deployment) -> None:
+    before = [stack.get("LastUpdatedTime") for stack in stacks(packaged)]
+    assert "Deployed: " in packaged.deploy("--bucket", "code")
+    assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before
+
+
+def test_the_other_way_is_refused(packaged: Deployment) -> None:
+    with pytest.raises(AssertionError, match="deployed with --bucket"):
+        packaged.deploy()
+
+
+def stacks(packaged: Deployment) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = packaged.client("cloudformation").describe_stacks()["Stacks"]
+    return sorted(found, key=lambda stack: stack["StackName"])
