@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deploy import chalice, packaging, settings, stacks, triggers, verify
+from infra.deploy import chalice, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
@@ -41,6 +41,8 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     if wishes.bucket is None:
         if stacks.outputs(stage, packaging.CONCERN):
             raise DeployError("This stage was deployed with --bucket: say which, or take it down first.")
+        if found := memory.complete(stage):
+            say(f"found what an earlier deployment made: {', '.join(found)}")
         say("chalice deploy ...")
         chalice.run(stage, "deploy")
         triggers.tune(stage, queue_arn)

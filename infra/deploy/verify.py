@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -34,9 +35,21 @@ def problems(stage: Stage, app: Any, queue_arn: str) -> list[str]:
 
 
 def address(stage: Stage) -> str:
-    """Where the API answers."""
+    """Where the API answers. Another AWS than Amazon's has it under its own address, and only there it is asked."""
     public = settings.known(stage).get("PUBLIC_BASE_URL")
-    return public or _rest_api(stage)[1]
+    if public:
+        return public
+    api_id, url = _rest_api(stage)
+    endpoint = str(stage.client("apigateway").meta.endpoint_url)
+    if _is_amazons(endpoint):
+        return url
+    # As ministack and LocalStack have it; their own answers name an address at Amazon that belongs to nobody, or worse.
+    return f"{endpoint.rstrip('/')}/_aws/execute-api/{api_id}/{settings.api_stage(stage)}/"
+
+
+def _is_amazons(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 def _rest_api(stage: Stage) -> tuple[str, str]:
@@ -113,6 +126,9 @@ def _alarms(stage: Stage) -> Iterator[str]:
 
 def _health(stage: Stage) -> Iterator[str]:
     url = address(stage).rstrip("/") + "/health"
+    if _is_amazons(url) and not _is_amazons(str(stage.client("apigateway").meta.endpoint_url)):
+        yield f"GET {url} was not asked: it is at Amazon, and AWS_ENDPOINT_URL points elsewhere."
+        return
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         said = _get(url)

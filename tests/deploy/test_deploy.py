@@ -18,6 +18,7 @@ import app
 from infra.deploy import settings, triggers
 from infra.local.demo import Story
 from infra.local.stack import CALENDAR_ID
+from infra.tables import table_definitions
 from tests.support.deployment import STAGE, Deployment
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
@@ -38,10 +39,15 @@ SCHEDULED: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A stage that has kept the product's promises: connect, book, reschedule, cancel, disconnect, with mails."""
-    with Deployment(tmp_path_factory.mktemp("deployed")) as deployment:
-        said = deployment.first_deploy()
-        assert "Deployed: " in said
+    """A stage that has kept the product's promises: connect, book, reschedule, cancel, disconnect, with mails.
+
+    Its first deployment failed half-way, when the REST API was made and not yet deployed.
+    """
+    with Deployment(tmp_path_factory.mktemp("deployed"), refuse_once="POST deployments") as deployment:
+        with pytest.raises(AssertionError, match="refused once"):
+            deployment.first_deploy()
+        assert not (deployment.project / ".chalice" / "deployed").exists()
+        assert "Deployed: " in deployment.deploy()
         deployment.store_zooms_secret()
         deployment.make_workspace()
         Story(deployment).tell()  # type: ignore[arg-type]
@@ -55,6 +61,22 @@ def test_every_route_of_the_app_is_at_api_gateway(deployed: Deployment) -> None:
     found = {(i["path"], m) for page in pages for i in page["items"] for m in i.get("resourceMethods", {})}
     assert found == {(path, method) for path, methods in app.app.routes.items() for method in methods}
     assert api["endpointConfiguration"]["types"] == ["REGIONAL"]
+
+
+def test_after_a_failed_deployment_the_next_goes_on_with_what_it_made(deployed: Deployment) -> None:
+    assert len(deployed.client("apigateway").get_rest_apis()["items"]) == 1
+    mappings = deployed.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert len(mappings) == len(triggers.STREAMS)
+    assert len({mapping["FunctionArn"] for mapping in mappings}) == len(triggers.STREAMS)
+
+
+def test_a_clone_without_chalices_memory_finds_the_same_deployment(deployed: Deployment) -> None:
+    memory, before = deployed.project / ".chalice" / "deployed" / f"{STAGE}.json", state(deployed)
+    known = json.loads(memory.read_text())["resources"]
+    memory.unlink()
+    assert "found what an earlier deployment made: announce_bookings, " in deployed.deploy()
+    assert state(deployed) == before
+    assert sorted(json.dumps(r) for r in json.loads(memory.read_text())["resources"]) == sorted(map(json.dumps, known))
 
 
 @pytest.mark.parametrize("function", triggers.STREAMS)
@@ -160,14 +182,77 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
     Story(deployed).tell()  # type: ignore[arg-type]
 
 
+def test_without_an_address_of_its_own_it_is_asked_where_this_aws_is(deployed: Deployment) -> None:
+    config = deployed.project / ".chalice" / "config.json"
+    told = config.read_text()
+    without = json.loads(told)
+    del without["stages"][STAGE]["environment_variables"]["PUBLIC_BASE_URL"]
+    config.write_text(json.dumps(without))
+    assert f"Deployed: {deployed.aws.endpoint}/_aws/execute-api/" in deployed.deploy()
+    config.write_text(told)
+    deployed.deploy()
+
+
 def test_taking_it_down_keeps_the_data_and_putting_it_up_again_finds_it(deployed: Deployment) -> None:
+    with pytest.raises(AssertionError, match="Nothing was deleted"):
+        deployed.deploy("--down", "--delete-data", "prod")
+    assert deployed.client("lambda").list_functions()["Functions"]
     deployed.deploy("--down")
-    assert deployed.client("lambda").list_functions()["Functions"] == []
-    assert deployed.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    tables = deployed.client("dynamodb").list_tables()["TableNames"]
-    assert f"meetlink-{STAGE}-bookings" in tables
+    assert left(deployed) == {
+        "alarms": [],
+        "apis": [],
+        "functions": [],
+        "keys": ["Enabled"],
+        "mappings": [],
+        "queues": [],
+        "roles": [],
+        "rules": [],
+        "secrets": [f"meetlink/{STAGE}/deployment", f"meetlink/{STAGE}/providers/zoom"],
+        "stacks": [f"meetlink-{STAGE}-{concern}" for concern in ("key", "secrets", "tables")],
+        "tables": sorted(table["TableName"] for table in table_definitions(f"meetlink-{STAGE}-")),
+    }
     assert "Deployed: " in deployed.deploy()
     assert deployed.call("GET", "/v1/bookings/b-1").json()["status"] == "cancelled"
+
+
+def test_data_is_deleted_if_the_command_names_the_stage(deployed: Deployment) -> None:
+    (deployed.project / ".chalice" / "deployed" / f"{STAGE}.json").unlink()  # As after a failed deployment.
+    deployed.deploy("--down", "--delete-data", STAGE)
+    there = left(deployed)
+    assert there.pop("keys") == ["PendingDeletion"]
+    assert {what: names for what, names in there.items() if names} == {}
+
+
+def test_nothing_but_this_machine_was_asked(deployed: Deployment) -> None:
+    assert deployed.asked_beyond() == []
+    with pytest.raises(AssertionError, match="beyond the fence"):
+        deployed.run("-c", "import socket; socket.create_connection(('aws.example', 443))")
+
+
+def left(deployed: Deployment) -> dict[str, list[str]]:
+    """What is in the account; it was empty before the first deployment."""
+
+    def names(service: str, operation: str, key: str, name: str) -> list[str]:
+        client = deployed.client(service)
+        return sorted(found[name] if name else found for found in getattr(client, operation)().get(key, []))
+
+    kms = deployed.client("kms")
+    keys = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in names("kms", "list_keys", "Keys", "KeyId")]
+    stacks = deployed.client("cloudformation").describe_stacks()["Stacks"]
+    secrets = deployed.client("secretsmanager").list_secrets()["SecretList"]
+    return {
+        "alarms": names("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+        "apis": names("apigateway", "get_rest_apis", "items", "id"),
+        "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
+        "keys": [key["KeyState"] for key in keys if key["KeyManager"] == "CUSTOMER"],
+        "mappings": names("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+        "queues": names("sqs", "list_queues", "QueueUrls", ""),
+        "roles": names("iam", "list_roles", "Roles", "RoleName"),
+        "rules": names("events", "list_rules", "Rules", "Name"),
+        "secrets": sorted(secret["Name"] for secret in secrets if "DeletedDate" not in secret),
+        "stacks": sorted(stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"),
+        "tables": names("dynamodb", "list_tables", "TableNames", ""),
+    }
 
 
 def state(deployed: Deployment) -> dict[str, Any]:

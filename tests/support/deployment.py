@@ -61,8 +61,11 @@ class Deployment:
     mailbox: Mailbox
     app_url: str
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, refuse_once: str = "") -> None:
+        """`refuse_once` names a call of API Gateway that fails the first time, such as `POST deployments`."""
         self.project = directory / "project"
+        self._refuse_once = refuse_once
+        self._fence = directory / "beyond-this-machine"
         self._log = directory / "aws.log"
         self._parts = ExitStack()
 
@@ -86,16 +89,21 @@ class Deployment:
     def run(self, *arguments: str) -> str:
         """Run Python in the project, with this AWS as the only one it can reach."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        fence = {"PYTHONPATH": str(Path(__file__).with_name("fenced")), "FENCED_LOG": str(self._fence)}
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.project,
-            env=inherited | self.aws.environment(),
+            env=inherited | fence | self.aws.environment(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def asked_beyond(self) -> list[str]:
+        """Hosts other than this machine that the commands have tried to reach."""
+        return self._fence.read_text().split() if self._fence.exists() else []
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
@@ -159,7 +167,7 @@ class Deployment:
             LocalAws(
                 services=_SERVICES,
                 log=self._log,
-                environment={"AUTH": "true"},
+                environment={"AUTH": "true", "REFUSE_ONCE": self._refuse_once},
                 child=Path(__file__).with_name("deploy_child.py"),
             )
         )
