@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -68,6 +69,7 @@ class Watched:
         _store_secrets(aws)
         in_environment = dict.fromkeys([*CREDENTIALS, "MEETLINK_TAG_SECRET"], "")
         self.product = Product(aws, clock, MEETLINK_SECRETS_PREFIX="meetlink/ci/", **in_environment)
+        self.product.services = replace(self.product.services, sleep=clock.advance)
         self.receivers = Receivers.of(self.product)
         self.streams = Streams(self.product)
         self.recorder = Recorder(monkeypatch, self.names)
