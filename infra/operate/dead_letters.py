@@ -10,7 +10,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-
 Invoke = Callable[[str, dict[str, Any]], bool]
 """Runs the function of that ARN on an event; whether it went well."""
 _DONE_BY_THE_SCHEDULE = ("on_booking", "on_schedule", "deliver_webhooks")
