@@ -18,6 +18,7 @@ from typing import Any
 
 from chalicelib import operations, wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
+from chalicelib.store.tables import MODELS
 from infra.operate.dead_letters import Redriver
 from infra.operate.erase import Eraser, summary
 from infra.operate.replay import Range, announce_again, replay, workspaces
@@ -64,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="starts_from", type=_moment, help="bookings that start then or later")
     parser.add_argument("--to", dest="starts_before", type=_moment, help="bookings that start before")
     parser.add_argument("--state", action="append", help="of bookings to replay; failed by default; repeatable")
+    parser.add_argument("--table", help="to put rows back into, such as bookings")
+    parser.add_argument("--source", help="the restored table that has them")
     parser.add_argument("--cancel", action="store_true", help="cancel bookings to come of whoever is erased")
     parser.add_argument("--yes", action="store_true", help="do it, rather than tell what would be done")
     return parser
@@ -146,6 +149,14 @@ def _announce_again(given: argparse.Namespace, services: wiring.Services) -> dic
     return {"events": announce_again(services, _ranges(given, services), really=given.yes), "done": given.yes}
 
 
+def _put_back(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Take what a table lacks from a restored one."""
+    if given.table not in {model.Meta.table_name.removeprefix(services.settings.table_prefix) for model in MODELS}:
+        raise InvalidInput("Say --table, such as bookings, and --source, the name of the restored table.")
+    rows = _tables(services).put_back(given.table, given.source, given.workspace_id, really=given.yes)
+    return {"rows": rows, "done": given.yes}
+
+
 def _redrive(_: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
     """Hand over again what Lambda gave up."""
     lambda_, sqs = _client("lambda"), _client("sqs")
@@ -164,6 +175,7 @@ _VERBS = {
     "replay": _replay,
     "announce-again": _announce_again,
     "redrive": _redrive,
+    "put-back": _put_back,
 }
 
 

@@ -82,6 +82,31 @@ class Tables:
             return False
         return True
 
+    def put_back(self, table: str, source: str, workspace_id: str | None, *, really: bool) -> int:
+        """Copy the rows that a restored table, `source`, has and `table` lacks; how many those are.
+
+        What is there stays as it is. Raises `KeyError` for a table that the product does not have.
+        """
+        put, keys, lacking = self._client.put_item, self._keys[table], 0
+        there = {tuple(row.key.values()) for row in self.rows(table)}
+        for page in self._client.get_paginator("scan").paginate(TableName=source):
+            for item in page["Items"]:
+                key = tuple(str(_deserializer.deserialize(item[name])) for name in keys)
+                if key in there or workspace_id not in (None, item.get("workspace_id", {}).get("S")):
+                    continue
+                lacking += 1
+                if really:
+                    with suppress(self._client.exceptions.ConditionalCheckFailedException):
+                        put(TableName=self._prefix + table, Item=item, ConditionExpression=_NEW, **_naming(keys))
+        return lacking
+
+
+_NEW = "attribute_not_exists(#key)"
+
+
+def _naming(keys: list[str]) -> dict[str, Any]:
+    return {"ExpressionAttributeNames": {"#key": keys[0]}}
+
 
 def texts(value: Any) -> Iterator[str]:
     """Every text in a value, also the names of its parts."""

@@ -172,6 +172,42 @@ def test_a_booking_that_the_stream_may_not_settle_is_settled_by_the_schedule(dep
     wait_until(lambda: mailed(deployed, "b-late") == ["sent", "sent"])
 
 
+def test_what_lambda_gave_up_is_handed_over_again(deployed: Deployment) -> None:
+    streams, sqs = deployed.client("dynamodbstreams"), deployed.client("sqs")
+    arn = settings_of(deployed)["MEETLINK_BOOKINGS_STREAM_ARN"]
+    (shard, *_) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    first = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    records = streams.get_records(ShardIterator=streams.get_shard_iterator(**first)["ShardIterator"])["Records"]
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    batch = {
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": numbers[0],
+        "endSequenceNumber": numbers[-1],
+        "batchSize": len(numbers),
+        "streamArn": arn,
+    }
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    for function in ("announce_bookings", "on_booking"):
+        context = {"functionArn": f"arn:aws:lambda:us-east-1:000000000000:function:meetlink-{STAGE}-{function}"}
+        letter = {"requestContext": context, "DDBStreamBatchInfo": batch}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(letter))
+    assert operate(deployed, "redrive") == {"done": 1, "needless": 1, "lost": [], "failed": []}
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def test_a_booking_that_was_lost_comes_back_from_a_backup(deployed: Deployment) -> None:
+    dynamodb, table = deployed.client("dynamodb"), f"meetlink-{STAGE}-bookings"
+    before = deployed.call("GET", "/v1/bookings/b-1").json()
+    backup = dynamodb.create_backup(TableName=table, BackupName="before")["BackupDetails"]["BackupArn"]
+    dynamodb.delete_item(TableName=table, Key={"workspace_id": {"S": "demo"}, "booking_id": {"S": "b-1"}})
+    assert deployed.call("GET", "/v1/bookings/b-1").status_code == 404
+    dynamodb.restore_table_from_backup(TargetTableName="restored", BackupArn=backup)
+    assert operate(deployed, "put-back", "--table", "bookings", "--source", "restored") == {"rows": 1, "done": False}
+    assert operate(deployed, "put-back", "--table", "bookings", "--source", "restored", "--yes")["rows"] == 1
+    assert deployed.call("GET", "/v1/bookings/b-1").json() == before
+    dynamodb.delete_table(TableName="restored")
+
+
 def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deployment) -> None:
     before = state(deployed)
     deployed.run("-c", "from chalice.cli import main; main()", "deploy", "--stage", STAGE)
@@ -180,6 +216,21 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
     assert state(deployed) == before
     deployed.make_workspace("second")
     Story(deployed).tell()  # type: ignore[arg-type]
+
+
+def test_a_workspace_is_shown_and_erased_whole(deployed: Deployment) -> None:
+    """The first story's; the second's stays."""
+    shown = operate(deployed, "export", "--workspace-id", "demo")["rows"]
+    assert {row["table"] for row in shown} >= {"bookings", "calendars", "workspaces"}
+    operate(deployed, "erase", "--workspace-id", "demo", "--cancel", "--yes", left=True)
+
+    def nothing_is_left() -> bool:
+        deployed.invoke("on_schedule", SCHEDULED)
+        return operate(deployed, "erase", "--workspace-id", "demo", "--yes", left=None)["left"] == []
+
+    wait_until(nothing_is_left, 30)
+    assert operate(deployed, "export", "--workspace-id", "demo")["rows"] == []
+    assert deployed.call("GET", "/v1/bookings/b-1").is_success
 
 
 def test_without_an_address_of_its_own_it_is_asked_where_this_aws_is(deployed: Deployment) -> None:
@@ -253,6 +304,20 @@ def left(deployed: Deployment) -> dict[str, list[str]]:
         "stacks": sorted(stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"),
         "tables": names("dynamodb", "list_tables", "TableNames", ""),
     }
+
+
+def operate(deployed: Deployment, *arguments: str, left: bool | None = False) -> dict[str, Any]:
+    """What a command answers; `left` says whether it has something left to do, None that it may."""
+    code = "import sys; from infra.operate.__main__ import main; ended = main(); sys.exit(0 if ended in %r else 7)"
+    wanted = {True: (1,), False: (0,), None: (0, 1)}[left]
+    said: dict[str, Any] = json.loads(deployed.run("-c", code % (wanted,), "--stage", STAGE, *arguments))
+    return said
+
+
+def settings_of(deployed: Deployment) -> dict[str, str]:
+    config = json.loads((deployed.project / ".chalice" / "config.json").read_text())
+    variables: dict[str, str] = config["stages"][STAGE]["environment_variables"]
+    return variables
 
 
 def state(deployed: Deployment) -> dict[str, Any]:
