@@ -59,6 +59,8 @@ class BookingItem(Model):
     So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
     What is heard of mails comes at any time, from a third: `mail_troubles` only ever grows.
     `silent_runs` counts leases in a row of whose end nothing was heard, `crashed_runs` those that an error ended.
+
+    A row has either `due_shard` or, with nothing left to do, `expires_at` (seconds since the epoch, the TTL attribute).
     """
 
     class Meta:
@@ -82,6 +84,7 @@ class BookingItem(Model):
     lease_until = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     due = DueIndex()
     by_start = StartIndex()
