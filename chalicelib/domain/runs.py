@@ -6,8 +6,8 @@ of our own, or its process died. What is out (database, keys) says so itself and
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
-from zlib import crc32
 
 MOST_CRASHED = 5
 """An error of our own is certain, and the next run will hardly do better."""
@@ -34,4 +34,5 @@ def pause(silent: int, name: str) -> timedelta:
     if silent < _AT_ONCE:
         return timedelta(0)
     bound = min(_FIRST_PAUSE * (1 << min(silent - _AT_ONCE, 10)), _LONGEST_PAUSE)
-    return bound * (0.5 + crc32(f"{name}\0{silent}".encode()) / 2**33)
+    digest = hashlib.sha256(f"{name}\0{silent}".encode()).digest()
+    return bound * (0.5 + int.from_bytes(digest[:4], "big") / 2**33)
