@@ -14,10 +14,10 @@ MOST_CRASHED = 5
 MOST_SILENT = 12
 """A dead process proves little: the database may have hung, or another booking of the batch was to blame.
 
-With the pauses below, so many take about five hours.
+With the pauses below, so many take about four hours.
 """
 _AT_ONCE = 2
-_FIRST_PAUSE = timedelta(minutes=2)
+_FIRST_PAUSE = timedelta(minutes=4)
 _LONGEST_PAUSE = timedelta(hours=1)
 
 
@@ -29,10 +29,10 @@ def are_hopeless(*, silent: int, crashed: int) -> bool:
 def pause(silent: int, name: str) -> timedelta:
     """How much longer than the lease to wait after a run that dies as the `silent` ones before it did.
 
-    Spread by the booking's `name`: whoever died only because it shared a process with the culprit gets one without it.
+    Full jitter, by the booking's `name`: who died only for sharing a process with the culprit gets one without it.
     """
     if silent < _AT_ONCE:
         return timedelta(0)
     bound = min(_FIRST_PAUSE * (1 << min(silent - _AT_ONCE, 10)), _LONGEST_PAUSE)
     digest = hashlib.sha256(f"{name}\0{silent}".encode()).digest()
-    return bound * (0.5 + int.from_bytes(digest[:4], "big") / 2**33)
+    return bound * (int.from_bytes(digest[:4], "big") / 2**32)

@@ -30,15 +30,16 @@ def test_two_deaths_cost_no_pause() -> None:
 
 def test_later_ones_cost_more_and_more_up_to_an_hour() -> None:
     pauses = [pause(silent, "b-1") for silent in range(2, 40)]
-    bounds = [min(timedelta(minutes=2 * 2**n), timedelta(hours=1)) for n in range(38)]
-    assert all(bound / 2 <= one <= bound for one, bound in zip(pauses, bounds, strict=True))
+    bounds = [min(timedelta(minutes=4 * 2**n), timedelta(hours=1)) for n in range(38)]
+    assert all(one <= bound for one, bound in zip(pauses, bounds, strict=True))
+    assert max(pauses) > timedelta(minutes=50)
 
 
 def test_silence_is_listened_to_for_hours() -> None:
     waits = [sum((pause(n, f"b-{name}") for n in range(MOST_SILENT)), timedelta()) for name in range(100)]
-    assert timedelta(hours=3) < min(waits) < max(waits) < timedelta(hours=7)
+    assert timedelta(hours=1) < min(waits) < max(waits) < timedelta(hours=7)
 
 
 def test_those_who_died_together_are_tried_apart() -> None:
     ticks = {pause(2, f"b-{name}") // timedelta(seconds=5) for name in range(50)}
-    assert len(ticks) > 8
+    assert len(ticks) > 20
