@@ -18,7 +18,7 @@ from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState, Method, Role
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import LostRace
+from chalicelib.errors import LostRace, StoreError
 from chalicelib.store.bookings import LEASE, BookingStore, Query, Record, all_shards
 from chalicelib.store.tables import BookingItem
 from tests.support.aws import Aws
@@ -211,6 +211,14 @@ class TestLeases:
         store.save(claim, settlement(), clock())
         clock.advance(LEASE.total_seconds() - 1)
         assert store.lease(*KEY, clock()) is None
+
+
+def test_a_row_that_the_database_refuses_for_its_size_is_no_outage(
+    store: BookingStore, stored: Booking, clock: FakeClock
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        store.save(claimed(store, clock), settlement(join_url="x" * 500_000), clock())
+    assert type(refused.value) is StoreError
 
 
 class TestUnfinishedRuns:
