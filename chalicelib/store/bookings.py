@@ -135,13 +135,12 @@ class BookingStore:
         try:
             with translated():
                 item.update(actions, condition=wanting & free)
+            if _pause(item):
+                with suppress(StoreUnavailable), translated():  # If this fails it is only tried again sooner.
+                    item.update(_hold(item, now), condition=BookingItem.fence == item.fence)
         except LostRace:
             return None
-        claim = _claim(item)
-        if _pause(item):
-            with suppress(StoreUnavailable):  # Without it the booking is only tried again sooner.
-                claim = self.save(claim, claim.settlement, now)
-        return claim
+        return _claim(item)
 
     def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
         """Record progress and renew the lease; the answer holds the newest desired state.

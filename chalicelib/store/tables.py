@@ -17,7 +17,7 @@ from pynamodb.exceptions import PynamoDBConnectionError, TransactGetError, Trans
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
-from chalicelib.errors import LostRace, StoreUnavailable
+from chalicelib.errors import LostRace, StoreError, StoreUnavailable
 
 FORMAT = 1
 DUE_SHARDS = 8
@@ -238,6 +238,8 @@ def translated() -> Iterator[None]:
     except PynamoDBConnectionError as error:
         if error.cause_response_code in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise LostRace(error.cause_response_code) from error
+        if error.cause_response_code == "ValidationException":
+            raise StoreError(error.cause_response_code) from error  # The request is wrong: no outage, waiting is vain.
         raise StoreUnavailable(error.cause_response_code or "no answer") from error
 
 
