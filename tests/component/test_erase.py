@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain.invitation import Trouble
 from chalicelib.mail.events import MailReport
 from infra.local.standins.zoom import Account
-from infra.operate.erase import Eraser, Outcome
+from infra.operate.erase import _ORDER, Eraser, Outcome
 from infra.operate.rows import Row, Tables
 from infra.operate.subjects import OneWorkspace, Person, find
 from infra.tables import table_definitions
@@ -129,7 +129,7 @@ def test_a_meeting_that_still_has_to_be_looked_at_keeps_its_booking(full: Produc
 def test_a_workspace_goes_whole_and_the_other_stays(full: Product) -> None:
     shown = [row.shown() for row in find(tables(full), OneWorkspace(WORKSPACE))]
     everywhere = {table["TableName"].removeprefix(full.aws.table_prefix) for table in table_definitions("moto-")}
-    assert {row["table"] for row in shown} == everywhere
+    assert {row["table"] for row in shown} == everywhere == set(_ORDER)
     others = sorted(name(row) for row in tables(full) if row.workspace_id == "ws-2" and row.table != "ephemeral")
     erase(full, OneWorkspace(WORKSPACE), cancels=True)
     assert full.caller().get("/v1/bookings").status_code == 401

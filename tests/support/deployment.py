@@ -113,7 +113,7 @@ class Deployment:
         answer = self.client("lambda").invoke(
             FunctionName=f"meetlink-{STAGE}-{function}", Payload=json.dumps(event).encode()
         )
-        said: dict[str, Any] = json.loads(answer["Payload"].read())
+        said: dict[str, Any] = json.loads(answer["Payload"].read()) or {}
         return said
 
     def store_zooms_secret(self) -> None:
