@@ -94,7 +94,7 @@ class BookingStore:
                 item = BookingItem.get(workspace_id, booking_id, consistent_read=True)
             except BookingItem.DoesNotExist:
                 return None
-        return _record(item)
+        return record_of(item)
 
     def create(self, booking: Booking, now: datetime) -> None:
         """Store a new booking, due at once. Raises `LostRace` if the id is taken."""
@@ -231,7 +231,7 @@ class BookingStore:
             return []
         with translated():
             items = {item.booking_id: item for item in BookingItem.batch_get(keys, consistent_read=True)}
-        return [_record(items[booking_id]) for _, booking_id in keys if booking_id in items]
+        return [record_of(items[booking_id]) for _, booking_id in keys if booking_id in items]
 
     def _expiry(self, booking: Booking, now: datetime) -> list[Action]:
         if self._retention is None:
@@ -299,7 +299,7 @@ def _encode(settlement: Settlement) -> str:
     return msgspec.json.encode(settlement).decode()
 
 
-def _record(item: BookingItem) -> Record:
+def record_of(item: BookingItem) -> Record:
     settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
     if item.mail_troubles:
         invitations = in_trouble(settlement.invitations, _troubles(item.mail_troubles))
@@ -316,7 +316,7 @@ def _troubles(notes: set[str]) -> dict[str, Trouble]:
 
 
 def _claim(item: BookingItem) -> Claim:
-    record = _record(item)
+    record = record_of(item)
     return Claim(
         record.booking,
         record.settlement,
