@@ -99,7 +99,7 @@ class ConnectionStore:
     def of_workspace(self, workspace_id: str) -> list[Connection]:
         """In order of user id, read consistently."""
         with translated():
-            return [_connection(item) for item in ConnectionItem.query(workspace_id, consistent_read=True)]
+            return [connection_of(item) for item in ConnectionItem.query(workspace_id, consistent_read=True)]
 
     def users_of(self, grant_id: str) -> list[tuple[str, str]]:
         """(workspace, user) of every connection that uses the grant. Eventually consistent, usually within a second."""

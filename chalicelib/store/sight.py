@@ -42,7 +42,7 @@ class SightStore:
         connection_key = [(ConnectionItem, (workspace_id, user_id))] if user_id else []
         found = read_together(
             [
-                (WorkspaceItem, (workspace_id,)),
+                (WorkspaceItem, (workspace_id, None)),
                 (BookingItem, (workspace_id, booking_id)),
                 (CalendarItem, (workspace_id, calendar_id)),
                 *connection_key,

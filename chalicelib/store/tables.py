@@ -249,12 +249,12 @@ def dynamo() -> Connection:
     return ConnectionItem._get_connection().connection
 
 
-def read_together(keys: Iterable[tuple[type[Table], tuple[str, ...]]]) -> dict[type[Table], Any]:
-    """The rows of these keys, at most one a table, read consistently in one call; those that exist."""
+def read_together(keys: Iterable[tuple[type[Table], tuple[str, str | None]]]) -> dict[type[Table], Any]:
+    """The rows of these (hash, range) keys, at most one a table, read consistently in one call; those that exist."""
     wanted = {model.Meta.table_name: (model, key) for model, key in keys}
     request = {
-        name: {"Keys": [model.get_operation_kwargs_from_class(*key)["Key"]], "ConsistentRead": True}
-        for name, (model, key) in wanted.items()
+        name: {"Keys": [model.get_operation_kwargs_from_class(hash_key, range_key)["Key"]], "ConsistentRead": True}
+        for name, (model, (hash_key, range_key)) in wanted.items()
     }
     found: dict[type[Table], Any] = {}
     with translated():
@@ -266,9 +266,9 @@ def read_together(keys: Iterable[tuple[type[Table], tuple[str, ...]]]) -> dict[t
             model, _ = wanted[name]
             found.update((model, model.from_raw_data(row)) for row in rows)
         for name in answer.get("UnprocessedKeys") or {}:  # Throttled: asked for alone, a row is asked for again.
-            model, key = wanted[name]
+            model, (hash_key, range_key) = wanted[name]
             with suppress(model.DoesNotExist):
-                found[model] = model.get(*key, consistent_read=True)
+                found[model] = model.get(hash_key, range_key, consistent_read=True)
     return found
 
 
