@@ -7,6 +7,7 @@ real one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,13 +42,32 @@ class Change:
 
 @dataclass
 class _Table:
+    """`partitions` holds the same items by hash attribute and its value: queries of large tables stay fast."""
+
     keys: tuple[str, ...]
     indexes: dict[str, tuple[str, str, frozenset[str]]]
     streams: bool
     items: dict[Key, Item] = field(default_factory=dict)
+    partitions: dict[tuple[str, Any], dict[Key, Item]] = field(default_factory=lambda: defaultdict(dict))
 
     def key(self, item: Item) -> Key:
         return tuple(comparable(item[name]) for name in self.keys)
+
+    def put(self, key: Key, item: Item) -> None:
+        self.pop(key)
+        self.items[key] = item
+        for place in self._places(item):
+            self.partitions[place][key] = item
+
+    def pop(self, key: Key) -> Item | None:
+        old = self.items.pop(key, None)
+        for place in self._places(old or {}):
+            del self.partitions[place][key]
+        return old
+
+    def _places(self, item: Item) -> list[tuple[str, Any]]:
+        hashes = {self.keys[0], *(index[0] for index in self.indexes.values())}
+        return [(name, comparable(item[name])) for name in hashes if name in item]
 
 
 class MemoryDynamo:
@@ -97,7 +117,7 @@ class MemoryDynamo:
     def _DeleteItem(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         table, key = self._table(request), self._key(request)
         self._check(table, key, request)
-        old = table.items.pop(key, None)
+        old = table.pop(key)
         if old is not None and table.streams:
             self._on_change(Change(old, None))
         return {}
@@ -135,7 +155,8 @@ class MemoryDynamo:
         index = request.get("IndexName")
         sort = (table.indexes[index][1] if index else table.keys[1]) or table.keys[0]
         keys = [sort, *table.keys] if index else [sort]
-        found = [item for item in table.items.values() if all(k in item for k in keys) and matches(item, values)]
+        partition = table.partitions.get(_partition(request, table.indexes[index][0] if index else table.keys[0]), {})
+        found = [item for item in partition.values() if all(k in item for k in keys) and matches(item, values)]
         found.sort(key=lambda item: [comparable(item[k]) for k in keys], reverse=not request.get("ScanIndexForward", 1))
         if "ExclusiveStartKey" in request:
             start = [comparable(request["ExclusiveStartKey"][k]) for k in keys]
@@ -168,7 +189,7 @@ class MemoryDynamo:
     def _write(self, table: _Table, item: Item) -> None:
         key = table.key(item)
         old = table.items.get(key)
-        table.items[key] = item
+        table.put(key, item)
         if table.streams and old != item:
             self._on_change(Change(old, item))
 
@@ -217,6 +238,14 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(one) for key, one in value.items()}
     return [_copied(one) for one in value] if isinstance(value, list) else value
+
+
+def _partition(request: dict[str, Any], hash_key: str) -> tuple[str, Any]:
+    """Which partition a query asks for: its condition begins with the hash key."""
+    name, _, rest = request["KeyConditionExpression"].lstrip("(").partition(" = ")
+    if request["ExpressionAttributeNames"][name] != hash_key:
+        raise Unsupported(request["KeyConditionExpression"])
+    return hash_key, comparable(request["ExpressionAttributeValues"][rest.split()[0].rstrip(")")])
 
 
 def _names(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:
