@@ -130,7 +130,7 @@ class AnyPlace(Place):
 
     def connect(self, user_id: str, now: datetime) -> Tokens:
         if issubclass(self.kind, KeyProvider):
-            return keeps_key(self.kind(Http(httpx.Client(transport=self.transport, trust_env=False)), utc_now).read_key(self._standing.key_form))
+            return keeps_key(_read_key(self.kind, tuple(self._standing.key_form.items())))
         answer = self._identity.consent(_ADDRESSES[user_id])
         ends_at = now + timedelta(seconds=answer["expires_in"])
         return Tokens(answer["access_token"], answer["refresh_token"], ends_at, tuple(answer["scope"].split()))
@@ -200,6 +200,12 @@ def _standing(name: str, clock: Clock, seed: int) -> Standing:
     if PROVIDERS[name].local:
         return _serverless(name)
     return make(name, _HOST, clock=clock, random=Random(seed))
+
+
+@cache
+def _read_key(kind: type[KeyProvider], typed: tuple[tuple[str, str], ...]) -> str:
+    """What the product keeps of it; reading an RSA key takes longer than a run."""
+    return kind(Http(httpx.Client(transport=InProcessTransport({}), trust_env=False)), utc_now).read_key(dict(typed))
 
 
 @cache
