@@ -161,7 +161,9 @@ FAULTS = {
                 for form in ("seconds", "http_date", "iso", "nonsense", "absent")
             },
         ),
-        Fault("provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT, zoom=True)}),
+        Fault(
+            "provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT, zoom=True)}
+        ),
         Fault("provider: 401, then good", {"once": _answered(401), "expired": Variant(_expired)}),
         Fault("provider: invalid_grant", {"reconnected": Variant(_dead_grant, lasts_seconds=1200)}),
         Fault(
@@ -180,7 +182,9 @@ FAULTS = {
             "provider: look-up lag",
             {
                 "lost, 40 s lag": Variant(
-                    lambda world: [trouble(CREATE, faults.lost_after(world))], Conditions(list_lag_seconds=40), zoom=True
+                    lambda world: [trouble(CREATE, faults.lost_after(world))],
+                    Conditions(list_lag_seconds=40),
+                    zoom=True,
                 ),
                 "500, 55 s lag": Variant(
                     lambda world: [trouble(CREATE, faults.answers(500, text="oops", after=True))],

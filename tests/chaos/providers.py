@@ -31,9 +31,9 @@ def cases(provider: str, seeds: range) -> Iterator[Case]:
     yield from chain.from_iterable(single_crashes(scenario, seeds.start, provider) for scenario in SCENARIOS)
     for fault in FAULTS:
         if _befalls(fault, provider):
-            every = _EVERY.get(fault, 1)
-            possible = (case for case in faulty(fault, seeds, provider) if not FAULTS[fault].variants[case.variant].zoom)
-            yield from islice(possible, 0, None, every)
+            variants = FAULTS[fault].variants
+            possible = (case for case in faulty(fault, seeds, provider) if not variants[case.variant].zoom)
+            yield from islice(possible, 0, None, _EVERY.get(fault, 1))
 
 
 def run_providers(names: tuple[str, ...], seeds: range, jobs: int) -> int:

@@ -23,7 +23,10 @@ _KEPT_FAILURES = 20
 
 @dataclass
 class Row:
-    """One fault class, or one provider. `ticks` are the recoveries of all runs; `failures` are cases to replay, with what was wrong."""
+    """One fault class, or one provider.
+
+    `ticks` are the recoveries of all runs; `failures` are cases to replay, with what was wrong.
+    """
 
     fault: str
     runs: int = 0

@@ -27,5 +27,4 @@ def test_a_space_is_left_behind_only_by_a_create_whose_answer_nobody_wrote_down(
     left_at = {outcome.points[outcome.case.crashes[0][0]]: outcome.orphans for outcome in outcomes if outcome.orphans}
     assert failures(outcomes) == []
     assert set(left_at.values()) == {1}
-    assert list(left_at)[0] == "http POST meet.googleapis.com/v2/spaces"
-    assert len([outcome for outcome in outcomes if outcome.orphans]) < len(outcomes) / 3
+    assert next(iter(left_at)) == "http POST meet.googleapis.com/v2/spaces"
