@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 unexport VIRTUAL_ENV
 
-.PHONY: demo run chaos test lint format lock clean
+.PHONY: demo run chaos bench live test lint format lock clean
 
 demo: .venv/ready ## the main job, step by step, on a local stack; `make demo PROVIDER=daily` with another provider
 	@$(BIN)/python -m infra.local.demo
@@ -15,6 +15,13 @@ run: .venv/ready ## keep the local stack up
 
 chaos: .venv/ready ## crash, lose, repeat and reorder everything; `make chaos CHAOS="--seed 1"` for another seed
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+live: .venv/ready ## the providers' contract against your own account: `make live PROVIDER=zoom`, see docs/providers.md
+	@$(BIN)/python -m tests.live
+
+bench: .venv/ready ## what the product costs, against floors and rivals; see benchmarks/README.md
+	@$(UV) pip install -q --python $(BIN)/python --group bench || echo "pydantic cannot be had: one rival is left out."
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 test: .venv/ready ## every test
 	@$(BIN)/pytest

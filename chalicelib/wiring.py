@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from random import Random, SystemRandom
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings as environment
@@ -19,6 +20,7 @@ from chalicelib.store import tables
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
+from chalicelib.store.sight import SightStore
 from chalicelib.store.suppressions import SuppressionStore
 
 if TYPE_CHECKING:
@@ -72,7 +74,8 @@ class Services:
 
     @cached_property
     def bookings(self) -> BookingStore:
-        return BookingStore()
+        days = self.settings.retention_days
+        return BookingStore(timedelta(days=days) if days else None)
 
     @cached_property
     def calendars(self) -> CalendarStore:
@@ -91,6 +94,10 @@ class Services:
         return WorkspaceStore()
 
     @cached_property
+    def sights(self) -> SightStore:
+        return SightStore()
+
+    @cached_property
     def suppressions(self) -> SuppressionStore:
         return SuppressionStore()
 
@@ -102,13 +109,13 @@ class Services:
     def secrets(self) -> Secrets:
         from chalicelib.store.secrets import Secrets
 
-        return Secrets(self.settings, lambda: _client("secretsmanager"), self.clock)
+        return Secrets(self.settings, lambda: _Client("secretsmanager"), self.clock)
 
     @cached_property
     def vault(self) -> Vault:
         from chalicelib.store.vault import Vault
 
-        return Vault(_client("kms"), self.settings.kms_key_id, self.clock)
+        return Vault(_Client("kms"), self.settings.kms_key_id, self.clock)
 
     @cached_property
     def providers(self) -> dict[str, Provider]:
@@ -213,7 +220,7 @@ class Services:
         if self.given_mailer is not None:
             return self.given_mailer
         sender = Sender(self.settings.mail_from, self.settings.mail_name)
-        client = _client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
+        client = _Client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
         pace = Pace(lambda: account_limit(client), sleep=self.sleep)
         return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
@@ -341,9 +348,23 @@ def build(settings: Settings, **given: Any) -> Services:
     return Services(settings, **given)
 
 
-def _client(name: str, *, attempts: int = 3) -> Any:
-    import boto3
-    from botocore.config import Config
+class _Client:
+    """A boto3 client that is made by its first call: most functions need few of them, and each takes 50 ms."""
 
-    config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": attempts})
-    return boto3.client(name, config=config)
+    def __init__(self, service: str, *, attempts: int = 3) -> None:
+        self._service = service
+        self._attempts = attempts
+        self._lock = Lock()
+
+    def __getattr__(self, operation: str) -> Any:
+        with self._lock:
+            return getattr(self._made, operation)
+
+    @cached_property
+    def _made(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        retries = {"mode": "standard", "total_max_attempts": self._attempts}
+        config = Config(connect_timeout=3, read_timeout=10, retries=retries)
+        return boto3.Session().client(self._service, config=config)  # The default session is not for threads.

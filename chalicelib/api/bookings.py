@@ -6,18 +6,24 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
+import msgspec
 from chalice.app import Blueprint, Response
-from msgspec import field
+from msgspec import Struct, field
 
 from chalicelib.api import answers, schema, views
+from chalicelib.api.body import BODY_LIMIT
 from chalicelib.api.describe import describe
 from chalicelib.api.http import CallerCall, caller_route, json_response
 from chalicelib.api.paging import PageQuery, cursor
 from chalicelib.domain.meeting import MeetingState
-from chalicelib.errors import InvalidInput, NotFound
+from chalicelib.domain.workspace import Workspace
+from chalicelib.errors import CallerError, InvalidInput, NotFound
 from chalicelib.store.bookings import Query, Record
+from chalicelib.store.sight import Sight
 from chalicelib.usecases.book import Accepted, id_for
 
 if TYPE_CHECKING:
@@ -38,10 +44,43 @@ class BookingsQuery(PageQuery):
     status: Literal["confirmed", "cancelled"] | None = None
 
 
+class _Named(Struct):
+    calendar_id: schema.Id
+
+
+class BookingCall(CallerCall):
+    """A request that brings a booking: what it needs is read in one call with its workspace.
+
+    Nothing is answered from `sight` before the key is known to be valid.
+    """
+
+    sight: Sight | None = None
+
+    def booking_id(self, workspace_id: str) -> str:
+        """The path's; else the one that the Idempotency-Key stands for."""
+        named = (self.request.uri_params or {}).get("booking_id")
+        if named is not None:
+            return schema.check_id(unquote(named), "booking_id")
+        return id_for(workspace_id, self.header("idempotency-key") or self._new_key)
+
+    def find_workspace(self, workspace_id: str) -> Workspace | None:
+        try:
+            calendar_id = msgspec.json.decode(self.raw_body[:BODY_LIMIT], type=_Named).calendar_id
+            booking_id = self.booking_id(workspace_id)
+        except (msgspec.DecodeError, RecursionError, CallerError):  # The view will say so, if the key is valid.
+            return super().find_workspace(workspace_id)
+        self.sight = self.services.sights.look(workspace_id, booking_id, calendar_id)
+        return self.sight.workspace
+
+    @cached_property
+    def _new_key(self) -> str:
+        return str(uuid.uuid4())
+
+
 def routes(services: Callable[[], Services]) -> Blueprint:
     """The routes of bookings."""
     routes = Blueprint(__name__)
-    caller = caller_route(services)
+    caller, booker = caller_route(services), caller_route(services, BookingCall)
 
     @routes.route("/v1/bookings", methods=["GET"])
     @caller
@@ -53,7 +92,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         return json_response(answers.BookingPage([views.booking(r) for r in records], cursor(after)))
 
     @routes.route("/v1/bookings", methods=["POST"])
-    @caller
+    @booker
     @describe(
         _GROUP,
         "Create a booking under an id that the service makes",
@@ -63,16 +102,15 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         headers=("Idempotency-Key", "Prefer"),
         problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
     )
-    def post_booking(call: CallerCall) -> Response:
-        body = call.read(schema.BookingBody)
-        booking_id = id_for(call.workspace_id, call.header("idempotency-key") or str(uuid.uuid4()))
+    def post_booking(call: BookingCall) -> Response:
+        body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
         accepted = call.services.booker.post(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version
+            call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
         )
         return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
     @routes.route("/v1/bookings/{booking_id}", methods=["PUT"])
-    @caller
+    @booker
     @describe(
         _GROUP,
         "Create or change a booking",
@@ -83,10 +121,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         headers=("Prefer",),
         problems=("unknown_calendar", "booking_cancelled", "version_reused"),
     )
-    def put_booking(call: CallerCall, booking_id: str) -> Response:
+    def put_booking(call: BookingCall, booking_id: str) -> Response:
         body = call.read(schema.BookingBody)
         accepted = call.services.booker.put(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version
+            call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
         )
         return _answer(call, accepted, 201 if accepted.created else 200)
 

@@ -102,7 +102,11 @@ class CallerCall(Call):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.workspace = _authenticate(services, self.header("authorization"))
+        self.workspace = _authenticate(self.header("authorization"), self.find_workspace)
+
+    def find_workspace(self, workspace_id: str) -> Workspace | None:
+        """The workspace that the key names, before it is known to be valid."""
+        return self.services.workspaces.get(workspace_id)
 
     def admit(self) -> None:
         origin, limit = self.header("origin"), self.services.rate_limit
@@ -127,9 +131,9 @@ class CallerCall(Call):
         return self.workspace.workspace_id
 
 
-def caller_route(services: Callable[[], Services]) -> Callable[..., Any]:
+def caller_route(services: Callable[[], Services], kind: type[CallerCall] = CallerCall) -> Callable[..., Any]:
     """For routes with an API key: the view gets a `CallerCall` and the path's ids, checked and decoded."""
-    return _route(lambda: CallerCall(services()))
+    return _route(lambda: kind(services()))
 
 
 def open_route(services: Callable[[], Services]) -> Callable[..., Any]:
@@ -193,12 +197,12 @@ def _route(
     return decorate
 
 
-def _authenticate(services: Services, header: str | None) -> Workspace:
+def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -> Workspace:
     scheme, _, key = (header or "").partition(" ")
     workspace_id = workspace_of_key(key.strip()) if scheme.lower() == "bearer" else None
     if workspace_id is None:
         raise Unauthorized("Send your workspace's API key: Authorization: Bearer <key>.")
-    workspace = services.workspaces.get(workspace_id) if len(workspace_id) <= 128 else None
+    workspace = find(workspace_id) if len(workspace_id) <= 128 else None
     if workspace is None or not accepts(workspace, key.strip()):
         raise Unauthorized("This API key is not valid.")
     return workspace

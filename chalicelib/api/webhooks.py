@@ -11,7 +11,6 @@ from chalicelib.api.describe import describe
 from chalicelib.api.http import Call, json_response, open_route
 from chalicelib.api.sources.standard import BookingEventBody, StandardSource
 from chalicelib.errors import NotFound, TooLarge, Unauthorized
-from chalicelib.providers.base import Deauthorized, Reply
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -34,6 +33,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         auth="signature",
     )
     def provider_event(call: Call, provider: str) -> Response:
+        from chalicelib.providers.base import Deauthorized, Reply
+
         known, credentials = call.services.providers.get(provider), call.services.secrets.credentials(provider)
         if known is None or credentials is None or not credentials.webhook_secret:
             raise NotFound("This provider sends no webhooks here.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.invitation import Invite
 from chalicelib.errors import MailError, MailRejected, MailUnavailable
 from chalicelib.mail.addresses import sending_address
-from chalicelib.mail.compose import compose, compose_notice
 from chalicelib.mail.pace import Pace
 from chalicelib.mail.sender import Mail, Sender
 from chalicelib.mail.tags import tag_value
@@ -44,6 +43,8 @@ class SesMailer:
 
         SES overwrites Message-ID: its events are matched by the id returned here, and by the tags.
         """
+        from chalicelib.mail.compose import compose  # A link need not wait for the mail builder.
+
         tags = {
             "workspace": invite.workspace_id,
             "booking": invite.booking_id,
@@ -54,6 +55,8 @@ class SesMailer:
 
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
         """Mail a notice of the service itself to the address `to`; the SES message id. Raises as `send` does."""
+        from chalicelib.mail.compose import compose_notice
+
         return self._send(compose_notice(to, subject, text, html, self._sender), self._sender.address, {})
 
     def _send(self, mail: Mail, sender: str, tags: Mapping[str, str]) -> str:

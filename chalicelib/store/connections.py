@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from pynamodb.connection import Connection as DynamoConnection
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactGet, TransactWrite
 
@@ -19,6 +18,7 @@ from chalicelib.store.tables import (
     EphemeralItem,
     GrantItem,
     due_shard,
+    dynamo,
     from_milliseconds,
     milliseconds,
     translated,
@@ -42,25 +42,21 @@ class _GrantDocument:
 class ConnectionStore:
     """The connections table, and reads that need the grant with it."""
 
-    def __init__(self) -> None:
-        # Kept: a client of its own for every transaction would cost more than the transaction.
-        self._dynamo = DynamoConnection()
-
     def get(self, workspace_id: str, user_id: str) -> Connection | None:
         with translated():
             try:
                 item = ConnectionItem.get(workspace_id, user_id, consistent_read=True)
             except ConnectionItem.DoesNotExist:
                 return None
-        return _connection(item)
+        return connection_of(item)
 
     def with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """The user's connection and a grant, as of one moment, in one call. The two need not belong together."""
-        with translated(), TransactGet(connection=self._dynamo) as transaction:
+        with translated(), TransactGet(connection=dynamo()) as transaction:
             connection = transaction.get(ConnectionItem, workspace_id, user_id)
             grant = transaction.get(GrantItem, grant_id)
         try:
-            found = _connection(connection.get())
+            found = connection_of(connection.get())
         except ConnectionItem.DoesNotExist:
             found = None
         try:
@@ -75,10 +71,10 @@ class ConnectionStore:
         Raises `LostRace` when the flow is used up or the grant changed meanwhile.
         """
         item = _grant_item(grant)
-        with translated(), TransactWrite(connection=self._dynamo) as transaction:
+        with translated(), TransactWrite(connection=dynamo()) as transaction:
             if flow_key is not None:
                 transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
-            transaction.save(_connection_item(connection))
+            transaction.save(connection_item(connection))
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
 
@@ -99,6 +95,11 @@ class ConnectionStore:
     def delete(self, workspace_id: str, user_id: str) -> None:
         with translated():
             ConnectionItem(workspace_id, user_id, grant_id="", document="").delete()
+
+    def of_workspace(self, workspace_id: str) -> list[Connection]:
+        """In order of user id, read consistently."""
+        with translated():
+            return [connection_of(item) for item in ConnectionItem.query(workspace_id, consistent_read=True)]
 
     def users_of(self, grant_id: str) -> list[tuple[str, str]]:
         """(workspace, user) of every connection that uses the grant. Eventually consistent, usually within a second."""
@@ -181,7 +182,7 @@ class GrantStore:
             return [item.grant_id for item in found]
 
 
-def _connection_item(connection: Connection) -> ConnectionItem:
+def connection_item(connection: Connection) -> ConnectionItem:
     document = _document_of(connection)
     return ConnectionItem(connection.workspace_id, connection.user_id, grant_id=connection.grant_id, document=document)
 
@@ -190,7 +191,7 @@ def _document_of(connection: Connection) -> str:
     return msgspec.json.encode(connection).decode()
 
 
-def _connection(item: ConnectionItem) -> Connection:
+def connection_of(item: ConnectionItem) -> Connection:
     connection = msgspec.json.decode(item.document, type=Connection)
     made = from_milliseconds(item.last_meeting_at) if item.last_meeting_at is not None else None
     return replace(connection, last_meeting_at=made)

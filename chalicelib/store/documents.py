@@ -29,7 +29,7 @@ class CalendarStore:
                 item = CalendarItem.get(workspace_id, calendar_id, consistent_read=True)
             except CalendarItem.DoesNotExist:
                 return None
-        return _calendar(item)
+        return calendar_of(item)
 
     def put(self, calendar: Calendar) -> None:
         """Create or replace."""
@@ -40,7 +40,7 @@ class CalendarStore:
     def hosted_by(self, workspace_id: str, user_id: str) -> list[Calendar]:
         """The user's calendars, in order of id."""
         with translated():
-            calendars = [_calendar(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
+            calendars = [calendar_of(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
         return [calendar for calendar in calendars if calendar.host.user_id == user_id]
 
     def host_email(self, workspace_id: str, user_id: str) -> str | None:
@@ -63,7 +63,7 @@ class CalendarStore:
         beyond = CalendarItem.calendar_id > after if after else None
         with translated():
             items = list(CalendarItem.query(workspace_id, beyond, limit=limit + 1, consistent_read=True))
-        calendars = [_calendar(item) for item in items[:limit]]
+        calendars = [calendar_of(item) for item in items[:limit]]
         return calendars, calendars[-1].calendar_id if len(items) > limit else None
 
 
@@ -76,7 +76,7 @@ class WorkspaceStore:
                 item = WorkspaceItem.get(workspace_id, consistent_read=True)
             except WorkspaceItem.DoesNotExist:
                 return None
-        return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))
+        return workspace_of(item)
 
     def put(self, workspace: Workspace) -> None:
         """Create (version 0) or replace the version that was read. Raises `LostRace` if somebody else wrote."""
@@ -146,8 +146,12 @@ class EphemeralStore:
         return True
 
 
-def _calendar(item: CalendarItem) -> Calendar:
+def calendar_of(item: CalendarItem) -> Calendar:
     return msgspec.json.decode(item.document, type=Calendar)
+
+
+def workspace_of(item: WorkspaceItem) -> Workspace:
+    return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))
 
 
 def _encode(document: Any) -> str:

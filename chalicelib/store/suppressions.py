@@ -7,7 +7,9 @@ somebody gets no mail, and lift it. The rows lie in the workspaces table, under 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -32,11 +34,22 @@ class SuppressionStore:
                 item = WorkspaceItem.get(_key(workspace_id, email), consistent_read=True)
             except WorkspaceItem.DoesNotExist:
                 return None
-        return msgspec.json.decode(item.document, type=dict[str, str])
+        # A later release may have noted more.
+        known = msgspec.json.decode(item.document, type=dict[str, Any])
+        return {"reason": str(known["reason"]), "since": str(known["since"])}
 
     def holds(self, workspace_id: str, email: str) -> bool:
         """Whether the address must not be mailed."""
         return self.find(workspace_id, email) is not None
+
+    def among(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
+        """Those of the addresses that must not be mailed, asked for in one call."""
+        by_key = {_key(workspace_id, email): email for email in emails}
+        with translated():
+            found = (
+                [item.workspace_id for item in WorkspaceItem.batch_get(by_key, consistent_read=True)] if by_key else []
+            )
+        return frozenset(by_key[key] for key in found)
 
     def lift(self, workspace_id: str, email: str) -> bool:
         """Let the address be mailed again; whether it had been suppressed."""

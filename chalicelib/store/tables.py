@@ -6,22 +6,41 @@ Each row keeps its keys, and what conditions and indexes need, as attributes; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from zlib import crc32
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.exceptions import PynamoDBConnectionError, TransactGetError, TransactWriteError
+from pynamodb.connection import Connection, TableConnection
+from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
+from pynamodb.exceptions import GetError, PynamoDBConnectionError, TransactGetError, TransactWriteError
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
-from chalicelib.errors import LostRace, StoreUnavailable
+from chalicelib.errors import LostRace, StoreError, StoreUnavailable
 
 FORMAT = 1
 DUE_SHARDS = 8
 """Partitions of the index of due work: enough for 8,000 writes a second."""
+
+
+_connecting = Lock()
+
+
+class Table(Model):
+    """A model that shares its client with the others: each would make its own, and that takes 50 ms."""
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        with _connecting:  # The first calls of a batch come side by side, and each thread would make a client.
+            known = cls._connection
+            table = super()._get_connection()
+            if table is not known:
+                _share(cls, table)
+            return table
 
 
 class DueIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
@@ -53,12 +72,14 @@ class HostIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     start_key = UnicodeAttribute(range_key=True)
 
 
-class BookingItem(Model):
+class BookingItem(Table):
     """Callers write `desired` under a condition on `revision`; settlers write `observed` under one on `fence`.
 
     So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
     What is heard of mails comes at any time, from a third: `mail_troubles` only ever grows.
     `silent_runs` counts leases in a row of whose end nothing was heard, `crashed_runs` those that an error ended.
+
+    A row has either `due_shard` or, with nothing left to do, `expires_at` (seconds since the epoch, the TTL attribute).
     """
 
     class Meta:
@@ -82,6 +103,7 @@ class BookingItem(Model):
     lease_until = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     due = DueIndex()
     by_start = StartIndex()
@@ -96,7 +118,7 @@ class GrantIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     grant_id = UnicodeAttribute(hash_key=True)
 
 
-class ConnectionItem(Model):
+class ConnectionItem(Table):
     class Meta:
         table_name = "connections"
 
@@ -110,7 +132,7 @@ class ConnectionItem(Model):
     by_grant = GrantIndex()
 
 
-class GrantItem(Model):
+class GrantItem(Table):
     """`version` fences token writes; `lease_until` lets one refresher in at a time."""
 
     class Meta:
@@ -128,7 +150,7 @@ class GrantItem(Model):
     due = DueIndex()
 
 
-class CalendarItem(Model):
+class CalendarItem(Table):
     class Meta:
         table_name = "calendars"
 
@@ -138,7 +160,7 @@ class CalendarItem(Model):
     document = UnicodeAttribute()
 
 
-class WorkspaceItem(Model):
+class WorkspaceItem(Table):
     class Meta:
         table_name = "workspaces"
 
@@ -148,7 +170,7 @@ class WorkspaceItem(Model):
     document = UnicodeAttribute()
 
 
-class EphemeralItem(Model):
+class EphemeralItem(Table):
     """Links, flows, sessions and rate counts.
 
     `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too.
@@ -164,7 +186,7 @@ class EphemeralItem(Model):
     expires_at = NumberAttribute()
 
 
-class EndpointItem(Model):
+class EndpointItem(Table):
     """`version` guards what its workspace sets; the rest is what deliveries found out, written without regard to it."""
 
     class Meta:
@@ -181,7 +203,7 @@ class EndpointItem(Model):
     paused_until = NumberAttribute(null=True)
 
 
-class DeliveryItem(Model):
+class DeliveryItem(Table):
     """What is owed to endpoints and what came of it. In the index of due work as long as it is owed."""
 
     class Meta:
@@ -222,6 +244,46 @@ def bind(table_prefix: str) -> None:
         model.Meta.table_name = table_prefix + name
 
 
+def dynamo() -> Connection:
+    """The models' own, for what spans several tables."""
+    return ConnectionItem._get_connection().connection
+
+
+def read_together(keys: Iterable[tuple[type[Table], tuple[str, str | None]]]) -> dict[type[Table], Any]:
+    """The rows of these (hash, range) keys, at most one a table, read consistently in one call; those that exist."""
+    wanted = {model.Meta.table_name: (model, key) for model, key in keys}
+    request = {
+        name: {"Keys": [model.get_operation_kwargs_from_class(hash_key, range_key)["Key"]], "ConsistentRead": True}
+        for name, (model, (hash_key, range_key)) in wanted.items()
+    }
+    found: dict[type[Table], Any] = {}
+    with translated():
+        try:
+            answer = dynamo().dispatch("BatchGetItem", {"RequestItems": request})
+        except BOTOCORE_EXCEPTIONS as error:
+            raise GetError("rows of several tables could not be read", error) from error
+        for name, rows in answer["Responses"].items():
+            model, _ = wanted[name]
+            found.update((model, model.from_raw_data(row)) for row in rows)
+        for name in answer.get("UnprocessedKeys") or {}:  # Throttled: asked for alone, a row is asked for again.
+            model, (hash_key, range_key) = wanted[name]
+            with suppress(model.DoesNotExist):
+                found[model] = model.get(hash_key, range_key, consistent_read=True)
+    return found
+
+
+def _share(model: type[Model], table: TableConnection) -> None:
+    """Have a newly connected model use the client of one that is bound to the same deployment's tables."""
+    for other in MODELS:
+        known = other._connection
+        if other is not model and known is not None and known.table_name == other.Meta.table_name:
+            with suppress(ValueError):  # It knows the table, from an earlier binding.
+                known.connection.add_meta_table(table.get_meta_table())
+            table.connection = known.connection
+            return
+    _ = table.connection.client  # Made now, under the lock.
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """pynamodb's errors as ours: a lost race is told from an outage, as only the former is decided by reading again."""
@@ -235,6 +297,8 @@ def translated() -> Iterator[None]:
     except PynamoDBConnectionError as error:
         if error.cause_response_code in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise LostRace(error.cause_response_code) from error
+        if error.cause_response_code == "ValidationException":
+            raise StoreError(error.cause_response_code) from error  # The request is wrong: no outage, waiting is vain.
         raise StoreUnavailable(error.cause_response_code or "no answer") from error
 
 

@@ -24,6 +24,7 @@ from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotF
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.documents import CalendarStore
+from chalicelib.store.sight import Sight
 
 _TRIES = 5
 
@@ -37,7 +38,10 @@ class Accepted:
 
 
 class Booker:
-    """Every method is idempotent: the same request twice leaves one booking at one revision."""
+    """Every method is idempotent: the same request twice leaves one booking at one revision.
+
+    `sight` holds what was read already; whatever it lacks is read here, and everything after a lost race.
+    """
 
     def __init__(
         self,
@@ -52,37 +56,49 @@ class Booker:
         self._clock = clock
 
     def put(
-        self, workspace_id: str, booking_id: str, appointment: Appointment, *, version: int | None = None
+        self,
+        workspace_id: str,
+        booking_id: str,
+        appointment: Appointment,
+        *,
+        version: int | None = None,
+        sight: Sight | None = None,
     ) -> Accepted:
         """Create or change a booking.
 
         Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version.
         """
 
-        def write(record: Record | None) -> Booking:
+        def write(record: Record | None, sight: Sight | None) -> Booking:
             if record is not None and record.booking.appointment.calendar_id == appointment.calendar_id:
                 return change(record.booking, appointment, None, None, version=version, now=self._clock())
-            calendar = self._calendar(workspace_id, appointment.calendar_id)
-            connection = self._connection(calendar)
+            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
+            connection = self._connection(calendar, sight)
             if record is None:
                 key = (workspace_id, booking_id)
                 return book(key, appointment, calendar, connection, version=version, now=self._clock())
             return change(record.booking, appointment, calendar, connection, version=version, now=self._clock())
 
-        return self._write(workspace_id, booking_id, write)
+        return self._write(workspace_id, booking_id, write, sight)
 
     def post(
-        self, workspace_id: str, booking_id: str, appointment: Appointment, *, version: int | None = None
+        self,
+        workspace_id: str,
+        booking_id: str,
+        appointment: Appointment,
+        *,
+        version: int | None = None,
+        sight: Sight | None = None,
     ) -> Accepted:
         """Create a booking under an id that the request names (see `id_for`).
 
         The same request again answers with the booking as it is now. Raises `Conflict` if the id stands for another.
         """
-        known = self._bookings.get(workspace_id, booking_id)
+        known = sight.record if sight else self._bookings.get(workspace_id, booking_id)
         if known is None:
-            calendar = self._calendar(workspace_id, appointment.calendar_id)
+            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
             key, now = (workspace_id, booking_id), self._clock()
-            wanted = book(key, appointment, calendar, self._connection(calendar), version=version, now=now)
+            wanted = book(key, appointment, calendar, self._connection(calendar, sight), version=version, now=now)
             try:
                 self._bookings.create(wanted, now)
             except LostRace:
@@ -110,12 +126,12 @@ class Booker:
         Raises `InvalidInput` for an unknown booking on an unknown calendar.
         """
 
-        def write(record: Record | None) -> Booking:
+        def write(record: Record | None, sight: Sight | None) -> Booking:
             now = self._clock()
             if record is not None:
                 return cancel(record.booking, version=version, now=now)
-            calendar = self._calendar(workspace_id, appointment.calendar_id)
-            key, connection = (workspace_id, booking_id), self._connection(calendar)
+            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
+            key, connection = (workspace_id, booking_id), self._connection(calendar, sight)
             return cancel(book(key, appointment, calendar, connection, version=version, now=now), now=now)
 
         return self._write(workspace_id, booking_id, write)
@@ -129,18 +145,24 @@ class Booker:
         return self._existing(workspace_id, booking_id, lambda booking: give_up_meeting(booking, now=self._clock()))
 
     def _existing(self, workspace_id: str, booking_id: str, act: Callable[[Booking], Booking]) -> Accepted:
-        def write(record: Record | None) -> Booking:
+        def write(record: Record | None, _: Sight | None) -> Booking:
             if record is None:
                 raise NotFound("There is no booking with this id in your workspace.")
             return act(record.booking)
 
         return self._write(workspace_id, booking_id, write)
 
-    def _write(self, workspace_id: str, booking_id: str, write: Callable[[Record | None], Booking]) -> Accepted:
+    def _write(
+        self,
+        workspace_id: str,
+        booking_id: str,
+        write: Callable[[Record | None, Sight | None], Booking],
+        sight: Sight | None = None,
+    ) -> Accepted:
         """Read, decide, write under the condition that nothing changed between; again if something did."""
         for _ in range(_TRIES):
-            record = self._bookings.get(workspace_id, booking_id)
-            wanted = write(record)
+            record = sight.record if sight else self._bookings.get(workspace_id, booking_id)
+            wanted = write(record, sight)
             if record is not None and wanted is record.booking:
                 return Accepted(record)
             try:
@@ -150,11 +172,11 @@ class Booker:
                 self._bookings.replace(wanted, over_revision=record.booking.revision, now=self._clock())
                 return Accepted(Record(wanted, record.settlement, record.settled_revision))
             except LostRace:
-                continue
+                sight = None
         raise StoreUnavailable("the booking changes too fast")
 
-    def _calendar(self, workspace_id: str, calendar_id: str) -> Calendar:
-        calendar = self._calendars.get(workspace_id, calendar_id)
+    def _calendar(self, workspace_id: str, calendar_id: str, sight: Sight | None) -> Calendar:
+        calendar = sight.calendar if sight else self._calendars.get(workspace_id, calendar_id)
         if calendar is None:
             detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
             raise InvalidInput(
@@ -162,9 +184,11 @@ class Booker:
             )
         return calendar
 
-    def _connection(self, calendar: Calendar) -> Connection | None:
+    def _connection(self, calendar: Calendar, sight: Sight | None) -> Connection | None:
         if calendar.location.type is not LocationType.VIDEO:
             return None
+        if sight is not None and sight.seen_user == calendar.host.user_id:
+            return sight.connection
         return self._connections.get(calendar.workspace_id, calendar.host.user_id)
 
 

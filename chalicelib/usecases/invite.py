@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -54,6 +54,8 @@ class Suppressions(Protocol):
 
     def holds(self, workspace_id: str, email: str) -> bool: ...
 
+    def among(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]: ...
+
 
 class Inviter:
     """Sends what `domain.invitation.outstanding` finds, from the workspace's own address or else from `mail_from`."""
@@ -91,9 +93,9 @@ class Inviter:
         revision, again_at = claim.booking.revision, None
         # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
         # nothing that may fail shall come between.
-        barred = [invite for invite in owed if self._suppressions.holds(invite.workspace_id, invite.recipient.email)]
+        barred = self._suppressions.among(claim.booking.workspace_id, [invite.recipient.email for invite in owed])
         for invite in owed:
-            if invite in barred:
+            if invite.recipient.email in barred:
                 claim = _held_back(claim, invite)
                 continue
             if remaining_seconds() < _SEND_SECONDS + 3:

@@ -19,13 +19,14 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.meeting import MeetingState, Visit
 from chalicelib.domain.plan import Access, reach
 from chalicelib.errors import MeetingGone, NotFound, ReconnectNeeded, Rejected, TokenRejected
-from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.usecases.tokens import TokenKeeper
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    from chalicelib.providers.base import Provider
+    from chalicelib.usecases.tokens import TokenKeeper
 
 OPENS_BEFORE = timedelta(minutes=15)
 CLOSES_AFTER = timedelta(hours=1)

@@ -20,6 +20,7 @@ from tests.chaos.secrets import listener
 
 _OUTPUT = Path("build/chaos.json")
 _AT_ONCE = 40
+_TELL_EVERY = 2000
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,19 @@ def main() -> int:
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
     with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
-        for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
-            for row in counted:
-                rows[row.fault].merge(row)
+        told = 0
+        try:
+            for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
+                for row in counted:
+                    rows[row.fault].merge(row)
+                runs = sum(row.runs for row in rows.values())
+                if runs - told >= _TELL_EVERY:
+                    told = runs
+                    survived = sum(row.survived for row in rows.values())
+                    print(f"{runs:,} runs, {survived:,} survived", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            print("\nnot to the end:")
+            pool.shutdown(wait=False, cancel_futures=True)
     took = round(time.monotonic() - begun)
     command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {choice.pairs}"
     print(table(rows.values()))

@@ -60,6 +60,9 @@ class Desk:
     def get(self, workspace_id: str) -> Workspace:
         return Workspace(workspace_id, "Example", NOW, hold_minutes=0)
 
+    def among(self, workspace_id: str, emails: object) -> frozenset[str]:
+        return frozenset()
+
     def holds(self, workspace_id: str, email: str) -> bool:
         return False
 

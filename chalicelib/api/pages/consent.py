@@ -13,7 +13,6 @@ from chalicelib.api.pages.browser import FORM, page_route, posted, redirect, ses
 from chalicelib.api.pages.shown import settings_page
 from chalicelib.errors import NotFound, ProviderError
 from chalicelib.observability import log
-from chalicelib.usecases.connect import ConsentDenied, FlowRefused
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -33,6 +32,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
     def callback(call: Call, provider: str) -> Response:
+        from chalicelib.usecases.connect import ConsentDenied, FlowRefused
+
         given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
         session = session_or_none(call)

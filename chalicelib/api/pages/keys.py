@@ -12,7 +12,6 @@ from chalicelib.api.pages.browser import FORM, page_route, posted, redirect
 from chalicelib.api.pages.shown import settings_page
 from chalicelib.errors import ProviderError
 from chalicelib.observability import log
-from chalicelib.usecases.connect import KeyRefused
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -26,6 +25,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/settings/connect/{provider}", methods=["POST"], content_types=FORM)
     @page
     def connect(call: Call, provider: str) -> Response:
+        from chalicelib.usecases.connect import KeyRefused
+
         session, form = posted(call)
         try:
             call.services.connector.connect_with_key(session, provider, form, call.base_url)

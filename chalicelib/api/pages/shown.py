@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,12 @@ from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import is_framed
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
-from chalicelib.providers.base import KeyField, KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import Query, Record
-from chalicelib.usecases.preflight import Step
 from chalicelib.usecases.sessions import Session, Visitor
+
+if TYPE_CHECKING:
+    from chalicelib.providers.base import KeyField, Provider
+    from chalicelib.usecases.preflight import Step
 
 _RECENT = timedelta(days=7)
 _RECENT_SHOWN = 3
@@ -65,6 +68,8 @@ def settings_page(
     opened: str | None = None,
 ) -> Response:
     """The settings page of the session's user, after what was just done; `opened` is the form to show open."""
+    from chalicelib.providers.base import OAuthProvider
+
     visitor, services = session.visitor, call.services
     status = services.connector.status(visitor.workspace_id, visitor.user_id)
     workspace = services.workspaces.get(visitor.workspace_id)
@@ -97,6 +102,8 @@ def settings_page(
 
 
 def _offer(call: Call, provider: Provider, opened: str | None) -> Offer:
+    from chalicelib.providers.base import KeyProvider
+
     fields = provider.fields if isinstance(provider, KeyProvider) else ()
     approval = None if fields else call.services.connector.admin_consent(provider.name, call.base_url)
     return Offer(provider, fields, approval, is_open=provider.name == opened)

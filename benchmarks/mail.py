@@ -1,24 +1,16 @@
-"""How much longer one invitation takes than a bare build of the same content with icalendar and EmailMessage.
-
-    python benchmarks/bench_mail.py
+"""One invitation, and a bare build of the same content with icalendar and EmailMessage.
 
 The bare build is what a short script would do: the same calendar object, the same texts, the same parts, but no
-cleaning, no layout and no words to choose. Both take turns, so that a busy machine slows both; medians are compared.
+cleaning, no layout and no words to choose.
 """
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.policy import SMTP
-from pathlib import Path
-from statistics import median
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
 from icalendar.prop.conference import Conference
@@ -27,8 +19,6 @@ from chalicelib.mail.compose import compose
 from infra.local.console.mail_cases import INVITATIONS, SENDER
 
 INVITE = INVITATIONS["guest"]
-ROUNDS, BATCH = 60, 10
-LIMIT = 2.0
 
 
 def bare(subject: str, text: str, html: str, description: str) -> bytes:
@@ -83,34 +73,11 @@ def bare(subject: str, text: str, html: str, description: str) -> bytes:
     return message.as_bytes()
 
 
-def milliseconds(build: Callable[[], object]) -> float:
-    """What one build takes, over a batch."""
-    begun = time.perf_counter()
-    for _ in range(BATCH):
-        build()
-    return (time.perf_counter() - begun) * 1000 / BATCH
-
-
-def main() -> int:
-    """Print the figures; 1 if the ratio is above the limit."""
+def sides() -> tuple[Callable[[], object], Callable[[], object]]:
+    """One invitation as the product composes it, and the bare build of the same."""
     mail = compose(INVITE, SENDER)
     message = message_from_bytes(mail.raw, policy=policy.default)
     text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
     calendar = Calendar.from_ical(next(p for p in message.walk() if p.get_content_subtype() == "ics").get_content())
     description = str(calendar.walk("VEVENT")[0]["DESCRIPTION"])
-    rounds = [
-        (
-            milliseconds(lambda: compose(INVITE, SENDER)),
-            milliseconds(lambda: bare(mail.subject, text, html, description)),
-        )
-        for _ in range(ROUNDS)
-    ]
-    ours, theirs = (median(column) for column in zip(*rounds, strict=True))
-    ratio = median(mine / their for mine, their in rounds)
-    print(f"one invitation: {ours:.2f} ms, bare build: {theirs:.2f} ms, ratio {ratio:.2f} (limit {LIMIT})")
-    print(f"size: {len(mail.raw) / 1000:.1f} kB")
-    return 0 if ratio <= LIMIT else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return lambda: compose(INVITE, SENDER), lambda: bare(mail.subject, text, html, description)

@@ -1,0 +1,159 @@
+"""What a new Lambda does, in a process of its own: `python -S -E -B cold_child.py KIND PATH...`
+
+Prints the processor's milliseconds from the first import to the end of the first event, and the peak of memory.
+"""
+
+import json
+import resource
+import sys
+import time
+
+sys.path[:0] = sys.argv[2:]
+
+
+class Context:
+    aws_request_id = "request-1"
+    function_name = "bench"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:bench"
+    memory_limit_in_mb = 512
+
+    def get_remaining_time_in_millis(self):
+        return 30_000
+
+
+def http_event(resource_path, path, **more):
+    return {
+        "resource": resource_path,
+        "path": path,
+        "httpMethod": "GET",
+        "headers": {"Authorization": "Bearer meetlink.ws-1.k.secret"},
+        "multiValueHeaders": {"Authorization": ["Bearer meetlink.ws-1.k.secret"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {},
+        "stageVariables": None,
+        "requestContext": {"httpMethod": "GET", "resourcePath": resource_path, "requestId": "r", "identity": {}},
+        "body": None,
+        "isBase64Encoded": False,
+        **more,
+    }
+
+
+def record(settled):
+    image = {
+        "workspace_id": {"S": "ws-1"},
+        "booking_id": {"S": "b-1"},
+        "revision": {"N": "1"},
+        "settled_revision": {"N": "1" if settled else "0"},
+        "due_at": {"N": "1"},
+    }
+    change = {"NewImage": image, "SequenceNumber": "1"}
+    return {"Records": [{"eventID": "1", "eventSourceARN": "arn", "dynamodb": change}]}
+
+
+def floor():
+    import botocore.session
+    from chalice import Chalice
+
+    app = Chalice(app_name="floor")
+
+    @app.route("/v1/bookings/{booking_id}")
+    def get(booking_id):
+        dynamo = botocore.session.get_session().create_client("dynamodb")
+        return dynamo.get_item(TableName="bench-bookings", Key={"id": {"S": booking_id}}).get("Item", {})
+
+    event = http_event("/v1/bookings/{booking_id}", "/v1/bookings/b-1", pathParameters={"booking_id": "b-1"})
+    assert app(event, Context())["statusCode"] == 200
+
+
+def rival():
+    from datetime import datetime
+
+    import boto3
+    import httpx
+    from aws_lambda_powertools import Logger, Metrics, Tracer
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+    from chalice import Chalice
+    from pydantic import BaseModel
+
+    app = Chalice(app_name="rival")
+    dynamo, _kms, _ses = (boto3.client(name) for name in ("dynamodb", "kms", "sesv2"))
+    _ = (
+        Logger(service="rival"),
+        Metrics(namespace="rival", service="rival"),
+        Tracer(service="rival", disabled=True),
+        BatchProcessor(event_type=EventType.DynamoDBStreams),
+        httpx.Client(),
+    )
+
+    class Guest(BaseModel):
+        name: str
+        email: str
+
+    class Booking(BaseModel):
+        starts_at: datetime
+        ends_at: datetime
+        title: str
+        guests: list[Guest]
+
+    @app.route("/v1/bookings/{booking_id}")
+    def get(booking_id):
+        return dynamo.get_item(TableName="bench-bookings", Key={"id": {"S": booking_id}}).get("Item", {})
+
+    event = http_event("/v1/bookings/{booking_id}", "/v1/bookings/b-1", pathParameters={"booking_id": "b-1"})
+    assert app(event, Context())["statusCode"] == 200
+
+
+def api():
+    import app
+
+    pattern = "/v1/bookings/{booking_id}"
+    answer = app.app(http_event(pattern, "/v1/bookings/b-1", pathParameters={"booking_id": "b-1"}), Context())
+    assert answer["statusCode"] == 401, answer  # The workspace was looked for, and is not there.
+
+
+def callback():
+    import app
+
+    pattern = "/oauth/{provider}/callback"
+    query = {"state": "s" * 43, "code": "c"}
+    event = http_event(
+        pattern,
+        "/oauth/zoom/callback",
+        pathParameters={"provider": "zoom"},
+        queryStringParameters=query,
+        multiValueQueryStringParameters={name: [value] for name, value in query.items()},
+        multiValueHeaders={"Cookie": ["__Host-meetlink=" + "k" * 43], "Host": ["localhost"]},
+    )
+    assert 400 <= app.app(event, Context())["statusCode"] < 500
+
+
+def stream():
+    import app
+
+    assert app.on_booking(record(settled=False), Context()) == {"batchItemFailures": []}
+
+
+def settled():
+    import app
+
+    assert app.on_booking(record(settled=True), Context()) == {"batchItemFailures": []}
+
+
+def schedule():
+    import app
+
+    event = dict.fromkeys(("version", "account", "region", "detail", "detail-type", "source", "time", "id"), "")
+    assert app.on_schedule(event | {"resources": []}, Context()) == {"bookings": 0, "failed": 0, "grants": 0}
+
+
+def main():
+    act = {one.__name__: one for one in (floor, rival, api, callback, stream, settled, schedule)}[sys.argv[1]]
+    begun = time.process_time()
+    act()
+    took = (time.process_time() - begun) * 1000
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"ms": took, "mib": peak, "modules": len(sys.modules)}))
+
+
+main()

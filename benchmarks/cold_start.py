@@ -1,0 +1,150 @@
+"""What a Lambda computes from nothing to its first event's end, from the zip as Chalice builds it.
+
+Each round starts a new interpreter that sees nothing but the unpacked zip: read-only, without bytecode and without
+leave to write any, as `/var/task` is. The floor is a Chalice app with one route and one DynamoDB client, from the same
+zip. The rival imports what most such apps import at their top. A stub stands for DynamoDB and answers at once. Time is
+the processor's: a Lambda has a share of one, and a busy machine's clock would tell of its other work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from benchmarks.measure import Line, alternate, bounded, compare
+from benchmarks.stub import stub_dynamodb
+
+ROOT = Path(__file__).parents[1]
+KINDS = ("api", "callback", "stream", "settled", "schedule")
+AIMS = {"api": 1.1, "callback": 1.1, "stream": 1.3, "schedule": 1.3, "settled": 1.1}
+NAMES = {
+    "api": "cold start, API: a booking is read",
+    "callback": "cold start, OAuth callback",
+    "stream": "cold start, stream: a lease is asked for",
+    "settled": "cold start, stream: a settled record",
+    "schedule": "cold start, schedule: nothing is due",
+}
+MEMORY_MIB = 80
+_RIVAL = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
+_SETTINGS = {
+    "MEETLINK_TABLE_PREFIX": "bench-",
+    "MEETLINK_BOOKINGS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/bench-bookings/stream/1",
+    "MEETLINK_CONNECTIONS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/bench-connections/stream/1",
+    "MEETLINK_TAG_SECRET": "tag-secret",
+    "MEETLINK_MAIL_FROM": "invitations@meetlink.example",
+    "ZOOM_CLIENT_ID": "client",
+    "ZOOM_CLIENT_SECRET": "secret",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+}
+
+
+def run(rounds: int = 12) -> Iterator[Line]:
+    """The lines of this benchmark."""
+    with tempfile.TemporaryDirectory() as directory, stub_dynamodb() as endpoint:
+        task = unpacked(Path(directory))
+        yield from measure(task, endpoint, rounds, rival=add_rival(Path(directory)))
+        compiled = Path(directory, "compiled")
+        shutil.copytree(task, compiled)
+        compile_all(compiled)
+        for kind, name in (("api", "API"), ("stream", "stream")):
+            ours, floor = alternate(
+                lambda kind=kind: start(kind, compiled, endpoint)["ms"],
+                lambda: start("floor", task, endpoint)["ms"],
+                rounds,
+            )
+            title = f"cold start, {name} with bytecode in the zip"
+            yield compare(title, ours, "Chalice + 1 client, without", floor, "CPU ms", aim=1.0)
+
+
+def measure(task: Path, endpoint: str, rounds: int, *, rival: Path | None = None) -> Iterator[Line]:
+    """Every kind in turn, round by round; `task` is where the zip was unpacked."""
+    kinds = ("floor", *KINDS, *(["rival"] if rival else []))
+    for kind in kinds:
+        start(kind, task, endpoint, rival)  # The files come from memory from now on.
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    for number in range(rounds):
+        for kind in kinds if number % 2 else reversed(kinds):
+            found[kind].append(start(kind, task, endpoint, rival))
+    times = {kind: [one["ms"] for one in rows] for kind, rows in found.items()}
+    for kind in KINDS:
+        yield compare(NAMES[kind], times[kind], "Chalice + 1 client", times["floor"], "CPU ms", aim=AIMS[kind])
+    if rival:
+        name = "cold start, API against eager imports"
+        yield compare(name, times["api"], "Powertools + pydantic", times["rival"], "CPU ms", aim=1.0)
+    peaks = [max(found[kind][number]["mib"] for kind in KINDS) for number in range(rounds)]
+    yield bounded("peak memory after a cold start", peaks, "limit", MEMORY_MIB, "MiB")
+
+
+def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> dict[str, float]:
+    """One cold start: milliseconds and the peak of memory in MiB. Raises CalledProcessError if it fails."""
+    script = Path(__file__).with_name("cold_child.py")
+    environment = _SETTINGS | {
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL": endpoint,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    paths = [str(path) for path in (task, rival) if path]
+    # -S and -E: no package of the machine's own can stand in for one that the zip lacks.
+    command = [sys.executable, "-S", "-E", "-B", str(script), kind, *paths]
+    done = subprocess.run(command, cwd=task, env=environment, check=True, capture_output=True, text=True)
+    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def unpacked(directory: Path) -> Path:
+    """The deployment's zip, built by Chalice for this machine's processor and unpacked read-only."""
+    project, out, task = directory / "project", directory / "out", directory / "task"
+    project.mkdir()
+    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, project)
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    processor = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    (project / ".chalice").mkdir()
+    # The policies are not looked at here, and stand elsewhere.
+    config |= {"lambda_architecture": processor, "autogen_policy": True}
+    (project / ".chalice" / "config.json").write_text(json.dumps(config))
+    chalice = "import sys; from chalice.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", chalice, "package", "--stage", "dev", str(out)]
+    subprocess.run(command, cwd=project, env=os.environ | _SETTINGS, check=True, capture_output=True)
+    with zipfile.ZipFile(out / "deployment.zip") as archive:
+        archive.extractall(task)
+    for path in task.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o555)
+    return task
+
+
+def add_rival(directory: Path) -> Path | None:
+    """The rival's further packages, as the zip would hold them; None if they are not installed."""
+    target = directory / "rival"
+    try:
+        wanted = [one for package in _RIVAL for one in files(package) or []]
+    except PackageNotFoundError:
+        return None
+    for one in wanted:
+        if ".." not in one.parts and one.suffix != ".pyc":
+            (target / one).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(one.locate()), target / one)
+    return target
+
+
+def compile_all(task: Path) -> None:
+    """Bytecode beside every module, valid only for that very source: a stale file would be ignored."""
+    for path in task.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", str(task)]
+    subprocess.run(command, check=False, capture_output=True)  # Some packages ship templates that are no Python.

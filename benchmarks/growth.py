@@ -1,0 +1,101 @@
+"""What more bookings, more that are due at once and more connections cost: calls, rows read, and memory.
+
+DynamoDB in memory counts what is asked of it. That is what grows or does not: a real one answers each such call in
+the same time whatever lies beside it.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from benchmarks.measure import Line, bounded, compare
+from benchmarks.memory import Context, Deployment, deployment
+from tests.chaos.dynamo import PREFIX
+
+
+def run(many: int = 100_000, due: int = 1_000) -> Iterator[Line]:
+    """The lines of this benchmark."""
+    from chalicelib import handlers
+
+    with deployment() as product:
+        handlers.settle_records({"Records": product.book(1)}, Context(), product.services)
+        few = _costs(product)
+        _fill(product, many)
+        full = _costs(product)
+        for what in few:
+            name = f"{what}, {many:,} bookings and connections"
+            yield compare(name, [full[what]], "with 1", [few[what]], "calls + rows", aim=1.0)
+        alone, together = _tick(product, 1), _tick(product, due)
+        yield compare(f"tick, for each of {due:,} due", [together / due], "for 1", [alone], "calls", aim=1.0)
+        yield bounded("memory kept for each booking settled", [_kept(product, due)], "limit", 100, "bytes")
+
+
+def _costs(product: Deployment) -> dict[str, float]:
+    """Calls and rows for one booking accepted, settled, listed; and for a tick with nothing due."""
+    from chalicelib import handlers
+    from chalicelib.store.bookings import Query
+
+    services = product.services
+    found: dict[str, float] = {}
+
+    def measured(what: str) -> None:
+        found[what] = product.calls.total() + product.rows
+        product.calls.clear()
+        product.rows = 0
+
+    measured("")
+    records = product.book(1)
+    measured("accepting")
+    handlers.settle_records({"Records": records}, Context(), services)
+    measured("settling")
+    services.bookings.page(Query("ws"), limit=1, after=None)
+    measured("a page of one")
+    handlers.settle_due(Context(), services)
+    measured("a tick with nothing due")
+    return {what: cost for what, cost in found.items() if what}
+
+
+def _fill(product: Deployment, many: int) -> None:
+    """Copies of a settled booking and of its connection, under other ids."""
+    tables = product.memory._tables
+    for name, key in (("bookings", "booking_id"), ("connections", "user_id")):
+        table = tables[PREFIX + name]
+        row = deepcopy(next(iter(table.items.values())))
+        for number in range(many):
+            copy: dict[str, Any] = {**row, key: {"S": f"copy-{number}"}}
+            if name == "bookings":
+                copy["start_key"] = {"S": f"{row['start_key']['S']}-{number}"}
+            table.items[table.key(copy)] = copy
+
+
+def _tick(product: Deployment, due: int) -> float:
+    from chalicelib import handlers
+
+    product.book(due)
+    product.calls.clear()
+    done = handlers.settle_due(Context(), product.services)
+    assert done["bookings"] >= due, done
+    return float(product.calls.total())
+
+
+def _kept(product: Deployment, count: int) -> float:
+    """Bytes that the process holds longer for each booking; the database in memory and the mails' notes aside."""
+    from chalicelib import handlers
+
+    def held() -> int:
+        gc.collect()
+        ours = tracemalloc.Filter(True, "*/chalicelib/*")
+        return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).statistics("filename"))
+
+    records = product.book(2 * count)
+    handlers.settle_records({"Records": records[:count]}, Context(), product.services)
+    tracemalloc.start()
+    before = held()
+    handlers.settle_records({"Records": records[count:]}, Context(), product.services)
+    kept = (held() - before) / count
+    tracemalloc.stop()
+    return max(kept, 0.0)

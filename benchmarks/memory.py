@@ -1,0 +1,154 @@
+"""The product on a DynamoDB in memory, so that what is measured is not an emulator's work.
+
+botocore and pynamodb are the real ones up to the request; a provider of a few lines answers after a given time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import httpx
+
+from chalicelib.domain.booking import Appointment, Guest
+from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
+from chalicelib.domain.connection import Account, Connection, Grant, Tokens
+from chalicelib.domain.invitation import Invite
+from chalicelib.mail.compose import compose
+from chalicelib.mail.sender import Sender
+from chalicelib.settings import from_environment
+from chalicelib.store.vault import Vault
+from chalicelib.wiring import Services, build
+from infra.tables import table_definitions
+from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
+
+SENDER = Sender("invitations@meetlink.example", "meetlink")
+_ENVIRONMENT = {
+    "MEETLINK_TABLE_PREFIX": PREFIX,
+    "MEETLINK_TAG_SECRET": "tag-secret",
+    "MEETLINK_MAIL_FROM": SENDER.address,
+    "ZOOM_CLIENT_ID": "client",
+    "ZOOM_CLIENT_SECRET": "secret",
+}
+_AWS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+class Context:
+    """A Lambda with time enough, and none to wait for a later try."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 24_000
+
+
+class Mails:
+    """Composes each mail, as a real mailer does, and notes when."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str]] = []
+
+    def send(self, invite: Invite) -> str:
+        compose(invite, SENDER)
+        self.sent.append((time.perf_counter(), invite.title))
+        return "mail"
+
+    def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
+        raise AssertionError("no booking fails here")
+
+
+class Provider(httpx.BaseTransport):
+    """A Zoom that makes a meeting after `seconds`; for one with "slow" in its title it takes longer."""
+
+    def __init__(self, seconds: float, slow_seconds: float) -> None:
+        self._seconds = seconds
+        self._slow_seconds = slow_seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        time.sleep(self._slow_seconds if b"slow" in request.read() else self._seconds)
+        meeting = {"id": time.perf_counter_ns(), "join_url": "https://zoom.us/j/1", "password": "1"}
+        return httpx.Response(201, json=meeting)
+
+
+class Kms:
+    def generate_data_key(self, **_: Any) -> dict[str, Any]:
+        key = os.urandom(32)
+        return {"Plaintext": key, "CiphertextBlob": key}
+
+    def decrypt(self, *, CiphertextBlob: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Plaintext": CiphertextBlob}
+
+
+class Deployment:
+    """One user with a video calendar, connected. `calls` counts operations, `rows` what they returned."""
+
+    def __init__(self, seconds: float, slow_seconds: float) -> None:
+        self.mails = Mails()
+        self.calls: Counter[str] = Counter()
+        self.rows = 0
+        self.records: list[dict[str, Any]] = []
+        self.memory = MemoryDynamo(table_definitions(PREFIX), self._changed)
+        self._lock = Lock()
+        self._number = 0
+        self._given: dict[str, Any] = {"transport": Provider(seconds, slow_seconds), "given_mailer": self.mails}
+        self.services: Services
+
+    def handle(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            answer = self.memory.handle(operation, request)
+        self.calls[operation] += 1
+        self.rows += len(answer.get("Items", ()))
+        return answer
+
+    def furnish(self) -> None:
+        self.services = services = build(from_environment(_ENVIRONMENT), **self._given)
+        vars(services).update(vault=Vault(Kms(), "key", services.clock))
+        now = datetime.now(UTC)
+        services.calendars.put(
+            Calendar("ws", "c-1", "Introduction", Host("u-1", "Host", "host@example.com"), _VIDEO, now, now)
+        )
+        account = Account("a-1", "host@example.com")
+        grant = services.tokens.seal(
+            Grant("zoom", account, 1, None), Tokens("access", "refresh", now + timedelta(hours=24))
+        )
+        connection = Connection("ws", "u-1", "zoom", grant.id, account, now)
+        services.connections.establish(connection, grant, flow_key=None, now=now)
+
+    def book(self, count: int, title: str = "Introductory call") -> list[dict[str, Any]]:
+        """So many new bookings; their stream records."""
+        self.records.clear()
+        starts_at = datetime.now(UTC) + timedelta(days=35)
+        for _ in range(count):
+            self._number += 1
+            guest = Guest("Demo Guest", f"guest-{self._number}@example.com", "America/New_York")
+            appointment = Appointment(
+                "c-1", starts_at, starts_at + timedelta(minutes=30), "Europe/Berlin", title, guests=(guest,)
+            )
+            self.services.booker.put("ws", f"b-{self._number}", appointment)
+        return list(self.records)
+
+    def _changed(self, change: Change) -> None:
+        if change.old is None:
+            self.records.append({"dynamodb": {"NewImage": change.new, "SequenceNumber": str(len(self.records))}})
+
+
+_VIDEO = Location(LocationType.VIDEO)
+
+
+@contextmanager
+def deployment(seconds: float = 0.0, slow_seconds: float = 0.0) -> Iterator[Deployment]:
+    """A deployment whose provider takes so long, and so long for a slow one."""
+    before = dict(os.environ)
+    os.environ.update(_AWS)
+    made = Deployment(seconds, slow_seconds)
+    try:
+        with answering(made.handle):
+            made.furnish()
+            yield made
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,139 @@
+"""The whole product on the local stack: from a booking to its mails, and two hundred callers at once.
+
+The floor of the way is the sum of what nobody can leave out, measured one by one on the same stack in the same round:
+an HTTP request to the app, a write, its way through the stream, a call to the provider, and a mail for each of both
+parties.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from io import StringIO
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+
+from benchmarks.accept import body
+from benchmarks.measure import Line, alternate, compare
+from infra.local.demo import Story
+from infra.local.lambdas import StreamPump
+from infra.local.stack import CALENDAR_ID, HOST_EMAIL, LocalStack, Ports
+
+_WAIT_SECONDS = 20
+
+
+def run(rounds: int = 15, callers: int = 200, each: int = 3) -> Iterator[Line]:
+    """The lines of this benchmark."""
+    before = dict(os.environ)
+    os.environ |= {"MEETLINK_RATE_BURST": "1000000000", "MEETLINK_RATE_PER_SECOND": "1000000"}
+    try:
+        with redirect_stdout(StringIO()), LocalStack(Ports()) as stack:
+            story = Story(stack)
+            story.connect()
+            story.choose_video()
+            way = _Way(stack, story.api)
+            way.book()
+            ours, hops = alternate(way.book, way.hops, rounds)
+            yield compare("from booking to both mails", ours, "unavoidable hops", hops, "s", aim=1.3)
+            way.close()
+            yield _together(stack, callers, each)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class _Way:
+    """One booking's way, and the bare hops of it."""
+
+    def __init__(self, stack: LocalStack, api: httpx.Client) -> None:
+        import boto3
+
+        self._stack = stack
+        self._api = api
+        self._number = 0
+        self._plain = httpx.Client()
+        self._dynamo = boto3.client("dynamodb")
+        self._mail = boto3.client("sesv2")
+        schema = [{"AttributeName": "id", "KeyType": "HASH"}]
+        made = self._dynamo.create_table(
+            TableName="bench-hop",
+            KeySchema=schema,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        self._heard = threading.Event()
+        arn = made["TableDescription"]["LatestStreamArn"]
+        self._pump = StreamPump(boto3.client("dynamodbstreams"), arn, self._hear)
+        self._pump.start()
+
+    def close(self) -> None:
+        self._pump.stop()
+
+    def book(self) -> float:
+        """From the request to the moment at which both mails are in the mailbox."""
+        self._number += 1
+        seen, begun = len(self._stack.mailbox.mails()), time.perf_counter()
+        answer = self._api.put(f"/v1/bookings/way-{self._number}", json=body() | {"calendar_id": CALENDAR_ID})
+        assert answer.status_code == 201, answer.text
+        while len(self._stack.mailbox.mails()) < seen + 2:
+            assert time.perf_counter() - begun < _WAIT_SECONDS, "the mails do not come"
+            time.sleep(0.002)
+        return time.perf_counter() - begun
+
+    def hops(self) -> float:
+        """The sum: HTTP, write and stream, provider, two mails."""
+        self._number += 1
+        raw = next(mail.source for mail in self._stack.mailbox.mails())
+        begun = time.perf_counter()
+        self._plain.get(f"{self._stack.app_url}/no-such-route")
+        self._heard.clear()
+        self._dynamo.put_item(TableName="bench-hop", Item={"id": {"S": str(self._number)}})
+        assert self._heard.wait(_WAIT_SECONDS), "the stream is silent"
+        self._plain.post(f"{self._stack.provider_url}/v2/users/me/meetings", json=body())
+        for _ in range(2):
+            self._mail.send_email(
+                FromEmailAddress=next(iter(self._stack.demo.verified_senders)),
+                Destination={"ToAddresses": [HOST_EMAIL]},
+                Content={"Raw": {"Data": raw}},
+            )
+        return time.perf_counter() - begun
+
+    def _hear(self, event: dict[str, Any], context: Any) -> None:
+        self._heard.set()
+
+
+def _settle_down(stack: LocalStack) -> None:
+    """Let the stack mail what it still owes: it would complain of being stopped meanwhile."""
+    ends, seen = time.monotonic() + _WAIT_SECONDS, -1
+    while seen < (seen := len(stack.mailbox.mails())) and time.monotonic() < ends:
+        time.sleep(1.5)
+
+
+def _together(stack: LocalStack, callers: int, each: int) -> Line:
+    """Everybody books at once; the slowest of a hundred against the middle one. An error ends the benchmark."""
+    headers = {"Authorization": f"Bearer {stack.demo.api_key}"}
+    start = threading.Barrier(callers)
+
+    def caller(number: int) -> list[float]:
+        with httpx.Client(base_url=stack.app_url, headers=headers, timeout=60) as api:
+            start.wait()
+            times = []
+            for one in range(each):
+                begun = time.perf_counter()
+                answer = api.put(f"/v1/bookings/t-{number}-{one}", json=body() | {"calendar_id": CALENDAR_ID})
+                times.append(time.perf_counter() - begun)
+                assert answer.status_code == 201, answer.text
+        return times
+
+    with ThreadPoolExecutor(callers) as pool:
+        times = [one for found in pool.map(caller, range(callers)) for one in found]
+    _settle_down(stack)
+    slowest = quantiles(times, n=100)[98]
+    return compare(f"{callers} callers at once: p99", [slowest], "p50", [median(times)], "s", aim=5.0)

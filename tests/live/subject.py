@@ -1,0 +1,139 @@
+"""A provider as it really is: real addresses, real credentials, and no power over what is at the other end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from chalicelib.domain.connection import Tokens, keeps_key
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting import tag as meeting_tag
+from chalicelib.errors import MeetingGone
+from chalicelib.providers import oauth
+from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
+from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.http import Http
+from chalicelib.settings import from_environment
+from infra.local.standins.kit import Faults, Held
+from tests.contract.kit.subject import VERIFIER, Subject
+from tests.support.clock import FakeClock
+
+REDIRECT = "http://localhost:8000/oauth/{provider}/callback"
+
+
+class NotSetUp(Exception):
+    """Something that the run needs is missing; the message says what to set."""
+
+
+class LiveSubject(Subject):
+    """Meetings that were asked for are looked up by their tags, and all are deleted in the end (`clean_up`).
+
+    `sign_in` takes the authorization address and gives the address that the browser was sent back to.
+    """
+
+    def __init__(
+        self, name: str, environment: Mapping[str, str], sign_in: Callable[[str], str], clock: FakeClock
+    ) -> None:
+        if name not in PROVIDERS:
+            raise NotSetUp(f"PROVIDER must be one of {', '.join(PROVIDERS)}.")
+        self.clock = clock
+        kind = PROVIDERS[name]
+        addresses = from_environment(environment).addresses(name, kind.urls)
+        self.provider: Provider = kind(Http(httpx.Client()), clock, addresses)
+        self.redirect = environment.get("REDIRECT_URI") or REDIRECT.format(provider=name)
+        self._environment, self._sign_in = environment, sign_in
+        self._tokens: Tokens | None = None
+        self._asked: dict[str, MeetingRequest] = {}
+        self._made: dict[str, str | None] = {}
+        self._round = secrets.token_bytes(16)
+
+    def origins(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def faults(self) -> Faults:
+        raise NotImplementedError("a live provider has no faults on demand")
+
+    def connect(self, *, allow: bool = True, untick: str = "") -> Tokens:
+        """Signed in once for all behaviours; a key is read from the environment."""
+        if self._tokens is None:
+            self._tokens = self._connected()
+        return self._tokens
+
+    def _connected(self) -> Tokens:
+        provider = self.provider
+        if isinstance(provider, KeyProvider):
+            typed = {field.name: self._setting(field.name, optional=field.optional) for field in provider.fields}
+            return keeps_key(provider.read_key(typed))
+        assert isinstance(provider, OAuthProvider)
+        address = oauth.authorization_url(
+            provider, self._credentials()[0], redirect_uri=self.redirect, state="live", verifier=VERIFIER
+        )
+        answer = parse_qs(urlsplit(self._sign_in(address)).query)
+        if "code" not in answer:
+            raise NotSetUp(f"The provider sent the browser back without a code: {sorted(answer)}.")
+        return oauth.exchange(
+            provider, self._credentials(), code=answer["code"][0], redirect_uri=self.redirect, verifier=VERIFIER
+        )
+
+    def refresh(self, tokens: Tokens) -> Tokens:
+        self._tokens = oauth.refresh(self.oauth_provider(), self._credentials(), tokens)
+        return self._tokens
+
+    def revoke(self, tokens: Tokens) -> None:
+        oauth.revoke(self.oauth_provider(), self._credentials(), tokens.access_token)
+
+    def create(self, tokens: Tokens, request: MeetingRequest | None = None) -> ProviderMeeting:
+        request = request or self.request()
+        self._asked[request.tag] = request
+        made = self.provider.create(tokens.access_token, request)
+        self._made[made.id] = made.join_url
+        return made
+
+    def request(self, tag: str = "a", **wish: Any) -> MeetingRequest:
+        """As in the suite, under tags that no earlier run has used up."""
+        return replace(super().request(tag, **wish), tag=meeting_tag(self._round, "live", tag, 0))
+
+    def held(self) -> list[Held]:
+        """What is found by the tags that were asked for; the provider's times are not told."""
+        token = self.connect().access_token
+        found = [one for request in self._asked.values() for one in self.provider.find(token, request)]
+        return [Held(one.id, "", None, None, one.join_url) for one in found]
+
+    def clean_up(self) -> None:
+        """Delete whatever this run made."""
+        for meeting_id in self._made:
+            try:
+                self.provider.delete(self.connect().access_token, meeting_id)
+            except MeetingGone:
+                continue
+        self._asked.clear()
+        self._made.clear()
+        self._round = secrets.token_bytes(16)
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        raise NotImplementedError
+
+    def secrets(self) -> list[str]:
+        return [self.connect().access_token]
+
+    def end_access_tokens(self) -> None:
+        raise NotImplementedError
+
+    def end_grant(self) -> None:
+        raise NotImplementedError
+
+    def _credentials(self) -> tuple[str, str]:
+        return self._setting("client_id"), self._setting("client_secret")
+
+    def _setting(self, name: str, *, optional: bool = False) -> str:
+        variable = f"{self.provider.name}_{name}".upper()
+        value = self._environment.get(variable, "")
+        if not value and not optional:
+            raise NotSetUp(f"Set {variable} to run against {self.provider.display_name}.")
+        return value

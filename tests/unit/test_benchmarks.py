@@ -1,0 +1,46 @@
+"""Every benchmark still runs: the smallest round of each, whose figures mean nothing."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import accept, cold_start, growth, measure, parts, settle, stack
+from benchmarks.stub import stub_dynamodb
+
+ROUNDS: dict[str, Callable[[], Iterable[measure.Line]]] = {
+    "accept": lambda: accept.run(rounds=1, batch=1),
+    "growth": lambda: growth.run(many=3, due=2),
+    "parts": lambda: parts.run(rounds=1),
+    "settle": lambda: settle.run(rounds=1, bookings=1, seconds=0.001, slow_seconds=0.0),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_a_benchmark_gives_lines(name: str) -> None:
+    lines = list(ROUNDS[name]())
+    assert lines
+    assert all(line.ours >= 0 and line.theirs > 0 and line.runs == 1 for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["floor", "settled"])
+def test_a_cold_start_ends_well(kind: str) -> None:
+    packages = Path(sysconfig.get_paths()["purelib"])
+    with stub_dynamodb() as endpoint:
+        assert cold_start.start(kind, cold_start.ROOT, endpoint, packages)["ms"] > 0
+
+
+def test_all_of_them_are_run() -> None:
+    assert {*ROUNDS, "cold_start", "stack"} == set(benchmarks.ALL)
+    assert callable(stack.run)
+
+
+def test_the_table_says_what_was_missed() -> None:
+    slow = measure.compare("a", [3.0, 3.0], "b", [1.0, 1.0], "s", aim=2.0)
+    fast = measure.compare("a", [1.0, 1.0], "b", [3.0, 3.0], "s", aim=2.0, at_least=True, faster=True)
+    assert (slow.met, fast.met) == (False, True)
+    assert "missed" in measure.table([slow])
