@@ -40,6 +40,11 @@ def main() -> int:
         from tests.chaos.load import run_load
 
         return run_load(choice.load, choice.seed)
+    if choice.provider:
+        from tests.chaos.providers import OTHERS, run_providers
+
+        names = OTHERS if choice.provider == "all" else (choice.provider,)
+        return run_providers(names, range(choice.seed, choice.seed + choice.runs), choice.jobs)
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
     with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
@@ -79,6 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--case", help="replay one case, as a failure names it")
     parser.add_argument("--load", type=int, help="so many bookings at once, with five percent of faults")
+    parser.add_argument("--provider", help="this provider in Zoom's place, or `all` others")
     return parser.parse_args()
 
 
@@ -88,7 +94,7 @@ def _replay(case: Case) -> int:
         print(f"{number:4} {point}")
     print("survived" if outcome.survived else "\n".join(outcome.wrong))
     print(
-        f"lost {outcome.lost}, duplicate meetings {outcome.duplicate_meetings}, "
+        f"lost {outcome.lost}, orphans {outcome.orphans}, duplicate meetings {outcome.duplicate_meetings}, "
         f"duplicate mails {outcome.duplicate_mails}, recovered in {outcome.ticks:.1f} ticks"
     )
     return 0 if outcome.survived else 1
