@@ -71,7 +71,7 @@ def rival():
 
     import boto3
     import httpx
-    from aws_lambda_powertools import Logger, Metrics, Tracer
+    from aws_lambda_powertools import Logger, Metrics
     from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
     from chalice import Chalice
     from pydantic import BaseModel
@@ -81,7 +81,6 @@ def rival():
     _ = (
         Logger(service="rival"),
         Metrics(namespace="rival", service="rival"),
-        Tracer(service="rival", disabled=True),
         BatchProcessor(event_type=EventType.DynamoDBStreams),
         httpx.Client(),
     )

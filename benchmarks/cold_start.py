@@ -50,7 +50,7 @@ _SETTINGS = {
 }
 
 
-def run(rounds: int = 12) -> Iterator[Line]:
+def run(rounds: int = 9) -> Iterator[Line]:
     """The lines of this benchmark."""
     with tempfile.TemporaryDirectory() as directory, stub_dynamodb() as endpoint:
         task = unpacked(Path(directory))

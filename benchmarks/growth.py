@@ -17,7 +17,7 @@ from benchmarks.memory import Context, Deployment, deployment
 from tests.chaos.dynamo import PREFIX
 
 
-def run(many: int = 100_000, due: int = 1_000) -> Iterator[Line]:
+def run(many: int = 100_000, due: int = 500) -> Iterator[Line]:
     """The lines of this benchmark."""
     from chalicelib import handlers
 

@@ -23,12 +23,18 @@ from benchmarks.accept import body
 from benchmarks.measure import Line, alternate, compare
 from infra.local.demo import Story
 from infra.local.lambdas import StreamPump
-from infra.local.stack import CALENDAR_ID, HOST_EMAIL, LocalStack, Ports
+from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, USER_ID, LocalStack, Ports
 
-_WAIT_SECONDS = 20
+_WAIT_SECONDS = 30
+# Zoom lets a host have 100 meetings a day.
+_BY_PHONE = {
+    "name": "Introduction",
+    "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
+    "location": {"type": "phone"},
+}
 
 
-def run(rounds: int = 15, callers: int = 200, each: int = 3) -> Iterator[Line]:
+def run(rounds: int = 15, callers: int = 200, each: int = 2) -> Iterator[Line]:
     """The lines of this benchmark."""
     before = dict(os.environ)
     os.environ |= {"MEETLINK_RATE_BURST": "1000000000", "MEETLINK_RATE_PER_SECOND": "1000000"}
@@ -42,6 +48,7 @@ def run(rounds: int = 15, callers: int = 200, each: int = 3) -> Iterator[Line]:
             ours, hops = alternate(way.book, way.hops, rounds)
             yield compare("from booking to both mails", ours, "unavoidable hops", hops, "s", aim=1.3)
             way.close()
+            story.api.put(f"/v1/calendars/{CALENDAR_ID}", json=_BY_PHONE).raise_for_status()
             yield _together(stack, callers, each)
     finally:
         os.environ.clear()

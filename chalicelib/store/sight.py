@@ -39,12 +39,12 @@ class SightStore:
     def look(self, workspace_id: str, booking_id: str, calendar_id: str) -> Sight:
         """The rows of these ids, of which none needs to exist."""
         user_id = self._hosts.get((workspace_id, calendar_id))
-        connection_key = [(ConnectionItem, (workspace_id, user_id))] if user_id else []
+        connection_key = [(ConnectionItem, workspace_id, user_id)] if user_id else []
         found = read_together(
             [
-                (WorkspaceItem, (workspace_id, None)),
-                (BookingItem, (workspace_id, booking_id)),
-                (CalendarItem, (workspace_id, calendar_id)),
+                (WorkspaceItem, workspace_id, None),
+                (BookingItem, workspace_id, booking_id),
+                (CalendarItem, workspace_id, calendar_id),
                 *connection_key,
             ]
         )

@@ -249,12 +249,12 @@ def dynamo() -> Connection:
     return ConnectionItem._get_connection().connection
 
 
-def read_together(keys: Iterable[tuple[type[Table], tuple[str, str | None]]]) -> dict[type[Table], Any]:
+def read_together(keys: Iterable[tuple[type[Table], str, str | None]]) -> dict[type[Table], Any]:
     """The rows of these (hash, range) keys, at most one a table, read consistently in one call; those that exist."""
-    wanted = {model.Meta.table_name: (model, key) for model, key in keys}
+    wanted = {model.Meta.table_name: (model, first, second) for model, first, second in keys}
     request = {
-        name: {"Keys": [model.get_operation_kwargs_from_class(hash_key, range_key)["Key"]], "ConsistentRead": True}
-        for name, (model, (hash_key, range_key)) in wanted.items()
+        name: {"Keys": [model.get_operation_kwargs_from_class(first, second)["Key"]], "ConsistentRead": True}
+        for name, (model, first, second) in wanted.items()
     }
     found: dict[type[Table], Any] = {}
     with translated():
@@ -263,12 +263,12 @@ def read_together(keys: Iterable[tuple[type[Table], tuple[str, str | None]]]) ->
         except BOTOCORE_EXCEPTIONS as error:
             raise GetError("rows of several tables could not be read", error) from error
         for name, rows in answer["Responses"].items():
-            model, _ = wanted[name]
+            model, *_ = wanted[name]
             found.update((model, model.from_raw_data(row)) for row in rows)
         for name in answer.get("UnprocessedKeys") or {}:  # Throttled: asked for alone, a row is asked for again.
-            model, (hash_key, range_key) = wanted[name]
+            model, first, second = wanted[name]
             with suppress(model.DoesNotExist):
-                found[model] = model.get(hash_key, range_key, consistent_read=True)
+                found[model] = model.get(first, second, consistent_read=True)
     return found
 
 
