@@ -99,10 +99,11 @@ def _meeting_events(change: dict[str, Any]) -> list[Event]:
         return []
     after = msgspec.json.decode(new["observed"]["S"], type=Settlement)
     before = msgspec.json.decode(old["observed"]["S"], type=Settlement) if "observed" in old else None
+    booking = msgspec.json.decode(new["desired"]["S"], type=Booking)
+    _count_mails(before, after, booking)
     happened = meeting_change(before, after)
     if happened is None:
         return []
-    booking = msgspec.json.decode(new["desired"]["S"], type=Booking)
     _count(happened, before, booking, _moment(change))
     name = event_id(booking.workspace_id, booking.booking_id, happened, change["SequenceNumber"])
     return [meeting_event(happened, name, booking, after.meeting, _moment(change))]
@@ -113,6 +114,15 @@ def _count(happened: EventType, before: Settlement | None, booking: Booking, at:
     is_first_link = happened is EventType.MEETING_READY and (before is None or not before.meeting.join_url)
     if is_first_link and booking.revision == 1:
         count("TimeToLink", (at - booking.created_at).total_seconds() * 1000, "Milliseconds")
+
+
+def _count_mails(before: Settlement | None, after: Settlement, booking: Booking) -> None:
+    """How long the first invitation of each recipient took; that of a recipient who came later is none of it."""
+    known = {invitation.email for invitation in before.invitations if invitation.sent_at} if before else set()
+    for invitation in after.invitations:
+        if invitation.sent_at and invitation.sequence == 0 and invitation.email not in known:
+            took = invitation.sent_at - booking.created_at
+            count("TimeToMail", took.total_seconds() * 1000, "Milliseconds")
 
 
 def _connection_events(change: dict[str, Any]) -> list[Event]:

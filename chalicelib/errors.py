@@ -9,7 +9,7 @@
     │   ├── NotFound (404)
     │   ├── Conflict (409)
     │   └── TooManyRequests (429)
-    ├── StoreError             the database
+    ├── StoreError             the database; itself, if it refuses what was asked for good
     │   ├── LostRace           somebody else wrote first: read again
     │   └── StoreUnavailable   outage or throttling: trying again can help
     ├── ProviderError          a video provider; carries provider, status, code, request id — never bodies or tokens

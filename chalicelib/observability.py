@@ -55,16 +55,18 @@ def count_for(stage: str) -> None:
     _dimensions.update(service="meetlink", stage=stage)
 
 
-def count(metric: str, value: float = 1, unit: str = "Count") -> None:
+def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
     """Add to one of the metrics that alarms and the dashboard look at; without effect before `count_for`.
 
+    Each value of `dimensions` makes a metric of its own, which is paid for: closed lists only.
     A line of the log that CloudWatch reads (embedded metric format), so it costs no call.
     """
     if not _dimensions:
         return
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-    with single_metric(metric, MetricUnit(unit), value, namespace="meetlink", default_dimensions=_dimensions):
+    known = _dimensions | dimensions
+    with single_metric(metric, MetricUnit(unit), value, namespace="meetlink", default_dimensions=known):
         pass
 
 

@@ -31,6 +31,7 @@ class Settings:
     rate_burst: int
     webhooks_to_loopback: bool
     offers: frozenset[str]
+    retention_days: int
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -69,6 +70,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
+        retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
         offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
         environment=env,

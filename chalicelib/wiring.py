@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from random import Random, SystemRandom
 from threading import Lock
@@ -74,7 +74,8 @@ class Services:
 
     @cached_property
     def bookings(self) -> BookingStore:
-        return BookingStore()
+        days = self.settings.retention_days
+        return BookingStore(timedelta(days=days) if days else None)
 
     @cached_property
     def calendars(self) -> CalendarStore:

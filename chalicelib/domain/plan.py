@@ -202,20 +202,17 @@ def reconnect_awaited(meeting: Meeting, now: datetime) -> Meeting:
 
 
 def failed(meeting: Meeting, reason: MeetingReason, detail: str) -> Meeting:
-    """Permanent; `detail` says what to do."""
-    return replace(
-        meeting, state=MeetingState.FAILED, reason=reason, detail=detail, next_attempt_at=None, intent_at=None
-    )
+    """Permanent; `detail` says what to do.
+
+    What an earlier try may have left at the provider is not forgotten: a retry looks for it, a cancellation removes it.
+    """
+    return replace(meeting, state=MeetingState.FAILED, reason=reason, detail=detail, next_attempt_at=None)
 
 
 def broken_down(meeting: Meeting) -> Meeting:
-    """An error of our own kept the booking from being settled.
-
-    What may exist at the provider is not forgotten: a retry looks for it, a cancellation removes it.
-    """
+    """An error of our own kept the booking from being settled."""
     detail = "An error on our side keeps this booking from being settled. It was reported; ask for a retry later."
-    known = failed(meeting, MeetingReason.INTERNAL_ERROR, detail)
-    return replace(known, intent_at=meeting.intent_at)
+    return failed(meeting, MeetingReason.INTERNAL_ERROR, detail)
 
 
 def rests(meeting: Meeting, now: datetime) -> bool:

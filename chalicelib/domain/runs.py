@@ -6,18 +6,18 @@ of our own, or its process died. What is out (database, keys) says so itself and
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
-from zlib import crc32
 
 MOST_CRASHED = 5
 """An error of our own is certain, and the next run will hardly do better."""
 MOST_SILENT = 12
 """A dead process proves little: the database may have hung, or another booking of the batch was to blame.
 
-With the pauses below, so many take about five hours.
+With the pauses below, so many take about four hours.
 """
 _AT_ONCE = 2
-_FIRST_PAUSE = timedelta(minutes=2)
+_FIRST_PAUSE = timedelta(minutes=4)
 _LONGEST_PAUSE = timedelta(hours=1)
 
 
@@ -29,9 +29,10 @@ def are_hopeless(*, silent: int, crashed: int) -> bool:
 def pause(silent: int, name: str) -> timedelta:
     """How much longer than the lease to wait after a run that dies as the `silent` ones before it did.
 
-    Spread by the booking's `name`: whoever died only because it shared a process with the culprit gets one without it.
+    Full jitter, by the booking's `name`: who died only for sharing a process with the culprit gets one without it.
     """
     if silent < _AT_ONCE:
         return timedelta(0)
     bound = min(_FIRST_PAUSE * (1 << min(silent - _AT_ONCE, 10)), _LONGEST_PAUSE)
-    return bound * (0.5 + crc32(f"{name}\0{silent}".encode()) / 2**33)
+    digest = hashlib.sha256(f"{name}\0{silent}".encode()).digest()
+    return bound * (int.from_bytes(digest[:4], "big") / 2**32)

@@ -101,7 +101,8 @@ class Provider(ABC):
 
     All calls raise `ProviderError`s: see `errors` for which means what. `urls` are its addresses by kind, as
     `settings.addresses` has them: `API`, for an `OAuthProvider` `OAUTH`, and more where it needs them. `limits` and
-    `needs` are for people who choose one.
+    `needs` are for people who choose one. `keeps_tags`: where a tag was used once, a create that arrives late makes
+    nothing any more, even if the meeting is deleted by then. `makes_to_find`: `find` makes what it does not find.
     """
 
     name: ClassVar[str]
@@ -110,6 +111,8 @@ class Provider(ABC):
     limits: ClassVar[str] = ""
     urls: ClassVar[Mapping[str, str]]
     idempotent: ClassVar[bool]
+    keeps_tags: ClassVar[bool] = False
+    makes_to_find: ClassVar[bool] = False
     local: ClassVar[bool] = False
 
     def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:

@@ -12,7 +12,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    ProviderError,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    Rejected,
+    TokenRejected,
+)
 from chalicelib.providers.google import Google, by_phone, oauth, said
 from chalicelib.providers.http import Answer
 
@@ -44,6 +52,7 @@ class GoogleMeet(Google):
     oauth = oauth(("calendar.events.owned", "calendar.events", "calendar"))
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
     idempotent = True
+    keeps_tags = True
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         asked = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}
@@ -100,12 +109,13 @@ class GoogleMeet(Google):
     def _existing(self, token: str, event_id: str) -> Iterator[None]:
         """While the event exists but is not answered with: a 'not now' must not pass for 'nothing was made'."""
         try:
-            yield
-        except ProviderUnavailable as error:
+            try:
+                yield
+            except Rejected:
+                self._remove(token, event_id)
+                raise
+        except (ProviderUnavailable, TokenRejected, ReconnectNeeded) as error:
             raise Ambiguous(self.name, error.what, status=error.status, code=error.code) from error
-        except Rejected:
-            self._remove(token, event_id)
-            raise
 
     def _alive(self, token: str, event_id: str) -> dict[str, Any]:
         return self._event(self.call(token, "GET", _path(event_id)))

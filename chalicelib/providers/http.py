@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from chalicelib.errors import Ambiguous, ProviderUnavailable
+from chalicelib.observability import count
 
 CALL_TIMEOUT_SECONDS = 15.0
 """For the whole call. A create that is not idempotent starts only when the Lambda has longer than this to live."""
@@ -76,9 +77,13 @@ class Http:
             finally:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            count("ProviderErrors", provider=provider, kind="no_connection")
             raise ProviderUnavailable(provider, "no connection") from error
         except httpx.HTTPError as error:
+            count("ProviderErrors", provider=provider, kind="no_answer")
             raise Ambiguous(provider, f"no answer ({type(error).__name__})") from error
+        if response.status_code >= 400:
+            count("ProviderErrors", provider=provider, kind=_kind(response.status_code))
         return Answer(provider, response.status_code, response.headers, _parse(raw))
 
 
@@ -102,6 +107,11 @@ def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(moment, now), now + _LONGEST_WAIT)
+
+
+def _kind(status: int) -> str:
+    """The class of an error's status, as it is counted: limits and refused tokens apart."""
+    return {401: "401", 404: "404", 429: "429"}.get(status, f"{status // 100}xx")
 
 
 def _read(provider: str, response: httpx.Response, ends: float) -> bytes:

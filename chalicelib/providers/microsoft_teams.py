@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http import Answer
 
@@ -64,6 +64,7 @@ class MicrosoftTeams(OAuthProvider):
     )
     urls = {"OAUTH": "https://login.microsoftonline.com", "API": "https://graph.microsoft.com"}
     idempotent = True
+    makes_to_find = True
 
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1.0/me").object()
@@ -102,7 +103,7 @@ class MicrosoftTeams(OAuthProvider):
         """Raises `Ambiguous` where the caller would take another error for 'nothing was made'."""
         try:
             self.update(token, made.id, request)
-        except ProviderUnavailable as error:
+        except (ProviderUnavailable, TokenRejected) as error:
             raise Ambiguous(self.name, "made, but not brought up to date", status=error.status) from error
         except MeetingGone as error:
             if is_new:  # It has not reached every server yet.

@@ -22,6 +22,9 @@ from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_mil
 LEASE = timedelta(seconds=90)
 """Longer than any pause between two writes of one settler. Correctness does not hang on it: writes are fenced."""
 
+RETENTION = timedelta(days=365)
+"""How long a booking is kept after its end, unless the deployment says otherwise."""
+
 _UNENDING = datetime.max.replace(tzinfo=UTC)
 
 
@@ -79,7 +82,10 @@ class Query:
 
 
 class BookingStore:
-    """The bookings table."""
+    """The bookings table. A row with nothing left to do ends `retention` after its booking; None keeps it for ever."""
+
+    def __init__(self, retention: timedelta | None = RETENTION) -> None:
+        self._retention = retention
 
     def get(self, workspace_id: str, booking_id: str) -> Record | None:
         """The booking, read consistently."""
@@ -102,6 +108,7 @@ class BookingStore:
         actions: list[Action] = [
             getattr(BookingItem, name).set(value) for name, value in _desired(booking, now).items()
         ]
+        actions.append(BookingItem.expires_at.remove())
         condition = BookingItem.revision == over_revision
         with translated():
             BookingItem(booking.workspace_id, booking.booking_id).update(actions, condition=condition)
@@ -128,13 +135,12 @@ class BookingStore:
         try:
             with translated():
                 item.update(actions, condition=wanting & free)
+            if _pause(item):
+                with suppress(StoreUnavailable), translated():  # If this fails it is only tried again sooner.
+                    item.update(_hold(item, now), condition=BookingItem.fence == item.fence)
         except LostRace:
             return None
-        claim = _claim(item)
-        if _pause(item):
-            with suppress(StoreUnavailable):  # Without it the booking is only tried again sooner.
-                claim = self.save(claim, claim.settlement, now)
-        return claim
+        return _claim(item)
 
     def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
         """Record progress and renew the lease; the answer holds the newest desired state.
@@ -158,7 +164,7 @@ class BookingStore:
         """
         actions: list[Action] = [BookingItem.settled_revision.set(claim.booking.revision)]
         if look_at is None:
-            actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove()]
+            actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expiry(claim.booking, now)]
         else:
             actions.append(BookingItem.due_at.set(milliseconds(look_at)))
         return self._let_go(claim, settlement, actions, now)
@@ -227,6 +233,12 @@ class BookingStore:
             items = {item.booking_id: item for item in BookingItem.batch_get(keys, consistent_read=True)}
         return [record_of(items[booking_id]) for _, booking_id in keys if booking_id in items]
 
+    def _expiry(self, booking: Booking, now: datetime) -> list[Action]:
+        if self._retention is None:
+            return []
+        ends_at = max(booking.appointment.ends_at, now) + self._retention
+        return [BookingItem.expires_at.set(int(ends_at.timestamp()))]
+
     def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Action], now: datetime) -> Claim | None:
         item = _item(claim)
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "silent_runs", "crashed_runs")]
@@ -270,7 +282,8 @@ def _hold(item: BookingItem, now: datetime) -> list[Action]:
     # Due again when the lease ends: if this settler dies, the schedule finds the booking.
     until, due_at = milliseconds(now + LEASE), milliseconds(now + LEASE + _pause(item))
     shard = due_shard(item.workspace_id, item.booking_id)
-    return [BookingItem.lease_until.set(until), BookingItem.due_at.set(due_at), BookingItem.due_shard.set(shard)]
+    due: list[Action] = [BookingItem.due_at.set(due_at), BookingItem.due_shard.set(shard)]
+    return [BookingItem.lease_until.set(until), *due, BookingItem.expires_at.remove()]
 
 
 def _pause(item: BookingItem) -> timedelta:

@@ -96,6 +96,11 @@ class ConnectionStore:
         with translated():
             ConnectionItem(workspace_id, user_id, grant_id="", document="").delete()
 
+    def of_workspace(self, workspace_id: str) -> list[Connection]:
+        """In order of user id, read consistently."""
+        with translated():
+            return [connection_of(item) for item in ConnectionItem.query(workspace_id, consistent_read=True)]
+
     def users_of(self, grant_id: str) -> list[tuple[str, str]]:
         """(workspace, user) of every connection that uses the grant. Eventually consistent, usually within a second."""
         with translated():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,9 @@ class SuppressionStore:
                 item = WorkspaceItem.get(_key(workspace_id, email), consistent_read=True)
             except WorkspaceItem.DoesNotExist:
                 return None
-        return msgspec.json.decode(item.document, type=dict[str, str])
+        # A later release may have noted more.
+        known = msgspec.json.decode(item.document, type=dict[str, Any])
+        return {"reason": str(known["reason"]), "since": str(known["since"])}
 
     def holds(self, workspace_id: str, email: str) -> bool:
         """Whether the address must not be mailed."""

@@ -20,7 +20,7 @@ from pynamodb.exceptions import GetError, PynamoDBConnectionError, TransactGetEr
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
-from chalicelib.errors import LostRace, StoreUnavailable
+from chalicelib.errors import LostRace, StoreError, StoreUnavailable
 
 FORMAT = 1
 DUE_SHARDS = 8
@@ -78,6 +78,8 @@ class BookingItem(Table):
     So neither undoes the other's work, and a link that was made is recorded even if the booking changed meanwhile.
     What is heard of mails comes at any time, from a third: `mail_troubles` only ever grows.
     `silent_runs` counts leases in a row of whose end nothing was heard, `crashed_runs` those that an error ended.
+
+    A row has either `due_shard` or, with nothing left to do, `expires_at` (seconds since the epoch, the TTL attribute).
     """
 
     class Meta:
@@ -101,6 +103,7 @@ class BookingItem(Table):
     lease_until = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     due = DueIndex()
     by_start = StartIndex()
@@ -247,7 +250,7 @@ def dynamo() -> Connection:
 
 
 def read_together(keys: Iterable[tuple[type[Table], str, str | None]]) -> dict[type[Table], Any]:
-    """The rows of these keys, at most one a table, read consistently in one call; those that exist."""
+    """The rows of these (hash, range) keys, at most one a table, read consistently in one call; those that exist."""
     wanted = {model.Meta.table_name: (model, first, second) for model, first, second in keys}
     request = {
         name: {"Keys": [model.get_operation_kwargs_from_class(first, second)["Key"]], "ConsistentRead": True}
@@ -294,6 +297,8 @@ def translated() -> Iterator[None]:
     except PynamoDBConnectionError as error:
         if error.cause_response_code in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise LostRace(error.cause_response_code) from error
+        if error.cause_response_code == "ValidationException":
+            raise StoreError(error.cause_response_code) from error  # The request is wrong: no outage, waiting is vain.
         raise StoreUnavailable(error.cause_response_code or "no answer") from error
 
 

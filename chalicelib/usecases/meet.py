@@ -45,7 +45,7 @@ class _Work:
     """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it.
 
     Of the create that is under way, `doubt` is the intent of an earlier one that may have been done unseen, and
-    `repeatable` that sending it again makes no second meeting.
+    `repeatable` that it can be sent again before it is known what became of it.
     """
 
     claim: Claim
@@ -134,8 +134,13 @@ class Meetings:
                 return Action.DELETE if meeting.exists else Action.LOOK_UP
             meeting = Meeting(generation=meeting.generation + 1)
         step = plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
-        if step is Action.LOOK_UP and not meeting.exists and self._caller.provider(target).idempotent:
-            return Action.CREATE  # It answers with the meeting that is there, however often it is asked.
+        window_ends = plan.window_ends(meeting)
+        if step is Action.LOOK_UP and window_ends is not None and not meeting.exists:
+            provider = self._caller.provider(target)
+            # It answers with the meeting that is there, however often it is asked. But where a deleted meeting's tag
+            # is free again, the first create must be over: coming late, it would make anew what was cancelled by then.
+            if provider.idempotent and (provider.keeps_tags or now >= window_ends):
+                return Action.CREATE
         return step
 
     def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
@@ -173,7 +178,7 @@ class Meetings:
         if plan.belongs_to_another(booking, meeting):
             meeting = Meeting(generation=meeting.generation + 1)
         provider = self._caller.provider(reach)
-        work.doubt, work.repeatable = meeting.intent_at, provider.idempotent
+        work.doubt, work.repeatable = meeting.intent_at, provider.keeps_tags
         grant_id = reach.grant.id if reach.grant else None
         started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
         request = self._request(booking, started)
@@ -244,7 +249,12 @@ class Meetings:
             work.judge(plan.in_doubt(meeting))
             return True
         provider, request = self._caller.provider(reach), self._request(work.claim.booking, meeting)
-        found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
+        try:
+            found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
+        except Ambiguous:
+            if provider.makes_to_find and not meeting.exists:
+                work.put(replace(meeting, intent_at=self._clock()))  # It may still come to make one.
+            raise
         kept = next((one for one in found if one.id == meeting.id), None)
         if kept is None and found and not meeting.exists:
             kept = found[0]

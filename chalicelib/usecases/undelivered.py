@@ -74,21 +74,22 @@ class Undelivered:
         """A mail that is late and then does not arrive is told of twice: that is other news."""
         is_late = report.trouble.state is InvitationState.SENT
         digest = hashlib.sha256(address_key(email).encode()).hexdigest()[:32]
+        listeners = self._listeners(booking, email)  # First: an outage here must not count as told.
         told = f"told#{booking.workspace_id}#{booking.booking_id}#{digest}#{'late' if is_late else 'lost'}"
         try:
             self._ephemeral.put(told, report.trouble, booking.appointment.ends_at + _REMEMBERED)
         except LostRace:
             return
         try:
-            self._tell(booking, email, report)
+            self._tell(listeners, booking, email, report)
         except MailUnavailable:
             self._ephemeral.take(told)
             raise
 
-    def _tell(self, booking: Booking, email: str, report: MailReport) -> None:
+    def _tell(self, listeners: list[str], booking: Booking, email: str, report: MailReport) -> None:
         from chalicelib.mail.notices import undelivered
 
-        for address in self._listeners(booking, email):
+        for address in listeners:
             try:
                 self._mailer.send_notice(address, *undelivered(booking, email, report.trouble))
             except MailRejected as error:

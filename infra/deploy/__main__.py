@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage = _stage(given)
         if given.down:
             return _down(stage, given.delete_data)
-        return _up(stage, Wishes(given.mail_from, given.alarm_email, settings.chosen(given.set)))
+        return _up(stage, Wishes(given.mail_from, given.alarm_email, settings.chosen(given.set), given.bucket))
     except (DeployError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mail-from", help="the address that invitations come from; needed the first time")
     parser.add_argument("--alarm-email", help="whom alarms are mailed to")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
+    parser.add_argument("--bucket", help="deploy through CloudFormation, with the code in this S3 bucket")
     parser.add_argument("--down", action="store_true", help="delete the stage, but not its data")
     parser.add_argument("--delete-data", metavar="STAGE", help="with --down: its tables, key and secrets too")
     return parser

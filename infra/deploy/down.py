@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import chalice, stacks
+from infra.deploy import chalice, memory, packaging, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
@@ -19,9 +19,10 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
 
     Deleted tables leave a backup for 35 days, the key and the secrets can be had back for 30: so AWS keeps them.
     """
+    memory.complete(stage)
     if chalice.resources(stage):
         chalice.run(stage, "delete")
-    for concern in WITHOUT_DATA:
+    for concern in (packaging.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)
     if not delete_data:

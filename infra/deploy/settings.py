@@ -41,7 +41,7 @@ def known(stage: Stage) -> dict[str, str]:
 
 def api_stage(stage: Stage) -> str:
     """The stage's name at API Gateway, which is in the API's address."""
-    return str(_read(stage)["stages"][stage.name]["api_gateway_stage"])
+    return str(_read(stage).get("stages", {}).get(stage.name, {}).get("api_gateway_stage", stage.name))
 
 
 def write(stage: Stage, variables: Mapping[str, str]) -> None:

@@ -18,7 +18,14 @@ _GONE = "DELETE_COMPLETE"
 
 
 def apply(stage: Stage, concern: str, **parameters: str) -> dict[str, str]:
-    """Create or update the concern's stack; its outputs.
+    """Create or update the concern's stack; its outputs."""
+    template = (_TEMPLATES / f"{concern}.yaml").read_text(encoding="utf-8")
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    return bring(stage, concern, {"TemplateBody": template, "Parameters": given})
+
+
+def bring(stage: Stage, concern: str, source: Mapping[str, Any]) -> dict[str, str]:
+    """Bring the concern's stack to `source`, in the words of CreateStack; its outputs.
 
     A failed create or update is not rolled back: what was made stays, and the next run goes on from there. A rollback
     would leave tables behind that keep their data, and then collide with them.
@@ -26,9 +33,8 @@ def apply(stage: Stage, concern: str, **parameters: str) -> dict[str, str]:
     client, name = stage.client("cloudformation"), stage.stack(concern)
     _wait(client, name)
     arguments = {
+        **source,
         "StackName": name,
-        "TemplateBody": (_TEMPLATES / f"{concern}.yaml").read_text(encoding="utf-8"),
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Tags": [{"Key": "meetlink:stage", "Value": stage.name}],
         "DisableRollback": True,
     }
@@ -39,7 +45,12 @@ def apply(stage: Stage, concern: str, **parameters: str) -> dict[str, str]:
     stack = _wait(client, name)
     if stack is None or not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
         raise DeployError(f"The stack {name} is {_state(stack)}: {_reasons(client, name)}")
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return _outputs(stack)
+
+
+def outputs(stage: Stage, concern: str) -> dict[str, str]:
+    """What the concern's stack says of itself; nothing if there is none."""
+    return _outputs(find(stage.client("cloudformation"), stage.stack(concern)) or {})
 
 
 def parameters(stage: Stage, concern: str) -> dict[str, str]:
@@ -68,6 +79,10 @@ def find(client: Any, name: str) -> dict[str, Any] | None:
             return None
         raise
     return None if stack["StackStatus"] == _GONE else stack
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def _update(client: Any, arguments: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deploy import chalice, settings, stacks, triggers, verify
+from infra.deploy import chalice, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
@@ -22,6 +22,8 @@ class Wishes:
     mail_from: str | None = None
     alarm_email: str | None = None
     settings: Mapping[str, str] | None = None
+    bucket: str | None = None
+    """Deploy through CloudFormation, with this bucket for the code."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,19 @@ class Foundation:
 def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     """Deploy the stage; what is not as it should be afterwards, one line each."""
     foundation = lay_foundation(stage, wishes, say)
-    say("chalice deploy ...")
-    chalice.run(stage, "deploy")
-    say("triggers, alarms, dashboard ...")
     queue_arn = foundation.names["DeadLettersArn"]
-    triggers.tune(stage, queue_arn)
+    if wishes.bucket is None:
+        if stacks.outputs(stage, packaging.CONCERN):
+            raise DeployError("This stage was deployed with --bucket: say which, or take it down first.")
+        if found := memory.complete(stage):
+            say(f"found what an earlier deployment made: {', '.join(found)}")
+        say("chalice deploy ...")
+        chalice.run(stage, "deploy")
+        triggers.tune(stage, queue_arn)
+    else:
+        say("chalice package, stack app ...")
+        packaging.deploy(stage, queue_arn, wishes.bucket)
+    say("alarms, dashboard ...")
     watch(stage, wishes)
     say("looking at what is there ...")
     return verify.problems(stage, _app(stage), queue_arn)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from infra.deploy import chalice, settings, triggers
+from infra.deploy import chalice, packaging, settings, stacks, triggers
 from infra.deploy.stage import Stage
 
 _PATIENCE_SECONDS = 60.0
@@ -34,9 +35,30 @@ def problems(stage: Stage, app: Any, queue_arn: str) -> list[str]:
 
 
 def address(stage: Stage) -> str:
-    """Where the API answers."""
+    """Where the API answers. Another AWS than Amazon's has it under its own address, and only there it is asked."""
     public = settings.known(stage).get("PUBLIC_BASE_URL")
-    return public or str(chalice.resources(stage).get("rest_api", {}).get("rest_api_url", ""))
+    if public:
+        return public
+    api_id, url = _rest_api(stage)
+    endpoint = str(stage.client("apigateway").meta.endpoint_url)
+    if _is_amazons(endpoint):
+        return url
+    # As ministack and LocalStack have it; their own answers name an address at Amazon that belongs to nobody, or worse.
+    return f"{endpoint.rstrip('/')}/_aws/execute-api/{api_id}/{settings.api_stage(stage)}/"
+
+
+def _is_amazons(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def _rest_api(stage: Stage) -> tuple[str, str]:
+    """The API's id and its own address, from the way in which the stage was deployed; empty if there is none."""
+    packaged = stacks.outputs(stage, packaging.CONCERN)
+    if packaged:
+        return packaged["RestAPIId"], packaged["EndpointURL"]
+    known = chalice.resources(stage).get("rest_api", {})
+    return str(known.get("rest_api_id", "")), str(known.get("rest_api_url", ""))
 
 
 def _functions(stage: Stage) -> Iterator[str]:
@@ -52,9 +74,9 @@ def _functions(stage: Stage) -> Iterator[str]:
 
 
 def _routes(stage: Stage, app: Any) -> Iterator[str]:
-    api_id = chalice.resources(stage).get("rest_api", {}).get("rest_api_id")
-    if api_id is None:
-        yield "Chalice remembers no REST API."
+    api_id, _ = _rest_api(stage)
+    if not api_id:
+        yield "There is no REST API."
         return
     pages = stage.client("apigateway").get_paginator("get_resources").paginate(restApiId=api_id)
     found = {(item["path"], method) for page in pages for item in page["items"] for method in item["resourceMethods"]}
@@ -104,6 +126,9 @@ def _alarms(stage: Stage) -> Iterator[str]:
 
 def _health(stage: Stage) -> Iterator[str]:
     url = address(stage).rstrip("/") + "/health"
+    if _is_amazons(url) and not _is_amazons(str(stage.client("apigateway").meta.endpoint_url)):
+        yield f"GET {url} was not asked: it is at Amazon, and AWS_ENDPOINT_URL points elsewhere."
+        return
     ends = time.monotonic() + _PATIENCE_SECONDS
     while True:
         said = _get(url)

@@ -20,6 +20,7 @@ from tests.chaos.secrets import listener
 
 _OUTPUT = Path("build/chaos.json")
 _AT_ONCE = 40
+_TELL_EVERY = 2000
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,27 @@ def main() -> int:
         from tests.chaos.load import run_load
 
         return run_load(choice.load, choice.seed)
+    if choice.provider:
+        from tests.chaos.providers import OTHERS, run_providers
+
+        names = OTHERS if choice.provider == "all" else (choice.provider,)
+        return run_providers(names, range(choice.seed, choice.seed + choice.runs), choice.jobs)
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
     with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
-        for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
-            for row in counted:
-                rows[row.fault].merge(row)
+        told = 0
+        try:
+            for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
+                for row in counted:
+                    rows[row.fault].merge(row)
+                runs = sum(row.runs for row in rows.values())
+                if runs - told >= _TELL_EVERY:
+                    told = runs
+                    survived = sum(row.survived for row in rows.values())
+                    print(f"{runs:,} runs, {survived:,} survived", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            print("\nnot to the end:")
+            pool.shutdown(wait=False, cancel_futures=True)
     took = round(time.monotonic() - begun)
     command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {choice.pairs}"
     print(table(rows.values()))
@@ -68,6 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--case", help="replay one case, as a failure names it")
     parser.add_argument("--load", type=int, help="so many bookings at once, with five percent of faults")
+    parser.add_argument("--provider", help="this provider in Zoom's place, or `all` others")
     return parser.parse_args()
 
 
@@ -77,7 +94,7 @@ def _replay(case: Case) -> int:
         print(f"{number:4} {point}")
     print("survived" if outcome.survived else "\n".join(outcome.wrong))
     print(
-        f"lost {outcome.lost}, duplicate meetings {outcome.duplicate_meetings}, "
+        f"lost {outcome.lost}, orphans {outcome.orphans}, duplicate meetings {outcome.duplicate_meetings}, "
         f"duplicate mails {outcome.duplicate_mails}, recovered in {outcome.ticks:.1f} ticks"
     )
     return 0 if outcome.survived else 1

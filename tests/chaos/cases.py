@@ -21,7 +21,10 @@ SINGLE, PAIR = "crash at one point", "crash at two points"
 
 @dataclass(frozen=True)
 class Case:
-    """`text` replays it. `variant` is one of the fault class's; `meanwhile_at` the I/O call of the second request."""
+    """`text` replays it. `variant` is one of the fault class's; `meanwhile_at` the I/O call of the second request.
+
+    `provider` stands in Zoom's place.
+    """
 
     fault: str
     scenario: str
@@ -29,30 +32,36 @@ class Case:
     seed: int = 0
     meanwhile_at: int = 0
     crashes: Crashes = ()
+    provider: str = "zoom"
 
     @property
     def text(self) -> str:
         crashes = ",".join(f"{when.value}:{number}" for number, when in self.crashes) or "-"
-        return "/".join((self.fault, self.scenario, self.variant, str(self.seed), str(self.meanwhile_at), crashes))
+        parts = (self.fault, self.scenario, self.variant, str(self.seed), str(self.meanwhile_at), crashes)
+        return "/".join(parts if self.provider == "zoom" else (*parts, self.provider))
 
     @classmethod
     def read(cls, text: str) -> Case:
         """The case that `text` names."""
-        fault, scenario, variant, seed, meanwhile_at, crashes = text.split("/")
+        fault, scenario, variant, seed, meanwhile_at, crashes, *provider = text.split("/")
         pairs = [one.split(":") for one in crashes.split(",")] if crashes != "-" else []
         points = tuple((int(number), When(when)) for when, number in pairs)
-        return cls(fault, scenario, variant, int(seed), int(meanwhile_at), points)
+        return cls(fault, scenario, variant, int(seed), int(meanwhile_at), points, *provider)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run. `ticks` went by from the last fault, or change if that was later, until all was settled."""
+    """What became of a run. `ticks` went by from the last fault, or change if that was later, until all was settled.
+
+    `orphans` are meetings at the provider that belong to no booking: wrong, but where a provider has a stated bound.
+    """
 
     case: Case
     wrong: list[str] = field(default_factory=list)
     lost: int = 0
     duplicate_meetings: int = 0
     duplicate_mails: int = 0
+    orphans: int = 0
     ticks: float = 0.0
     points: tuple[str, ...] = ()
 
@@ -65,7 +74,7 @@ def run(case: Case, alter: Alter | None = None) -> Outcome:
     """Run one case from its seed."""
     fault = FAULTS.get(case.fault, Fault(case.fault))
     variant = fault.variants[case.variant] if case.variant != "-" else None
-    with new_world(case.seed, variant.conditions if variant else None, alter) as world:
+    with new_world(case.seed, variant.conditions if variant else None, alter, case.provider) as world:
         try:
             SCENARIOS[case.scenario].begin(world, case.meanwhile_at)
             world.network.crashes.update(dict(case.crashes))
@@ -82,9 +91,9 @@ def run(case: Case, alter: Alter | None = None) -> Outcome:
         return _outcome(case, world, max(0.0, settled_at - ended_at) / TICK_SECONDS)
 
 
-def single_crashes(scenario: str, seed: int = 0) -> Iterator[Case]:
+def single_crashes(scenario: str, seed: int = 0, provider: str = "zoom") -> Iterator[Case]:
     """A crash before and after every I/O call; the second request, if there is one, at every I/O call as well."""
-    for calm in _calm(scenario, seed):
+    for calm in _calm(scenario, seed, provider):
         for number in range(len(run(calm).points)):
             for when in When:
                 yield replace(calm, fault=SINGLE, crashes=((number, when),))
@@ -98,16 +107,17 @@ def paired_crashes(first: Case, outcome: Outcome) -> Iterator[Case]:
             yield replace(first, fault=PAIR, crashes=(*first.crashes, (second, when)))
 
 
-def faulty(fault: str, seeds: range) -> Iterator[Case]:
+def faulty(fault: str, seeds: range, provider: str = "zoom") -> Iterator[Case]:
     """A fault class: each variant in each scenario, from each seed."""
     for seed in seeds:
         for variant in FAULTS[fault].variants:
             for number, scenario in enumerate(SCENARIOS):
-                yield Case(fault, scenario, variant, seed * 1000 + number, meanwhile_at=(seed * 7 + number) % 12)
+                meanwhile_at = (seed * 7 + number) % 12
+                yield Case(fault, scenario, variant, seed * 1000 + number, meanwhile_at, provider=provider)
 
 
-def _calm(scenario: str, seed: int) -> Iterator[Case]:
-    calm = Case("nothing", scenario, seed=seed)
+def _calm(scenario: str, seed: int, provider: str) -> Iterator[Case]:
+    calm = Case("nothing", scenario, seed=seed, provider=provider)
     if SCENARIOS[scenario].meanwhile is None:
         yield calm
         return
@@ -124,4 +134,5 @@ def _outcome(case: Case, world: World, ticks: float) -> Outcome:
         lost=invariants.lost(world),
         duplicate_meetings=world.most_twins,
         duplicate_mails=len(invariants.duplicate_mails(world)),
+        orphans=len(invariants.orphans(world)),
     )

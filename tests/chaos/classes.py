@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tests.chaos import faults
@@ -19,11 +19,15 @@ _WRITES = "dynamodb (Put|Update)"
 
 @dataclass(frozen=True)
 class Variant:
-    """`troubles` are armed when faults begin. `lasts_seconds`: for how long from then it cannot be settled at all."""
+    """`troubles` are armed when faults begin. `lasts_seconds`: for how long from then it cannot be settled at all.
+
+    `zoom`: only Zoom does so.
+    """
 
     troubles: Arm = lambda world: []
     conditions: Conditions = field(default_factory=Conditions)
     lasts_seconds: float = 0.0
+    zoom: bool = False
 
     def arm(self, world: World) -> None:
         world.network.troubles += self.troubles(world)
@@ -44,23 +48,28 @@ def _answered(status: int, *, after: bool = False, times: float = 1, text: str =
 
 
 def _dead_grant(world: World) -> list[Trouble]:
-    """Zoom ends the grants; twenty minutes later their owners connect again.
+    """The provider ends the grants; twenty minutes later their owners connect again.
 
     A booking that moves away meanwhile leaves its meeting behind: nobody can reach it.
     """
-    world.left_behind.update(world.zoom.held.by_id)
-    world.zoom.grants.end("zoom-u-1")
-    world.zoom.grants.end("zoom-u-2")
+    world.left_behind.update(held.id for held in world.place.held())
+    troubles = []
+    if world.place.has_tokens:
+        world.place.end_grants()
+    else:
+        until = world.simulation.seconds + 1200
+        refused = faults.answers(401, body={"error": "authentication-error"})
+        troubles.append(while_it_lasts(world.place.calls, refused, lambda: world.simulation.seconds < until))
 
     def reconnect() -> None:
         services = world.process("setup").services
         for user_id in ("u-1", "u-2"):
-            world.connect(services, user_id, "zoom")
+            world.connect(services, user_id)
         for record in world.records():
             services.bookings.wake(WORKSPACE, record.booking.booking_id, world.simulation.now)
 
     world.simulation.spawn("reconnect", reconnect, delay=1200)
-    return []
+    return troubles
 
 
 def _daily_limit(world: World) -> list[Trouble]:
@@ -77,14 +86,14 @@ def _outage(kind: Callable[[World], faults.Act]) -> Variant:
         for number in range(12):
             ignore(world.put(f"b-out-{number}", delay=290.0 * number, calendar_id="c-2"))
             ignore(world.put(f"b-well-{number}", delay=290.0 * number, calendar_id="c-3"))
-        return [while_it_lasts("zoom.us", kind(world), lambda: world.simulation.seconds < until)]
+        return [while_it_lasts(world.place.calls, kind(world), lambda: world.simulation.seconds < until)]
 
     return Variant(arm, lasts_seconds=3600)
 
 
 def _expired(world: World) -> list[Trouble]:
-    """Zoom does not know the access tokens any more; the refresh tokens are good."""
-    world.zoom.grants._access.clear()
+    """The provider does not know the access tokens any more; the refresh tokens are good."""
+    world.place.end_access_tokens()
     return []
 
 
@@ -152,7 +161,9 @@ FAULTS = {
                 for form in ("seconds", "http_date", "iso", "nonsense", "absent")
             },
         ),
-        Fault("provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT)}),
+        Fault(
+            "provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT, zoom=True)}
+        ),
         Fault("provider: 401, then good", {"once": _answered(401), "expired": Variant(_expired)}),
         Fault("provider: invalid_grant", {"reconnected": Variant(_dead_grant, lasts_seconds=1200)}),
         Fault(
@@ -163,7 +174,7 @@ FAULTS = {
                 "slow": _at(CALLS, lambda world: faults.slow(world, 12), times=5),
                 "not JSON": _answered(200, after=True, text="<html>"),
                 "empty": _answered(200, after=True, text=""),
-                "200 with an error": _answered(200, text='{"code": 300, "message": "no"}'),
+                "200 with an error": replace(_answered(200, text='{"code": 300, "message": "no"}'), zoom=True),
                 "odd shape": _answered(200, after=True, text='{"id": 1, "join_url": null, "settings": []}'),
             },
         ),
@@ -171,11 +182,14 @@ FAULTS = {
             "provider: look-up lag",
             {
                 "lost, 40 s lag": Variant(
-                    lambda world: [trouble(CREATE, faults.lost_after(world))], Conditions(list_lag_seconds=40)
+                    lambda world: [trouble(CREATE, faults.lost_after(world))],
+                    Conditions(list_lag_seconds=40),
+                    zoom=True,
                 ),
                 "500, 55 s lag": Variant(
                     lambda world: [trouble(CREATE, faults.answers(500, text="oops", after=True))],
                     Conditions(list_lag_seconds=55),
+                    zoom=True,
                 ),
             },
         ),

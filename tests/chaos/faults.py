@@ -16,9 +16,9 @@ from tests.chaos.network import Trouble
 from tests.chaos.world import World
 
 Act = Callable[[str, Callable[[], Any]], Any]
-CREATE = "POST api.zoom.us/v2/users/me/meetings$"
-CALLS = "http .*/(v2|rooms)/"
-TOKENS = "http POST zoom.us/oauth/token"
+CREATE = r"http POST \S+/(meetings|events|spaces|createOrGet|rooms)$"
+CALLS = r"http (?!.*token$)"
+TOKENS = r"http POST .*token$"
 
 
 def lost_before(world: World) -> Act:

@@ -53,6 +53,7 @@ class Network:
     at_point: dict[int, Callable[[], None]] = field(default_factory=dict)
     points: list[str] = field(default_factory=list)
     crashed_at: list[str] = field(default_factory=list)
+    strikes: int = 0
     last_trouble_at: float = 0.0
 
     def call(self, point: str, perform: Callable[[], T]) -> T:
@@ -80,6 +81,7 @@ class Network:
     def _perform(self, point: str, perform: Callable[[], T]) -> T:
         for trouble in self.troubles:
             if trouble.strikes(point):
+                self.strikes += 1
                 try:
                     result: T = trouble.act(point, perform)
                     return result
@@ -90,6 +92,7 @@ class Network:
     def crash(self, where: str) -> NoReturn:
         """The running actor's process is gone."""
         self.crashed_at.append(where)
+        self.strikes += 1
         self.last_trouble_at = self.simulation.seconds
         actor = self.simulation.actor
         if actor is not None:

@@ -17,12 +17,16 @@ _HEADINGS = (
     "duplicate mails",
     "recovery in ticks (median, most)",
 )
+_PROVIDER_HEADINGS = ("provider", *_HEADINGS[1:5], "orphans at the provider", *_HEADINGS[5:])
 _KEPT_FAILURES = 20
 
 
 @dataclass
 class Row:
-    """One fault class. `ticks` are the recoveries of all runs; `failures` are cases to replay, with what was wrong."""
+    """One fault class, or one provider.
+
+    `ticks` are the recoveries of all runs; `failures` are cases to replay, with what was wrong.
+    """
 
     fault: str
     runs: int = 0
@@ -30,6 +34,7 @@ class Row:
     lost: int = 0
     duplicate_meetings: int = 0
     duplicate_mails: int = 0
+    orphans: int = 0
     ticks: list[float] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -39,6 +44,7 @@ class Row:
         self.lost += outcome.lost
         self.duplicate_meetings += outcome.duplicate_meetings
         self.duplicate_mails += outcome.duplicate_mails
+        self.orphans += outcome.orphans
         self.ticks.append(round(outcome.ticks, 1))
         if not outcome.survived and len(self.failures) < _KEPT_FAILURES:
             self.failures.append({"case": outcome.case.text, "wrong": outcome.wrong})
@@ -50,6 +56,7 @@ class Row:
         self.lost += other.lost
         self.duplicate_meetings += other.duplicate_meetings
         self.duplicate_mails += other.duplicate_mails
+        self.orphans += other.orphans
         self.ticks += other.ticks
         self.failures = (self.failures + other.failures)[:_KEPT_FAILURES]
 
@@ -62,7 +69,17 @@ class Row:
 
 def table(rows: Iterable[Row]) -> str:
     """Markdown."""
-    lines = [_HEADINGS, ("---", *["---:"] * (len(_HEADINGS) - 1)), *(row.cells() for row in rows)]
+    return _markdown(_HEADINGS, (row.cells() for row in rows))
+
+
+def provider_table(rows: Iterable[Row]) -> str:
+    """The same with a provider in each row, and what was left behind there."""
+    cells = ((row, row.cells()) for row in rows)
+    return _markdown(_PROVIDER_HEADINGS, ((*told[:5], f"{row.orphans:,}", *told[5:]) for row, told in cells))
+
+
+def _markdown(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [headings, ("---", *["---:"] * (len(headings) - 1)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -11,14 +11,14 @@ from tests.chaos.classes import FAULTS
 from tests.chaos.test_crashes import failures
 
 _ENOUGH = {"provider out for an hour": 4}
-_TICKS = 2.1
-"""Two, and what the second one does."""
+_TICKS = 2.6
+"""The lease of a settler that died, then a tick, and what that does."""
 _BACKS_OFF = {"token endpoint", "everything at once"}
 """Here one booking may fail four times in a row, and then waits for some minutes."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_all_survive_and_recover_within_two_ticks(fault: str) -> None:
+def test_all_survive_and_recover_in_time(fault: str) -> None:
     cases = list(faulty(fault, range(1)))
     chosen = islice(cases, 0, None, -(-len(cases) // _ENOUGH.get(fault, 24)))
     outcomes = [run(case) for case in chosen]

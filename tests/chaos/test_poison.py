@@ -158,7 +158,7 @@ def test_those_who_shared_its_process_get_their_links_and_are_never_given_up(wor
     for number in range(12):
         world.put(f"b-{number}")
     world.put("b-poison", calendar_id="c-3")
-    world.run(600)
+    world.run(1000)
     assert {state(world, f"b-{number}") for number in range(12)} == {READY}
     world.rest(quiet_seconds=2 * HOUR)
     assert state(world, "b-poison") == FAILED

@@ -72,7 +72,7 @@ class Promises(RuleBasedStateMachine):
         if host in self.connected:
             return
         self.connected.add(host)
-        self.world.connect(self.world.process("api").services, host, USERS[host])
+        self.world.connect(self.world.process("api").services, host)
         self.world.run(60)
 
     @invariant()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,9 @@ from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState, Method, Role
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import LostRace
+from chalicelib.errors import LostRace, StoreError
 from chalicelib.store.bookings import LEASE, BookingStore, Query, Record, all_shards
+from chalicelib.store.tables import BookingItem
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 
@@ -112,6 +114,12 @@ def claimed(store: BookingStore, clock: FakeClock) -> Any:
     return claim
 
 
+def died(store: BookingStore, clock: FakeClock) -> Any:
+    """The claim after one whose holder was not heard of again."""
+    clock.advance(LEASE.total_seconds() + 3600)
+    return claimed(store, clock)
+
+
 class TestCallers:
     def test_an_unknown_booking_is_none(self, store: BookingStore) -> None:
         assert store.get(*KEY) is None
@@ -203,6 +211,80 @@ class TestLeases:
         store.save(claim, settlement(), clock())
         clock.advance(LEASE.total_seconds() - 1)
         assert store.lease(*KEY, clock()) is None
+
+
+def test_a_row_that_the_database_refuses_for_its_size_is_no_outage(
+    store: BookingStore, stored: Booking, clock: FakeClock
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        store.save(claimed(store, clock), settlement(join_url="x" * 500_000), clock())
+    assert type(refused.value) is StoreError
+
+
+class TestUnfinishedRuns:
+    def test_leases_of_whose_end_nothing_is_heard_are_counted(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        assert [claimed(store, clock).silent_runs, died(store, clock).silent_runs] == [0, 1]
+        assert [died(store, clock).silent_runs, died(store, clock).silent_runs] == [2, 3]
+
+    @pytest.mark.parametrize("end", ["park", "note_end"])
+    def test_a_run_that_tells_its_end_was_none_of_them(
+        self, store: BookingStore, stored: Booking, clock: FakeClock, end: str
+    ) -> None:
+        claimed(store, clock)
+        claim = died(store, clock)
+        more = (settlement(), clock(), clock()) if end == "park" else ()
+        getattr(store, end)(claim, *more)
+        assert died(store, clock).silent_runs == 0
+
+    def test_runs_that_crashed_are_counted_apart_until_one_lets_go(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        store.note_end(claimed(store, clock), crashed=True)
+        claim = died(store, clock)
+        assert (claim.silent_runs, claim.crashed_runs) == (0, 1)
+        store.note_end(claim, crashed=True)
+        claim = died(store, clock)
+        assert claim.crashed_runs == 2
+        store.park(claim, settlement(), clock(), clock())
+        assert claimed(store, clock).crashed_runs == 0
+
+    def test_an_early_end_keeps_the_hold_until_its_time(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        store.note_end(claimed(store, clock), crashed=True)
+        assert store.lease(*KEY, clock()) is None
+
+    def test_an_overtaken_run_says_nothing(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        overtaken = claimed(store, clock)
+        died(store, clock)
+        with pytest.raises(LostRace):
+            store.note_end(overtaken, crashed=True)
+
+    def test_after_two_deaths_a_third_would_not_be_due_when_the_lease_ends_also_after_progress(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        claimed(store, clock)
+        died(store, clock)
+        third = died(store, clock)
+        clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
+        store.save(third, settlement(), clock())
+        clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
+        clock.advance(4 * 60)
+        assert due() == [KEY]
+
+    def test_a_row_that_cannot_be_read_is_tried_ever_more_rarely(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        BookingItem(*KEY).update([BookingItem.desired.set("{}")])
+        for _ in range(3):
+            with pytest.raises(msgspec.ValidationError):
+                store.lease(*KEY, clock())
+            clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
 
 
 class TestSettlers:

@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -59,8 +61,11 @@ class Deployment:
     mailbox: Mailbox
     app_url: str
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, refuse_once: str = "") -> None:
+        """`refuse_once` names a call of API Gateway that fails the first time, such as `POST deployments`."""
         self.project = directory / "project"
+        self._refuse_once = refuse_once
+        self._fence = directory / "beyond-this-machine"
         self._log = directory / "aws.log"
         self._parts = ExitStack()
 
@@ -84,10 +89,11 @@ class Deployment:
     def run(self, *arguments: str) -> str:
         """Run Python in the project, with this AWS as the only one it can reach."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        fence = {"PYTHONPATH": str(Path(__file__).with_name("fenced")), "FENCED_LOG": str(self._fence)}
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.project,
-            env=inherited | self.aws.environment(),
+            env=inherited | fence | self.aws.environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -95,15 +101,19 @@ class Deployment:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def asked_beyond(self) -> list[str]:
+        """Hosts other than this machine that the commands have tried to reach."""
+        return self._fence.read_text().split() if self._fence.exists() else []
+
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 
     def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """The answer of a function; what an error was, if it ended with one, stands in `errorType`."""
         answer = self.client("lambda").invoke(
             FunctionName=f"meetlink-{STAGE}-{function}", Payload=json.dumps(event).encode()
         )
-        assert "FunctionError" not in answer, answer["Payload"].read()
-        said: dict[str, Any] = json.loads(answer["Payload"].read())
+        said: dict[str, Any] = json.loads(answer["Payload"].read()) or {}
         return said
 
     def store_zooms_secret(self) -> None:
@@ -116,20 +126,40 @@ class Deployment:
         name = f"meetlink/{STAGE}/providers/zoom"
         self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
 
-    def make_workspace(self) -> None:
-        """A workspace of the deployment with its key, and the calendar that the story begins with."""
-        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": WORKSPACE_ID})
-        self.demo = replace(self.demo, api_key=made["api_key"])
+    def make_workspace(self, workspace_id: str = WORKSPACE_ID) -> None:
+        """A workspace with its key for the next story, and the calendar that the story begins with."""
+        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": workspace_id})
+        self.demo = replace(self.demo, workspace_id=workspace_id, api_key=made["api_key"])
         calendar = {
             "name": "Introduction",
             "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
             "location": {"type": "phone"},
         }
-        with self.caller() as caller:
-            caller.put(f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
+        self.call("PUT", f"/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
 
-    def caller(self) -> httpx.Client:
-        return httpx.Client(base_url=self.app_url, headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=60)
+    def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Call the live API with the workspace's key."""
+        headers = {"Authorization": f"Bearer {self.demo.api_key}"}
+        return httpx.request(method, self.app_url + path, headers=headers, timeout=60, **arguments)
+
+    @contextmanager
+    def without(self, function: str, action: str, resource: str) -> Iterator[None]:
+        """Take one permission away from a function: the action on resources that end like that."""
+        role = f"meetlink-{STAGE}-{function}"
+        iam = self.client("iam")
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        less = deepcopy(policy)
+        statement = next(
+            s for s in less["Statement"] if action in s["Action"] and str(s["Resource"]).endswith(resource)
+        )
+        statement["Action"].remove(action)
+        statement["Action"].append("sts:GetCallerIdentity")  # A statement without an action is none.
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
     def _start(self) -> None:
         self._copy_project()
@@ -137,7 +167,7 @@ class Deployment:
             LocalAws(
                 services=_SERVICES,
                 log=self._log,
-                environment={"AUTH": "true"},
+                environment={"AUTH": "true", "REFUSE_ONCE": self._refuse_once},
                 child=Path(__file__).with_name("deploy_child.py"),
             )
         )
@@ -160,7 +190,7 @@ class Deployment:
         )
         self.console_url = self._serve(create_console(self.demo, self.mailbox))
 
-    def first_deploy(self) -> str:
+    def first_deploy(self, *arguments: str) -> str:
         settings = {
             "PUBLIC_BASE_URL": self.app_url,
             "ZOOM_OAUTH_URL": self.zoom_url,
@@ -168,7 +198,7 @@ class Deployment:
             "AWS_ENDPOINT_URL_SESV2": self.console_url,
         }
         chosen = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-        return self.deploy("--mail-from", MAIL_FROM, "--alarm-email", "operator@example.com", *chosen)
+        return self.deploy("--mail-from", MAIL_FROM, "--alarm-email", "operator@example.com", *chosen, *arguments)
 
     def _copy_project(self) -> None:
         for name in _SHIPPED:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from moto.core.botocore_stubber import BotocoreStubber
+from botocore.awsrequest import AWSResponse
+from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
 Permission = tuple[str, str]
 """An action and the resource it is for, such as `("dynamodb:GetItem", "arn:…:table/meetlink-ci-grants")`."""
@@ -19,17 +20,25 @@ _SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsman
 
 
 class Recorder:
-    """Watches what goes to moto, by the function on whose behalf it goes."""
+    """Watches what goes to moto, by the function on whose behalf it goes, and refuses what is asked of it.
+
+    Of the permissions in `withheld` the one that is first asked for is refused, as `refused` tells, and no other one.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str]) -> None:
         self.used: dict[str, set[Permission]] = {}
+        self.withheld: frozenset[Permission] = frozenset()
+        self.refused: Permission | None = None
         self._names = names
         self._function: str | None = None
         answer = BotocoreStubber.__call__
 
         def watch(stubber: Any, event_name: str, request: Any, **others: Any) -> Any:
             if self._function is not None:
-                self.used.setdefault(self._function, set()).update(self._permissions(request))
+                needed = set(self._permissions(request))
+                self.used.setdefault(self._function, set()).update(needed)
+                if self._refuses(needed):
+                    return _denial(request)
             return answer(stubber, event_name, request, **others)
 
         monkeypatch.setattr(BotocoreStubber, "__call__", watch)
@@ -42,6 +51,21 @@ class Recorder:
             yield
         finally:
             self._function = before
+
+    @contextmanager
+    def withholding(self, permissions: Iterable[Permission]) -> Iterator[None]:
+        """Refuse the first of these that is asked for, each time that it is."""
+        self.withheld, self.refused = frozenset(permissions), None
+        try:
+            yield
+        finally:
+            self.withheld = frozenset()
+
+    def _refuses(self, needed: set[Permission]) -> bool:
+        wanted = {p for p in self.withheld if any(covers(p, use) for use in needed)}
+        if self.refused is None and wanted:
+            self.refused = min(wanted)
+        return self.refused in wanted
 
     def _permissions(self, request: Any) -> Iterator[Permission]:
         target = request.headers["X-Amz-Target"]
@@ -73,6 +97,11 @@ class Recorder:
 
     def _arn(self, service: str, rest: str) -> str:
         return f"arn:{self._names['Partition']}:{service}:{self._names['Region']}:{self._names['Account']}:{rest}"
+
+
+def _denial(request: Any) -> AWSResponse:
+    body = json.dumps({"__type": "AccessDeniedException", "message": "is not authorized to perform this"}).encode()
+    return AWSResponse(request.url, 400, {"x-amzn-errortype": "AccessDeniedException"}, MockRawResponse(body))
 
 
 def allowed(policy: str) -> set[Permission]:

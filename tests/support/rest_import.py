@@ -1,12 +1,14 @@
 """API Gateway's ImportRestApi and PutRestApi for ministack: Chalice deploys through them.
 
 ministack answers 201 to an import and drops every route. The routes of the OpenAPI document are made here through
-ministack's own operations for single resources and methods.
+ministack's own operations for single resources and methods. The variable REFUSE_ONCE names a call that fails the first
+time, so that a test can see what a deployment leaves that ended there.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from ministack.services import apigateway_v1 as gateway
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _stock = gateway.handle_request
+_refusals = [os.environ[name] for name in ("REFUSE_ONCE",) if os.environ.get(name)]
 
 
 def install() -> None:
@@ -25,6 +28,10 @@ async def _handle_request(
     method: str, path: str, headers: Any, body: bytes, query: Mapping[str, Any]
 ) -> tuple[int, Any, Any]:
     parts = [part for part in path.strip("/").split("/") if part]
+    if parts and f"{method} {parts[-1]}" in _refusals:
+        _refusals.clear()
+        refusal = {"__type": "BadRequestException", "message": "refused once"}
+        return 400, {"x-amzn-ErrorType": "BadRequestException"}, json.dumps(refusal)
     if parts[:1] == ["restapis"]:
         if method == "POST" and len(parts) == 1 and _first(query, "mode") == "import":
             return _import(json.loads(body), query)

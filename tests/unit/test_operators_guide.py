@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from chalicelib import operations
 from infra.deploy import settings
 from infra.deploy.stage import DeployError
+from infra.operate import __main__ as operate
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operators.md").read_text()
@@ -40,6 +43,19 @@ def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
     looked_at |= set(re.findall(r'\["meetlink", "(\w+)"', dashboard))
     assert looked_at <= listed
     assert [metric for metric in listed if f'"{metric}"' not in code] == []
+
+
+def test_the_dashboard_is_what_cloudwatch_reads() -> None:
+    template = yaml.safe_load((ROOT / "infra" / "dashboard.yaml").read_text())
+    body = json.loads(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
+    assert len(places) == len(set(places))
+
+
+def test_every_command_of_the_terminal_is_in_the_guide() -> None:
+    said = set(re.findall(r"python -m infra\.operate --stage \S+ ([a-z-]+)", GUIDE))
+    assert said >= set(operate._VERBS)
+    assert said <= set(operate._VERBS) | set(operations.VERBS)
 
 
 @pytest.mark.parametrize("name", ["ZOOM_CLIENT_SECRET", "ZOOM_CLIENT_ID", "ZOOM_WEBHOOK_SECRET", "MEETLINK_TAG_SECRET"])

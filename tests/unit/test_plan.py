@@ -20,6 +20,7 @@ from chalicelib.domain.plan import (
     Access,
     Action,
     Reach,
+    broken_down,
     in_doubt,
     postponed,
     reach,
@@ -132,6 +133,15 @@ def test_a_meeting_that_is_kept_keeps_its_link() -> None:
 def test_what_a_booking_can_reach(of: Any, grant: Grant | None, since: Any, expected: Any) -> None:
     found = reach(of, grant, "zoom#a-1", since)
     assert (found.access, found.reason) == expected
+
+
+def test_an_error_of_our_own_forgets_nothing_that_may_be_at_the_provider() -> None:
+    given_up = broken_down(replace(DOUBTFUL, next_attempt_at=START, attempts=2))
+    assert (given_up.state, given_up.reason) == (MeetingState.FAILED, MeetingReason.INTERNAL_ERROR)
+    assert (given_up.intent_at, given_up.next_attempt_at) == (START, None)
+    assert "on our side" in str(given_up.detail)
+    kept = broken_down(MADE)
+    assert (kept.id, kept.join_url, kept.fingerprint) == (MADE.id, MADE.join_url, MADE.fingerprint)
 
 
 class TestWaiting:

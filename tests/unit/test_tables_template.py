@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pynamodb.models import Model
 
-from chalicelib.store.tables import MODELS, DeliveryItem, EphemeralItem
+from chalicelib.store.tables import MODELS, BookingItem, DeliveryItem, EphemeralItem
 from infra.tables import read_template, table_definitions
 
 TABLES = {table["TableName"]: table for table in table_definitions("")}
@@ -69,9 +69,10 @@ def test_only_bookings_and_connections_have_a_stream_and_it_shows_both_images() 
     assert streams == {"bookings": both, "connections": both}
 
 
-def test_only_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the_model_calls_so() -> None:
+def test_bookings_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the_model_calls_so() -> None:
     expiring = {n: t["TimeToLiveSpecification"] for n, t in TABLES.items() if "TimeToLiveSpecification" in t}
     assert expiring == {
+        "bookings": {"AttributeName": BookingItem.expires_at.attr_name, "Enabled": True},
         "ephemeral": {"AttributeName": EphemeralItem.expires_at.attr_name, "Enabled": True},
         "deliveries": {"AttributeName": DeliveryItem.expires_at.attr_name, "Enabled": True},
     }

@@ -40,7 +40,7 @@ class Standing:
     `origins` are the real addresses that its `app` stands for, by the kind of setting that moves them; a provider
     without a server has none. People sign in with `sign_in` (from the authorization address to the one that they are
     sent back to), or by what is typed into the product's form. `moved` is told where it is served and which redirect
-    addresses the product has.
+    addresses the product has. `identity` is where tokens come from, for who wants some without a browser.
     """
 
     provider: str
@@ -52,6 +52,7 @@ class Standing:
     sign_in: Callable[[httpx.Client, str], str] | None = None
     key_form: Mapping[str, str] = field(default_factory=dict)
     moved: Callable[[str, frozenset[str]], None] = lambda url, redirects: None
+    identity: Identity | None = None
 
     def environment(self, url: str) -> dict[str, str]:
         """The settings that point the product at this stand-in, served at `url`."""
@@ -61,10 +62,18 @@ class Standing:
 
 
 def make(provider: str, host: Host, *, clock: Clock = utc_now, random: Random | None = None) -> Standing:
-    """The provider's stand-in, with an account of `host`. Raises `UnknownProvider`."""
+    """The provider's stand-in, with an account of `host` and, where people sign in, one at `second_address`.
+
+    Raises `UnknownProvider`.
+    """
     if provider not in _MAKERS:
         raise UnknownProvider(f"there is no stand-in for {provider!r}; there are {', '.join(sorted(_MAKERS))}")
     return _MAKERS[provider](host, clock, random or SystemRandom())
+
+
+def second_address(host: Host) -> str:
+    """The address of the other person who has an account there."""
+    return f"second-{host.email}"
 
 
 def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
@@ -80,7 +89,7 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
         redirect_uris=[],
         accounts=[
             Account("zoom-user-1", "zoom-account-1", host.email, host.password, host.name),
-            Account("zoom-user-2", "zoom-account-1", f"second-{host.email}", host.password, "Second Host"),
+            Account("zoom-user-2", "zoom-account-1", second_address(host), host.password, "Second Host"),
         ],
         clock=clock,
         random=random,
@@ -122,12 +131,12 @@ def _google(provider: str) -> Callable[[Host, Clock, Random], Standing]:
         from infra.local.standins.google import Google, create_app
 
         secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-        person = Person("100000000000000000001", host.email, host.password, host.name)
+        people = _people(host, "100000000000000000001", "100000000000000000002")
         world = Google(
             client_id=CLIENT_ID,
             client_secret=secrets["client_secret"],
             redirect_uris=[],
-            people=[person],
+            people=people,
             clock=clock,
             random=random,
         )
@@ -143,12 +152,12 @@ def _microsoft(host: Host, clock: Clock, random: Random) -> Standing:
     from infra.local.standins.microsoft import Microsoft, create_app
 
     secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-    person = Person("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", host.email, host.password, host.name)
+    people = _people(host, "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
     world = Microsoft(
         client_id=CLIENT_ID,
         client_secret=secrets["client_secret"],
         redirect_uris=[],
-        accounts=[person],
+        accounts=people,
         clock=clock,
         random=random,
     )
@@ -162,12 +171,12 @@ def _webex(host: Host, clock: Clock, random: Random) -> Standing:
     from infra.local.standins.webex import create_app
 
     secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-    person = Person("person-1", host.email, host.password, host.name)
+    people = _people(host, "person-1", "person-2")
     world = World(
         client_id=CLIENT_ID,
         client_secret=secrets["client_secret"],
         redirect_uris=[],
-        accounts=[person],
+        accounts=people,
         clock=clock,
         random=random,
     )
@@ -191,7 +200,14 @@ def _oauth(
     def sign_in(browser: httpx.Client, address: str) -> str:
         return sign_in_and_consent(browser, address, host.email, host.password)
 
-    return Standing(provider, app, faults, held, origins, secrets, sign_in, moved=moved)
+    return Standing(provider, app, faults, held, origins, secrets, sign_in, moved=moved, identity=identity)
+
+
+def _people(host: Host, first_id: str, second_id: str) -> list[Person]:
+    return [
+        Person(first_id, host.email, host.password, host.name),
+        Person(second_id, second_address(host), host.password, "Second Host"),
+    ]
 
 
 def _daily(host: Host, clock: Clock, random: Random) -> Standing:

@@ -44,7 +44,7 @@ class Daily:
     def held(self) -> list[Held]:
         """The rooms that are alive. Times are those of the room, not of the booking; links need a token."""
         with self.lock:
-            return [Held(name, "", None, None, None) for name in self.rooms]
+            return [Held(name, "", None, None, None, tag=name) for name in self.rooms]
 
     def opens(self, name: str) -> tuple[datetime, datetime]:
         """From when to when a room can be entered."""

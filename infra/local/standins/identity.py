@@ -141,6 +141,12 @@ class Identity:
                 for text in [text for text, token in tokens.items() if token.person.id == person_id]:
                     del tokens[text]
 
+    def consent(self, email: str) -> dict[str, Any]:
+        """What the token endpoint answers somebody who has just allowed everything that there is to allow."""
+        with self.lock:
+            self._grants += 1
+            return self._issue(self.people[email], tuple(self.rules.scopes), self._grants, with_refresh=True)
+
     def bearer(self) -> Token | None:
         """Who the current request's access token belongs to; None if it is not accepted."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")

@@ -107,13 +107,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Held:
-    """A meeting as a stand-in holds it, whatever the provider calls its parts; None for what it does not keep."""
+    """A meeting as a stand-in holds it, whatever the provider calls its parts; None for what it does not keep.
+
+    `owner` is the address of whose account it is in, `tag` what the product marked it with.
+    """
 
     id: str
     title: str
     starts_at: datetime | None
     ends_at: datetime | None
     link: str | None
+    owner: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,8 @@ class Google:
                     datetime.fromisoformat(event.body["start"]["dateTime"]),
                     datetime.fromisoformat(event.body["end"]["dateTime"]),
                     (event.conference or {}).get("hangoutLink", ""),
+                    self._address(event.owner),
+                    event.body["id"],
                 )
                 for event in self.events.values()
                 if not event.is_deleted
@@ -153,7 +155,7 @@ class Google:
         """The spaces that can be entered by their link."""
         with self.lock:
             return [
-                Held(space.body["name"], "", None, None, space.body["meetingUri"])
+                Held(space.body["name"], "", None, None, space.body["meetingUri"], self._address(space.owner))
                 for space in self.spaces.values()
                 if space.body["config"]["entryPointAccess"] == "ALL"
             ]
@@ -176,6 +178,9 @@ class Google:
         """Somebody enters a space."""
         with self.lock:
             self.spaces[name].conference = f"conferenceRecords/{self.text(20)}"
+
+    def _address(self, person_id: str) -> str:
+        return next(person.email for person in self.identity.people.values() if person.id == person_id)
 
     def new_code(self) -> str:
         """A meeting code, such as abc-mnop-xyz."""

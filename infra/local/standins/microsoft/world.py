@@ -100,7 +100,11 @@ class Microsoft:
     def meetings(self) -> list[Held]:
         """The meetings that are alive."""
         with self.lock:
-            return [Held(m.id, m.subject, m.starts_at, m.ends_at, m.link) for m in self.held.values()]
+            addresses = {person.id: address for address, person in self.identity.people.items()}
+            return [
+                Held(m.id, m.subject, m.starts_at, m.ends_at, m.link, addresses[m.user_id], m.external_id)
+                for m in self.held.values()
+            ]
 
     def delete_by_hand(self, meeting_id: str) -> None:
         """Somebody deletes the meeting in Teams. Raises KeyError."""

@@ -109,7 +109,10 @@ class Webex:
     def meetings(self) -> list[Held]:
         """The meetings that are alive."""
         with self.lock:
-            return [Held(m.id, m.title, m.starts_at, m.ends_at, m.link) for m in self.held.values()]
+            return [
+                Held(m.id, m.title, m.starts_at, m.ends_at, m.link, m.host.email, next(iter(m.tags), None))
+                for m in self.held.values()
+            ]
 
     def delete_by_hand(self, meeting_id: str) -> None:
         """Somebody deletes the meeting on Webex's own pages. Raises KeyError."""

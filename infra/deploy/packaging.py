@@ -1,0 +1,76 @@
+"""The other way to deploy: one CloudFormation stack of the whole app, for pipelines.
+
+It comes out as the direct way does; functions have the same names, triggers the same options. A stage is deployed in
+one way or the other, never in both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from infra.deploy import chalice, settings, stacks, triggers
+from infra.deploy.stage import API, DeployError, Stage
+
+CONCERN = "app"
+
+
+def deploy(stage: Stage, queue_arn: str, bucket: str) -> None:
+    """Package the app, put the parts into the bucket, and bring the stack to them."""
+    if chalice.resources(stage):
+        raise DeployError("This stage was deployed by `chalice deploy`: take it down first, its data stays.")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        merge = directory / "merge.json"
+        merge.write_text(json.dumps(additions(stage, queue_arn)), encoding="utf-8")
+        chalice.run(stage, "package", "--merge-template", str(merge), str(directory / "out"))
+        template = json.loads((directory / "out" / "sam.json").read_text(encoding="utf-8"))
+        code = _upload(stage, bucket, (directory / "out" / "deployment.zip").read_bytes(), "zip")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": code}
+    # Too long to be given along.
+    key = _upload(stage, bucket, json.dumps(template, sort_keys=True).encode(), "json")
+    url = stage.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    stacks.bring(
+        stage,
+        CONCERN,
+        {"TemplateURL": url.partition("?")[0], "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]},
+    )
+
+
+def additions(stage: Stage, queue_arn: str) -> dict[str, Any]:
+    """What Chalice's template lacks: names of functions, and options of triggers, in the words of AWS SAM."""
+    return {
+        "Resources": {
+            _logical(name): {"Properties": _properties(stage, name, queue_arn)} for name in settings.functions()
+        }
+    }
+
+
+def _properties(stage: Stage, function: str, queue_arn: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {"FunctionName": stage.function(function)}
+    if function in triggers.STREAMS:
+        options = triggers.mapping_options(function, queue_arn)
+        if not options["FilterCriteria"]["Filters"]:
+            del options["FilterCriteria"]
+        properties["Events"] = {f"{_logical(function)}DynamodbEventSource": {"Properties": options}}
+    if function in triggers.ASYNCHRONOUS:
+        on_failure = {"OnFailure": {"Type": "SQS", "Destination": queue_arn}}
+        properties["EventInvokeConfig"] = {**triggers.ASYNCHRONOUS[function], "DestinationConfig": on_failure}
+    return properties
+
+
+def _logical(function: str) -> str:
+    """Chalice's name of the function in its template."""
+    return "APIHandler" if function == API else function.title().replace("_", "")
+
+
+def _upload(stage: Stage, bucket: str, content: bytes, kind: str) -> str:
+    """Named by what is in it: the same code is no change."""
+    key = f"{stage.stack(CONCERN)}/{hashlib.sha256(content).hexdigest()}.{kind}"
+    stage.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    return key

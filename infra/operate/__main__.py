@@ -1,0 +1,183 @@
+"""The command line. Workspaces and keys are also within reach of `chalice invoke -n operate`.
+
+    python -m infra.operate --stage prod create-workspace --workspace-id acme --name "Acme" --admin admin@example.com
+
+Without `--stage` it works on what the environment names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from chalicelib import operations, wiring
+from chalicelib.errors import InvalidInput, MeetlinkError
+from chalicelib.store.tables import MODELS
+from infra.operate.dead_letters import Redriver
+from infra.operate.erase import Eraser, summary
+from infra.operate.replay import Range, announce_again, replay, workspaces
+from infra.operate.rows import Tables
+from infra.operate.subjects import OneWorkspace, Person, find
+
+_LAMBDA_TIMEOUT_SECONDS = 90  # The longest that a function may take, and some.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command and print its answer as JSON; 1 if it was refused or has left something to do."""
+    given = _parser().parse_args(arguments)
+    try:
+        if given.stage:
+            _enter(given.stage, given.region, given.profile)
+        if given.do in operations.VERBS:
+            request = {name: value for name, value in vars(given).items() if value is not None}
+            answer = operations.run(request, wiring.services())
+        else:
+            answer = _VERBS[given.do](given, wiring.services())
+    except MeetlinkError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer, indent=2, default=str))
+    return 1 if answer.get("error") or answer.get("left") or answer.get("lost") or answer.get("failed") else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.operate", description="See docs/operators.md.")
+    parser.add_argument("do", choices=sorted([*operations.VERBS, *_VERBS]))
+    parser.add_argument("--stage", help="as in .chalice/config.json")
+    parser.add_argument("--region")
+    parser.add_argument("--profile")
+    parser.add_argument("--workspace-id")
+    parser.add_argument("--name")
+    parser.add_argument("--admin", action="append", dest="admin_emails", help="address of an administrator; repeatable")
+    parser.add_argument("--return-to", action="append", help="address the settings page may lead back to; repeatable")
+    parser.add_argument("--key-id")
+    parser.add_argument("--note")
+    parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for a link that is late")
+    parser.add_argument("--reminder-minutes", type=int, help="when calendars remind of a booking")
+    parser.add_argument("--brand", type=json.loads, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
+    parser.add_argument("--email", help="an address that bounced or complained; a person's, to export or erase")
+    parser.add_argument("--user-id", help="a person's id in --workspace-id, to export or erase")
+    parser.add_argument("--from", dest="starts_from", type=_moment, help="bookings that start then or later")
+    parser.add_argument("--to", dest="starts_before", type=_moment, help="bookings that start before")
+    parser.add_argument("--state", action="append", help="of bookings to replay; failed by default; repeatable")
+    parser.add_argument("--table", help="to put rows back into, such as bookings")
+    parser.add_argument("--source", help="the restored table that has them")
+    parser.add_argument("--cancel", action="store_true", help="cancel bookings to come of whoever is erased")
+    parser.add_argument("--yes", action="store_true", help="do it, rather than tell what would be done")
+    return parser
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("say the offset too, as in 2027-01-05T00:00:00+01:00")
+    return moment
+
+
+def _enter(name: str, region: str | None, profile: str | None) -> None:
+    """Have this process see what the stage's functions see, with this terminal's rights."""
+    import boto3
+
+    from infra.deploy import settings
+    from infra.deploy.stage import Stage
+
+    if profile:
+        os.environ["AWS_PROFILE"] = profile
+    if region:
+        os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"] = region
+    known = settings.known(Stage(name, boto3.Session()))
+    if not known:
+        raise InvalidInput(f"There is no stage {name} in .chalice/config.json.")
+    os.environ.update(known)
+
+
+def _client(service: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    # One try: a function that is invoked again because it was slow would run twice.
+    config = Config(read_timeout=_LAMBDA_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
+    return boto3.client(service, config=config if service == "lambda" else None)
+
+
+def _tables(services: wiring.Services) -> Tables:
+    return Tables(_client("dynamodb"), services.settings.table_prefix)
+
+
+def _subject(given: argparse.Namespace) -> Person | OneWorkspace:
+    if given.user_id and not given.workspace_id:
+        raise InvalidInput("A user id means something in a workspace only: say --workspace-id too.")
+    if given.user_id or given.email:
+        return Person(given.email, given.user_id, given.workspace_id)
+    if given.workspace_id:
+        return OneWorkspace(given.workspace_id)
+    raise InvalidInput("Say whose: --workspace-id for a whole workspace, --email or --user-id for a person.")
+
+
+def _ranges(given: argparse.Namespace, services: wiring.Services) -> list[Range]:
+    ids = [given.workspace_id] if given.workspace_id else workspaces(_tables(services))
+    return [Range(id_, given.starts_from, given.starts_before) for id_ in ids]
+
+
+def _export(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Everything about a person or a workspace."""
+    return {"rows": [row.shown() for row in find(_tables(services), _subject(given))]}
+
+
+def _erase(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Delete it."""
+    tables, subject = _tables(services), _subject(given)
+    if not given.yes:
+        return {"would_erase": summary(find(tables, subject)), "to_do_it": "say --yes"}
+    outcome = Eraser(tables, services, subject, cancels=given.cancel).erase()
+    return {"erased": outcome.erased, "left": outcome.left}
+
+
+def _replay(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Settle bookings again."""
+    states = frozenset(given.state or ["failed"])
+    return {"bookings": replay(services, _ranges(given, services), states, really=given.yes), "done": given.yes}
+
+
+def _announce_again(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Tell workspaces what they were not told."""
+    return {"events": announce_again(services, _ranges(given, services), really=given.yes), "done": given.yes}
+
+
+def _put_back(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Take what a table lacks from a restored one."""
+    if given.table not in {model.Meta.table_name.removeprefix(services.settings.table_prefix) for model in MODELS}:
+        raise InvalidInput("Say --table, such as bookings, and --source, the name of the restored table.")
+    rows = _tables(services).put_back(given.table, given.source, given.workspace_id, really=given.yes)
+    return {"rows": rows, "done": given.yes}
+
+
+def _redrive(_: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Hand over again what Lambda gave up."""
+    lambda_, sqs = _client("lambda"), _client("sqs")
+
+    def invoke(arn: str, event: dict[str, Any]) -> bool:
+        answer = lambda_.invoke(FunctionName=arn, Payload=json.dumps(event).encode())
+        return "FunctionError" not in answer
+
+    url = sqs.get_queue_url(QueueName=f"meetlink-{services.settings.stage}-dead-letters")["QueueUrl"]
+    return asdict(Redriver(sqs, _client("dynamodbstreams"), invoke).redrive(url))
+
+
+_VERBS = {
+    "export": _export,
+    "erase": _erase,
+    "replay": _replay,
+    "announce-again": _announce_again,
+    "redrive": _redrive,
+    "put-back": _put_back,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Whose data is meant, and which rows hold it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from chalicelib.domain.invitation import address_key
+from chalicelib.mail.addresses import ascii_address
+from infra.operate.rows import Row, texts, values
+
+
+class Subject(Protocol):
+    """A person or a workspace."""
+
+    def has(self, row: Row) -> bool:
+        """Whether the row tells something of the subject."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneWorkspace:
+    """Everything of one tenant."""
+
+    workspace_id: str
+
+    def has(self, row: Row) -> bool:
+        return row.workspace_id == self.workspace_id
+
+
+@dataclass(frozen=True)
+class Person:
+    """A host or guest, known by address, or a user, known by the id in a workspace, or both.
+
+    Without `workspace_id` the address is looked for everywhere.
+    """
+
+    email: str | None = None
+    user_id: str | None = None
+    workspace_id: str | None = None
+
+    def has(self, row: Row) -> bool:
+        if self.workspace_id is not None and row.workspace_id not in (self.workspace_id, None):
+            return False
+        return self._is_user_of(row) or self._is_named_in(row)
+
+    def hosts(self, row: Row) -> bool:
+        """Whether a calendar is the person's own, rather than telling of them."""
+        host: dict[str, str] = next(values(row.content, "host"), {})
+        is_user = self.user_id is not None and host.get("user_id") == self.user_id
+        return is_user or any(self._names(text) for text in texts(host.get("email", "")))
+
+    def _is_user_of(self, row: Row) -> bool:
+        if self.user_id is None or row.workspace_id != self.workspace_id:
+            return False
+        return self.user_id in values(row.content, "user_id")
+
+    def _is_named_in(self, row: Row) -> bool:
+        return self.email is not None and any(self._names(text) for text in texts(row.content))
+
+    def _names(self, text: str) -> bool:
+        return self._pattern.search(text) is not None or self._digest in text
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """The address, and no other that it is a part of; the domain in either of its spellings."""
+        email = self.email or ""
+        spellings = "|".join(re.escape(spelling) for spelling in {email, ascii_address(email)})
+        return re.compile(rf"(?<![\w.+%-])(?:{spellings})(?![\w-]|\.\w)", re.IGNORECASE)
+
+    @cached_property
+    def _digest(self) -> str:
+        """What stands for the address in keys; they hold it whole or cut to half."""
+        return hashlib.sha256(address_key(self.email or "").encode()).hexdigest()[:32] if self.email else "\0"
+
+
+@dataclass
+class Trail:
+    """Rows that tell of rows: deliveries of a booking's events, sign-ins of a session, tokens of a connection."""
+
+    bookings: set[tuple[str, str]] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)
+    grants: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Trail:
+        """What the rows found so far lead to."""
+        trail = cls()
+        for row in rows:
+            if row.table == "bookings":
+                trail.bookings.add((row.key["workspace_id"], row.key["booking_id"]))
+            elif row.table == "ephemeral":
+                trail.sessions.add(row.key["key"])
+            elif row.table == "connections":
+                trail.grants.add(str(row.content["grant_id"]))
+        return trail
+
+    def has(self, row: Row) -> bool:
+        match row.table:
+            case "grants":
+                return row.key["grant_id"] in self.grants
+            case "deliveries":
+                ids = values(row.content, "booking_id")
+                return any((row.workspace_id, booking_id) in self.bookings for booking_id in ids)
+            case "ephemeral":
+                _, _, name = row.key["key"].partition("#")
+                parts = name.split("#")
+                return tuple(parts[:2]) in self.bookings or bool(self.sessions & set(texts(row.content["document"])))
+        return False
+
+
+def find(rows: Iterable[Row], subject: Subject) -> list[Row]:
+    """Every row that tells of the subject, and every row that tells of such a row."""
+    everything = list(rows)
+    found = [row for row in everything if subject.has(row)]
+    trail, known = Trail.of(found), {(row.table, *row.key.values()) for row in found}
+    return found + [row for row in everything if (row.table, *row.key.values()) not in known and trail.has(row)]

@@ -1,0 +1,76 @@
+"""Any provider in Zoom's place: what can happen to it, and a row for each in a table of their own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, islice
+from pathlib import Path
+
+from chalicelib.providers.base import OAuthProvider
+from chalicelib.providers.catalogue import PROVIDERS
+from tests.chaos.cases import Case, faulty, run, single_crashes
+from tests.chaos.classes import FAULTS
+from tests.chaos.report import Row, as_json, provider_table
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.secrets import listener
+
+OTHERS = tuple(name for name in PROVIDERS if name != "zoom")
+_OUTPUT = Path("build/chaos-providers.json")
+_AT_ONCE = 40
+_NEEDS_A_SERVER = ("provider", "token endpoint")
+_NEEDS_TOKENS = ("provider: 401, then good", "token endpoint")
+_EVERY = {"DynamoDB": 5, "provider out for an hour": 3}
+"""Where these many cases say little more of another provider than a few do."""
+
+
+def cases(provider: str, seeds: range) -> Iterator[Case]:
+    """A crash at every single point of every scenario; and every fault class that the provider can suffer from."""
+    yield from chain.from_iterable(single_crashes(scenario, seeds.start, provider) for scenario in SCENARIOS)
+    for fault in FAULTS:
+        if _befalls(fault, provider):
+            variants = FAULTS[fault].variants
+            possible = (case for case in faulty(fault, seeds, provider) if not variants[case.variant].zoom)
+            yield from islice(possible, 0, None, _EVERY.get(fault, 1))
+
+
+def run_providers(names: tuple[str, ...], seeds: range, jobs: int) -> int:
+    """Print the table; 1 if any run did not survive."""
+    begun = time.monotonic()
+    rows = {name: Row(name) for name in names}
+    shares = (share for name in names for share in _split(cases(name, seeds)))
+    with ProcessPoolExecutor(jobs, initializer=listener) as pool:
+        for row in pool.map(_share, shares):
+            rows[row.fault].merge(row)
+    took = round(time.monotonic() - begun)
+    chosen = "all" if names == OTHERS else ",".join(names)
+    command = f"python -m tests.chaos --provider {chosen} --seed {seeds.start} --runs {len(seeds)}"
+    print(provider_table(rows.values()))
+    print(f"\n{sum(row.runs for row in rows.values()):,} runs in {took} s. {command}")
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps(as_json(rows.values(), command=command, seconds=took), indent=1) + "\n")
+    failures = [failure for row in rows.values() for failure in row.failures]
+    for failure in failures[:10]:
+        print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
+    return 1 if failures else 0
+
+
+def _befalls(fault: str, provider: str) -> bool:
+    kind = PROVIDERS[provider]
+    if kind.local and fault.startswith(_NEEDS_A_SERVER):
+        return False
+    return issubclass(kind, OAuthProvider) or fault not in _NEEDS_TOKENS
+
+
+def _split(rest: Iterator[Case]) -> Iterator[tuple[Case, ...]]:
+    while share := tuple(islice(rest, _AT_ONCE)):
+        yield share
+
+
+def _share(share: tuple[Case, ...]) -> Row:
+    row = Row(share[0].provider)
+    for case in share:
+        row.add(run(case))
+    return row

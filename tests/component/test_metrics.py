@@ -1,0 +1,72 @@
+"""Metrics are lines of the log, in the form that CloudWatch reads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chalicelib import observability
+from infra.local.standins.kit import Action, Fault
+from tests.support.product import Product, booking
+from tests.support.webhooks import Streams
+
+
+@pytest.fixture(autouse=True)
+def outside_of_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observability, "_dimensions", {})
+
+
+def test_nothing_is_counted_outside_of_lambda(capsys: pytest.CaptureFixture[str]) -> None:
+    observability.count("Bookings")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_count_is_one_line_that_names_stage_and_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    observability.count_for("prod")
+    observability.count("TimeToLink", 1234.5, "Milliseconds")
+    line = json.loads(capsys.readouterr().out)
+    (told,) = line["_aws"]["CloudWatchMetrics"]
+    assert (told["Namespace"], told["Dimensions"]) == ("meetlink", [["service", "stage"]])
+    assert told["Metrics"] == [{"Name": "TimeToLink", "Unit": "Milliseconds"}]
+    assert (line["service"], line["stage"], line["TimeToLink"]) == ("meetlink", "prod", [1234.5])
+
+
+def test_a_dimension_of_its_own_stands_beside_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    observability.count_for("prod")
+    observability.count("ProviderErrors", provider="zoom", kind="429")
+    line = json.loads(capsys.readouterr().out)
+    (told,) = line["_aws"]["CloudWatchMetrics"]
+    assert sorted(told["Dimensions"][0]) == ["kind", "provider", "service", "stage"]
+    observability.count("Bookings")
+    assert json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "stage"]]
+
+
+def test_a_booking_counts_its_times_and_its_providers_errors(
+    connected: Product, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streams = Streams(connected)
+    streams.announce()
+    observability.count_for("prod")
+    connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=429))
+    connected.caller().put("/v1/bookings/b-1", json=booking())
+    connected.settle()
+    connected.tick(20)
+    streams.announce()
+    connected.caller().put("/v1/bookings/b-1", json=booking(days=40))
+    connected.tick()
+    streams.announce()
+    found = counted(capsys)
+    assert len(found.pop("TimeToLink")) == 1  # Its end is the stream's time, which no test moves.
+    assert found == {"Bookings": [1], "MeetingsReady": [1], "ProviderErrors": [1], "TimeToMail": [20_000, 20_000]}
+
+
+def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """What the log says was counted, by metric."""
+    found: dict[str, list[float]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        told = json.loads(line) if line.startswith("{") else {}
+        for part in told.get("_aws", {}).get("CloudWatchMetrics", []):
+            for metric in part["Metrics"]:
+                found.setdefault(metric["Name"], []).extend(told[metric["Name"]])
+    return found

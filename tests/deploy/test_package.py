@@ -1,0 +1,74 @@
+"""The same product through CloudFormation, as a pipeline deploys it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from infra.deploy import settings, triggers
+from infra.local.demo import Story
+from infra.local.stack import MAIL_FROM
+from tests.support.deployment import STAGE, Deployment
+
+pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("packaged")) as deployment:
+        deployment.client("s3").create_bucket(Bucket="code")
+        assert "Deployed: " in deployment.first_deploy("--bucket", "code")
+        deployment.store_zooms_secret()
+        deployment.make_workspace()
+        yield deployment
+
+
+def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
+    Story(packaged).tell()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", triggers.STREAMS)
+def test_streams_are_read_as_asked(packaged: Deployment, function: str) -> None:
+    queue_arn = f"arn:aws:sqs:us-east-1:000000000000:meetlink-{STAGE}-dead-letters"
+    (mapping,) = triggers.mappings(packaged.client("lambda"), f"meetlink-{STAGE}-{function}")
+    assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
+
+
+def test_a_second_run_finds_nothing_to_do(packaged: Deployment) -> None:
+    before = [stack.get("LastUpdatedTime") for stack in stacks(packaged)]
+    assert "Deployed: " in packaged.deploy("--bucket", "code")
+    assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before
+
+
+def test_the_other_way_is_refused(packaged: Deployment) -> None:
+    with pytest.raises(AssertionError, match="deployed with --bucket"):
+        packaged.deploy()
+
+
+def test_a_second_stage_lives_beside_it_and_goes_alone(packaged: Deployment) -> None:
+    """Deployed the other way, even: the two share an account and a sender, and nothing else."""
+    before = [stack.get("LastUpdatedTime") for stack in stacks(packaged)]
+    beside = ("-m", "infra.deploy", "--stage", "beside")
+    said = packaged.run(*beside, "--mail-from", MAIL_FROM)
+    assert f"Deployed: {packaged.aws.endpoint}/_aws/execute-api/" in said
+    roles = packaged.client("iam").list_roles()["Roles"]
+    policies = [policy for role in roles if "-beside" in role["RoleName"] for policy in policies_of(packaged, role)]
+    assert len(policies) == len(settings.functions())
+    assert [policy for policy in policies if f"meetlink-{STAGE}" in policy or f"meetlink/{STAGE}" in policy] == []
+    packaged.run(*beside, "--down", "--delete-data", "beside")
+    assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before
+    assert packaged.call("GET", "/v1/bookings").is_success
+
+
+def policies_of(packaged: Deployment, role: dict[str, str]) -> list[str]:
+    iam, name = packaged.client("iam"), {"RoleName": role["RoleName"]}
+    names = iam.list_role_policies(**name)["PolicyNames"]
+    return [json.dumps(iam.get_role_policy(**name, PolicyName=p)["PolicyDocument"]) for p in names]
+
+
+def stacks(packaged: Deployment) -> list[dict[str, str]]:
+    found = packaged.client("cloudformation").describe_stacks()["Stacks"]
+    found = [stack for stack in found if stack["StackName"].startswith(f"meetlink-{STAGE}-")]
+    return sorted(found, key=lambda stack: stack["StackName"])

@@ -1,0 +1,45 @@
+"""When a booking whose runs never end is tried again, and when no more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.runs import MOST_CRASHED, MOST_SILENT, are_hopeless, pause
+
+
+@pytest.mark.parametrize(
+    ("silent", "crashed", "expected"),
+    [
+        (0, 0, False),
+        (0, MOST_CRASHED - 1, False),
+        (0, MOST_CRASHED, True),
+        (MOST_SILENT - 1, 0, False),
+        (MOST_SILENT, 0, True),
+        (MOST_SILENT - 1, MOST_CRASHED - 1, False),
+    ],
+)
+def test_a_booking_is_given_up(silent: int, crashed: int, expected: bool) -> None:
+    assert are_hopeless(silent=silent, crashed=crashed) is expected
+
+
+def test_two_deaths_cost_no_pause() -> None:
+    assert [pause(silent, "b-1") for silent in (0, 1)] == [timedelta(0)] * 2
+
+
+def test_later_ones_cost_more_and_more_up_to_an_hour() -> None:
+    pauses = [pause(silent, "b-1") for silent in range(2, 40)]
+    bounds = [min(timedelta(minutes=4 * 2**n), timedelta(hours=1)) for n in range(38)]
+    assert all(one <= bound for one, bound in zip(pauses, bounds, strict=True))
+    assert max(pauses) > timedelta(minutes=50)
+
+
+def test_silence_is_listened_to_for_hours() -> None:
+    waits = [sum((pause(n, f"b-{name}") for n in range(MOST_SILENT)), timedelta()) for name in range(100)]
+    assert timedelta(hours=1) < min(waits) < max(waits) < timedelta(hours=7)
+
+
+def test_those_who_died_together_are_tried_apart() -> None:
+    ticks = {pause(2, f"b-{name}") // timedelta(seconds=5) for name in range(50)}
+    assert len(ticks) > 20
