@@ -82,9 +82,10 @@ class MicrosoftTeams(OAuthProvider):
         What was got is always changed, even to what it is: that also shows that it was not deleted since.
         """
         made, answer = self._create_or_get(token, request)
-        is_new = answer.status == 201
-        if not (is_new and _is_as_asked(answer.object(), _body(request))):
-            self._bring_up_to_date(token, made, request, is_new=is_new)
+        is_new, body = answer.status == 201, _body(request)
+        changes = _missing(answer.object(), body) if is_new else body
+        if changes:
+            self._bring_up_to_date(token, made, changes, is_new=is_new)
         return made
 
     def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, Answer]:
@@ -99,10 +100,10 @@ class MicrosoftTeams(OAuthProvider):
             raise Rejected(self.name, "no such account", advice=_ADVICE[404], **known) from error
         return _meeting(answer), answer
 
-    def _bring_up_to_date(self, token: str, made: ProviderMeeting, request: MeetingRequest, *, is_new: bool) -> None:
+    def _bring_up_to_date(self, token: str, made: ProviderMeeting, changes: dict[str, str], *, is_new: bool) -> None:
         """Raises `Ambiguous` where the caller would take another error for 'nothing was made'."""
         try:
-            self.update(token, made.id, request)
+            self.call(token, "PATCH", _path(made.id), json=changes)
         except (ProviderUnavailable, TokenRejected) as error:
             raise Ambiguous(self.name, "made, but not brought up to date", status=error.status) from error
         except MeetingGone as error:
@@ -181,9 +182,11 @@ def _ascii(text: str) -> str:
     return " ".join(plain.split()) or _UNNAMED
 
 
-def _is_as_asked(body: dict[str, Any], asked: dict[str, str]) -> bool:
-    times = all(_moment(body.get(at)) == _moment(asked[at]) for at in ("startDateTime", "endDateTime"))
-    return times and body.get("subject") == asked["subject"]
+def _missing(body: dict[str, Any], asked: dict[str, str]) -> dict[str, str]:
+    """What of `asked` the new meeting is not. Times that are right are not sent again: they may have moved since."""
+    if any(_moment(body.get(at)) != _moment(asked[at]) for at in ("startDateTime", "endDateTime")):
+        return asked
+    return {} if body.get("subject") == asked["subject"] else {"subject": asked["subject"]}
 
 
 def _moment(text: Any) -> datetime | None:

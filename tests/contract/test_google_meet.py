@@ -90,6 +90,17 @@ def test_a_conference_that_takes_long_is_asked_for_again_later(subject: GoogleMe
     assert [(held.id, held.link) for held in subject.held()] == [(made.id, made.join_url)]
 
 
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_an_event_that_exists_is_not_forgotten_when_its_conference_cannot_be_read(
+    subject: GoogleMeetSubject, status: int
+) -> None:
+    subject.google.pending_reads = 1
+    subject.faults.add(Fault(EVENT, Action.BEFORE, method="GET", status=status))
+    with pytest.raises(Ambiguous):
+        subject.create(subject.connect())
+    assert len(subject.held()) == 1
+
+
 @pytest.mark.parametrize("conference", [Conference.REFUSED, Conference.LEFT_OUT])
 def test_a_calendar_without_meet_is_told_to_the_host_and_left_clean(
     subject: GoogleMeetSubject, conference: Conference
