@@ -25,8 +25,8 @@ from werkzeug.wrappers import Request, Response
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, PASSWORD, USER_ID, WORKSPACE_ID
+from infra.local.standins import catalogue
 from infra.local.standins.kit import serve
-from infra.local.standins.zoom import Account, Zoom, create_app
 
 STAGE = "ci"
 _ROOT = Path(__file__).parents[2]
@@ -57,7 +57,8 @@ class Deployment:
     """The stage and everything around it. It has what the demo's story asks of a stack."""
 
     demo: Demo
-    zoom: Zoom
+    standing: catalogue.Standing
+    provider_name = "Zoom"
     mailbox: Mailbox
     app_url: str
 
@@ -118,11 +119,7 @@ class Deployment:
 
     def store_zooms_secret(self) -> None:
         """What an operator does by hand: `aws secretsmanager put-secret-value`."""
-        secret = {
-            "client_id": self.zoom.client_id,
-            "client_secret": self.zoom.client_secret,
-            "webhook_secret": self.zoom.webhook_secret,
-        }
+        secret = dict(self.standing.secrets)
         name = f"meetlink/{STAGE}/providers/zoom"
         self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
 
@@ -174,7 +171,7 @@ class Deployment:
         self._start_zoom()
         front_door = _FrontDoor(self.aws)
         self.app_url = self._serve(front_door)
-        self.zoom.redirect_uris = frozenset({f"{self.app_url}/oauth/zoom/callback"})
+        self.standing.moved(self.zoom_url, frozenset({f"{self.app_url}/oauth/zoom/callback"}))
         self.mailbox = Mailbox()
         self.demo = Demo(
             app_url=self.app_url,
@@ -211,16 +208,8 @@ class Deployment:
         (self.project / "requirements.txt").write_text("")
 
     def _start_zoom(self) -> None:
-        account = Account("zoom-user-1", "zoom-account-1", HOST_EMAIL, PASSWORD, HOST_NAME)
-        self.zoom = Zoom(
-            client_id="ci-client",
-            client_secret="ci-client-secret",
-            webhook_secret="ci-webhook-secret",
-            redirect_uris=[],
-            accounts=[account],
-        )
-        self.zoom_url = self._serve(create_app(self.zoom))
-        self.zoom.api_url = self.zoom.web_url = self.zoom_url
+        self.standing = catalogue.make("zoom", catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
+        self.zoom_url = self._serve(self.standing.app)
 
     def _serve(self, app: Any) -> str:
         server = serve(app)
