@@ -57,9 +57,13 @@ def listener() -> _Listener:
     """Stands where the product's log went, and under other libraries' as far as Lambda shows it (warnings)."""
     log.info("begun")  # The logger is made with its first line.
     stream = _Listener()
-    for handler in logging.getLogger("meetlink").handlers:
-        if type(handler) is logging.StreamHandler:  # pytest's own are a kind of these.
-            handler.setStream(stream)
+    product = logging.getLogger("meetlink")
+    own = logging.StreamHandler(stream)
+    own.setFormatter(product.handlers[0].formatter)
+    for handler in list(product.handlers):
+        if type(handler) is logging.StreamHandler:  # pytest's own, which may stand here as well, is a kind of these.
+            product.removeHandler(handler)
+    product.addHandler(own)
     others = logging.StreamHandler(stream)
     others.setLevel(logging.WARNING)
     logging.getLogger().addHandler(others)
