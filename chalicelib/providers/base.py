@@ -212,3 +212,23 @@ class KeyProvider(Provider):
     @abstractmethod
     def read_key(self, typed: Mapping[str, str]) -> str:
         """What to keep, from what was typed into `fields`. Raises `Rejected` whose `advice` says what is wrong."""
+
+
+class RoomProvider(KeyProvider):
+    """Meetings that are nothing but the name of a room: there is nobody to call, and nothing to change or remove."""
+
+    idempotent = True
+    local = True
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        return None
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        return
+
+    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
+        return [self.create(token, request)]
+
+    def refused(self, advice: str) -> Rejected:
+        """What `read_key` raises."""
+        return Rejected(self.name, "the key is incomplete", advice=advice)

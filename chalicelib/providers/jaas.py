@@ -13,15 +13,14 @@ from urllib.parse import quote, urlencode
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.errors import Rejected
-from chalicelib.providers.base import KeyField, KeyProvider
+from chalicelib.providers.base import KeyField, RoomProvider
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _FEATURES = ("livestreaming", "recording", "transcription", "outbound-call")
 _LEAST_BITS = 2048
 
 
-class Jaas(KeyProvider):
+class Jaas(RoomProvider):
     """Tokens are bearer secrets: they are made when somebody joins, and never mailed."""
 
     name = "jaas"
@@ -29,8 +28,6 @@ class Jaas(KeyProvider):
     needs = "A JaaS account at 8x8 and an API key of it."
     limits = "8x8 bills by monthly active users."
     urls = {"API": "https://8x8.vc"}
-    idempotent = True
-    local = True
     fields = (
         KeyField("app_id", "App ID", "Begins with vpaas-magic-cookie-."),
         KeyField("key_id", "Key ID", "Of the API key; with or without the App ID before it."),
@@ -40,10 +37,10 @@ class Jaas(KeyProvider):
     def read_key(self, typed: Mapping[str, str]) -> str:
         app_id, key_id = typed.get("app_id", ""), typed.get("key_id", "")
         if not re.fullmatch(r"vpaas-magic-cookie-[0-9a-zA-Z]+", app_id):
-            raise self._refused("The App ID is not complete: it begins with vpaas-magic-cookie-.")
+            raise self.refused("The App ID is not complete: it begins with vpaas-magic-cookie-.")
         key_id = key_id.removeprefix(f"{app_id}/")
         if not re.fullmatch(r"[0-9a-zA-Z_.-]+", key_id):
-            raise self._refused("The Key ID is the short name of the API key on the JaaS console.")
+            raise self.refused("The Key ID is the short name of the API key on the JaaS console.")
         private_key = self._private_key(typed.get("private_key", ""))
         return json.dumps({"app_id": app_id, "key_id": key_id, "private_key": private_key})
 
@@ -54,13 +51,10 @@ class Jaas(KeyProvider):
         try:
             key = RSAKey.import_key(typed.replace("\r\n", "\n"))
         except (JoseError, ValueError, TypeError):
-            raise self._refused("This is not an RSA key in PEM form. Paste the whole file that you saved.") from None
+            raise self.refused("This is not an RSA key in PEM form. Paste the whole file that you saved.") from None
         if key.private_key is None or key.private_key.key_size < _LEAST_BITS:
-            raise self._refused("Paste the private key, of 2048 bits or more; the public one belongs to 8x8.")
+            raise self.refused("Paste the private key, of 2048 bits or more; the public one belongs to 8x8.")
         return key.as_pem(private=True).decode()
-
-    def _refused(self, advice: str) -> Rejected:
-        return Rejected(self.name, "the key is incomplete", advice=advice)
 
     def account(self, token: str) -> Account:
         # 8x8 has no call that would tell whether it knows the key; it shows when somebody joins.
@@ -69,15 +63,6 @@ class Jaas(KeyProvider):
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         return ProviderMeeting(request.tag, None)
-
-    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        return None
-
-    def delete(self, token: str, meeting_id: str) -> None:
-        return
-
-    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        return [self.create(token, request)]
 
     def join(self, token: str, meeting_id: str, visit: Visit) -> str:
         from joserfc import jwt

@@ -14,8 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.errors import Rejected
-from chalicelib.providers.base import KeyField, KeyProvider
+from chalicelib.providers.base import KeyField, RoomProvider
 
 _PUBLIC = "https://meet.jit.si"
 _SERVER = re.compile(r"(?:https://)?([a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?)/?", re.ASCII)
@@ -24,7 +23,7 @@ _SHORTEST_SECRET = 14
 """112 bits: what RFC 7518 (3.2) and NIST SP 800-131A leave as the least for HMAC."""
 
 
-class Jitsi(KeyProvider):
+class Jitsi(RoomProvider):
     """Rooms with names of 160 bits that nobody can guess; where the server wants a token, it is made when joining."""
 
     name = "jitsi"
@@ -32,8 +31,6 @@ class Jitsi(KeyProvider):
     needs = "No account, or your own Jitsi server."
     limits = "On meet.jit.si the first to arrive has to sign in there before the others are let in."
     urls = {}
-    idempotent = True
-    local = True
     fields = (
         KeyField("server", "Server", f"Leave empty for {_PUBLIC}.", optional=True),
         KeyField("app_id", "App ID", "Only for a server that asks for tokens.", optional=True),
@@ -43,19 +40,16 @@ class Jitsi(KeyProvider):
     def read_key(self, typed: Mapping[str, str]) -> str:
         app_id, app_secret = typed.get("app_id", ""), typed.get("app_secret", "")
         if bool(app_id) != bool(app_secret):
-            raise self._refused("Give both App ID and App secret, or neither.")
+            raise self.refused("Give both App ID and App secret, or neither.")
         if app_secret and len(app_secret.encode()) < _SHORTEST_SECRET:
-            raise self._refused(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
+            raise self.refused(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
         return json.dumps({"server": self._server(typed.get("server", "")), "app_id": app_id, "app_secret": app_secret})
 
     def _server(self, typed: str) -> str:
         found = _SERVER.fullmatch(typed.lower() or _PUBLIC)
         if found is None:
-            raise self._refused("Give the server's address such as https://meet.example.com, without a path.")
+            raise self.refused("Give the server's address such as https://meet.example.com, without a path.")
         return f"https://{found[1]}"
-
-    def _refused(self, advice: str) -> Rejected:
-        return Rejected(self.name, "the key is incomplete", advice=advice)
 
     def account(self, token: str) -> Account:
         # Whether the server accepts the secret shows when somebody joins: only a browser talks to it.
@@ -66,15 +60,6 @@ class Jitsi(KeyProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         key = _key(token)
         return ProviderMeeting(request.tag, None if key["app_secret"] else f"{key['server']}/{request.tag}")
-
-    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        return None
-
-    def delete(self, token: str, meeting_id: str) -> None:
-        return
-
-    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        return [self.create(token, request)]
 
     def join(self, token: str, meeting_id: str, visit: Visit) -> str:
         from joserfc import jwt

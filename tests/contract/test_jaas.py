@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,9 +17,8 @@ from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
 from chalicelib.providers.http import Http
 from chalicelib.providers.jaas import Jaas
-from infra.local.standins.kit import Faults, Held
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import WITHOUT_A_SERVER, Subject
+from tests.contract.kit.subject import ServerlessSubject
 from tests.support.clock import START
 
 APP_ID = "vpaas-magic-cookie-0123456789abcdef"
@@ -43,31 +40,11 @@ def form(**changes: str) -> dict[str, str]:
     return typed | changes
 
 
-class JaasSubject(Subject):
+class JaasSubject(ServerlessSubject):
     kind = Jaas
-    lacks = WITHOUT_A_SERVER
-
-    def origins(self) -> Mapping[str, Any]:
-        return {}
-
-    @property
-    def faults(self) -> Faults:
-        return Faults()
-
-    def held(self) -> list[Held]:
-        return []
-
-    def delete_by_hand(self, meeting_id: str) -> None:
-        raise NotImplementedError
 
     def secrets(self) -> list[str]:
         return [line for line in form()["private_key"].splitlines() if line and "-" not in line]
-
-    def end_access_tokens(self) -> None:
-        raise NotImplementedError
-
-    def end_grant(self) -> None:
-        raise NotImplementedError
 
     def key_form(self) -> dict[str, str]:
         return form()

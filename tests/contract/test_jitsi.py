@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -18,42 +16,22 @@ from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
 from chalicelib.providers.http import Http
 from chalicelib.providers.jitsi import Jitsi
-from infra.local.standins.kit import Faults, Held
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import WITHOUT_A_SERVER, Subject
+from tests.contract.kit.subject import WITHOUT_A_SERVER, ServerlessSubject
 from tests.support.clock import START, FakeClock
 
 SECRET = "app-secret-canary"
 OWN = {"server": "https://meet.example.com", "app_id": "app-1", "app_secret": SECRET}
 
 
-class JitsiSubject(Subject):
+class JitsiSubject(ServerlessSubject):
     """The public server."""
 
     kind = Jitsi
     lacks = WITHOUT_A_SERVER | {"a_visitor_is_let_in_by_a_link_of_the_moment": "the link is the room itself"}
 
-    def origins(self) -> Mapping[str, Any]:
-        return {}
-
-    @property
-    def faults(self) -> Faults:
-        return Faults()
-
-    def held(self) -> list[Held]:
-        return []
-
-    def delete_by_hand(self, meeting_id: str) -> None:
-        raise NotImplementedError
-
     def secrets(self) -> list[str]:
         return [SECRET]
-
-    def end_access_tokens(self) -> None:
-        raise NotImplementedError
-
-    def end_grant(self) -> None:
-        raise NotImplementedError
 
     def key_form(self) -> dict[str, str]:
         return {"server": "", "app_id": "", "app_secret": ""}

@@ -38,6 +38,18 @@ _LOST_ERRORS: Mapping[str, type[httpx.TransportError]] = {
 }
 
 
+def forbid_unknown(schema: Any) -> None:
+    """Have a JSON Schema refuse what it does not name, however deep: published contracts seldom say so."""
+    if isinstance(schema, list):
+        for item in schema:
+            forbid_unknown(item)
+    elif isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict):
+            schema.setdefault("additionalProperties", False)
+        for item in schema.values():
+            forbid_unknown(item)
+
+
 def utc_now() -> datetime:
     """The real clock: the default of every stand-in."""
     return datetime.now(UTC)

@@ -186,5 +186,30 @@ class Subject(ABC):
         return self.provider.create(tokens.access_token, request or self.request())
 
 
+class ServerlessSubject(Subject):
+    """A provider whose meetings are names alone: there is no stand-in, and nothing at the other end."""
+
+    lacks = WITHOUT_A_SERVER
+
+    def origins(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def faults(self) -> Faults:
+        return Faults()
+
+    def held(self) -> list[Held]:
+        return []
+
+    def delete_by_hand(self, meeting_id: str) -> None:
+        raise NotImplementedError
+
+    def end_access_tokens(self) -> None:
+        raise NotImplementedError
+
+    def end_grant(self) -> None:
+        raise NotImplementedError
+
+
 def utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None

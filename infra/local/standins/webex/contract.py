@@ -14,6 +14,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from infra.local.standins.kit import forbid_unknown
+
 _FILE = Path(__file__).resolve().parents[2] / "contracts" / "webex-meetings.subset.openapi.json"
 
 
@@ -39,16 +41,5 @@ def _validator(method: str, path: str, part: str) -> Draft202012Validator:
     holder = operation["requestBody"] if part == "request" else operation["responses"][part]
     (content,) = holder["content"].values()
     root = copy.deepcopy(content["schema"]) | {"components": document["components"]}
-    _forbid_unknown(root)
+    forbid_unknown(root)
     return Draft202012Validator(root)
-
-
-def _forbid_unknown(node: Any) -> None:
-    if isinstance(node, list):
-        for item in node:
-            _forbid_unknown(item)
-    elif isinstance(node, dict):
-        if isinstance(node.get("properties"), dict):
-            node.setdefault("additionalProperties", False)
-        for item in node.values():
-            _forbid_unknown(item)

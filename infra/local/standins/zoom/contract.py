@@ -16,6 +16,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from infra.local.standins.kit import forbid_unknown
+
 _FILE = Path(__file__).resolve().parents[2] / "contracts" / "zoom-meetings.subset.openapi.json"
 _ADMIN = ":admin"
 
@@ -103,16 +105,5 @@ def _schema(method: str, path: str, part: str) -> dict[str, Any]:
 @cache
 def _validator(method: str, path: str, part: str) -> Draft202012Validator:
     root = copy.deepcopy(_schema(method, path, part)) | {"components": copy.deepcopy(_document()["components"])}
-    _forbid_unknown(root)
+    forbid_unknown(root)
     return Draft202012Validator(root)
-
-
-def _forbid_unknown(node: Any) -> None:
-    if isinstance(node, list):
-        for item in node:
-            _forbid_unknown(item)
-    elif isinstance(node, dict):
-        if isinstance(node.get("properties"), dict):
-            node.setdefault("additionalProperties", False)
-        for item in node.values():
-            _forbid_unknown(item)
