@@ -15,7 +15,8 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 from chalicelib import announcing, api, handlers, operations, settings
 from chalicelib.wiring import services
 
-app = Chalice(app_name="meetlink")
+# Chalice would add a handler of its own to the logger of that name, and every line would be written twice.
+app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
 
 

@@ -52,16 +52,9 @@ class _Listener(io.TextIOBase):
         return len(text)
 
 
+@cache
 def listener() -> _Listener:
     """Stands where the product's log went, and under other libraries' as far as Lambda shows it (warnings)."""
-    stream = _listener()
-    # A Chalice app that was made since has set its own level on the logger, which has its name: errors only.
-    logging.getLogger("meetlink").setLevel(logging.INFO)
-    return stream
-
-
-@cache
-def _listener() -> _Listener:
     log.info("begun")  # The logger is made with its first line.
     stream = _Listener()
     product = logging.getLogger("meetlink")

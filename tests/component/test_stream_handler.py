@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -254,6 +258,17 @@ class TestWhereTheHandlersStand:
         shipped = {(path, method) for path, methods in app.app.routes.items() for method in methods}
         tested = {(path, method) for path, methods in product.app.routes.items() for method in methods}
         assert shipped == tested
+
+    def test_a_line_of_the_log_is_written_once_and_as_json(self, product: Product) -> None:
+        written = subprocess.run(
+            [sys.executable, "-c", "import app; from chalicelib.observability import log; log.info('settled', n=1)"],
+            env=os.environ | {"MEETLINK_TABLE_PREFIX": "ml-", "MEETLINK_MAIL_FROM": "invitations@meetlink.example"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = [json.loads(line) for line in written.stdout.splitlines() + written.stderr.splitlines()]
+        assert [(line["message"], line["n"]) for line in lines] == [("settled", 1)]
 
 
 def test_a_phone_booking_is_settled_without_a_call_to_any_provider(product: Product) -> None:

@@ -146,7 +146,7 @@ class Product:
         )
         # Making clients costs more than most tests, and moto has boto3 forget its own for every test.
         vars(self.services).update(vault=aws.vault(clock), connections=_connections(aws.table_prefix))
-        self.app = Chalice(app_name="meetlink")
+        self.app = Chalice(app_name="meetlink", configure_logs=False)
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)
         self._callers: dict[str, httpx.Client] = {}
