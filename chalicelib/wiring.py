@@ -109,7 +109,7 @@ class Services:
     def secrets(self) -> Secrets:
         from chalicelib.store.secrets import Secrets
 
-        return Secrets(self.settings, lambda: _Client("secretsmanager"), self.clock)
+        return Secrets(self.settings, _Client("secretsmanager"), self.clock)
 
     @cached_property
     def vault(self) -> Vault:

@@ -25,9 +25,9 @@ class Credentials:
 
 
 class Secrets:
-    """`client` makes a boto3 Secrets Manager client when one is first needed."""
+    """`client` is boto3's of Secrets Manager."""
 
-    def __init__(self, settings: Settings, client: Callable[[], Any], clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, client: Any, clock: Callable[[], datetime]) -> None:
         self._settings = settings
         self._client = client
         self._clock = clock
@@ -65,7 +65,7 @@ class Secrets:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            text = self._client().get_secret_value(SecretId=secret_id).get("SecretString") or ""
+            text = self._client.get_secret_value(SecretId=secret_id).get("SecretString") or ""
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
                 return None

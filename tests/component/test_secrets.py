@@ -7,12 +7,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.errors import StoreUnavailable
 from chalicelib.settings import from_environment
 from chalicelib.store.secrets import LIFE, Credentials, Secrets
+from chalicelib.wiring import build
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 
@@ -22,21 +24,25 @@ Make = Callable[..., Secrets]
 
 
 class Failing:
-    def __init__(self, error: Exception) -> None:
-        self._error = error
+    """A client whose first calls end in these errors."""
 
-    def get_secret_value(self, **_: Any) -> Any:
-        raise self._error
+    def __init__(self, client: Any, *errors: Exception) -> None:
+        self._client = client
+        self._errors = list(errors)
+
+    def get_secret_value(self, **asked: Any) -> Any:
+        if self._errors:
+            raise self._errors.pop(0)
+        return self._client.get_secret_value(**asked)
 
 
 @pytest.fixture
 def make(moto_aws: Aws, clock: FakeClock) -> Make:
-    """Secrets of the stage `test` with this environment; it gets the `failing` clients before one that works."""
+    """Secrets of the stage `test` with this environment, whose first calls to AWS end in these errors."""
 
-    def secrets(environment: dict[str, str] | None = None, *failing: Failing) -> Secrets:
+    def secrets(environment: dict[str, str] | None = None, *errors: Exception) -> Secrets:
         configured = from_environment({"MEETLINK_STAGE": "test"} | (environment or {}))
-        clients = iter(failing)
-        return Secrets(configured, lambda: next(clients, moto_aws.client("secretsmanager")), clock)
+        return Secrets(configured, Failing(moto_aws.client("secretsmanager"), *errors), clock)
 
     return secrets
 
@@ -56,7 +62,7 @@ class TestCredentials:
         assert make().credentials("zoom") == Credentials("stored-id", "stored-secret", "stored-webhook")
 
     def test_the_environment_wins_and_nothing_is_fetched(self, make: Make) -> None:
-        secrets = make(GIVEN, Failing(AssertionError("fetched")))
+        secrets = make(GIVEN, AssertionError("fetched"))
         assert secrets.credentials("zoom") == Credentials("given-id", "given-secret", "given-webhook")
 
     def test_a_provider_without_any_is_absent(self, make: Make) -> None:
@@ -93,10 +99,23 @@ class TestCaching:
 
     def test_an_outage_is_not_remembered(self, make: Make, store: Any) -> None:
         store("providers/zoom", json.dumps(STORED))
-        secrets = make(None, Failing(EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")))
+        secrets = make(None, EndpointConnectionError(endpoint_url="https://secretsmanager.invalid"))
         with pytest.raises(StoreUnavailable):
             secrets.credentials("zoom")
         assert secrets.credentials("zoom") is not None
+
+
+    def test_one_client_fetches_them_all(self, moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[str] = []
+
+        def client(_: boto3.Session, service: str, **__: Any) -> Any:
+            made.append(service)
+            return moto_aws.client(service)
+
+        monkeypatch.setattr(boto3.Session, "client", client)
+        secrets = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix})).secrets
+        assert [secrets.credentials("zoom"), secrets.credentials("daily")] == [None, None]
+        assert made == ["secretsmanager"]
 
 
 class TestFailures:
@@ -110,7 +129,7 @@ class TestFailures:
     )
     def test_an_outage_is_not_taken_for_a_missing_provider(self, make: Make, error: Exception) -> None:
         with pytest.raises(StoreUnavailable):
-            make(None, Failing(error)).credentials("zoom")
+            make(None, error).credentials("zoom")
 
     @pytest.mark.parametrize(
         "value", ["canary-secret", '["canary-secret"]', '{"client_id": canary-secret', b"canary-secret"]

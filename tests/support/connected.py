@@ -58,7 +58,7 @@ class ConnectedAccount:
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
         zoom = ZoomProvider(Http(client), self._clock)
         given = from_environment(CREDENTIALS if credentials is None else credentials)
-        secrets = Secrets(given, lambda: self._aws.client("secretsmanager"), self._clock)
+        secrets = Secrets(given, self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance
         return TokenKeeper(
             self.grants, self._aws.vault(self._clock), {"zoom": zoom}, secrets, self._clock, lambda s: _ignore(wait(s))
