@@ -40,7 +40,7 @@ lock: .venv/ready ## pin what pyproject.toml asks for
 	@$(UV) pip compile -q --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt --python-version 3.11 --no-header --no-emit-index-url --annotation-style line
 
 clean:
-	@rm -rf .venv .tools build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .tools build vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "meetlink needs Python 3.11 or newer; set PYTHON=..."; exit 1; }

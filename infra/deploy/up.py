@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deploy import chalice, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy import bytecode, chalice, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
@@ -38,6 +38,8 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     """Deploy the stage; what is not as it should be afterwards, one line each."""
     foundation = lay_foundation(stage, wishes, say)
     queue_arn = foundation.names["DeadLettersArn"]
+    say("bytecode ...")
+    bytecode.write(stage.project)
     if wishes.bucket is None:
         if stacks.outputs(stage, packaging.CONCERN):
             raise DeployError("This stage was deployed with --bucket: say which, or take it down first.")

@@ -104,7 +104,6 @@ class TestCaching:
             secrets.credentials("zoom")
         assert secrets.credentials("zoom") is not None
 
-
     def test_one_client_fetches_them_all(self, moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         made: list[str] = []
 

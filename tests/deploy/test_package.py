@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import PurePosixPath
 
 import pytest
 
 from infra.deploy import settings, triggers
 from infra.local.demo import Story
 from infra.local.stack import MAIL_FROM
+from tests.deploy.test_bytecode import header
 from tests.support.deployment import STAGE, Deployment
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
@@ -27,6 +32,19 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
     Story(packaged).tell()  # type: ignore[arg-type]
+
+
+def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> None:
+    s3 = packaged.client("s3")
+    (key,) = {one["Key"] for one in s3.list_objects_v2(Bucket="code")["Contents"] if one["Key"].endswith(".zip")}
+    with zipfile.ZipFile(BytesIO(s3.get_object(Bucket="code", Key=key)["Body"].read())) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names))
+        modules = [PurePosixPath(name) for name in names if name.endswith(".py")]
+        assert PurePosixPath("app.py") in modules
+        for path in modules:
+            compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+            assert archive.read(str(compiled)).startswith(header(archive.read(str(path)))), path
 
 
 @pytest.mark.parametrize("function", triggers.STREAMS)

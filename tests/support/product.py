@@ -147,9 +147,7 @@ class Product:
         )
         # Making clients costs more than most tests, and moto has boto3 forget its own for every test.
         secrets = Secrets(self.services.settings, aws.client("secretsmanager"), clock)
-        vars(self.services).update(
-            vault=aws.vault(clock), secrets=secrets, connections=_connections(aws.table_prefix)
-        )
+        vars(self.services).update(vault=aws.vault(clock), secrets=secrets, connections=_connections(aws.table_prefix))
         self.app = Chalice(app_name="meetlink", configure_logs=False)
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)
