@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.kms import models as kms
 
 from chalicelib.store import tables
 from chalicelib.store.vault import Vault
@@ -19,6 +20,8 @@ from infra.local.aws import REGION, LocalAws, answers, create_key
 from infra.tables import create_tables
 
 KEY_ALIAS = "alias/meetlink-test"
+# moto makes a pair of RSA keys for every KMS key, also for those that have no use for it: 40 ms for each test.
+kms.generate_private_key = cache(kms.generate_private_key)
 
 
 @dataclass(frozen=True)
