@@ -30,6 +30,7 @@ lint: .venv/ready ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/cfn-lint infra/*.yaml
 
 format: .venv/ready ## put style right
 	@$(BIN)/ruff check --fix .

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage = _stage(given)
         if given.down:
             return _down(stage, given.delete_data)
-        return _up(stage, Wishes(given.mail_from, given.alarm_email, settings.chosen(given.set), given.bucket))
+        return _up(stage, _wishes(given))
     except (DeployError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--alarm-email", help="whom alarms are mailed to")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
     parser.add_argument("--bucket", help="deploy through CloudFormation, with the code in this S3 bucket")
+    parser.add_argument("--domain", help="the API's own domain name, such as meet.example.com")
+    parser.add_argument("--certificate", metavar="ARN", help="the domain's, in ACM in the stage's region")
+    parser.add_argument("--monthly-budget", metavar="USD", help="whom alarms are mailed to hears when it is used up")
     parser.add_argument("--down", action="store_true", help="delete the stage, but not its data")
     parser.add_argument("--delete-data", metavar="STAGE", help="with --down: its tables, key and secrets too")
     return parser
@@ -47,6 +50,18 @@ def _stage(given: argparse.Namespace) -> Stage:
     if not session.region_name:
         raise DeployError("Say which region: --region, such as eu-central-1.")
     return Stage(given.stage, session)
+
+
+def _wishes(given: argparse.Namespace) -> Wishes:
+    return Wishes(
+        mail_from=given.mail_from,
+        alarm_email=given.alarm_email,
+        settings=settings.chosen(given.set),
+        bucket=given.bucket,
+        domain=given.domain,
+        certificate=given.certificate,
+        monthly_budget=given.monthly_budget,
+    )
 
 
 def _up(stage: Stage, wishes: Wishes) -> int:

@@ -8,7 +8,7 @@ from infra.deploy import chalice, memory, packaging, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
-WITHOUT_DATA = ("dashboard", "alarms", "logs", "mail", "queue")
+WITHOUT_DATA = ("budget", "dashboard", "alarms", "logs", "mail", "queue")
 """Stacks that are made again with nothing lost but logs."""
 WITH_DATA = ("secrets", "tables", "key")
 _RECOVERY_DAYS = 30
@@ -19,6 +19,8 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
 
     Deleted tables leave a backup for 35 days, the key and the secrets can be had back for 30: so AWS keeps them.
     """
+    # API Gateway keeps an API that a domain name leads to.
+    stacks.remove(stage, "domain")
     memory.complete(stage)
     if chalice.resources(stage):
         chalice.run(stage, "delete")

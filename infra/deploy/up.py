@@ -24,6 +24,12 @@ class Wishes:
     settings: Mapping[str, str] | None = None
     bucket: str | None = None
     """Deploy through CloudFormation, with this bucket for the code."""
+    domain: str | None = None
+    """The API's own domain name."""
+    certificate: str | None = None
+    """ARN of the domain's certificate, in the stage's region."""
+    monthly_budget: str | None = None
+    """US dollars."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     else:
         say("chalice package, stack app ...")
         packaging.deploy(stage, queue_arn, wishes.bucket)
+    name(stage, wishes, say)
     say("alarms, dashboard ...")
     watch(stage, wishes)
     say("looking at what is there ...")
@@ -67,18 +74,39 @@ def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
     for hint in ensure_identity(stage, mail_from):
         say(hint)
     say("settings and policies in .chalice ...")
-    settings.write(stage, settings.known(stage) | foundation.variables | dict(wishes.settings or {}))
+    public = {"PUBLIC_BASE_URL": f"https://{wishes.domain}"} if wishes.domain else {}
+    settings.write(stage, settings.known(stage) | foundation.variables | public | dict(wishes.settings or {}))
     settings.write_policies(stage, foundation.names)
     return foundation
 
 
+def name(stage: Stage, wishes: Wishes, say: Say) -> None:
+    """The stage's own domain name, if one was ever asked for."""
+    known = stacks.parameters(stage, "domain")
+    domain, certificate = wishes.domain or known.get("Domain"), wishes.certificate or known.get("Certificate")
+    if not domain:
+        return
+    if not certificate:
+        raise DeployError("Say which certificate the domain has: --certificate, the ARN of one in ACM in this region.")
+    say("domain ...")
+    api_id, _ = verify.rest_api(stage)
+    api_stage = settings.api_stage(stage)
+    made = stacks.apply(stage, "domain", Domain=domain, Certificate=certificate, Api=api_id, ApiStage=api_stage)
+    say(f"DNS: {domain} CNAME {made['Target']}")
+
+
 def watch(stage: Stage, wishes: Wishes) -> None:
-    """The alarms and the dashboard."""
+    """The alarms, the dashboard and the budget."""
     api_stage = settings.api_stage(stage)
     # An empty address is no wish to be no longer alarmed.
     email = wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email", "")
     stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
     stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
+    limit = wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit")
+    if limit and not email:
+        raise DeployError("Say who is told when the budget is used up: --alarm-email.")
+    if limit:
+        stacks.apply(stage, "budget", Stage=stage.name, Limit=limit, Email=email)
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:

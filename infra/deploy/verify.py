@@ -39,7 +39,7 @@ def address(stage: Stage) -> str:
     public = settings.known(stage).get("PUBLIC_BASE_URL")
     if public:
         return public
-    api_id, url = _rest_api(stage)
+    api_id, url = rest_api(stage)
     endpoint = str(stage.client("apigateway").meta.endpoint_url)
     if _is_amazons(endpoint):
         return url
@@ -52,7 +52,7 @@ def _is_amazons(url: str) -> bool:
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
-def _rest_api(stage: Stage) -> tuple[str, str]:
+def rest_api(stage: Stage) -> tuple[str, str]:
     """The API's id and its own address, from the way in which the stage was deployed; empty if there is none."""
     packaged = stacks.outputs(stage, packaging.CONCERN)
     if packaged:
@@ -74,7 +74,7 @@ def _functions(stage: Stage) -> Iterator[str]:
 
 
 def _routes(stage: Stage, app: Any) -> Iterator[str]:
-    api_id, _ = _rest_api(stage)
+    api_id, _ = rest_api(stage)
     if not api_id:
         yield "There is no REST API."
         return

@@ -7,6 +7,7 @@ import io
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -55,7 +56,8 @@ class _Listener(io.TextIOBase):
 @cache
 def listener() -> _Listener:
     """Stands where the product's log went, and under other libraries' as far as Lambda shows it (warnings)."""
-    log.info("begun")  # The logger is made with its first line.
+    with redirect_stdout(io.StringIO()):
+        log.info("begun")  # The logger is made with its first line.
     stream = _Listener()
     product = logging.getLogger("meetlink")
     own = logging.StreamHandler(stream)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
 from chalicelib import observability
+from chalicelib.providers.http import Http
+from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Action, Fault
+from tests.support.clock import FakeClock
 from tests.support.product import Product, booking
 from tests.support.webhooks import Streams
+from tests.unit.test_zoom_errors import REQUEST
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +63,42 @@ def test_a_booking_counts_its_times_and_its_providers_errors(
     streams.announce()
     found = counted(capsys)
     assert len(found.pop("TimeToLink")) == 1  # Its end is the stream's time, which no test moves.
-    assert found == {"Bookings": [1], "MeetingsReady": [1], "ProviderErrors": [1], "TimeToMail": [20_000, 20_000]}
+    assert found == {
+        "Bookings": [1],
+        "MeetingsReady": [1],
+        "ProviderErrors": [1],
+        "TimeToMail": [20_000, 20_000],
+        "DailyLimitUsed": [1, 2],
+    }
+
+
+def test_a_host_whose_day_is_used_up_counts_as_such(connected: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    connected.zoom.limits.daily_limit = 2
+    observability.count_for("prod")
+    for number in range(3):
+        connected.caller().put(f"/v1/bookings/b-{number}", json=booking())
+    connected.settle()
+    assert counted(capsys)["DailyLimitUsed"] == [50, 100, 100]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-RateLimit-Limit": "100"},
+        {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "²"},
+        {"X-RateLimit-Limit": "80", "X-RateLimit-Remaining": "79", "X-RateLimit-Type": "QPS"},
+    ],
+)
+def test_what_says_nothing_of_the_day_is_not_counted(
+    headers: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    observability.count_for("prod")
+    answer = httpx.Response(204, headers=headers)
+    zoom = Zoom(Http(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
+    zoom.update("token", "1", REQUEST)
+    assert counted(capsys) == {}
 
 
 def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:

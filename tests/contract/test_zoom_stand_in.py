@@ -527,6 +527,11 @@ class TestLimits:
             204, 201, 429, 429, 204,
         ]  # fmt: skip
 
+    def test_each_create_and_update_says_what_is_left(self, api: Api) -> None:
+        answers = [created := api.create(), api("PATCH", f"/meetings/{created.json()['id']}", {})]
+        left = [answer.headers["X-RateLimit-Remaining"] for answer in answers]
+        assert (left, answers[0].headers["X-RateLimit-Limit"]) == (["2", "1"], "3")
+
     def test_the_daily_limit_says_when_to_come_back(self, api: Api) -> None:
         *_, answer = [api.create() for _ in range(4)]
         assert answer.headers["X-RateLimit-Type"] == "Daily-limit"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import PurePosixPath
 
+import httpx
 import pytest
 
 from infra.deploy import settings, triggers
@@ -17,6 +19,7 @@ from infra.local.stack import MAIL_FROM
 from tests.deploy.test_bytecode import header
 from tests.support.deployment import STAGE, Deployment
 
+DOMAIN = "meet.example.com"
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
 
 
@@ -24,7 +27,10 @@ pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with Deployment(tmp_path_factory.mktemp("packaged")) as deployment:
         deployment.client("s3").create_bucket(Bucket="code")
-        assert "Deployed: " in deployment.first_deploy("--bucket", "code")
+        certificate = "arn:aws:acm:us-east-1:000000000000:certificate/one"
+        said = deployment.first_deploy("--bucket", "code", "--domain", DOMAIN, "--certificate", certificate)
+        assert "Deployed: " in said
+        assert re.search(rf"^DNS: {DOMAIN} CNAME \S+\.execute-api\.us-east-1\.amazonaws\.com$", said, re.MULTILINE)
         deployment.store_zooms_secret()
         deployment.make_workspace()
         yield deployment
@@ -32,6 +38,13 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
     Story(packaged).tell()  # type: ignore[arg-type]
+
+
+def test_it_answers_under_its_own_domain(packaged: Deployment) -> None:
+    headers = {"Host": DOMAIN, "Authorization": f"Bearer {packaged.demo.api_key}"}
+    assert httpx.get(f"{packaged.aws.endpoint}/v1/bookings", headers=headers).status_code == 200
+    (name,) = packaged.client("apigateway").get_domain_names()["items"]
+    assert (name["endpointConfiguration"]["types"], name["securityPolicy"]) == (["REGIONAL"], "TLS_1_2")
 
 
 def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> None:
@@ -78,6 +91,12 @@ def test_a_second_stage_lives_beside_it_and_goes_alone(packaged: Deployment) -> 
     packaged.run(*beside, "--down", "--delete-data", "beside")
     assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before
     assert packaged.call("GET", "/v1/bookings").is_success
+
+
+def test_taking_it_down_takes_the_domain_too(packaged: Deployment) -> None:
+    packaged.deploy("--down")
+    assert packaged.client("apigateway").get_domain_names()["items"] == []
+    assert [stack["StackName"].rpartition("-")[2] for stack in stacks(packaged)] == ["key", "secrets", "tables"]
 
 
 def policies_of(packaged: Deployment, role: dict[str, str]) -> list[str]:

@@ -41,15 +41,15 @@ def get_user(user_id: str) -> dict[str, Any]:
 
 @blueprint.post("/users/<user_id>/meetings")
 @locked
-def create_meeting(user_id: str) -> tuple[dict[str, Any], int]:
+def create_meeting(user_id: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create a meeting."""
     zoom, operation = current_zoom(), contract.operation("post", _USER_MEETINGS)
     host = _account(_authorize(operation, user_id))
     _accept_query(())
     zoom.limits.check_day(host.user_id, operation.category)
     meeting = zoom.held.create(host, _body("post", _USER_MEETINGS))
-    zoom.limits.count_write(host.user_id)
-    return bodies.created(meeting, host, zoom.web_url, zoom.mint), 201
+    used = zoom.limits.count_write(host.user_id, operation.category)
+    return bodies.created(meeting, host, zoom.web_url, zoom.mint), 201, used
 
 
 @blueprint.get("/users/<user_id>/meetings")
@@ -93,8 +93,9 @@ def update_meeting(meeting_id: str) -> Response:
     _accept_query(())
     zoom.limits.check_day(host.user_id, operation.category)
     zoom.held.update(meeting, _body("patch", _MEETING))
-    zoom.limits.count_write(host.user_id)
-    return _no_content()
+    answer = _no_content()
+    answer.headers.update(zoom.limits.count_write(host.user_id, operation.category))
+    return answer
 
 
 @blueprint.delete("/meetings/<meeting_id>")

@@ -57,6 +57,16 @@ def invalid_field(field: str, message: str) -> ApiError:
     return invalid_fields([{"field": field, "message": message}])
 
 
+def daily_headers(category: str, limit: int, left: int) -> dict[str, str]:
+    """What an answer says of a host's creates and updates of the day."""
+    return {
+        "X-RateLimit-Category": category,
+        "X-RateLimit-Type": "Daily-limit",
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(left),
+    }
+
+
 def daily_limit_reached(limit: int, category: str, resumes_at: datetime) -> ApiError:
     """The host's creates and updates of the day are used up until `resumes_at`, the next 00:00 UTC.
 
@@ -67,13 +77,7 @@ def daily_limit_reached(limit: int, category: str, resumes_at: datetime) -> ApiE
         429,
         f"You have exceeded the daily rate limit ({limit}) of Meeting Create/Update API requests permitted for this "
         "particular user. You may resume these requests at GMT 00:00:00.",
-        headers={
-            "X-RateLimit-Category": category,
-            "X-RateLimit-Type": "Daily-limit",
-            "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": "0",
-            "Retry-After": resumes_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        },
+        headers=daily_headers(category, limit, 0) | {"Retry-After": resumes_at.strftime("%Y-%m-%dT%H:%M:%SZ")},
     )
 
 

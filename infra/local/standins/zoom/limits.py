@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 from infra.local.standins.kit import Clock
-from infra.local.standins.zoom.errors import daily_limit_reached, too_many_per_second
+from infra.local.standins.zoom.errors import daily_headers, daily_limit_reached, too_many_per_second
 
 
 class Limits:
@@ -40,9 +40,11 @@ class Limits:
             midnight = datetime.combine(today + timedelta(days=1), time(), tzinfo=UTC)
             raise daily_limit_reached(self.daily_limit, category, midnight)
 
-    def count_write(self, user_id: str) -> None:
-        """Count a create or update that succeeded."""
-        self._days[user_id, self._clock().date()] += 1
+    def count_write(self, user_id: str, category: str) -> dict[str, str]:
+        """Count a create or update that succeeded; the headers that tell of it (devforum.zoom.us/t/59670)."""
+        today = self._clock().date()
+        self._days[user_id, today] += 1
+        return daily_headers(category, self.daily_limit, self.daily_limit - self._days[user_id, today])
 
     def reset(self) -> None:
         """Forget all counts."""
