@@ -1,4 +1,4 @@
-"""What the command line may ask for beside a deployment. The local AWS knows no budgets: stacks are a dictionary here."""
+"""What the command line may ask for beside a deployment. The local AWS has no budgets: stacks are a dictionary here."""
 
 from __future__ import annotations
 
