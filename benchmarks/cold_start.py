@@ -1,9 +1,10 @@
-"""What a Lambda computes from nothing to its first event's end, from the zip as Chalice builds it.
+"""What a Lambda computes from nothing to its first event's end, from the zip as it is deployed.
 
-Each round starts a new interpreter that sees nothing but the unpacked zip: read-only, without bytecode and without
-leave to write any, as `/var/task` is. The floor is a Chalice app with one route and one DynamoDB client, from the same
-zip. The rival imports what most such apps import at their top. A stub stands for DynamoDB and answers at once. Time is
-the processor's: a Lambda has a share of one, and a busy machine's clock would tell of its other work.
+Each round starts a new interpreter that sees nothing but the unpacked zip, without leave to write any bytecode, as
+`/var/task` is. The floor is a Chalice app with one route and one DynamoDB client, from the same zip, and once more
+from one without bytecode, as Chalice alone builds it. The rival, from the latter, imports what most such apps import at
+their top. A stub stands for DynamoDB and answers at once. Time is the processor's: a Lambda has a share of one, and a
+busy machine's clock would tell of its other work.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from benchmarks.measure import Line, alternate, bounded, compare
 from benchmarks.stub import stub_dynamodb
+from infra.deploy import bytecode
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("api", "callback", "stream", "settled", "schedule")
@@ -54,35 +57,32 @@ def run(rounds: int = 9) -> Iterator[Line]:
     """The lines of this benchmark."""
     with tempfile.TemporaryDirectory() as directory, stub_dynamodb() as endpoint:
         task = unpacked(Path(directory))
-        yield from measure(task, endpoint, rounds, rival=add_rival(Path(directory)))
-        compiled = Path(directory, "compiled")
-        shutil.copytree(task, compiled)
-        compile_all(compiled)
-        for kind, name in (("api", "API"), ("stream", "stream")):
-            ours, floor = alternate(
-                lambda kind=kind: start(kind, compiled, endpoint)["ms"],
-                lambda: start("floor", task, endpoint)["ms"],
-                rounds,
-            )
-            title = f"cold start, {name} with bytecode in the zip"
-            yield compare(title, ours, "Chalice + 1 client, without", floor, "CPU ms", aim=1.0)
+        bare = Path(directory, "bare")
+        shutil.copytree(task, bare, ignore=shutil.ignore_patterns("__pycache__"))
+        yield from measure(task, bare, endpoint, rounds, rival=add_rival(Path(directory)))
 
 
-def measure(task: Path, endpoint: str, rounds: int, *, rival: Path | None = None) -> Iterator[Line]:
-    """Every kind in turn, round by round; `task` is where the zip was unpacked."""
-    kinds = ("floor", *KINDS, *(["rival"] if rival else []))
-    for kind in kinds:
-        start(kind, task, endpoint, rival)  # The files come from memory from now on.
-    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+def measure(task: Path, bare: Path, endpoint: str, rounds: int, *, rival: Path | None = None) -> Iterator[Line]:
+    """Every kind in turn, round by round; `task` is where the zip was unpacked, `bare` the same without bytecode."""
+    sides: dict[str, Callable[[], dict[str, float]]] = {
+        kind: partial(start, kind, task, endpoint) for kind in ("floor", *KINDS)
+    }
+    sides["bare floor"] = partial(start, "floor", bare, endpoint)
+    if rival:
+        sides["rival"] = partial(start, "rival", bare, endpoint, rival)
+    for side in sides.values():
+        side()  # The files come from memory from now on.
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for number in range(rounds):
-        for kind in kinds if number % 2 else reversed(kinds):
-            found[kind].append(start(kind, task, endpoint, rival))
-    times = {kind: [one["ms"] for one in rows] for kind, rows in found.items()}
+        for name in sides if number % 2 else reversed(sides):
+            found[name].append(sides[name]())
+    times = {name: [one["ms"] for one in rows] for name, rows in found.items()}
     for kind in KINDS:
         yield compare(NAMES[kind], times[kind], "Chalice + 1 client", times["floor"], "CPU ms", aim=AIMS[kind])
+    for kind in ("api", "stream"):
+        yield compare(NAMES[kind], times[kind], "the same, no bytecode", times["bare floor"], "CPU ms", aim=1.0)
     if rival:
-        name = "cold start, API against eager imports"
-        yield compare(name, times["api"], "Powertools + pydantic", times["rival"], "CPU ms", aim=1.0)
+        yield compare(NAMES["api"], times["api"], "Powertools + pydantic", times["rival"], "CPU ms", aim=1.0)
     peaks = [max(found[kind][number]["mib"] for kind in KINDS) for number in range(rounds)]
     yield bounded("peak memory after a cold start", peaks, "limit", MEMORY_MIB, "MiB")
 
@@ -104,7 +104,7 @@ def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> di
 
 
 def unpacked(directory: Path) -> Path:
-    """The deployment's zip, built by Chalice for this machine's processor and unpacked read-only."""
+    """The deployment's zip, built for this machine's processor, and unpacked."""
     project, out, task = directory / "project", directory / "out", directory / "task"
     project.mkdir()
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
@@ -116,14 +116,12 @@ def unpacked(directory: Path) -> Path:
     # The policies are not looked at here, and stand elsewhere.
     config |= {"lambda_architecture": processor, "autogen_policy": True}
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
+    bytecode.write(project)
     chalice = "import sys; from chalice.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", chalice, "package", "--stage", "dev", str(out)]
     subprocess.run(command, cwd=project, env=os.environ | _SETTINGS, check=True, capture_output=True)
     with zipfile.ZipFile(out / "deployment.zip") as archive:
         archive.extractall(task)
-    for path in task.rglob("*"):
-        if path.is_dir():
-            path.chmod(0o555)
     return task
 
 
@@ -139,12 +137,3 @@ def add_rival(directory: Path) -> Path | None:
             (target / one).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(str(one.locate()), target / one)
     return target
-
-
-def compile_all(task: Path) -> None:
-    """Bytecode beside every module, valid only for that very source: a stale file would be ignored."""
-    for path in task.rglob("*"):
-        if path.is_dir():
-            path.chmod(0o755)
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", str(task)]
-    subprocess.run(command, check=False, capture_output=True)  # Some packages ship templates that are no Python.

@@ -87,7 +87,7 @@ def test_a_host_whose_day_is_used_up_counts_as_such(connected: Product, capsys: 
         {},
         {"X-RateLimit-Limit": "100"},
         {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0"},
-        {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "²"},
+        {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-1"},
         {"X-RateLimit-Limit": "80", "X-RateLimit-Remaining": "79", "X-RateLimit-Type": "QPS"},
     ],
 )
