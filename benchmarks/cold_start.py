@@ -22,7 +22,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from benchmarks.measure import Line, alternate, bounded, compare
+from benchmarks.measure import Line, bounded, compare
 from benchmarks.stub import stub_dynamodb
 from infra.deploy import bytecode
 
