@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from math import ceil
 from typing import Any
+
+from msgspec.structs import replace
 
 from benchmarks.measure import Line, alternate, compare
 from benchmarks.memory import Context, Deployment, deployment

@@ -27,16 +27,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 
 class MeetlinkError(Exception):
     """The root of the tree above."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """One wrong field: a JSON pointer (RFC 6901) into the request body, and what to do about it."""
 
     pointer: str

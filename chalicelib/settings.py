@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 _FOLLOWS = {"TOKEN": "OAUTH", "USERINFO": "API"}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """One deployment's choices; `docs/operators.md` lists every variable.
 
     `environment` is kept for the addresses and credentials that providers name themselves.
@@ -32,7 +32,10 @@ class Settings:
     webhooks_to_loopback: bool
     offers: frozenset[str]
     retention_days: int
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Settings of {self.stage}>"  # The environment may hold secrets.
 
     @property
     def on_lambda(self) -> bool:

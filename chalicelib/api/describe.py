@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "description_of_route"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Struct, frozen=True, kw_only=True):
     """`answers` maps each status of success to its struct, its media type, or None if there is no body.
 
     `request` and `query` are structs, `headers` names of `openapi.HEADERS`. `problems` are reasons beside those that

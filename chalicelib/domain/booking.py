@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Connection
@@ -20,8 +22,7 @@ class BookingStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(Struct, frozen=True):
     """`language` (BCP 47) is the one that the guest's mails are written in, if there is a catalogue of it."""
 
     name: str
@@ -30,8 +31,7 @@ class Guest:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(Struct, frozen=True):
     """The caller's own pages on which a booking is moved or cancelled; host and guests are all shown them."""
 
     reschedule: str | None = None
@@ -41,8 +41,7 @@ class Links:
 NO_LINKS = Links()
 
 
-@dataclass(frozen=True, slots=True)
-class Appointment:
+class Appointment(Struct, frozen=True):
     """What the caller says of a booking. Times are aware; two equal appointments need no work."""
 
     calendar_id: str
@@ -56,8 +55,7 @@ class Appointment:
     links: Links = NO_LINKS
 
 
-@dataclass(frozen=True, slots=True)
-class Eligibility:
+class Eligibility(Struct, frozen=True):
     """The connection under which a booking was made: it alone may give the booking a meeting."""
 
     provider: str
@@ -65,8 +63,7 @@ class Eligibility:
     connected_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(Struct, frozen=True):
     """The desired state. `revision` rises with every change by a caller; `version` is the caller's own counter.
 
     `hosted_since` is when the present host got the booking. A connection made later than that never gives it a link.
@@ -195,12 +192,12 @@ def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Bo
 
 def content_digest(appointment: Appointment) -> str:
     """Equal for what JSON tells equal: `==` takes 1 for true, and metadata may hold either."""
-    text = json.dumps(asdict(appointment), sort_keys=True, default=_instant)
+    text = json.dumps(appointment, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
+def _plain(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else asdict(value)
 
 
 def ask_again(booking: Booking, *, now: datetime) -> Booking:

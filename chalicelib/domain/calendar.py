@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class LocationType(StrEnum):
@@ -14,16 +15,14 @@ class LocationType(StrEnum):
     CUSTOM_LINK = "custom_link"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """Where a booking takes place. `detail` is the phone number, the address or the link; video has none."""
 
     type: LocationType
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The user who hosts. `time_zone` (IANA) is the host's own; without one the booking's is used.
 
     `language` (BCP 47) is the one that the host's mails are written in.
@@ -36,8 +35,7 @@ class Host:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """`guests_see_each_other` lets every guest of a booking see the others' names and addresses."""
 
     workspace_id: str

@@ -6,9 +6,13 @@ earlier tokens, so two connections to one account must share one pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chalicelib.domain.hidden import Hidden
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
 """An access token this close to its end counts as expired: it must outlive the call that it is fetched for."""
@@ -31,16 +35,15 @@ class Reason(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Hidden, frozen=True):
     """What a token endpoint answered, or a key that was typed in: without refresh token and without end.
 
     Secret: `repr` hides it, and it is stored only encrypted. `lapses_at` is when the refresh token ends unless it is
     used, where the provider says so.
     """
 
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
+    access_token: str
+    refresh_token: str | None
     expires_at: datetime
     scopes: tuple[str, ...] = ()
     lapses_at: datetime | None = None
@@ -50,8 +53,7 @@ class Tokens:
         return (self.expires_at - now).total_seconds() > ACCESS_TOKEN_MARGIN_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Whose account it is. `id` identifies it for good; the address is for people, empty where nobody signs in.
 
     `organization` is the provider's id of the company that the account belongs to, where it tells one.
@@ -67,8 +69,7 @@ class Account:
         return self.email or self.organization or self.id
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Hidden, frozen=True):
     """One authorization of one provider account. `version` rises with every write and fences stale writers.
 
     `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`
@@ -80,7 +81,7 @@ class Grant:
     provider: str
     account: Account
     version: int
-    sealed_tokens: bytes | None = field(repr=False)
+    sealed_tokens: bytes | None
     broken_reason: str | None = None
     broken_at: datetime | None = None
     authorized_at: datetime | None = None
@@ -109,8 +110,7 @@ def grant_id(provider: str, account_id: str) -> str:
     return f"{provider}#{account_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """(workspace, user) → grant. `ended_reason` is set when it ended and the row stays: to tell why, or for as long as
     meetings are being removed under it. `base_url` is this deployment's address as the user's browser knows it. An
     unconfirmed connection waits for the word of the caller's backend.
@@ -142,8 +142,7 @@ class Connection:
         return replace(self, ended_reason=reason, ended_at=at, account=Account("", ""), user_email=None, user_name=None)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionStatus:
+class ConnectionStatus(Struct, frozen=True):
     """A connection as callers see it."""
 
     state: ConnectionState

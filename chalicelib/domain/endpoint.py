@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
+from msgspec import Struct
+
+from chalicelib.domain.hidden import Hidden
 from chalicelib.domain.signing import SigningSecret
 
 MOST_ENDPOINTS = 10
@@ -24,8 +26,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where events go. No `events` means all. `failures` counts failed tries in a row, whatever the event.
 
     `paused_until` keeps an address that is down from holding up everything else.
@@ -48,8 +49,7 @@ class Endpoint:
         return self.disabled_at is None and (not self.events or event_type in self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryKey:
+class DeliveryKey(Struct, frozen=True):
     """`name` begins with the event's time, so that names sort as the log reads."""
 
     workspace_id: str
@@ -57,14 +57,13 @@ class DeliveryKey:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Hidden, frozen=True):
     """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one."""
 
     key: DeliveryKey
     event_id: str
     type: str
-    body: bytes = field(repr=False)
+    body: bytes
     created_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0

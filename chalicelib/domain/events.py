@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection, Reason
@@ -29,8 +30,7 @@ class EventType(StrEnum):
 TEST_EVENT = "endpoint.test"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened at `at`. `event_id` is the same however often the event is noticed or delivered."""
 
     workspace_id: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Booking, Guest, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
@@ -68,8 +70,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True):
     """Somebody who takes part. `time_zone` is the IANA zone in which they read times, `language` is BCP 47."""
 
     role: Role
@@ -79,8 +80,7 @@ class Party:
     language: str = DEFAULT_LANGUAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Invite:
+class Invite(Struct, frozen=True):
     """One mail to one recipient: everything that composing it needs. Texts are already clean.
 
     `attendees` are those whom the recipient may see, the recipient included, host first. `link_follows` says that
@@ -125,8 +125,7 @@ class Invite:
         return hashlib.sha256(repr((seen, place)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Struct, frozen=True):
     """The last mail to one recipient. `sending` means that a send was begun: its outcome is not recorded yet.
 
     `reason` says why it did not arrive, or not yet.

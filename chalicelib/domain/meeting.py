@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 _TAG_BYTES = 20
 
@@ -38,8 +39,7 @@ class MeetingReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-@dataclass(frozen=True, slots=True)
-class DialIn:
+class DialIn(Struct, frozen=True):
     """A number to join by phone, followed by `,,` and the code and `#` that a phone sends where one is asked for.
 
     `country` is ISO 3166-1 alpha-2, if the provider says.
@@ -50,8 +50,7 @@ class DialIn:
     city: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderMeeting:
+class ProviderMeeting(Struct, frozen=True):
     """A meeting as its provider describes it, without host links and host keys: those are secrets.
 
     `join_url` is None where any link that lets people in would be a secret: they join through our own address.
@@ -63,8 +62,7 @@ class ProviderMeeting:
     dial_in: tuple[DialIn, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """Somebody at the door of a meeting that is joined through our own address, and how long they may be in."""
 
     is_host: bool
@@ -74,8 +72,7 @@ class Visit:
     closes_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class MeetingRequest:
+class MeetingRequest(Struct, frozen=True):
     """What a provider is asked for. `tag` identifies the meeting to us; times are aware; `time_zone` is for display."""
 
     tag: str
@@ -92,8 +89,7 @@ class MeetingRequest:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(Struct, frozen=True):
     """The observed state.
 
     `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create may have been sent

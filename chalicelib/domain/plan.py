@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
@@ -42,8 +44,7 @@ class Access(Enum):
     ENDED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """What a booking can reach of a grant, and why not."""
 
     access: Access

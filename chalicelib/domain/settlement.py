@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from chalicelib.domain.invitation import Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """`revision` is the one that `meeting` was last judged for: an older one means that its state is out of date.
 
     `sequence` is the last iTIP number that was used. `uid` is the calendar entry's name and `sender` the address that

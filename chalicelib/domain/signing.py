@@ -14,8 +14,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from chalicelib.domain.hidden import Hidden
 
 PREFIX = "whsec_"
 TOLERANCE = timedelta(minutes=5)
@@ -25,12 +26,11 @@ _KEY_BYTES = range(24, 65)
 _MOST_SIGNATURES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
+class SigningSecret(Hidden, frozen=True):
     """One secret of several that are valid at once. `sealed` is the `whsec_` text, encrypted: signing needs it back."""
 
     secret_id: str
-    sealed: bytes = field(repr=False)
+    sealed: bytes
     created_at: datetime
     expires_at: datetime | None = None
     note: str = ""

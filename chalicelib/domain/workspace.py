@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """One key of a workspace. Only the SHA-256 of its secret is kept: 256 random bits need no slow hash."""
 
     key_id: str
@@ -23,8 +24,7 @@ class ApiKey:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Brand:
+class Brand(Struct, frozen=True):
     """How a workspace's mails look. `color` is `#rrggbb`; `logo_url` the only picture that a mail ever loads.
 
     `sender` is an address of the workspace's own, verified with SES; bookings keep the one they were first mailed from.
@@ -40,8 +40,7 @@ class Brand:
 PLAIN = Brand()
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """`return_to` is the exact list of addresses that the settings page may send a browser back to.
 
     `allowed_origins` are the origins whose pages may call the API from a browser, `frame_ancestors` those that may

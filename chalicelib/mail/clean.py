@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Links
 from chalicelib.domain.calendar import Location
@@ -17,8 +19,7 @@ _PLACE, _UID, _NUMBERS = 500, 255, 20
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long texts may be, in octets of UTF-8. `link` is for the caller's pages and the logo, `guests` a number."""
 
     name: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
@@ -20,22 +21,19 @@ _SUBJECT_TITLE = 120
 _ADDRESS = 320
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line of text; `href` makes it a link in HTML."""
 
     text: str
     href: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     label: str
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What only the HTML shows of a brand. `accent` can be read on white, `ink` on the button's colour."""
 
     name: str | None
@@ -45,8 +43,7 @@ class Look:
     accent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """`facts` come before the link; after it `access` (passcode, dial-in), and what else can be done.
 
     `changes` are links, or else a sentence that says how to reschedule or cancel; `entries` put the booking into a

@@ -5,10 +5,10 @@ docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from chalicelib.domain.invitation import Trouble
 from chalicelib.mail.tags import untag
@@ -17,8 +17,7 @@ _LISTED = ("Suppressed", "OnAccountSuppressionList")
 """SES sent nothing: the address is on its own list, or on the account's."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailReport:
+class MailReport(Struct, frozen=True):
     """A mail about a booking that did not arrive, or not yet."""
 
     workspace_id: str

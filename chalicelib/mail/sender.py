@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """The service's sending identity: a verified address that accepts replies, and the service's name."""
 
     address: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(Struct, frozen=True):
     """One mail to one recipient. `to` is the bare address, ASCII; `raw` the whole message (RFC 5322)."""
 
     to: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
 
 import httpcore
+from msgspec import Struct
 
 from chalicelib.outbound import addresses
 from chalicelib.outbound.addresses import AddressRefused, Resolver
@@ -19,8 +19,7 @@ TIMEOUT_SECONDS = 10.0
 _USER_AGENT = "meetlink-webhooks/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """`status` is None when there was no answer; `error` is a short machine-readable word, None for a success."""
 
     status: int | None

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
@@ -26,8 +27,7 @@ from chalicelib.errors import (
 from chalicelib.providers.http import Answer, Http, retry_at
 
 
-@dataclass(frozen=True, slots=True)
-class OAuth:
+class OAuth(Struct, frozen=True):
     """A provider's OAuth 2.0 (RFC 6749) as it differs from others.
 
     `scope_sets`: any one of these sets of granted scopes will do, each scope without `scope_prefix`. `asks` are the
@@ -61,8 +61,7 @@ class OAuth:
         return "admin_consent_required" if any(words in description for words in self.approval_words) else error
 
 
-@dataclass(frozen=True, slots=True)
-class KeyField:
+class KeyField(Struct, frozen=True):
     """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again."""
 
     name: str
@@ -73,23 +72,20 @@ class KeyField:
     lines: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An event that wants an answer and nothing else, such as the check of a webhook's address."""
 
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Deauthorized:
+class Deauthorized(Struct, frozen=True):
     """The owner of an account took our access away at `at`."""
 
     account_id: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A genuine event that asks for nothing."""
 
 

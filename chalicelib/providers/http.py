@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from msgspec import Struct
 
 from chalicelib.errors import Ambiguous, ProviderUnavailable
 from chalicelib.observability import count
@@ -23,8 +23,7 @@ _BODY_LIMIT = 1 << 20
 _LONGEST_WAIT = timedelta(hours=25)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A response. `body` is the JSON value, or None if there is none that can be read."""
 
     provider: str

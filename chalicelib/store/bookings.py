@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -28,8 +29,7 @@ RETENTION = timedelta(days=365)
 _UNENDING = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A booking as stored: what is wanted and what was reached.
 
     `settled_revision` is the newest revision that meeting and invitations match.
@@ -44,8 +44,7 @@ class Record:
         return self.settled_revision >= self.booking.revision
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A settler's hold on a booking. Writes under an older `fence` are refused.
 
     `silent_runs` and `crashed_runs` are the unfinished runs before this one (see `domain.runs`). A booking that
@@ -69,8 +68,7 @@ class Claim:
             raise LostRace("the hold ends")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """Which bookings to list: by start, in [`starts_from`, `starts_before`), optionally of one host."""
 
     workspace_id: str

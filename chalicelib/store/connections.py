@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactGet, TransactWrite
 
@@ -28,8 +29,7 @@ REFRESH_LEASE = timedelta(seconds=90)
 """Longer than a token call's longest time. A refresher that dies delays the others by at most this."""
 
 
-@dataclass(frozen=True, slots=True)
-class _GrantDocument:
+class _GrantDocument(Struct, frozen=True):
     provider: str
     account: Account
     broken_reason: str | None = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import StoreUnavailable
 from chalicelib.settings import Settings
 
@@ -15,13 +15,12 @@ LIFE = timedelta(minutes=5)
 """A rotated secret is used after at most this long, without a new deployment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Hidden, frozen=True):
     """A provider's app: what this deployment is known as there."""
 
     client_id: str
-    client_secret: str = field(repr=False)
-    webhook_secret: str | None = field(repr=False, default=None)
+    client_secret: str
+    webhook_secret: str | None = None
 
 
 class Secrets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.connection import Connection
@@ -15,8 +15,7 @@ from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, W
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """Rows as they were a moment ago, each None if there is none. `connection` is the user `seen_user`'s."""
 
     workspace: Workspace | None

@@ -10,10 +10,10 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import StoreError, StoreUnavailable
 
 _FORMAT = b"\x01"
@@ -28,9 +28,8 @@ class Unsealable(StoreError):
     """The value was not sealed for this owner, or was damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class _DataKey:
-    plain: bytes = field(repr=False)
+class _DataKey(Hidden, frozen=True):
+    plain: bytes
     wrapped: bytes
     fetched_at: datetime
 

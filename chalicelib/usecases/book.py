@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from chalicelib.domain.booking import (
     Appointment,
@@ -29,8 +30,7 @@ from chalicelib.store.sight import Sight
 _TRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A booking after a caller's request, and whether the request created it."""
 
     record: Record

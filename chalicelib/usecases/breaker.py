@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from chalicelib.errors import ProviderUnavailable
 
@@ -14,8 +15,7 @@ PAUSE = timedelta(seconds=40)
 """Between two probes: with a probe's own timeout still less than a tick, so that every tick may find the end."""
 
 
-@dataclass(slots=True)
-class _Circuit:
+class _Circuit(Struct):
     failures: int = 0
     open_until: datetime | None = None
 

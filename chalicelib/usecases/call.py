@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+
+from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import MeetingReason
@@ -25,8 +26,7 @@ class OutOfTime(MeetlinkError):
     """The Lambda might end before the call does; nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLeft:
+class TimeLeft(Struct, frozen=True):
     """How long this Lambda has to live."""
 
     seconds: Callable[[], float]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import secrets as random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from chalicelib.domain.connection import (
     Account,
@@ -23,6 +24,7 @@ from chalicelib.domain.connection import (
     keeps_key,
     status,
 )
+from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import (
     Conflict,
     Forbidden,
@@ -50,15 +52,14 @@ _FIRST_LOOK = timedelta(days=1)
 _REVOKE_AFTER = timedelta(seconds=5)  # Lets the index of connections by grant catch up.
 
 
-@dataclass(frozen=True, slots=True)
-class _Flow:
+class _Flow(Hidden, frozen=True):
     """One OAuth attempt: it belongs to the session (by the hash of its token) and to the provider."""
 
     session_key: str
     provider: str
     redirect_uri: str
     base_url: str
-    verifier: str = field(repr=False)
+    verifier: str
 
 
 class ConsentDenied(Forbidden):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from chalicelib.domain.endpoint import MOST_ENDPOINTS, SECRET_OVERLAP, Delivery, Endpoint
 from chalicelib.domain.events import TEST_EVENT, Event, event_id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.errors import LostRace, ProviderError, ReconnectNeeded

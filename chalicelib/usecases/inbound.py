@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+
+from msgspec import Struct
 
 from chalicelib.domain.booking import Appointment
 from chalicelib.errors import Conflict, InvalidInput, LostRace, NotFound
@@ -29,8 +30,7 @@ class Happened(IntEnum):
     CANCELLED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class BookingEvent:
+class BookingEvent(Struct, frozen=True):
     """One event. Without `appointment` it is a cancellation that tells nothing but the id."""
 
     happened: Happened
@@ -39,8 +39,7 @@ class BookingEvent:
     appointment: Appointment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Cancelled:
+class _Cancelled(Struct, frozen=True):
     version: int
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.invitation import (
     DEFAULT_HOLD,
@@ -35,8 +37,7 @@ class Mailer(Protocol):
     def send(self, invite: Invite) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """The claim after mailing, and when to look again (None: every mail that is owed was sent)."""
 
     claim: Claim

@@ -11,9 +11,10 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.meeting import MeetingState, Visit
@@ -64,24 +65,21 @@ class Tickets:
         return AESSIV(hmac.new(self._secret(), b"tickets of meetings", hashlib.sha512).digest())
 
 
-@dataclass(frozen=True, slots=True)
-class Early:
+class Early(Struct, frozen=True):
     """The door is not open yet."""
 
     booking: Booking
     opens_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """There is no meeting behind this door (any more). `why` is for the visitor."""
 
     booking: Booking
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """Where to send the visitor's browser; a secret, made for this visit."""
 
     address: str

@@ -9,11 +9,12 @@ window. If the counter does not answer, the buckets alone hold: a limit must nev
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from threading import Lock
 from typing import Protocol
+
+from msgspec import Struct
 
 from chalicelib.errors import StoreError
 from chalicelib.observability import log
@@ -26,8 +27,7 @@ class Counter(Protocol):
     def count(self, key: str, by: int, expires_at: datetime) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """Whether a request may go on, how many more may follow at once, and in how many seconds all may again."""
 
     granted: bool
@@ -36,8 +36,7 @@ class Allowance:
     retry_after_seconds: int
 
 
-@dataclass(slots=True)
-class _Usage:
+class _Usage(Struct):
     tokens: float
     filled_at: float
     window: int = 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain import plan
 from chalicelib.domain.booking import Booking
@@ -40,8 +42,7 @@ class _Superseded(MeetlinkError):
     """The booking changed before the call was made; nothing was sent."""
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it.
 
     Of the create that is under way, `doubt` is the intent of an earlier one that may have been done unseen, and

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+
+from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import MeetingRequest
@@ -16,8 +17,7 @@ from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.usecases.tokens import TokenKeeper
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing that was tried; `detail` says what to do if it failed."""
 
     name: str

@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import secrets as random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
+from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import NotFound
 from chalicelib.store.documents import EphemeralStore
 
@@ -20,8 +22,7 @@ SESSION_LIFE = timedelta(hours=1)
 _TOKEN_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(Struct, frozen=True):
     """The user whom a link or session stands for, and where their browser may go back to."""
 
     workspace_id: str
@@ -32,12 +33,11 @@ class Visitor:
     return_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Hidden, frozen=True):
     """A browser session. `token` is the cookie's value; `csrf` stands on its forms."""
 
     visitor: Visitor
-    token: str = field(repr=False)
+    token: str
 
     @property
     def csrf(self) -> str:

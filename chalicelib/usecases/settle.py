@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from chalicelib.domain import plan, runs
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from chalicelib.domain.signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.domain.connection import Grant, Reason, Tokens
 from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded, StoreUnavailable

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.workspace import Workspace, accepts, issue_key

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from infra.local.standins.kit import Action, Fault
 from tests.support.product import Product, booking, calendar

@@ -579,7 +579,7 @@ class TestABrokenConnection:
         assert after.invite.join_url == get(connected)["meeting"]["join_url"] is not None
 
     def test_a_workspaces_own_hold_decides_how_long_the_invitation_waits(self, connected: Product) -> None:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         workspace = connected.services.workspaces.get("ws-1")
         assert workspace is not None

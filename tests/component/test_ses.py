@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
+from msgspec.structs import replace
 
 from chalicelib.errors import MailError, MailRejected, MailUnavailable
 from chalicelib.mail.ses import SesMailer

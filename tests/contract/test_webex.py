@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.meeting import DialIn
 from chalicelib.errors import ProviderUnavailable, ReconnectNeeded, Rejected

@@ -6,11 +6,11 @@ without the victim seeing whose user it is and agreeing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import wiring
 from infra.local.stack import HOST_EMAIL, PASSWORD, WORKSPACE_ID, LocalStack

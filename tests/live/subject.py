@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from msgspec.structs import replace
 
 from chalicelib.domain.connection import Tokens, keeps_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Appointment, Booking, Guest, ask_again, book, cancel, change
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType

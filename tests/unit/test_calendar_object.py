@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +10,7 @@ import vobject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar, Component
+from msgspec.structs import replace
 
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Party, Role

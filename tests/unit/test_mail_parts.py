@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -12,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.workspace import Brand
@@ -34,7 +35,7 @@ def placeholders(words: Any, path: str = "") -> dict[str, set[str]]:
     """The names in braces of every text of a catalogue."""
     if isinstance(words, str):
         return {path: set(re.findall(r"\{(\w+)\}", words))}
-    if is_dataclass(words):
+    if isinstance(words, Struct):
         parts = {field.name: getattr(words, field.name) for field in fields(words)}
     elif isinstance(words, dict):
         parts = {str(key): value for key, value in words.items()}

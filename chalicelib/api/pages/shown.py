@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from chalice.app import Response
+from msgspec import Struct
 
 from chalicelib.api import rendering, views
 from chalicelib.api.http import Call
@@ -30,8 +30,7 @@ _UPCOMING_SHOWN = 8
 _CALENDARS_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ShownBooking:
+class ShownBooking(Struct, frozen=True):
     """One line of the list. `tone` is good, bad or plain; `why` says more than `state`, if there is more to say."""
 
     id: str
@@ -45,8 +44,7 @@ class ShownBooking:
     can_retry: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A provider that can be connected: by a form with `fields`, or by signing in there if it has none.
 
     `approval` is the link for an organization's administrator.

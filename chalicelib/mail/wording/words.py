@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.domain.invitation import Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(Struct, frozen=True):
     """One reason to write: a new, changed or cancelled booking. `{title}`, `{when}`; `{host}` in `to_guest`."""
 
     label: str
@@ -17,8 +16,7 @@ class Occasion:
     to_host: str
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """A mail of the service itself. Its names in braces are those that `mail.notices` gives."""
 
     subject: str
@@ -28,8 +26,7 @@ class Letter:
     footnote: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(Struct, frozen=True):
     """One language's words. `weekdays` begin with Monday, `months` with January."""
 
     language: str

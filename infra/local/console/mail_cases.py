@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingStatus, Links
 from chalicelib.domain.calendar import Host, Location, LocationType

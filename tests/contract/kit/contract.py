@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import (
