@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,15 +31,12 @@ class Log:
         _logger().error(message, extra=_known(ids) | what)
 
     @contextmanager
-    def request(self, request_id: str, method: str, route: str) -> Iterator[None]:
-        """Every line inside carries the request's id; the route is its pattern, so no id or query stands in it."""
+    def request(self, request_id: str) -> Iterator[None]:
+        """Every line inside carries the request's id."""
         token = _request_id.set(request_id)
-        begun = time.perf_counter()
         try:
             yield
         finally:
-            took = round((time.perf_counter() - begun) * 1000)
-            _logger().debug("request", extra=_known({"method": method, "route": route, "took_ms": took}))
             _request_id.reset(token)
 
 

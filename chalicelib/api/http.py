@@ -160,7 +160,7 @@ def install(app: Chalice) -> None:
         token = _request.set(event)
         request_id = str(event.context.get("requestId") or uuid.uuid4())
         try:
-            with log.request(request_id, str(event.method), event.path):
+            with log.request(request_id):
                 response = own_words(get_response(event))
         finally:
             _request.reset(token)
