@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from functools import cache
@@ -22,8 +23,17 @@ from chalicelib.mail.wording import in_language
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+
+class _Headers(HeaderRegistry):
+    """Python makes a class for each header of each mail, a seventh of all composing. There are few kinds of them."""
+
+    @cache  # noqa: B019 — there is one registry, and it lives as long as the process
+    def __getitem__(self, name: str) -> type:
+        return super().__getitem__(name)
+
+
 # SES wants 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_Headers())
 _NOTICE_SUBJECT = 240
 LARGEST = 100_000
 """Octets of a mail: Gmail cuts off what is longer than 102 kB of HTML, and some gateways are as strict."""
