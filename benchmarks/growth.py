@@ -7,9 +7,11 @@ the same time whatever lies beside it.
 from __future__ import annotations
 
 import gc
+import os
 import tracemalloc
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Line, bounded, compare
@@ -17,7 +19,7 @@ from benchmarks.memory import Context, Deployment, deployment
 from tests.chaos.dynamo import PREFIX
 
 
-def run(many: int = 100_000, due: int = 500) -> Iterator[Line]:
+def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[Line]:
     """The lines of this benchmark."""
     from chalicelib import handlers
 
@@ -32,6 +34,8 @@ def run(many: int = 100_000, due: int = 500) -> Iterator[Line]:
         alone, together = _tick(product, 1), _tick(product, due)
         yield compare(f"tick, for each of {due:,} due", [together / due], "for 1", [alone], "calls", aim=1.0)
         yield bounded("memory kept for each booking settled", [_kept(product, due)], "limit", 100, "bytes")
+        end, tenth = resident(product, settled)
+        yield compare(f"memory after {settled:,} settled", [end], "after a tenth of them", [tenth], "MiB", aim=1.05)
 
 
 def _costs(product: Deployment) -> dict[str, float]:
@@ -77,25 +81,45 @@ def _tick(product: Deployment, due: int) -> float:
 
     product.book(due)
     product.calls.clear()
-    done = handlers.settle_due(Context(), product.services)
+    done = handlers.settle_due(Context(lives=60_000), product.services)
     assert done["bookings"] >= due, done
     return float(product.calls.total())
 
 
-def _kept(product: Deployment, count: int) -> float:
-    """Bytes that the process holds longer for each booking; the database in memory and the mails' notes aside."""
+def resident(product: Deployment, count: int) -> tuple[float, float]:
+    """MiB that the process occupies after so many were settled, and after a tenth of them; the database is emptied."""
     from chalicelib import handlers
 
+    sizes = []
+    for _ in range(10):
+        for size in (count // 10 % 100, *[100] * (count // 1_000)):
+            handlers.settle_records({"Records": product.book(size)}, Context(), product.services)
+            product.empty()
+        sizes.append(_resident_pages() * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    return sizes[-1], sizes[0]
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def _kept(product: Deployment, count: int) -> float:
+    """Bytes that the process still holds for each booking when the database, which is in it too, has been emptied."""
+    from chalicelib import handlers
+
+    def settle() -> None:
+        handlers.settle_records({"Records": product.book(count)}, Context(), product.services)
+
     def held() -> int:
+        product.empty()
         gc.collect()
         ours = tracemalloc.Filter(True, "*/chalicelib/*")
         return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).statistics("filename"))
 
-    records = product.book(2 * count)
-    handlers.settle_records({"Records": records[:count]}, Context(), product.services)
+    settle()
     tracemalloc.start()
     before = held()
-    handlers.settle_records({"Records": records[count:]}, Context(), product.services)
+    settle()
     kept = (held() - before) / count
     tracemalloc.stop()
     return max(kept, 0.0)

@@ -14,7 +14,7 @@ from benchmarks.stub import stub_dynamodb
 
 ROUNDS: dict[str, Callable[[], Iterable[measure.Line]]] = {
     "accept": lambda: accept.run(rounds=1, batch=1),
-    "growth": lambda: growth.run(many=3, due=2),
+    "growth": lambda: growth.run(many=3, due=2, settled=20),
     "parts": lambda: parts.run(rounds=1),
     "settle": lambda: settle.run(rounds=1, bookings=1, seconds=0.001, slow_seconds=0.0),
 }
