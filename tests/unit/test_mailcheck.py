@@ -90,7 +90,7 @@ MUTANTS: dict[str, tuple[Change, str]] = {
             in_calendar(ORGANIZER, "mailto:invitations+b42@meet.example.net"),
             in_mail("<invitations@meet", "<invitations+b42@meet"),
         ),
-        "not a bare mailto",
+        "a plus sign in ORGANIZER",
     ),
     "ATTENDEE without the recipient": (
         in_calendar("mailto:guest@example.com", "mailto:other@example.com"),
