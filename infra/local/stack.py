@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -20,6 +18,7 @@ from chalicelib.providers.catalogue import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.lambdas import Schedule, StreamPump
+from infra.local.parts import Assembly
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import Standing
 from infra.local.standins.kit import Server, serve
@@ -63,7 +62,7 @@ def ports_from_environment(environment: Mapping[str, str]) -> Ports:
     )
 
 
-class LocalStack:
+class LocalStack(Assembly):
     """The whole stack as a context manager; leaving it leaves nothing behind. `provider` is the one to stand in for."""
 
     app_url: str
@@ -79,20 +78,7 @@ class LocalStack:
         self._ports = ports
         self._provider = provider
         self._say = say
-        self._parts = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._parts.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._parts.close()
+        super().__init__()
 
     def _start(self) -> None:
         self._say("AWS (DynamoDB, KMS) ...")

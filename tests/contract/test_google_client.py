@@ -95,7 +95,7 @@ def stage(clock: FakeClock) -> Iterator[Stage]:
         client_id="client-1",
         client_secret="client-secret-1",
         redirect_uris=[REDIRECT],
-        people=[HOST],
+        accounts=[HOST],
         clock=clock,
         random=Random(1),
         queries_a_minute=30,

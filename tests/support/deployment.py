@@ -12,18 +12,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from werkzeug.wrappers import Request, Response
 
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
+from infra.local.parts import Assembly
 from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, PASSWORD, USER_ID, WORKSPACE_ID
 from infra.local.standins import catalogue
 from infra.local.standins.kit import serve
@@ -53,7 +53,7 @@ _SERVICES = (
 )
 
 
-class Deployment:
+class Deployment(Assembly):
     """The stage and everything around it. It has what the demo's story asks of a stack."""
 
     demo: Demo
@@ -68,20 +68,7 @@ class Deployment:
         self._refuse_once = refuse_once
         self._fence = directory / "beyond-this-machine"
         self._log = directory / "aws.log"
-        self._parts = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._parts.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._parts.close()
+        super().__init__()
 
     def deploy(self, *arguments: str) -> str:
         """Run the command for the stage; what it says. Fails if it does."""

@@ -38,7 +38,7 @@ class GoogleSubject(Subject):
             client_id=CREDENTIALS[0],
             client_secret=CREDENTIALS[1],
             redirect_uris=[REDIRECT],
-            people=[HOST],
+            accounts=[HOST],
             clock=self.clock,
             random=Random(1),
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from importlib import import_module
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CLIENT_ID = "local-client"
+_GOOGLE_IDS = ("100000000000000000001", "100000000000000000002")
+_MICROSOFT_IDS = ("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
 
 
 class UnknownProvider(ValueError):
@@ -125,89 +129,44 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
     )
 
 
-def _google(provider: str) -> Callable[[Host, Clock, Random], Standing]:
-    def google(host: Host, clock: Clock, random: Random) -> Standing:
-        from chalicelib.providers.catalogue import PROVIDERS
-        from infra.local.standins.google import Google, create_app
-
-        secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-        people = _people(host, "100000000000000000001", "100000000000000000002")
-        world = Google(
-            client_id=CLIENT_ID,
-            client_secret=secrets["client_secret"],
-            redirect_uris=[],
-            people=people,
-            clock=clock,
-            random=random,
-        )
-        held = world.held_events if provider == "google_meet" else world.held_spaces
-        app, urls = create_app(world), PROVIDERS[provider].urls
-        return _oauth(provider, app, world.faults, held, urls, secrets, world.identity, host)
-
-    return google
-
-
-def _microsoft(host: Host, clock: Clock, random: Random) -> Standing:
-    from chalicelib.providers.microsoft_teams import MicrosoftTeams
-    from infra.local.standins.microsoft import Microsoft, create_app
-
-    secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-    people = _people(host, "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
-    world = Microsoft(
-        client_id=CLIENT_ID,
-        client_secret=secrets["client_secret"],
-        redirect_uris=[],
-        accounts=people,
-        clock=clock,
-        random=random,
-    )
-    app, urls = create_app(world), MicrosoftTeams.urls
-    return _oauth("microsoft_teams", app, world.faults, lambda: world.meetings, urls, secrets, world.identity, host)
-
-
-def _webex(host: Host, clock: Clock, random: Random) -> Standing:
-    from chalicelib.providers.webex import Webex
-    from infra.local.standins.webex import Webex as World
-    from infra.local.standins.webex import create_app
-
-    secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
-    people = _people(host, "person-1", "person-2")
-    world = World(
-        client_id=CLIENT_ID,
-        client_secret=secrets["client_secret"],
-        redirect_uris=[],
-        accounts=people,
-        clock=clock,
-        random=random,
-    )
-    app, urls = create_app(world), Webex.urls
-    return _oauth("webex", app, world.faults, lambda: world.meetings, urls, secrets, world.identity, host)
-
-
-def _oauth(
+def _with_oauth(
     provider: str,
-    app: WSGIApplication,
-    faults: Faults,
-    held: Callable[[], list[Held]],
-    origins: Mapping[str, str],
-    secrets: Mapping[str, str],
-    identity: Identity,
+    world_name: str,
+    ids: tuple[str, str],
+    held: Callable[[Any], list[Held]],
     host: Host,
+    clock: Clock,
+    random: Random,
 ) -> Standing:
+    """The stand-in `world_name`, such as `google.Google`, with two people of these ids; `held` are its meetings."""
+    from chalicelib.providers.catalogue import PROVIDERS
+
+    package_name, _, kind = world_name.partition(".")
+    package = import_module(f"infra.local.standins.{package_name}")
+    secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random)}
+    accounts = [
+        Person(ids[0], host.email, host.password, host.name),
+        Person(ids[1], second_address(host), host.password, "Second Host"),
+    ]
+    world = getattr(package, kind)(**secrets, redirect_uris=[], accounts=accounts, clock=clock, random=random)
+
     def moved(url: str, redirects: frozenset[str]) -> None:
-        identity.redirect_uris = redirects
+        world.identity.redirect_uris = redirects
 
     def sign_in(browser: httpx.Client, address: str) -> str:
         return sign_in_and_consent(browser, address, host.email, host.password)
 
-    return Standing(provider, app, faults, held, origins, secrets, sign_in, moved=moved, identity=identity)
-
-
-def _people(host: Host, first_id: str, second_id: str) -> list[Person]:
-    return [
-        Person(first_id, host.email, host.password, host.name),
-        Person(second_id, second_address(host), host.password, "Second Host"),
-    ]
+    return Standing(
+        provider,
+        package.create_app(world),
+        world.faults,
+        partial(held, world),
+        PROVIDERS[provider].urls,
+        secrets,
+        sign_in,
+        moved=moved,
+        identity=world.identity,
+    )
 
 
 def _daily(host: Host, clock: Clock, random: Random) -> Standing:
@@ -240,10 +199,14 @@ def _secret(random: Random) -> str:
 
 _MAKERS: Mapping[str, Callable[[Host, Clock, Random], Standing]] = {
     "zoom": _zoom,
-    "google_meet": _google("google_meet"),
-    "google_meet_spaces": _google("google_meet_spaces"),
-    "microsoft_teams": _microsoft,
-    "webex": _webex,
+    "google_meet": partial(_with_oauth, "google_meet", "google.Google", _GOOGLE_IDS, lambda world: world.held_events()),
+    "google_meet_spaces": partial(
+        _with_oauth, "google_meet_spaces", "google.Google", _GOOGLE_IDS, lambda world: world.held_spaces()
+    ),
+    "microsoft_teams": partial(
+        _with_oauth, "microsoft_teams", "microsoft.Microsoft", _MICROSOFT_IDS, lambda world: world.meetings
+    ),
+    "webex": partial(_with_oauth, "webex", "webex.Webex", ("person-1", "person-2"), lambda world: world.meetings),
     "daily": _daily,
     "jitsi": _jitsi,
     "jaas": _jaas,

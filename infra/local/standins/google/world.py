@@ -104,7 +104,7 @@ class Google:
         client_id: str,
         client_secret: str,
         redirect_uris: Iterable[str],
-        people: Iterable[Person],
+        accounts: Iterable[Person],
         clock: Clock = utc_now,
         random: Random | None = None,
         conference: Conference = Conference.MADE,
@@ -118,7 +118,7 @@ class Google:
         self.identity = Identity(
             "Google",
             _RULES,
-            list(people),
+            list(accounts),
             clock,
             self.random,
             client_id=client_id,
