@@ -37,7 +37,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """Empty tables and a KMS key in moto: fast, but its conditional writes are not atomic under threads."""
+    """Empty tables and a KMS key in moto: fast, but it answers one call at a time."""
     for name in _ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)

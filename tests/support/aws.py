@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import boto3
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.kms import models as kms
 
 from chalicelib.store import tables
@@ -22,6 +24,18 @@ from infra.tables import create_tables
 KEY_ALIAS = "alias/meetlink-test"
 # moto makes a pair of RSA keys for every KMS key, also for those that have no use for it: 40 ms for each test.
 kms.generate_private_key = cache(kms.generate_private_key)
+# moto answers in the caller's thread and locks nothing: two writes at once got the same number in the stream, whose end
+# was then never reached.
+_one_at_a_time = RLock()
+_process_request = BotocoreStubber.process_request
+
+
+def _process_alone(self: BotocoreStubber, request: Any) -> Any:
+    with _one_at_a_time:
+        return _process_request(self, request)
+
+
+BotocoreStubber.process_request = _process_alone  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
