@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from statistics import median, quantiles
 from typing import Any
@@ -45,6 +46,9 @@ def run(rounds: int = 15, callers: int = 200, each: int = 2) -> Iterator[Line]:
             story.choose_video()
             way = _Way(stack, story.api)
             way.book()
+            ours, hops = alternate(way.link, partial(way.hops, mails=0), rounds)
+            yield compare("from booking to its link", ours, "unavoidable hops", hops, "s", aim=1.3)
+            _settle_down(stack)
             ours, hops = alternate(way.book, way.hops, rounds)
             yield compare("from booking to both mails", ours, "unavoidable hops", hops, "s", aim=1.3)
             way.close()
@@ -94,8 +98,19 @@ class _Way:
             time.sleep(0.002)
         return time.perf_counter() - begun
 
-    def hops(self) -> float:
-        """The sum: HTTP, write and stream, provider, two mails."""
+    def link(self) -> float:
+        """From the request to the moment at which the booking has its link."""
+        self._number += 1
+        path, begun = f"/v1/bookings/way-{self._number}", time.perf_counter()
+        answer = self._api.put(path, json=body() | {"calendar_id": CALENDAR_ID})
+        while answer.json()["meeting"]["state"] != "ready":
+            assert time.perf_counter() - begun < _WAIT_SECONDS, "the link does not come"
+            time.sleep(0.005)
+            answer = self._api.get(path)
+        return time.perf_counter() - begun
+
+    def hops(self, mails: int = 2) -> float:
+        """The sum: HTTP, write and stream, provider, mails."""
         self._number += 1
         raw = next(mail.source for mail in self._stack.mailbox.mails())
         begun = time.perf_counter()
@@ -104,7 +119,7 @@ class _Way:
         self._dynamo.put_item(TableName="bench-hop", Item={"id": {"S": str(self._number)}})
         assert self._heard.wait(_WAIT_SECONDS), "the stream is silent"
         self._plain.post(f"{self._stack.provider_url}/v2/users/me/meetings", json=body())
-        for _ in range(2):
+        for _ in range(mails):
             self._mail.send_email(
                 FromEmailAddress=next(iter(self._stack.demo.verified_senders)),
                 Destination={"ToAddresses": [HOST_EMAIL]},
