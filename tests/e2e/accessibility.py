@@ -26,6 +26,7 @@ _RULES = "{resultTypes: ['violations']}"
 
 def check(page: Page, name: str) -> None:
     """No violation of any rule of axe, nothing wider than the screen. Leaves pictures in $MEETLINK_SCREENSHOTS."""
+    page.wait_for_load_state()
     for look, (size, scheme) in LOOKS.items():
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)

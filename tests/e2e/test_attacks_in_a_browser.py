@@ -6,19 +6,17 @@ without the victim seeing whose user it is and agreeing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from msgspec.structs import replace
+from playwright.sync_api import Browser, Page, expect
 
 from chalicelib import wiring
 from infra.local.stack import HOST_EMAIL, PASSWORD, WORKSPACE_ID, LocalStack
 from infra.local.standins.zoom.visitor import answer_consent
 from tests.e2e.test_settings_in_a_browser import connect_link, connection, sign_in_at_zoom
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -29,8 +27,9 @@ def attacker(page: Page) -> Page:
 
 
 @pytest.fixture
-def victim(browser: Browser) -> Page:
-    return browser.new_context().new_page()
+def victim(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
 
 
 def test_a_forwarded_link_names_the_user_and_workspace_and_does_nothing_by_being_opened(
@@ -55,7 +54,7 @@ def test_an_authorization_that_the_attacker_started_cannot_be_finished_by_the_vi
     sign_in_at_zoom(victim)
     victim.get_by_role("button", name="Allow").click()
 
-    assert "was not started in this browser" in victim.get_by_role("alert").inner_text()
+    expect(victim.get_by_role("alert")).to_contain_text("was not started in this browser")
     assert connection(stack, "attacker-2")["state"] == "none"
 
 
@@ -66,11 +65,13 @@ def test_the_refused_attempt_does_not_burn_the_state_for_the_browser_that_owns_i
     victim.goto(authorize)
     sign_in_at_zoom(victim)
     victim.get_by_role("button", name="Allow").click()
+    victim.get_by_role("alert").wait_for()
 
     attacker.goto(authorize)
     sign_in_at_zoom(attacker)
     attacker.get_by_role("button", name="Allow").click()
 
+    expect(attacker.get_by_text("Connected", exact=True)).to_be_visible()
     assert connection(stack, "host-3")["state"] == "connected"
 
 
@@ -97,7 +98,7 @@ def test_a_foreign_page_cannot_put_the_victims_browser_into_the_attackers_sessio
     victim.goto(f"data:text/html,<form method=post action='{link}'><button>Win a prize</button></form>")
     victim.get_by_role("button").click()
 
-    assert "use the button on its page" in victim.get_by_role("alert").inner_text()
+    expect(victim.get_by_role("alert")).to_contain_text("use the button on its page")
     assert victim.context.cookies(stack.app_url) == []
 
 
@@ -111,6 +112,7 @@ def test_a_victim_who_does_agree_is_held_back_until_the_callers_backend_confirms
     sign_in_at_zoom(victim)
     victim.get_by_role("button", name="Allow").click()
 
+    expect(victim.get_by_text("Waits for confirmation")).to_be_visible()
     known = connection(stack, "attacker-6")
     assert (known["state"], known["reason"]) == ("pending", "not_confirmed")
     assert known["account"] == {"id": "zoom-user-1", "email": HOST_EMAIL}
@@ -121,6 +123,7 @@ def start_at_zoom(page: Page, link: str) -> str:
     page.goto(link)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Connect Zoom").click()
+    page.get_by_label("email").wait_for()
     return page.url
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -22,8 +18,8 @@ def test_an_admin_connects_zoom_by_clicking_and_sees_it_listed_as_connected(stac
     sign_in_at_zoom(page)
     page.get_by_role("button", name="Allow").click()
 
-    assert page.get_by_text("Connected", exact=True).is_visible()
-    assert page.get_by_text(HOST_EMAIL).first.is_visible()
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    expect(page.get_by_text(HOST_EMAIL).first).to_be_visible()
     assert connection(stack, "clicking-host")["state"] == "connected"
 
 
@@ -32,9 +28,11 @@ def test_a_wrong_password_at_zoom_can_be_corrected(stack: LocalStack, page: Page
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Connect Zoom").click()
     sign_in_at_zoom(page, password="not-it")
+    page.get_by_role("alert").wait_for()
     sign_in_at_zoom(page)
     page.get_by_role("button", name="Allow").click()
 
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
     assert connection(stack, "forgetful-host")["state"] == "connected"
 
 
@@ -45,8 +43,8 @@ def test_denied_consent_leads_back_to_the_settings_page_with_a_message(stack: Lo
     sign_in_at_zoom(page)
     page.get_by_role("button", name="Deny").click()
 
-    assert page.get_by_role("alert").inner_text() == "The sign-in was cancelled. Nothing was connected."
-    assert page.get_by_role("button", name="Connect Zoom").is_visible()
+    expect(page.get_by_role("alert")).to_have_text("The sign-in was cancelled. Nothing was connected.")
+    expect(page.get_by_role("button", name="Connect Zoom")).to_be_visible()
     assert connection(stack, "denying-host")["state"] == "none"
 
 
@@ -59,7 +57,7 @@ def test_disconnecting_by_clicking_ends_the_connection(stack: LocalStack, page: 
     page.get_by_text("Disconnect", exact=True).click()
     page.get_by_role("button", name="Disconnect").click()
 
-    assert page.get_by_role("status").inner_text().startswith("Disconnected.")
+    expect(page.get_by_role("status")).to_contain_text("Disconnected.")
     assert connection(stack, "leaving-host")["state"] == "none"
 
 
@@ -67,11 +65,13 @@ def test_a_used_link_says_what_to_do(stack: LocalStack, page: Page, browser: Bro
     link = connect_link(stack, "late-host")
     page.goto(link)
     page.get_by_role("button", name="Continue").click()
-    other = browser.new_context().new_page()
-    answer = other.goto(link)
+    page.wait_for_url(f"{stack.app_url}/settings*")
+    with browser.new_context() as elsewhere:
+        other = elsewhere.new_page()
+        answer = other.goto(link)
 
-    assert answer is not None and answer.status == 404
-    assert "Ask for a new one" in other.get_by_role("alert").inner_text()
+        assert answer is not None and answer.status == 404
+        expect(other.get_by_role("alert")).to_contain_text("Ask for a new one")
 
 
 def sign_in_at_zoom(page: Page, *, password: str = PASSWORD) -> None:

@@ -59,12 +59,13 @@ def open_settings(page: Page, product: Product, workspace_id: str = WORKSPACE) -
     """Follow a new connect link and press its button."""
     page.goto(product.connect_link(workspace_id=workspace_id, name="Demo Host", email="host@example.com"))
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("heading", name="Video meetings").wait_for()
+    page.wait_for_url(f"{product.base_url}/settings*")
 
 
 def sign_in(page: Page, *, allow: bool = True) -> None:
-    """On the stand-in's pages."""
+    """On the stand-in's pages, until the browser is back on ours."""
     page.get_by_label("email").fill(ACCOUNT.email)
     page.get_by_label("password").fill(ACCOUNT.password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Allow" if allow else "Deny").click()
+    page.wait_for_url(lambda url: not url.startswith(ZOOM))
