@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,13 +43,12 @@ class Foundation:
 
 def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     """Deploy the stage; what is not as it should be afterwards, one line each."""
+    wishes = complete(stage, wishes)
     foundation = lay_foundation(stage, wishes, say)
     queue_arn = foundation.names["DeadLettersArn"]
     say("bytecode ...")
     bytecode.write(stage.project)
     if wishes.bucket is None:
-        if stacks.outputs(stage, packaging.CONCERN):
-            raise DeployError("This stage was deployed with --bucket: say which, or take it down first.")
         if found := memory.complete(stage):
             say(f"found what an earlier deployment made: {', '.join(found)}")
         say("chalice deploy ...")
@@ -64,49 +64,75 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     return verify.problems(stage, _app(stage), queue_arn)
 
 
+def complete(stage: Stage, wishes: Wishes) -> Wishes:
+    """The wishes, with what the stage has for those that say nothing.
+
+    Raises DeployError for what could not be fulfilled, while nothing is made yet.
+    """
+    domain = stacks.parameters(stage, "domain")
+    public = {"PUBLIC_BASE_URL": f"https://{wishes.domain}"} if wishes.domain else {}
+    whole = Wishes(
+        mail_from=wishes.mail_from or settings.known(stage).get("MEETLINK_MAIL_FROM"),
+        # An empty address is no wish to be no longer alarmed.
+        alarm_email=wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
+        settings=public | dict(wishes.settings or {}),
+        bucket=wishes.bucket,
+        domain=wishes.domain or domain.get("Domain"),
+        certificate=wishes.certificate or domain.get("Certificate"),
+        monthly_budget=wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit"),
+    )
+    if refusal := _refusal(stage, whole):
+        raise DeployError(refusal)
+    return whole
+
+
+def _refusal(stage: Stage, wishes: Wishes) -> str | None:
+    if not wishes.mail_from:
+        return "Say which address invitations come from: --mail-from invitations@your-domain"
+    if wishes.domain and f":acm:{stage.region}:" not in (wishes.certificate or ""):
+        return f"Say which certificate the domain has: --certificate, the ARN of one in ACM in {stage.region}."
+    if wishes.certificate and not wishes.domain:
+        return "Say which domain the certificate is for: --domain meet.your-domain"
+    if wishes.monthly_budget and not wishes.alarm_email:
+        return "Say who is told when the budget is used up: --alarm-email."
+    if wishes.monthly_budget and not re.fullmatch(r"[1-9]\d*(\.\d{1,2})?", wishes.monthly_budget):
+        return "Say the budget in US dollars a month, such as --monthly-budget 50."
+    if wishes.bucket is None and stacks.outputs(stage, packaging.CONCERN):
+        return "This stage was deployed with --bucket: say which, or take it down first."
+    return None
+
+
 def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
     """Everything that Chalice needs before it deploys: stacks, settings, policies."""
-    mail_from = wishes.mail_from or settings.known(stage).get("MEETLINK_MAIL_FROM")
-    if not mail_from:
-        raise DeployError("Say which address invitations come from: --mail-from invitations@your-domain")
+    mail_from = str(wishes.mail_from)
     say("stacks: tables, key, secrets, queue, mail, logs ...")
     foundation = _make_stacks(stage, mail_from)
     for hint in ensure_identity(stage, mail_from):
         say(hint)
     say("settings and policies in .chalice ...")
-    public = {"PUBLIC_BASE_URL": f"https://{wishes.domain}"} if wishes.domain else {}
-    settings.write(stage, settings.known(stage) | foundation.variables | public | dict(wishes.settings or {}))
+    settings.write(stage, settings.known(stage) | foundation.variables | dict(wishes.settings or {}))
     settings.write_policies(stage, foundation.names)
     return foundation
 
 
 def name(stage: Stage, wishes: Wishes, say: Say) -> None:
-    """The stage's own domain name, if one was ever asked for."""
-    known = stacks.parameters(stage, "domain")
-    domain, certificate = wishes.domain or known.get("Domain"), wishes.certificate or known.get("Certificate")
-    if not domain:
+    """The stage's own domain name, if there is one."""
+    if not wishes.domain:
         return
-    if not certificate:
-        raise DeployError("Say which certificate the domain has: --certificate, the ARN of one in ACM in this region.")
     say("domain ...")
     api_id, _ = verify.rest_api(stage)
-    api_stage = settings.api_stage(stage)
-    made = stacks.apply(stage, "domain", Domain=domain, Certificate=certificate, Api=api_id, ApiStage=api_stage)
-    say(f"DNS: {domain} CNAME {made['Target']}")
+    parameters = {"Domain": wishes.domain, "Certificate": str(wishes.certificate)}
+    made = stacks.apply(stage, "domain", **parameters, Api=api_id, ApiStage=settings.api_stage(stage))
+    say(f"DNS: {wishes.domain} CNAME {made['Target']}")
 
 
 def watch(stage: Stage, wishes: Wishes) -> None:
     """The alarms, the dashboard and the budget."""
-    api_stage = settings.api_stage(stage)
-    # An empty address is no wish to be no longer alarmed.
-    email = wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email", "")
+    api_stage, email = settings.api_stage(stage), wishes.alarm_email or ""
     stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
     stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
-    limit = wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit")
-    if limit and not email:
-        raise DeployError("Say who is told when the budget is used up: --alarm-email.")
-    if limit:
-        stacks.apply(stage, "budget", Stage=stage.name, Limit=limit, Email=email)
+    if wishes.monthly_budget:
+        stacks.apply(stage, "budget", Stage=stage.name, Limit=wishes.monthly_budget, Email=email)
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:

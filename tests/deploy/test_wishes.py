@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -9,9 +10,11 @@ import pytest
 
 from infra.deploy import stacks
 from infra.deploy.stage import DeployError, Stage
-from infra.deploy.up import Wishes, name, watch
+from infra.deploy.up import Wishes, complete, put_up, watch
 
 Stacks = dict[str, dict[str, str]]
+ASKED = partial(Wishes, mail_from="invitations@example.com")
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
 
 
 @pytest.fixture
@@ -31,26 +34,58 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
         return {}
 
     monkeypatch.setattr(stacks, "apply", apply)
+    monkeypatch.setattr(stacks, "outputs", lambda *_: {})
     monkeypatch.setattr(stacks, "parameters", lambda _, concern: made.get(concern, {}))
     return made
 
 
 def test_a_budget_tells_whoever_hears_alarms_and_is_remembered(stage: Stage, made: Stacks) -> None:
-    watch(stage, Wishes(alarm_email="operator@example.com", monthly_budget="50"))
-    watch(stage, Wishes())
+    watch(stage, complete(stage, ASKED(alarm_email="operator@example.com", monthly_budget="50")))
+    watch(stage, complete(stage, ASKED()))
     assert made["budget"] == {"Stage": "ci", "Limit": "50", "Email": "operator@example.com"}
+    assert made["alarms"]["Email"] == "operator@example.com"
 
 
 def test_without_a_wish_there_is_no_budget(stage: Stage, made: Stacks) -> None:
-    watch(stage, Wishes(alarm_email="operator@example.com"))
+    watch(stage, complete(stage, ASKED(alarm_email="operator@example.com")))
     assert sorted(made) == ["alarms", "dashboard"]
 
 
-def test_a_budget_that_would_tell_nobody_is_refused(stage: Stage) -> None:
-    with pytest.raises(DeployError, match="--alarm-email"):
-        watch(stage, Wishes(monthly_budget="50"))
+def test_a_domain_is_where_the_api_says_it_is_unless_told_otherwise(stage: Stage) -> None:
+    asked = {"domain": "meet.example.com", "certificate": CERTIFICATE}
+    assert complete(stage, ASKED(**asked)).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
+    elsewhere = {"PUBLIC_BASE_URL": "https://proxy.example.com"}
+    assert complete(stage, ASKED(**asked, settings=elsewhere)).settings == elsewhere
 
 
-def test_a_domain_without_certificate_is_refused(stage: Stage) -> None:
-    with pytest.raises(DeployError, match="--certificate"):
-        name(stage, Wishes(domain="meet.example.com"), print)
+def test_a_domain_is_remembered(stage: Stage, made: Stacks) -> None:
+    made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+    known = complete(stage, ASKED())
+    assert (known.domain, known.certificate, known.settings) == ("meet.example.com", CERTIFICATE, {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"mail_from": None}, "--mail-from"),
+        ({"domain": "meet.example.com"}, "--certificate"),
+        ({"domain": "meet.example.com", "certificate": CERTIFICATE.replace("us-east-1", "eu-west-1")}, "us-east-1"),
+        ({"certificate": CERTIFICATE}, "--domain"),
+        ({"monthly_budget": "50"}, "--alarm-email"),
+        ({"monthly_budget": "fifty", "alarm_email": "operator@example.com"}, "US dollars"),
+        ({"monthly_budget": "0", "alarm_email": "operator@example.com"}, "US dollars"),
+    ],
+)
+def test_what_cannot_be_fulfilled_is_refused_before_anything_is_made(
+    stage: Stage, made: Stacks, asked: dict[str, str | None], says: str
+) -> None:
+    with pytest.raises(DeployError, match=says):
+        put_up(stage, ASKED(**asked), print)
+    assert made == {}
+
+
+def test_a_stage_from_a_bucket_stays_with_it(stage: Stage, made: Stacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "outputs", lambda *_: {"EndpointURL": "https://api.example.com"})
+    with pytest.raises(DeployError, match="--bucket"):
+        put_up(stage, ASKED(), print)
+    assert made == {}
