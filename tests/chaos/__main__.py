@@ -6,29 +6,21 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
-from tests.chaos.cases import PAIR, SINGLE, Case, faulty, paired_crashes, run, single_crashes
+from tests.chaos.cases import PAIR, SINGLE, Case, faulty, run, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, as_json, table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
+from tests.chaos.tasks import Task, do, pairs, split
 
 _OUTPUT = Path("build/chaos.json")
-_AT_ONCE = 40
 _TELL_EVERY = 2000
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A share of the work, small enough to spread over processes."""
-
-    cases: tuple[Case, ...]
-    pairs: bool = False
 
 
 def main() -> int:
@@ -44,13 +36,14 @@ def main() -> int:
         from tests.chaos.providers import OTHERS, run_providers
 
         names = OTHERS if choice.provider == "all" else (choice.provider,)
-        return run_providers(names, range(choice.seed, choice.seed + choice.runs), choice.jobs)
+        return run_providers(names, range(choice.seed, choice.seed + choice.runs), choice.pairs or 0, choice.jobs)
+    about = -1 if choice.pairs is None else choice.pairs
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
     with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
         told = 0
         try:
-            for counted in pool.map(_do, _tasks(choice.seed, choice.runs, pairs=choice.pairs)):
+            for counted in pool.map(partial(do, by=attrgetter("fault")), _tasks(choice.seed, choice.runs, about)):
                 for row in counted:
                     rows[row.fault].merge(row)
                 runs = sum(row.runs for row in rows.values())
@@ -62,7 +55,7 @@ def main() -> int:
             print("\nnot to the end:")
             pool.shutdown(wait=False, cancel_futures=True)
     took = round(time.monotonic() - begun)
-    command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {choice.pairs}"
+    command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {about}"
     print(table(rows.values()))
     runs = sum(row.runs for row in rows.values())
     print(f"\n{runs:,} runs in {took} s. {command}")
@@ -79,7 +72,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="where chance begins")
     parser.add_argument("--runs", type=int, default=20, help="seeds for each variant of a fault class")
     parser.add_argument(
-        "--pairs", type=int, default=-1, help="about so many first crashes of pairs for each scenario; -1 is all"
+        "--pairs",
+        type=int,
+        help="about so many first crashes of pairs for each scenario; -1 is all: as with Zoom, others have none",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--case", help="replay one case, as a failure names it")
@@ -100,32 +95,12 @@ def _replay(case: Case) -> int:
     return 0 if outcome.survived else 1
 
 
-def _tasks(seed: int, runs: int, *, pairs: int) -> Iterator[_Task]:
-    seeds = range(seed, seed + runs)
+def _tasks(seed: int, runs: int, about: int) -> Iterator[Task]:
     for name in FAULTS:
-        yield from _split(faulty(name, seeds))
+        yield from split(faulty(name, range(seed, seed + runs)))
     for scenario in SCENARIOS:
-        # Where a second request comes at every point, all pairs would be a million runs: a few points stand for all.
-        singles = list(single_crashes(scenario, seed))
-        yield from _split(singles)
-        firsts = [case for case in singles if SCENARIOS[scenario].meanwhile is None or case.meanwhile_at in (1, 4, 6)]
-        step = max(1, len(firsts) // pairs) if pairs > 0 else 1
-        yield from (_Task((case,), pairs=True) for case in (firsts[::step] if pairs else ()))
-
-
-def _split(cases: Iterable[Case]) -> Iterator[_Task]:
-    rest = iter(cases)
-    while share := tuple(islice(rest, _AT_ONCE)):
-        yield _Task(share)
-
-
-def _do(task: _Task) -> list[Row]:
-    rows: dict[str, Row] = {}
-    for case in task.cases:
-        cases = paired_crashes(case, run(case)) if task.pairs else [case]
-        for one in cases:
-            rows.setdefault(one.fault, Row(one.fault)).add(run(one))
-    return list(rows.values())
+        yield from split(single_crashes(scenario, seed))
+        yield from pairs(scenario, seed, about)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,22 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
 
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.catalogue import PROVIDERS
-from tests.chaos.cases import Case, faulty, run, single_crashes
+from tests.chaos.cases import Case, faulty, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, as_json, provider_table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
+from tests.chaos.tasks import Task, do, pairs, split
 
 OTHERS = tuple(name for name in PROVIDERS if name != "zoom")
 _OUTPUT = Path("build/chaos-providers.json")
-_AT_ONCE = 40
 _NEEDS_A_SERVER = ("provider", "token endpoint")
 _NEEDS_TOKENS = ("provider: 401, then good", "token endpoint")
 _EVERY = {"DynamoDB": 5, "provider out for an hour": 3}
@@ -36,17 +38,17 @@ def cases(provider: str, seeds: range) -> Iterator[Case]:
             yield from islice(possible, 0, None, _EVERY.get(fault, 1))
 
 
-def run_providers(names: tuple[str, ...], seeds: range, jobs: int) -> int:
-    """Print the table; 1 if any run did not survive."""
+def run_providers(names: tuple[str, ...], seeds: range, about: int, jobs: int) -> int:
+    """Print the table; 1 if any run did not survive. `about` so many first crashes of pairs, -1 for all."""
     begun = time.monotonic()
     rows = {name: Row(name) for name in names}
-    shares = (share for name in names for share in _split(cases(name, seeds)))
     with ProcessPoolExecutor(jobs, initializer=listener) as pool:
-        for row in pool.map(_share, shares):
-            rows[row.fault].merge(row)
+        for counted in pool.map(partial(do, by=attrgetter("provider")), _tasks(names, seeds, about)):
+            for row in counted:
+                rows[row.fault].merge(row)
     took = round(time.monotonic() - begun)
     chosen = "all" if names == OTHERS else ",".join(names)
-    command = f"python -m tests.chaos --provider {chosen} --seed {seeds.start} --runs {len(seeds)}"
+    command = f"python -m tests.chaos --provider {chosen} --seed {seeds.start} --runs {len(seeds)} --pairs {about}"
     print(provider_table(rows.values()))
     print(f"\n{sum(row.runs for row in rows.values()):,} runs in {took} s. {command}")
     _OUTPUT.parent.mkdir(exist_ok=True)
@@ -64,13 +66,8 @@ def _befalls(fault: str, provider: str) -> bool:
     return issubclass(kind, OAuthProvider) or fault not in _NEEDS_TOKENS
 
 
-def _split(rest: Iterator[Case]) -> Iterator[tuple[Case, ...]]:
-    while share := tuple(islice(rest, _AT_ONCE)):
-        yield share
-
-
-def _share(share: tuple[Case, ...]) -> Row:
-    row = Row(share[0].provider)
-    for case in share:
-        row.add(run(case))
-    return row
+def _tasks(names: tuple[str, ...], seeds: range, about: int) -> Iterator[Task]:
+    for name in names:
+        yield from split(cases(name, seeds))
+        for scenario in SCENARIOS:
+            yield from pairs(scenario, seeds.start, about, name)
