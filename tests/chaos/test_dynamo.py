@@ -13,9 +13,9 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.documents import EphemeralStore
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
-from tests.component.test_booking_store import booking, settlement
 from tests.support.aws import Aws
 from tests.support.clock import START
+from tests.support.rows import booking, settlement
 
 MINUTE = timedelta(minutes=1)
 

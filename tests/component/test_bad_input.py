@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from infra.local.aws import REGION
-from tests.component.test_bookings_api import assert_problem
+from tests.support.answers import assert_problem
 from tests.support.aws import furnish, moto_client
 from tests.support.clock import FakeClock
 from tests.support.product import Product, booking, calendar, recorded_event

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.component.test_bookings_api import as_far_as, assert_problem
+from tests.support.answers import as_far_as, assert_problem
 from tests.support.product import Product, booking, calendar
 
 PATH = "/v1/calendars/c-1"

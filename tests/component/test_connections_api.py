@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.component.test_bookings_api import assert_problem
+from tests.support.answers import assert_problem
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 from tests.support.product import ACCOUNT, Product, recorded_event

@@ -10,10 +10,10 @@ from icalendar import Calendar
 from chalicelib import operations
 from chalicelib.domain.invitation import Method
 from infra.local.standins.kit import Action, Fault
-from tests.component.test_promises import cancel, get, put
 from tests.support.mailbox import Mailbox
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
 from tests.support.product import GUEST, SECOND_ACCOUNT, SENDER, Letter, Product, calendar
+from tests.support.steps import cancel, get, put
 
 HOST = "host@example.com"
 LINKS = {"reschedule": "https://shop.example.com/b-1/move", "cancel": "https://shop.example.com/b-1/cancel"}

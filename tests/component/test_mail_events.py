@@ -11,8 +11,8 @@ from chalicelib import handlers, operations
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.events import read_event
-from tests.component.test_promises import cancel, get, put
 from tests.support.product import Product, recorded_event
+from tests.support.steps import cancel, get, put
 
 EVENTS = recorded_event("ses_events")
 GUEST, HOST = "guest@example.com", "host@example.com"

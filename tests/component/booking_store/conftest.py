@@ -1,0 +1,31 @@
+"""The bookings table on moto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.domain.booking import Booking
+from chalicelib.store.bookings import BookingStore, all_shards
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
+from tests.support.rows import booking
+
+
+@pytest.fixture
+def store(moto_aws: Aws) -> BookingStore:
+    return BookingStore()
+
+
+@pytest.fixture
+def stored(store: BookingStore, clock: FakeClock) -> Booking:
+    created = booking()
+    store.create(created, clock())
+    return created
+
+
+@pytest.fixture
+def due(store: BookingStore, clock: FakeClock) -> Callable[[], list[tuple[str, str]]]:
+    """What is due now, over all partitions."""
+    return lambda: [key for shard in all_shards() for key in store.due(shard, clock(), 100)]

@@ -1,0 +1,247 @@
+"""The bookings table: callers' conditional writes, settlers' leases and fences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.domain.booking import Booking, BookingStatus
+from chalicelib.domain.settlement import Settlement
+from chalicelib.errors import LostRace, StoreError
+from chalicelib.store.bookings import LEASE, BookingStore, Record
+from chalicelib.store.tables import BookingItem
+from tests.component.booking_store.claims import claimed, died
+from tests.support.clock import FakeClock
+from tests.support.rows import KEY, MINUTE, booking, settlement
+
+
+class TestCallers:
+    def test_an_unknown_booking_is_none(self, store: BookingStore) -> None:
+        assert store.get(*KEY) is None
+
+    def test_a_new_booking_is_read_back_as_written_and_unsettled(self, store: BookingStore, stored: Booking) -> None:
+        assert store.get(*KEY) == Record(stored, Settlement(), settled_revision=0)
+        assert not store.get(*KEY).is_settled
+
+    def test_creating_the_same_id_twice_loses(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        with pytest.raises(LostRace):
+            store.create(booking(title="Another"), clock())
+        assert store.get(*KEY).booking == stored
+
+    def test_the_same_id_in_another_workspace_is_another_booking(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        other = booking(workspace_id="ws-2", title="Another")
+        store.create(other, clock())
+        assert store.get(*KEY).booking == stored
+        assert store.get("ws-2", "b-1").booking == other
+
+    def test_a_change_over_the_newest_revision_is_stored(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        changed = booking(revision=2, title="Changed")
+        store.replace(changed, over_revision=1, now=clock())
+        assert store.get(*KEY).booking == changed
+
+    def test_a_change_over_a_stale_revision_loses(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        newest = booking(revision=2, title="First")
+        store.replace(newest, over_revision=1, now=clock())
+        with pytest.raises(LostRace):
+            store.replace(booking(revision=2, title="Second"), over_revision=1, now=clock())
+        assert store.get(*KEY).booking == newest
+
+    def test_a_change_of_an_unknown_booking_loses_and_makes_none(self, store: BookingStore, clock: FakeClock) -> None:
+        with pytest.raises(LostRace):
+            store.replace(booking(revision=2), over_revision=1, now=clock())
+        assert store.get(*KEY) is None
+
+    def test_a_change_keeps_what_was_settled(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        store.settle(claimed(store, clock), settlement(), clock())
+        store.replace(booking(revision=2), over_revision=1, now=clock())
+        record = store.get(*KEY)
+        assert (record.settlement, record.settled_revision, record.is_settled) == (settlement(), 1, False)
+
+
+class TestLeases:
+    def test_an_unsettled_free_booking_can_be_leased(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claim = store.lease(*KEY, clock())
+        assert (claim.booking, claim.settlement) == (stored, Settlement())
+
+    def test_an_unknown_booking_cannot_be_leased_and_is_not_made(self, store: BookingStore, clock: FakeClock) -> None:
+        assert store.lease(*KEY, clock()) is None
+        assert store.get(*KEY) is None
+
+    def test_a_leased_booking_cannot_be_leased_before_the_lease_ends(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claimed(store, clock)
+        clock.advance(LEASE.total_seconds() - 0.001)
+        assert store.lease(*KEY, clock()) is None
+
+    def test_a_booking_can_be_leased_again_after_the_lease_ended(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        first = claimed(store, clock)
+        clock.advance(LEASE.total_seconds() + 0.001)
+        assert store.lease(*KEY, clock()).fence > first.fence
+
+    def test_a_settled_booking_cannot_be_leased(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        store.settle(claimed(store, clock), settlement(), clock())
+        assert store.lease(*KEY, clock()) is None
+
+    def test_a_settled_booking_that_changed_can_be_leased_at_once(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        store.settle(claimed(store, clock), settlement(), clock())
+        changed = booking(revision=2)
+        store.replace(changed, over_revision=1, now=clock())
+        claim = store.lease(*KEY, clock())
+        assert (claim.booking, claim.settlement) == (changed, settlement())
+
+    def test_progress_renews_the_lease(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        claim = claimed(store, clock)
+        clock.advance(LEASE.total_seconds() - 1)
+        store.save(claim, settlement(), clock())
+        clock.advance(LEASE.total_seconds() - 1)
+        assert store.lease(*KEY, clock()) is None
+
+
+def test_a_row_that_the_database_refuses_for_its_size_is_no_outage(
+    store: BookingStore, stored: Booking, clock: FakeClock
+) -> None:
+    with pytest.raises(StoreError) as refused:
+        store.save(claimed(store, clock), settlement(join_url="x" * 500_000), clock())
+    assert type(refused.value) is StoreError
+
+
+class TestUnfinishedRuns:
+    def test_leases_of_whose_end_nothing_is_heard_are_counted(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        assert [claimed(store, clock).silent_runs, died(store, clock).silent_runs] == [0, 1]
+        assert [died(store, clock).silent_runs, died(store, clock).silent_runs] == [2, 3]
+
+    @pytest.mark.parametrize("end", ["park", "note_end"])
+    def test_a_run_that_tells_its_end_was_none_of_them(
+        self, store: BookingStore, stored: Booking, clock: FakeClock, end: str
+    ) -> None:
+        claimed(store, clock)
+        claim = died(store, clock)
+        more = (settlement(), clock(), clock()) if end == "park" else ()
+        getattr(store, end)(claim, *more)
+        assert died(store, clock).silent_runs == 0
+
+    def test_runs_that_crashed_are_counted_apart_until_one_lets_go(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        store.note_end(claimed(store, clock), crashed=True)
+        claim = died(store, clock)
+        assert (claim.silent_runs, claim.crashed_runs) == (0, 1)
+        store.note_end(claim, crashed=True)
+        claim = died(store, clock)
+        assert claim.crashed_runs == 2
+        store.park(claim, settlement(), clock(), clock())
+        assert claimed(store, clock).crashed_runs == 0
+
+    def test_an_early_end_keeps_the_hold_until_its_time(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        store.note_end(claimed(store, clock), crashed=True)
+        assert store.lease(*KEY, clock()) is None
+
+    def test_an_overtaken_run_says_nothing(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        overtaken = claimed(store, clock)
+        died(store, clock)
+        with pytest.raises(LostRace):
+            store.note_end(overtaken, crashed=True)
+
+    def test_after_two_deaths_a_third_would_not_be_due_when_the_lease_ends_also_after_progress(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        claimed(store, clock)
+        died(store, clock)
+        third = died(store, clock)
+        clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
+        store.save(third, settlement(), clock())
+        clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
+        clock.advance(4 * 60)
+        assert due() == [KEY]
+
+    def test_a_row_that_cannot_be_read_is_tried_ever_more_rarely(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        BookingItem(*KEY).update([BookingItem.desired.set("{}")])
+        for _ in range(3):
+            with pytest.raises(msgspec.ValidationError):
+                store.lease(*KEY, clock())
+            clock.advance(LEASE.total_seconds() + 1)
+        assert due() == []
+
+
+class TestSettlers:
+    def test_progress_is_stored(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        store.save(claimed(store, clock), settlement(), clock())
+        assert store.get(*KEY) == Record(stored, settlement(), settled_revision=0)
+
+    def test_saving_tells_the_newest_desired_state(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claim = claimed(store, clock)
+        changed = booking(revision=2, status=BookingStatus.CANCELLED)
+        store.replace(changed, over_revision=1, now=clock())
+        newer = store.save(claim, settlement(), clock())
+        assert (newer.booking, newer.settlement, newer.fence) == (changed, settlement(), claim.fence)
+
+    def test_settling_records_the_revision_and_lets_go(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        assert store.settle(claimed(store, clock), settlement(), clock()) is None
+        record = store.get(*KEY)
+        assert record == Record(stored, settlement(), settled_revision=1)
+        assert record.is_settled
+
+    def test_settling_a_booking_that_changed_meanwhile_keeps_the_claim(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claim = claimed(store, clock)
+        changed = booking(revision=2)
+        store.replace(changed, over_revision=1, now=clock())
+        kept = store.settle(claim, settlement(), clock())
+        assert (kept.booking, kept.settlement, kept.fence) == (changed, settlement(), claim.fence)
+        assert store.lease(*KEY, clock()) is None
+        assert not store.get(*KEY).is_settled
+
+    def test_a_kept_claim_settles_the_newer_revision(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claim = claimed(store, clock)
+        store.replace(booking(revision=2), over_revision=1, now=clock())
+        kept = store.settle(claim, settlement(), clock())
+        assert store.settle(kept, settlement(), clock()) is None
+        assert store.get(*KEY).settled_revision == 2
+
+    def test_parking_a_booking_that_changed_meanwhile_keeps_the_claim(
+        self, store: BookingStore, stored: Booking, clock: FakeClock
+    ) -> None:
+        claim = claimed(store, clock)
+        store.replace(booking(revision=2), over_revision=1, now=clock())
+        assert store.park(claim, settlement(), clock() + MINUTE, clock()).booking.revision == 2
+
+    @pytest.mark.parametrize("write", ["save", "settle", "park"])
+    def test_an_overtaken_settler_writes_nothing(
+        self, store: BookingStore, stored: Booking, clock: FakeClock, write: str
+    ) -> None:
+        overtaken = claimed(store, clock)
+        clock.advance(LEASE.total_seconds() + 1)
+        newest = store.save(claimed(store, clock), settlement(), clock())
+        until = [clock() + MINUTE] if write == "park" else []
+        with pytest.raises(LostRace):
+            getattr(store, write)(overtaken, settlement(id="another"), *until, clock())
+        assert store.get(*KEY).settlement == settlement()
+        assert store.settle(newest, settlement(), clock()) is None

@@ -1,0 +1,108 @@
+"""`GET /v1/bookings`: pages, filters, and what they cost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.support.clock import START
+from tests.support.product import Product, booking, calendar
+
+
+class TestList:
+    @pytest.fixture
+    def booked(self, product: Product) -> httpx.Client:
+        """Seven bookings a day apart; b-3 is cancelled, b-5 is on c-2 of another host."""
+        caller = product.caller()
+        caller.put("/v1/calendars/c-2", json=calendar("phone", user_id="u-2"))
+        for day in range(7):
+            caller.put(f"/v1/bookings/b-{day}", json=booking("c-2" if day == 5 else "c-1", days=day))
+        caller.delete("/v1/bookings/b-3")
+        return caller
+
+    @staticmethod
+    def ids(answer: httpx.Response) -> list[str]:
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    def test_bookings_come_in_the_order_of_their_start(self, booked: httpx.Client) -> None:
+        assert self.ids(booked.get("/v1/bookings")) == [f"b-{day}" for day in range(7)]
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({"status": "cancelled"}, ["b-3"]),
+            ({"calendar_id": "c-2"}, ["b-5"]),
+            ({"user_id": "u-2"}, ["b-5"]),
+            ({"user_id": "u-1", "calendar_id": "c-2"}, []),
+            ({"from": (START + timedelta(days=5)).isoformat()}, ["b-5", "b-6"]),
+            ({"to": (START + timedelta(days=1)).isoformat()}, ["b-0"]),
+            ({"from": "2026-12-02T10:30:00+01:00", "to": "2026-12-03T10:30:00+01:00"}, ["b-1"]),
+            ({"from": "2026-12-03T00:00:00Z", "to": "2026-12-02T00:00:00Z"}, []),
+            ({"user_id": "u-9"}, []),
+            ({"status": "confirmed", "from": "2026-12-04T00:00:00Z", "to": "2026-12-06T00:00:00Z"}, ["b-4"]),
+        ],
+    )
+    def test_they_are_chosen(self, booked: httpx.Client, query: dict[str, str], expected: list[str]) -> None:
+        assert self.ids(booked.get("/v1/bookings", params=query)) == expected
+
+    @pytest.mark.parametrize("query", [{}, {"status": "confirmed"}, {"user_id": "u-1"}])
+    @pytest.mark.parametrize("limit", [1, 3, 7])
+    def test_pages_hold_everything_once(self, booked: httpx.Client, query: dict[str, str], limit: int) -> None:
+        whole = self.ids(booked.get("/v1/bookings", params=query))
+        found, cursor = [], None
+        for _ in range(9):
+            params = {**query, "limit": limit} | ({"cursor": cursor} if cursor else {})
+            answer = booked.get("/v1/bookings", params=params)
+            found += self.ids(answer)
+            cursor = answer.json()["next_cursor"]
+            if cursor is None:
+                break
+        assert found == whole
+
+    def test_a_booking_that_is_made_meanwhile_does_not_shift_the_pages(self, booked: httpx.Client) -> None:
+        first = booked.get("/v1/bookings", params={"limit": 3}).json()
+        booked.put("/v1/bookings/early", json=booking(days=-1))
+        second = booked.get("/v1/bookings", params={"limit": 3, "cursor": first["next_cursor"]})
+        assert self.ids(second) == ["b-3", "b-4", "b-5"]
+
+    def test_a_cursor_of_another_list_leads_to_nothing_that_was_not_asked_for(self, booked: httpx.Client) -> None:
+        cursor = booked.get("/v1/bookings", params={"limit": 1}).json()["next_cursor"]
+        query = {"from": (START + timedelta(days=5)).isoformat(), "cursor": cursor}
+        assert self.ids(booked.get("/v1/bookings", params=query)) == ["b-5", "b-6"]
+
+    def test_a_moved_booking_is_listed_once_under_its_new_time(self, booked: httpx.Client) -> None:
+        booked.put("/v1/bookings/b-0", json=booking(days=9))
+        assert self.ids(booked.get("/v1/bookings"))[-1] == "b-0"
+        assert len(self.ids(booked.get("/v1/bookings"))) == 7
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=",
+            "limit=%D9%A3",
+            "status=pending",
+            "from=yesterday",
+            "from=2027-01-05",
+            "from=2027-01-05T15:00:00",
+            "to=2027-01-05T15:00:00%2B25:00",
+            "to=9999-12-31T23:59:59-23:59",
+            "from=0001-01-01T00:00:00%2B23:59",
+            "cursor=%00",
+            "cursor=AAAA",
+            "cursor=not+base64",
+            "calendar_id=c%2F1",
+            "user_id=%F0%9F%98%80",
+            "limit=1&limit=2",
+            "cursor=" + "QUFB" * 200,
+        ],
+    )
+    def test_a_query_that_makes_no_sense_is_422(self, caller: httpx.Client, query: str) -> None:
+        answer = caller.get(f"/v1/bookings?{query}")
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
