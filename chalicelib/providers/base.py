@@ -99,6 +99,7 @@ class Provider(ABC):
     `settings.addresses` has them: `API`, for an `OAuthProvider` `OAUTH`, and more where it needs them. `limits` and
     `needs` are for people who choose one. `keeps_tags`: where a tag was used once, a create that arrives late makes
     nothing any more, even if the meeting is deleted by then. `makes_to_find`: `find` makes what it does not find.
+    `no_place` is for the host where not a meeting is missing, but where it would be made.
     """
 
     name: ClassVar[str]
@@ -110,6 +111,7 @@ class Provider(ABC):
     keeps_tags: ClassVar[bool] = False
     makes_to_find: ClassVar[bool] = False
     local: ClassVar[bool] = False
+    no_place: ClassVar[str] = "The account has no place for meetings any more. Ask its administrator, or connect again."
 
     def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         self.http = http
@@ -167,6 +169,14 @@ class Provider(ABC):
         if answer.ok:
             return answer
         raise self.explain(answer) or self._by_status(answer)
+
+    def make(self, token: str, path: str, body: Any) -> Answer:
+        """The call that makes a meeting: what is not found there is no meeting, and another tag would not help."""
+        try:
+            return self.call(token, "POST", path, json=body)
+        except MeetingGone as error:
+            known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
+            raise Rejected(self.name, "nowhere to make it", advice=self.no_place, **known) from error
 
     def _by_status(self, answer: Answer) -> ProviderError:
         known: dict[str, Any] = {"status": answer.status, "request_id": self.request_id(answer)}

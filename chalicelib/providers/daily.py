@@ -47,7 +47,7 @@ class Daily(KeyProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
         try:
-            made = self.call(token, "POST", "/v1/rooms", json=body).object()
+            made = self.make(token, "/v1/rooms", body).object()
         except _NameTaken:
             made = self._change(token, request.tag, request)
         return self._meeting(made)

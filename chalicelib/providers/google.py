@@ -76,7 +76,7 @@ class Google(OAuthProvider):
             raise Ambiguous(self.name, "userinfo answered without an id or address") from error
 
     def explain(self, answer: Answer) -> ProviderError | None:
-        if not 400 <= answer.status < 500 or answer.status in (401, 404, 410):
+        if not 400 <= answer.status < 500 or answer.status in (401, 404, 408, 410):
             return None
         reasons = _reasons(answer.body)
         known: dict[str, Any] = {"status": answer.status, "code": min(reasons, default=None)}

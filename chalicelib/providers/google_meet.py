@@ -63,7 +63,7 @@ class GoogleMeet(Google):
         }
         event = None
         try:
-            event = self._event(self.call(token, "POST", f"{_EVENTS}?{_QUIETLY}", json=body))
+            event = self._event(self.make(token, f"{_EVENTS}?{_QUIETLY}", body))
         except Rejected as error:
             if error.status != 409:
                 raise

@@ -38,7 +38,7 @@ class GoogleMeetSpaces(Google):
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         # Who may come in without knocking follows the host's own settings.
-        return self._meeting(self.call(token, "POST", "/v2/spaces", json={}).object())
+        return self._meeting(self.make(token, "/v2/spaces", {}).object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         """There are no times to change; a look tells whether the room is still open."""

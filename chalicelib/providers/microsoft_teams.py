@@ -28,7 +28,6 @@ _PERSONAL = (
 _ADVICE = {
     403: "Microsoft does not let this account make Teams meetings. It needs a Teams licence and a policy that allows "
     "scheduling them: ask your Microsoft 365 administrator.",
-    404: "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence.",
 }
 _OTHER_ADVICE = "Microsoft Teams does not accept the meeting's details. Check the booking's title and times."
 
@@ -56,6 +55,9 @@ class MicrosoftTeams(OAuthProvider):
         ),
         scope_prefix="https://graph.microsoft.com/",
         basic_auth=False,
+        # The app was removed or switched off in this organization (AADSTS700016, AADSTS7000112); a wrong secret of
+        # ours is invalid_client.
+        dead_codes=frozenset({"unauthorized_client", "access_denied"}),
         extra={"prompt": "select_account"},
         admin_consent_path="/organizations/v2.0/adminconsent",
         # No consent yet, only an administrator may consent, the request to one is under way
@@ -65,6 +67,7 @@ class MicrosoftTeams(OAuthProvider):
     urls = {"OAUTH": "https://login.microsoftonline.com", "API": "https://graph.microsoft.com"}
     idempotent = True
     makes_to_find = True
+    no_place = "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence."
 
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1.0/me").object()
@@ -92,12 +95,7 @@ class MicrosoftTeams(OAuthProvider):
         # Here the metadata has `subject` without Unicode. Whether Graph minds is not known: the real one follows.
         body = _body(request)
         plain = body | {"externalId": request.tag, "subject": _ascii(body["subject"])}
-        try:
-            answer = self.call(token, "POST", f"{_MEETINGS}/createOrGet", json=plain)
-        except MeetingGone as error:
-            # Not a meeting is missing, but the account at the meeting service: another tag would not help.
-            known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
-            raise Rejected(self.name, "no such account", advice=_ADVICE[404], **known) from error
+        answer = self.make(token, f"{_MEETINGS}/createOrGet", plain)
         return _meeting(answer), answer
 
     def _bring_up_to_date(self, token: str, made: ProviderMeeting, changes: dict[str, str], *, is_new: bool) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http import Answer, retry_at
 
@@ -28,7 +28,6 @@ _ADVICE = {
     400: "Webex does not accept the meeting's details. Check the booking's title and times.",
     403: "Webex does not let this account schedule meetings. Ask your Webex administrator for a licence that hosts "
     "meetings. If it has one, connect again.",
-    404: "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings.",
 }
 _TOO_LONG = "Webex meetings last at most 23 hours and 59 minutes. Shorten the booking, or use another location."
 
@@ -54,6 +53,9 @@ class Webex(OAuthProvider):
     )
     urls = {"OAUTH": "https://webexapis.com", "API": "https://webexapis.com"}
     idempotent = False
+    no_place = (
+        "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings."
+    )
 
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/people/me").object()
@@ -65,12 +67,7 @@ class Webex(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
             raise Rejected(self.name, "too long", advice=_TOO_LONG)
-        try:
-            answer = self.call(token, "POST", _MEETINGS, json=_body(request))
-        except MeetingGone as error:
-            # Not a meeting is missing, but the account's site: another tag would not help.
-            known: dict[str, Any] = {"status": error.status, "request_id": error.request_id}
-            raise Rejected(self.name, "no such account", advice=_ADVICE[404], **known) from error
+        answer = self.make(token, _MEETINGS, _body(request))
         return _meeting(answer.object(), answer.status)
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:

@@ -29,6 +29,7 @@ from chalicelib.providers.http import Answer, retry_at
 _FRESH_SECONDS = 300
 _TOPIC_LIMIT = 200
 _AGENDA_LIMIT = 2000
+_PAGES = 100
 _GRANULAR = frozenset(
     {
         "meeting:write:meeting",
@@ -59,7 +60,9 @@ class Zoom(OAuthProvider):
     name = "zoom"
     display_name = "Zoom"
     needs = "A Zoom account. Its administrator may have to allow the app first."
-    limits = "Zoom allows 100 new or changed meetings a day for each host, and ends long meetings of free accounts."
+    limits = (
+        "Zoom allows 100 new or changed meetings a day for each host, and ends those of free accounts after 40 minutes."
+    )
     # Scopes are configured on the app at Zoom, not asked for; only their presence is checked.
     oauth = OAuth(
         authorize_path="/oauth/authorize",
@@ -83,7 +86,7 @@ class Zoom(OAuthProvider):
         # Settings that are not sent follow the host's own. A personal meeting id would be shared by all bookings,
         # and registration would put a form before the link.
         body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
-        answer = self.call(token, "POST", "/v2/users/me/meetings", json=body)
+        answer = self.make(token, "/v2/users/me/meetings", body)
         _count_use(answer)
         return _meeting(answer)
 
@@ -101,7 +104,7 @@ class Zoom(OAuthProvider):
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         found: list[str] = []
         page = ""
-        while True:
+        for _ in range(_PAGES):
             query = {"type": "scheduled", "page_size": "300"} | ({"next_page_token": page} if page else {})
             body = self.call(token, "GET", f"/v2/users/me/meetings?{urlencode(query)}").object()
             found += [str(meeting["id"]) for meeting in _listed(body) if _carries(meeting, request.tag)]
@@ -109,6 +112,7 @@ class Zoom(OAuthProvider):
             if not page:
                 # The list tells neither passcode nor dial-in numbers.
                 return [meeting for meeting_id in found for meeting in self._look(token, meeting_id)]
+        raise Ambiguous(self.name, "a list without end")
 
     def _look(self, token: str, meeting_id: str) -> list[ProviderMeeting]:
         with suppress(MeetingGone):

@@ -36,6 +36,7 @@ class _GrantDocument(Struct, frozen=True):
     broken_at: datetime | None = None
     authorized_at: datetime | None = None
     refreshed_at: datetime | None = None
+    lapses_at: datetime | None = None
     notices: int = 0
 
 
@@ -205,6 +206,7 @@ def _document(grant: Grant) -> str:
         broken_at=grant.broken_at,
         authorized_at=grant.authorized_at,
         refreshed_at=grant.refreshed_at,
+        lapses_at=grant.lapses_at,
         notices=grant.notices,
     )
     return msgspec.json.encode(known).decode()
@@ -229,6 +231,7 @@ def _grant(item: GrantItem) -> Grant:
         broken_at=known.broken_at,
         authorized_at=known.authorized_at,
         refreshed_at=known.refreshed_at,
+        lapses_at=known.lapses_at,
         notices=known.notices,
         due_at=from_milliseconds(item.due_at) if item.due_at is not None else None,
     )

@@ -194,6 +194,11 @@ class Connector:
                     f"to the app at {name}.",
                     reason="missing_scopes",
                 )
+            if tokens.refresh_token is None:
+                raise ConsentDenied(
+                    f"{name} gave access for a short time only. Connect again and allow access while you are away.",
+                    reason="no_lasting_access",
+                )
             return tokens, provider.account(tokens.access_token)
         except (ReconnectNeeded, TokenRejected, Rejected) as error:
             advice = (
