@@ -42,7 +42,7 @@ _AWS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 class Context:
     """A Lambda that `lives` so many milliseconds: by default too short to wait for a later try."""
 
-    def __init__(self, lives: int = 24_000) -> None:
+    def __init__(self, lives: int = 34_000) -> None:
         self._lives = lives
 
     def get_remaining_time_in_millis(self) -> int:

@@ -118,6 +118,8 @@ class ProviderError(MeetlinkError):
     """A provider's failure, told without its body, tokens or addresses.
 
     `reason` is one of the closed list in `docs/callers.md`; `request_id` is the provider's own, for its support.
+    `is_outage` says that the provider itself does not serve, whoever asks; `out_until` until when it is therefore left
+    alone.
     """
 
     reason = "provider_error"
@@ -131,6 +133,8 @@ class ProviderError(MeetlinkError):
         code: str | None = None,
         request_id: str | None = None,
         reason: str | None = None,
+        is_outage: bool = False,
+        out_until: datetime | None = None,
     ) -> None:
         super().__init__(f"{provider}: {what} (status {status}, code {code}, request {request_id})")
         self.provider = provider
@@ -139,6 +143,8 @@ class ProviderError(MeetlinkError):
         self.code = code
         self.request_id = request_id
         self.reason = reason or type(self).reason
+        self.is_outage = is_outage or (status is not None and status >= 500)
+        self.out_until = out_until
 
 
 class ProviderUnavailable(ProviderError):
@@ -147,7 +153,7 @@ class ProviderUnavailable(ProviderError):
     reason = "provider_unavailable"
 
     def __init__(
-        self, provider: str, what: str, *, retry_at: datetime | None = None, **known: str | int | None
+        self, provider: str, what: str, *, retry_at: datetime | None = None, **known: str | int | datetime | None
     ) -> None:
         super().__init__(provider, what, **known)  # type: ignore[arg-type]
         self.retry_at = retry_at

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _WORKERS = 25
 """Bookings settled side by side: the work is waiting for providers, and one slow one must not hold the others."""
 _DUE_PER_SHARD = 100
-_RESERVE_SECONDS = 25.0
-"""What a Lambda keeps back: enough for one more provider call and the writes after it."""
+_RESERVE_SECONDS = 34.0
+"""What a Lambda keeps back: enough for a token's refresh or a provider's call, and the writes after it."""
 Key = tuple[str, str]
 Settle = Callable[[str, str, Callable[[], float]], datetime | None]
 
@@ -52,6 +52,8 @@ def settle_due(context: Any, services: Services) -> dict[str, int]:
     grants = 0
     for shard in all_shards():
         for grant_id in services.grants.due(shard, now, _DUE_PER_SHARD):
+            if remaining() < _RESERVE_SECONDS:
+                break  # A refresh that dies with its Lambda would end the grant; the next tick goes on.
             _see_to_grant(grant_id, services)
             grants += 1
     if bookings or grants:

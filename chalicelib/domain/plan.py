@@ -23,6 +23,7 @@ LOOKS_BEFORE_START = (timedelta(days=1), timedelta(hours=1))
 LONGEST_BACKOFF = timedelta(minutes=15)
 RECONNECT_POLL = timedelta(minutes=15)
 """How often a booking looks whether its account was reconnected. Reconnecting wakes it too; this is the net below."""
+_LEAST_WAIT = timedelta(seconds=5)
 _SHORT_WAIT = timedelta(seconds=20)
 _PATIENT_TRIES = 2
 
@@ -85,7 +86,7 @@ def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> 
         if held.access is Access.OPEN:
             return Action.DELETE if meeting.exists else Action.LOOK_UP
         if held.access is Access.BROKEN:
-            return reconnect_awaited(meeting, now)
+            return reconnect_awaited(meeting, now, booking.appointment.starts_at)
     left = MeetingReason.LEFT_AT_PROVIDER if meeting.exists else None
     gone = Meeting(generation=meeting.generation, state=MeetingState.REMOVED, reason=left)
     if booking.location.type is not LocationType.VIDEO:
@@ -106,14 +107,15 @@ def wanted(
             return Action.LOOK_UP if to_look and target.access is Access.OPEN else _ready(meeting)
         if target.access is Access.OPEN:
             return Action.UPDATE
-        broken = target.access is Access.BROKEN
-        return reconnect_awaited(meeting, now) if broken else _ready(meeting, MeetingReason.NOT_UPDATABLE)
+        if target.access is Access.BROKEN:
+            return reconnect_awaited(meeting, now, booking.appointment.starts_at)
+        return _ready(meeting, MeetingReason.NOT_UPDATABLE)
     if target.access is Access.ENDED:
         return Meeting(generation=meeting.generation, state=MeetingState.NONE, reason=target.reason)
     if over and not _may_be_there(booking, meeting, now):
-        return failed(meeting, MeetingReason.START_PASSED, "The booking has started; no meeting is made any more.")
+        return has_begun(meeting)
     if target.access is Access.BROKEN:
-        return reconnect_awaited(meeting, now)
+        return reconnect_awaited(meeting, now, booking.appointment.starts_at)
     return Action.LOOK_UP if meeting.intent_at else Action.CREATE
 
 
@@ -142,13 +144,23 @@ def filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> 
     )
 
 
-def postponed(meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random) -> Meeting:
+def postponed(
+    meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random, *, starts_at: datetime
+) -> Meeting:
     """After a definite 'not now': a short wait stays `pending`, a longer one is `waiting`.
 
-    Without the provider's word: 5 to 15 seconds at first, then full jitter on a doubling bound of at most 15 minutes.
+    Without the provider's word, or if that is 'at once': 5 to 15 seconds at first, then full jitter on a doubling bound
+    of at most 15 minutes, but not beyond the start. A provider that makes nothing before the start is not waited for.
     """
     attempts = meeting.attempts + 1
-    at = retry_at or now + _backoff(attempts, random)
+    if retry_at is not None and retry_at >= starts_at > now and not meeting.exists and meeting.intent_at is None:
+        return failed(
+            meeting, MeetingReason.START_PASSED, "The provider makes no more meetings before the booking starts."
+        )
+    if retry_at is not None and retry_at - now >= _LEAST_WAIT:
+        at = retry_at
+    else:
+        at = _before_start(now + _backoff(attempts, random), starts_at, now)
     patient = attempts <= _PATIENT_TRIES and at - now <= _SHORT_WAIT
     state = MeetingState.PENDING if patient else MeetingState.WAITING
     return replace(meeting, state=state, reason=None if patient else reason, attempts=attempts, next_attempt_at=at)
@@ -196,9 +208,9 @@ def next_look(starts_at: datetime, now: datetime, *, in_doubt: bool = False) -> 
     return min((look for look in looks if now < look < starts_at), default=None)
 
 
-def reconnect_awaited(meeting: Meeting, now: datetime) -> Meeting:
+def reconnect_awaited(meeting: Meeting, now: datetime, starts_at: datetime) -> Meeting:
     """Parked until the account is reconnected."""
-    at = now + RECONNECT_POLL
+    at = _before_start(now + RECONNECT_POLL, starts_at, now)
     return replace(meeting, state=MeetingState.WAITING, reason=MeetingReason.RECONNECT_NEEDED, next_attempt_at=at)
 
 
@@ -208,6 +220,21 @@ def failed(meeting: Meeting, reason: MeetingReason, detail: str) -> Meeting:
     What an earlier try may have left at the provider is not forgotten: a retry looks for it, a cancellation removes it.
     """
     return replace(meeting, state=MeetingState.FAILED, reason=reason, detail=detail, next_attempt_at=None)
+
+
+def has_begun(meeting: Meeting) -> Meeting:
+    """Nothing is made any more for a booking that has started."""
+    return failed(meeting, MeetingReason.START_PASSED, "The booking has started; no meeting is made any more.")
+
+
+def left_over(meeting: Meeting) -> Meeting:
+    """The meeting as one that is to be removed, beginning now."""
+    return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, attempts=0, next_attempt_at=None)
+
+
+def goes_on(leftover: Meeting) -> bool:
+    """Whether there is more to do about a meeting that is to be removed."""
+    return leftover.state in (MeetingState.PENDING, MeetingState.WAITING)
 
 
 def broken_down(meeting: Meeting) -> Meeting:
@@ -238,6 +265,11 @@ def _ready(meeting: Meeting, reason: MeetingReason | None = None) -> Meeting:
     return replace(
         meeting, state=MeetingState.READY, reason=reason, detail=None, attempts=0, next_attempt_at=None, intent_at=None
     )
+
+
+def _before_start(at: datetime, starts_at: datetime, now: datetime) -> datetime:
+    """`at`, but not after a start that lies ahead: then is the time to say that there is no meeting."""
+    return min(at, starts_at) if now < starts_at else at
 
 
 def _backoff(attempts: int, random: Random) -> timedelta:

@@ -13,7 +13,8 @@ class Settlement(Struct, frozen=True):
 
     `sequence` is the last iTIP number that was used. `uid` is the calendar entry's name and `sender` the address that
     organizes it, both for the booking's whole life: calendars take an update only from the same organizer.
-    `notice` is how far telling the host has come that the meeting failed for good.
+    `leftovers` are meetings of former hosts that are still to be removed. `notice` is how far telling the host has
+    come that the meeting failed for good.
     """
 
     revision: int = 0
@@ -23,3 +24,4 @@ class Settlement(Struct, frozen=True):
     uid: str | None = None
     sender: str | None = None
     notice: InvitationState | None = None
+    leftovers: tuple[Meeting, ...] = ()

@@ -77,10 +77,10 @@ class Http:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             count("ProviderErrors", provider=provider, kind="no_connection")
-            raise ProviderUnavailable(provider, "no connection") from error
+            raise ProviderUnavailable(provider, "no connection", is_outage=True) from error
         except httpx.HTTPError as error:
             count("ProviderErrors", provider=provider, kind="no_answer")
-            raise Ambiguous(provider, f"no answer ({type(error).__name__})") from error
+            raise Ambiguous(provider, f"no answer ({type(error).__name__})", is_outage=True) from error
         if response.status_code >= 400:
             count("ProviderErrors", provider=provider, kind=_kind(response.status_code))
         return Answer(provider, response.status_code, response.headers, _parse(raw))
@@ -119,8 +119,10 @@ def _read(provider: str, response: httpx.Response, ends: float) -> bytes:
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
-        if size > _BODY_LIMIT or time.monotonic() > ends:
-            raise Ambiguous(provider, "answer too long or too slow", status=response.status_code)
+        if size > _BODY_LIMIT:
+            raise Ambiguous(provider, "answer too long", status=response.status_code)
+        if time.monotonic() > ends:
+            raise Ambiguous(provider, "answer too slow", status=response.status_code, is_outage=True)
     return b"".join(chunks)
 
 

@@ -134,8 +134,8 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
 
 def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
     at = retry_at(answer.headers, provider.now())
-    what = "the token endpoint refuses the request"
-    return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code)
+    what, reason = "the token endpoint refuses the request", "rate_limited" if answer.status == 429 else None
+    return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code, reason=reason)
 
 
 def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime, asked: tuple[str, ...]) -> Tokens:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
-from chalicelib.domain.meeting import MeetingReason
 from chalicelib.domain.plan import Reach
 from chalicelib.errors import MeetlinkError, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
 from chalicelib.providers.base import Provider
-from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
+from chalicelib.providers.http import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
 from chalicelib.usecases.breaker import Breaker
 from chalicelib.usecases.tokens import TokenKeeper
 
 T = TypeVar("T")
 CALL_NEEDS_SECONDS = CALL_TIMEOUT_SECONDS + 3
 """A call, and writing down what came of it."""
+REFRESH_NEEDS_SECONDS = TOKEN_TIMEOUT_SECONDS + 3
+"""The same for a token. At providers that rotate, a refresh whose Lambda dies ends the grant."""
 
 
 class OutOfTime(MeetlinkError):
@@ -31,10 +31,14 @@ class TimeLeft(Struct, frozen=True):
 
     seconds: Callable[[], float]
 
-    def check(self) -> None:
+    def check(self, needed: float = CALL_NEEDS_SECONDS) -> None:
         """Raises `OutOfTime` if a call begun now might outlive the Lambda."""
-        if self.seconds() < CALL_NEEDS_SECONDS:
+        if self.seconds() < needed:
             raise OutOfTime
+
+    def check_refresh(self) -> None:
+        """Raises `OutOfTime` if a refresh begun now might outlive the Lambda."""
+        self.check(REFRESH_NEEDS_SECONDS)
 
 
 class Caller:
@@ -60,32 +64,28 @@ class Caller:
         """
         if reach.grant is None:
             raise ReconnectNeeded("unknown", "the grant is gone")
-        provider = reach.grant.provider
-        self._breaker.check(provider)
+        whom = reach.grant.provider, reach.grant.id
+        self._breaker.check(*whom)
         try:
             result = self._authorized(reach.grant, verb, left)
         except ProviderError as error:
-            if error.reason == MeetingReason.PROVIDER_UNAVAILABLE:
-                self._breaker.failed(provider)
+            if error.is_outage:
+                error.out_until = self._breaker.failed(*whom)
             else:
-                self._breaker.answered(provider)
+                self._breaker.answered(*whom)
             raise
-        self._breaker.answered(provider)
+        self._breaker.answered(*whom)
         return result
-
-    def out_until(self, provider: str) -> datetime | None:
-        """When a provider that is out may be asked again; None if it is not out."""
-        return self._breaker.open_until(provider)
 
     def _authorized(self, grant: Grant, verb: Callable[[str], T], left: TimeLeft) -> T:
         """`verb` with an access token; once more with a fresh one if the first is not accepted."""
-        token = self._tokens.access_token(grant)
+        token = self._tokens.access_token(grant, before_refresh=left.check_refresh)
         try:
             try:
                 left.check()
                 return verb(token)
             except TokenRejected:
-                token = self._tokens.access_token(grant, rejected=token)
+                token = self._tokens.access_token(grant, rejected=token, before_refresh=left.check_refresh)
                 left.check()
                 return verb(token)
         except (TokenRejected, ReconnectNeeded) as error:

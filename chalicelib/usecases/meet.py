@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -46,13 +47,15 @@ class _Work(Struct):
     """The claim as it goes from step to step, so that a failed step loses nothing that was stored before it.
 
     Of the create that is under way, `doubt` is the intent of an earlier one that may have been done unseen, and
-    `repeatable` that it can be sent again before it is known what became of it.
+    `repeatable` that it can be sent again before it is known what became of it. `began_anew` says that a taken tag was
+    given up for another one.
     """
 
     claim: Claim
     left: TimeLeft
     doubt: datetime | None = None
     repeatable: bool = False
+    began_anew: bool = False
 
     @property
     def meeting(self) -> Meeting:
@@ -60,12 +63,14 @@ class _Work(Struct):
 
     def put(self, meeting: Meeting) -> None:
         """The meeting as it is now; whether it is what the booking wants is still open."""
-        self.claim = replace(self.claim, settlement=replace(self.claim.settlement, meeting=meeting))
+        self.settle(meeting=meeting)
+
+    def settle(self, **changes: Any) -> None:
+        self.claim = replace(self.claim, settlement=replace(self.claim.settlement, **changes))
 
     def judge(self, meeting: Meeting) -> None:
         """The meeting as far as it can be brought now for the booking's revision."""
-        settlement = replace(self.claim.settlement, meeting=meeting, revision=self.claim.booking.revision)
-        self.claim = replace(self.claim, settlement=settlement)
+        self.settle(meeting=meeting, revision=self.claim.booking.revision)
 
 
 class Meetings:
@@ -99,85 +104,93 @@ class Meetings:
         if claim.booking.revision > claim.settlement.revision + 1:
             # A revision between may have been sent by somebody who died: what the provider has is not known.
             work.put(replace(work.meeting, fingerprint=None))
+        self._advance(work)
+        for former in work.claim.settlement.leftovers:
+            self._remove_leftover(work, former)
+        return work.claim
+
+    def _advance(self, work: _Work, *, leftover: bool = False) -> None:
+        """Step by step until the meeting is judged. A `leftover` is one that nobody wants."""
         while True:
-            booking, meeting = work.claim.booking, work.claim.settlement.meeting
+            booking, meeting = work.claim.booking, work.meeting
             if plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
-                return work.claim
-            held, target = self._reach(booking, meeting)
-            step = self._decide(booking, meeting, held, target)
+                return
+            wanted = booking.wants_video and booking.eligibility is not None and not leftover
+            if wanted and plan.belongs_to_another(booking, meeting):
+                # The host changed. The new meeting does not wait for the old one's provider, nor for its account.
+                work.settle(leftovers=(*work.claim.settlement.leftovers, plan.left_over(meeting)))
+                work.put(Meeting(generation=meeting.generation + 1))
+                continue
+            reach = self._reach(booking, meeting, wanted=wanted)
+            step = self._decide(booking, meeting, reach, wanted=wanted)
             if isinstance(step, Meeting):
                 work.judge(step)
-                return work.claim
+                return
             try:
-                if self._take(step, work, held, target or held):
-                    return work.claim
+                if self._take(step, work, reach):
+                    return
             except OutOfTime:
                 work.judge(plan.put_off(work.meeting, step, self._clock(), doubt=work.doubt))
-                return work.claim
+                return
             except _Superseded:
                 work.put(replace(work.meeting, intent_at=work.doubt))
             except ProviderError as error:
-                moves = target is not None and plan.belongs_to_another(booking, meeting)
-                if moves and isinstance(error, ReconnectNeeded):
-                    # The old host's account is dead. The new host's meeting does not wait for it to be reconnected.
-                    work.put(Meeting(generation=meeting.generation + 1))
-                    continue
                 work.judge(self._after(error, step, work))
-                return work.claim
+                return
 
-    def _decide(self, booking: Booking, meeting: Meeting, held: Reach, target: Reach | None) -> Meeting | Action:
+    def _remove_leftover(self, work: _Work, former: Meeting) -> None:
+        """Remove a former host's meeting, apart from the booking's own; it stays a leftover if that is to go on."""
+        apart = _Work(replace(work.claim, settlement=replace(work.claim.settlement, meeting=former)), work.left)
+        self._advance(apart, leftover=True)
+        after = apart.meeting
+        others = tuple(one for one in work.claim.settlement.leftovers if one is not former)
+        work.settle(leftovers=(*others, after) if plan.goes_on(after) else others)
+
+    def _decide(self, booking: Booking, meeting: Meeting, reach: Reach, *, wanted: bool) -> Meeting | Action:
         now = self._clock()
-        if target is None:
-            return plan.unwanted(booking, meeting, held, now)
-        if plan.belongs_to_another(booking, meeting):
-            # The host changed: the old meeting goes, if its account can still be reached, and a new one is made.
-            if held.access is Access.OPEN and (meeting.exists or meeting.intent_at):
-                return Action.DELETE if meeting.exists else Action.LOOK_UP
-            meeting = Meeting(generation=meeting.generation + 1)
-        step = plan.wanted(booking, meeting, target, self._request(booking, meeting), now)
+        if not wanted:
+            return plan.unwanted(booking, meeting, reach, now)
+        step = plan.wanted(booking, meeting, reach, self._request(booking, meeting), now)
         window_ends = plan.window_ends(meeting)
         if step is Action.LOOK_UP and window_ends is not None and not meeting.exists:
-            provider = self._caller.provider(target)
+            provider = self._caller.provider(reach)
+            has_begun = now >= booking.appointment.starts_at
+            if has_begun and provider.makes_to_find:
+                return plan.has_begun(meeting)
             # It answers with the meeting that is there, however often it is asked. But where a deleted meeting's tag
             # is free again, the first create must be over: coming late, it would make anew what was cancelled by then.
-            if provider.idempotent and (provider.keeps_tags or now >= window_ends):
+            if provider.idempotent and (provider.keeps_tags or now >= window_ends) and not has_begun:
                 return Action.CREATE
         return step
 
-    def _reach(self, booking: Booking, meeting: Meeting) -> tuple[Reach, Reach | None]:
-        """The access to the grant that holds the meeting, and to the one that is to make it (None: unwanted)."""
-        foreign = plan.belongs_to_another(booking, meeting)
-        eligible = booking.eligibility if booking.wants_video else None
-        target: Reach | None = None
-        if eligible is not None:
-            since = None if meeting.exists and not foreign else eligible.connected_at
-            target = self._ask(booking, booking.host.user_id, eligible.grant_id, since)
+    def _reach(self, booking: Booking, meeting: Meeting, *, wanted: bool) -> Reach:
+        """The access to the grant that holds the meeting, or is to make it."""
+        eligible = booking.eligibility
+        if wanted and eligible is not None:
+            since = None if meeting.exists else eligible.connected_at
+            return self._ask(booking, booking.host.user_id, eligible.grant_id, since)
         if meeting.user_id is None or meeting.grant_id is None:
-            return Reach(Access.ENDED), target
-        if target is not None and not foreign:
-            return target, target
-        return self._ask(booking, meeting.user_id, meeting.grant_id, None), target
+            return Reach(Access.ENDED)
+        return self._ask(booking, meeting.user_id, meeting.grant_id, None)
 
     def _ask(self, booking: Booking, user_id: str, grant_id: str, since: datetime | None) -> Reach:
         connection, grant = self._connections.with_grant(booking.workspace_id, user_id, grant_id)
         return plan.reach(connection, grant, grant_id, since)
 
-    def _take(self, step: Action, work: _Work, held: Reach, target: Reach) -> bool:
+    def _take(self, step: Action, work: _Work, reach: Reach) -> bool:
         """Take a step; True if the meeting is then as the booking wants it, False if there is more to decide."""
         match step:
             case Action.CREATE:
-                return self._create(work, target)
+                return self._create(work, reach)
             case Action.UPDATE:
-                return self._update(work, target)
+                return self._update(work, reach)
             case Action.DELETE:
-                return self._delete(work, held)
+                return self._delete(work, reach)
             case Action.LOOK_UP:
-                return self._look_up(work, held)
+                return self._look_up(work, reach)
 
     def _create(self, work: _Work, reach: Reach) -> bool:
         booking, meeting = work.claim.booking, work.meeting
-        if plan.belongs_to_another(booking, meeting):
-            meeting = Meeting(generation=meeting.generation + 1)
         provider = self._caller.provider(reach)
         work.doubt, work.repeatable = meeting.intent_at, provider.keeps_tags
         grant_id = reach.grant.id if reach.grant else None
@@ -194,8 +207,11 @@ class Meetings:
 
         try:
             made = self._caller.call(reach, create, work.left)
-        except MeetingGone:
+        except MeetingGone as error:
             # It was made by a try of ours without an answer, and deleted since: its tag stays taken.
+            if work.began_anew:
+                raise ProviderUnavailable(provider.name, "no tag is free", status=error.status) from error
+            work.began_anew = True
             work.put(Meeting(generation=meeting.generation + 1))
             return False
         made, host_url = self._links(reach, booking, made)
@@ -227,8 +243,13 @@ class Meetings:
         meeting, provider = work.meeting, self._caller.provider(reach)
         request = self._request(work.claim.booking, meeting)
         work.put(replace(meeting, fingerprint=None))  # Until it is answered; taking the change back is a change too.
+
+        def update(token: str) -> ProviderMeeting | None:
+            work.claim.require(self._clock(), CALL_NEEDS_SECONDS)
+            return provider.update(token, str(meeting.id), request)
+
         try:
-            moved = self._caller.call(reach, lambda token: provider.update(token, str(meeting.id), request), work.left)
+            moved = self._caller.call(reach, update, work.left)
         except MeetingGone:
             # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
             work.put(Meeting(generation=meeting.generation + 1))
@@ -290,18 +311,18 @@ class Meetings:
         if step is Action.CREATE and not isinstance(error, Ambiguous):
             meeting = replace(meeting, intent_at=work.doubt)  # The error is definite: this call made nothing.
         if isinstance(error, ReconnectNeeded):
-            return plan.reconnect_awaited(meeting, now)
+            return plan.reconnect_awaited(meeting, now, work.claim.booking.appointment.starts_at)
         if isinstance(error, Rejected):
             detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
             return plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
-        out_until = self._caller.out_until(error.provider)
-        if out_until is not None:
-            return plan.outage(meeting, out_until)
+        if error.out_until is not None:
+            return plan.outage(meeting, error.out_until)
         window_ends = plan.window_ends(meeting)
         if window_ends is not None and now < window_ends and not (step is Action.CREATE and work.repeatable):
             return plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
-        return plan.postponed(meeting, error.reason, at, now, self._random)
+        starts_at = work.claim.booking.appointment.starts_at
+        return plan.postponed(meeting, error.reason, at, now, self._random, starts_at=starts_at)
 
     def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
         appointment = booking.appointment

@@ -106,8 +106,9 @@ class Settler:
         claim = notice.claim
         if claim.booking.revision != revision:
             return claim, None
-        next_attempt = _next_attempt(claim.settlement.meeting, self._clock())
-        again_at = _earliest(next_attempt, delivery.again_at, notice.again_at)
+        meetings = (claim.settlement.meeting, *claim.settlement.leftovers)
+        next_attempts = [_next_attempt(meeting, self._clock()) for meeting in meetings]
+        again_at = _earliest(*next_attempts, delivery.again_at, notice.again_at)
         if again_at is None:
             look_at = _next_look(claim, self._clock())
             return self._bookings.settle(claim, claim.settlement, self._clock(), look_at=look_at), None

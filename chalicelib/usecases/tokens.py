@@ -65,11 +65,13 @@ class TokenKeeper:
         except Unsealable as error:
             raise ReconnectNeeded(grant.provider, "the stored tokens cannot be opened") from error
 
-    def access_token(self, grant: Grant, *, rejected: str | None = None) -> str:
+    def access_token(
+        self, grant: Grant, *, rejected: str | None = None, before_refresh: Callable[[], None] = lambda: None
+    ) -> str:
         """A fresh access token, not the `rejected` one.
 
         Raises `ReconnectNeeded` if the grant is dead, `ProviderUnavailable` or `Ambiguous` if no refresh is to be had
-        now.
+        now, and whatever `before_refresh` raises where there is no time for one.
         """
         waited = 0.0
         current = grant
@@ -79,6 +81,7 @@ class TokenKeeper:
                 return tokens.access_token
             if tokens.refresh_token is None:
                 raise ReconnectNeeded(grant.provider, "the key is not accepted, and nothing can renew it")
+            before_refresh()
             try:
                 leased = self._grants.lease_refresh(current, self._clock())
                 return self._refresh(leased, self.open(leased)).access_token
@@ -118,7 +121,10 @@ class TokenKeeper:
         # for something that could have been had before it.
         self._vault.prepare(leased.id)
         try:
-            new = self._call(provider, pair, tokens)
+            # A lost answer is not asked for again at once, which could outlive this Lambda. Whoever comes next tries
+            # the old token: it still works if the request was lost too; if not, the provider says that the grant is
+            # dead (zoom.us devforum 10375).
+            new = oauth.refresh(provider, pair, tokens)
         except ReconnectNeeded:
             self._judge_dead(leased)
             raise
@@ -138,14 +144,6 @@ class TokenKeeper:
             else:
                 return
         self._grants.write(grant)
-
-    def _call(self, provider: OAuthProvider, pair: tuple[str, str], tokens: Tokens) -> Tokens:
-        try:
-            return oauth.refresh(provider, pair, tokens)
-        except Ambiguous:
-            # The answer was lost. If the request was too, the old refresh token still works; if it was not, the
-            # provider says so now, and the grant is dead: zoom.us devforum 10375. One try, never a loop.
-            return oauth.refresh(provider, pair, tokens)
 
     def _judge_dead(self, leased: Grant) -> None:
         """`invalid_grant` breaks the grant only if nobody changed it since the lease: raises `LostRace` otherwise."""

@@ -44,6 +44,7 @@ MADE = Meeting(
     join_url="https://zoom.us/j/1",
     fingerprint=REQUEST.fingerprint,
 )
+LATER = START + timedelta(days=35)
 OUTDATED = replace(MADE, fingerprint="old")
 NONE_YET = Meeting()
 DOUBTFUL = Meeting(intent_at=START)
@@ -147,21 +148,46 @@ def test_an_error_of_our_own_forgets_nothing_that_may_be_at_the_provider() -> No
 class TestWaiting:
     def test_the_first_try_again_comes_within_15_seconds_and_the_caller_sees_pending(self) -> None:
         for seed in range(50):
-            waits = postponed(NONE_YET, "provider_unavailable", None, START, Random(seed))
+            waits = postponed(NONE_YET, "provider_unavailable", None, START, Random(seed), starts_at=LATER)
             assert waits.next_attempt_at is not None
             assert 5 <= (waits.next_attempt_at - START).total_seconds() <= 15
             assert (waits.state, waits.reason, waits.attempts) == (MeetingState.PENDING, None, 1)
 
     @given(st.integers(0, 1000), st.integers(0, 2**32))
     def test_no_wait_is_longer_than_15_minutes(self, attempts: int, seed: int) -> None:
-        waits = postponed(replace(NONE_YET, attempts=attempts), "rate_limited", None, START, Random(seed))
+        waits = postponed(
+            replace(NONE_YET, attempts=attempts), "rate_limited", None, START, Random(seed), starts_at=LATER
+        )
         assert waits.next_attempt_at is not None
         assert timedelta(seconds=5) <= waits.next_attempt_at - START <= LONGEST_BACKOFF
 
     def test_what_the_provider_says_counts_and_a_long_wait_is_shown(self) -> None:
-        waits = postponed(NONE_YET, "rate_limited", START + timedelta(hours=8), START, Random(0))
+        waits = postponed(NONE_YET, "rate_limited", START + timedelta(hours=8), START, Random(0), starts_at=LATER)
         assert (waits.state, waits.reason) == (MeetingState.WAITING, MeetingReason.RATE_LIMITED)
         assert waits.next_attempt_at == START + timedelta(hours=8)
+
+    @pytest.mark.parametrize("seconds", [-60, 0, 4])
+    def test_a_provider_that_says_at_once_is_not_taken_at_its_word(self, seconds: float) -> None:
+        at = START + timedelta(seconds=seconds)
+        waits = postponed(replace(NONE_YET, attempts=6), "rate_limited", at, START, Random(1), starts_at=LATER)
+        assert waits.next_attempt_at is not None
+        assert waits.next_attempt_at - START > timedelta(seconds=5)
+
+    def test_a_provider_that_makes_nothing_before_the_start_is_not_waited_for(self) -> None:
+        soon, later = START + timedelta(hours=1), START + timedelta(hours=8)
+        fails = postponed(NONE_YET, "rate_limited", later, START, Random(0), starts_at=soon)
+        assert (fails.state, fails.reason) == (MeetingState.FAILED, MeetingReason.START_PASSED)
+        for kept in (MADE, DOUBTFUL):
+            assert postponed(kept, "rate_limited", later, START, Random(0), starts_at=soon).next_attempt_at == later
+
+    def test_no_wait_of_our_own_goes_beyond_the_start(self) -> None:
+        soon = START + timedelta(seconds=20)
+        for seed in range(50):
+            tired = postponed(
+                replace(NONE_YET, attempts=9), "provider_unavailable", None, START, Random(seed), starts_at=soon
+            )
+            assert tired.next_attempt_at is not None and tired.next_attempt_at <= soon
+        assert reconnect_awaited(NONE_YET, START, soon).next_attempt_at == soon
 
     def test_after_a_create_without_an_answer_the_look_comes_after_the_settle_window(self) -> None:
         waits = in_doubt(replace(NONE_YET, intent_at=START, attempts=1))
@@ -169,13 +195,13 @@ class TestWaiting:
         assert waits.state is MeetingState.PENDING
 
     def test_a_provider_is_left_alone_until_the_time_has_come(self) -> None:
-        waits = postponed(NONE_YET, "rate_limited", START + timedelta(seconds=60), START, Random(0))
+        waits = postponed(NONE_YET, "rate_limited", START + timedelta(seconds=60), START, Random(0), starts_at=LATER)
         assert rests(waits, START + timedelta(seconds=59))
         assert not rests(waits, START + timedelta(seconds=60))
 
     def test_a_failure_rests_for_good_and_a_wait_for_reconnecting_never_does(self) -> None:
         assert rests(Meeting(state=MeetingState.FAILED), START + timedelta(days=999))
-        assert not rests(reconnect_awaited(NONE_YET, START), START)
+        assert not rests(reconnect_awaited(NONE_YET, START, LATER), START)
 
     def test_what_is_ready_does_not_rest(self) -> None:
         assert not rests(MADE, START)
