@@ -170,10 +170,10 @@ class Provider(ABC):
             return answer
         raise self.explain(answer) or self._by_status(answer)
 
-    def make(self, token: str, path: str, body: Any) -> Answer:
+    def make(self, token: str, path: str, body: Any, *, method: str = "POST") -> Answer:
         """The call that makes a meeting: what is not found there is no meeting, and another tag would not help."""
         try:
-            return self.call(token, "POST", path, json=body)
+            return self.call(token, method, path, json=body)
         except MeetingGone as error:
             known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
             raise Rejected(self.name, "nowhere to make it", advice=self.no_place, **known) from error
