@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.store.tables import GrantItem
 from infra.local.standins.kit import Action, Fault
+from infra.local.visitor import press
 from tests.support.product import DAILY_KEY, Product, booking, calendar
 
 TYPED = {"api_key": DAILY_KEY}
@@ -102,6 +103,16 @@ def test_an_idle_key_is_left_alone(product: Product) -> None:
     product.tick(90 * 24 * 3600)
     product.tick()
     assert connection(product)["state"] == "connected"
+
+
+def test_a_check_with_a_dead_key_asks_for_a_new_one(product: Product) -> None:
+    product.connect_with_key("daily", TYPED)
+    product.daily.keys.clear()
+    browser = product.browser()
+    page = press(browser, product.open_settings(browser), "/settings/check")
+    assert "Needs attention" in page.text
+    assert "Enter a new key below." in page.text
+    assert connection(product)["state"] == "broken"
 
 
 def test_the_check_goes_through_without_scopes(product: Product) -> None:
