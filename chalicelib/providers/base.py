@@ -62,7 +62,10 @@ class OAuth(Struct, frozen=True):
 
 
 class KeyField(Struct, frozen=True):
-    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again."""
+    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again.
+
+    `longest` is in characters: what is typed becomes part of a row, some of it of the row's key.
+    """
 
     name: str
     label: str
@@ -70,6 +73,7 @@ class KeyField(Struct, frozen=True):
     secret: bool = False
     optional: bool = False
     lines: int = 1
+    longest: int = 255
 
 
 class Reply(Struct, frozen=True):
