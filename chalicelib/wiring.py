@@ -176,9 +176,13 @@ class Services:
 
     @cached_property
     def preflight(self) -> Preflight:
+        from chalicelib.usecases.breaker import Breaker
+        from chalicelib.usecases.call import Caller
         from chalicelib.usecases.preflight import Preflight
 
-        return Preflight(self.connections, self.grants, self.tokens, self.providers, self.clock)
+        # With a breaker of its own: whoever checks wants the provider asked, whatever settling found.
+        caller = Caller(self.tokens, self.providers, Breaker(self.clock))
+        return Preflight(self.connections, self.grants, self.tokens, caller, self.providers, self.clock)
 
     @cached_property
     def calendar_keeper(self) -> CalendarKeeper:

@@ -62,7 +62,10 @@ class OAuth(Struct, frozen=True):
 
 
 class KeyField(Struct, frozen=True):
-    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again."""
+    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again.
+
+    `longest` is in characters: what is typed becomes part of a row, some of it of the row's key.
+    """
 
     name: str
     label: str
@@ -70,6 +73,7 @@ class KeyField(Struct, frozen=True):
     secret: bool = False
     optional: bool = False
     lines: int = 1
+    longest: int = 255
 
 
 class Reply(Struct, frozen=True):
@@ -170,10 +174,10 @@ class Provider(ABC):
             return answer
         raise self.explain(answer) or self._by_status(answer)
 
-    def make(self, token: str, path: str, body: Any) -> Answer:
+    def make(self, token: str, path: str, body: Any, *, method: str = "POST") -> Answer:
         """The call that makes a meeting: what is not found there is no meeting, and another tag would not help."""
         try:
-            return self.call(token, "POST", path, json=body)
+            return self.call(token, method, path, json=body)
         except MeetingGone as error:
             known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
             raise Rejected(self.name, "nowhere to make it", advice=self.no_place, **known) from error

@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
+
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
+from chalicelib.providers.described import described
 from chalicelib.providers.http import Answer
 
 _OPENS_BEFORE = timedelta(minutes=15)
@@ -98,9 +101,8 @@ class Daily(KeyProvider):
         return self.call(token, "POST", f"/v1/rooms/{name}", json=body).object()
 
     def _meeting(self, body: dict[str, Any]) -> ProviderMeeting:
-        if not isinstance(body.get("name"), str) or not isinstance(body.get("url"), str):
-            raise Ambiguous(self.name, "a room without name or address")
-        return ProviderMeeting(body["name"], None)
+        # The room's own address lets nobody in without a token.
+        return replace(described(self.name, body.get("name"), body.get("url")), join_url=None)
 
 
 class _NameTaken(Rejected):

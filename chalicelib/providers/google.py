@@ -5,12 +5,9 @@ developers.google.com/identity/protocols/oauth2/web-server and accounts.google.c
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.meeting import DialIn
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http import Answer, retry_at
@@ -104,10 +101,3 @@ def _reasons(body: Any) -> set[str]:
     parts = [error.get("errors"), error.get("details")]
     told = [item.get("reason") for part in parts if isinstance(part, list) for item in part if isinstance(item, dict)]
     return {why for why in (*told, error.get("status")) if isinstance(why, str) and why.isidentifier()}
-
-
-def by_phone(numbers: Sequence[tuple[str, str | None, str | None]]) -> tuple[DialIn, ...]:
-    """The numbers of (number, country, PIN); each number could have a PIN of its own."""
-    pins = (re.sub(r"[^0-9]", "", pin or "") for _, _, pin in numbers)
-    dialled = ((f"{n[0]},,{pin}#" if pin else n[0], n[1]) for n, pin in zip(numbers, pins, strict=True))
-    return tuple(DialIn(number, country) for number, country in dialled)

@@ -21,7 +21,8 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.google import Google, by_phone, oauth, said
+from chalicelib.providers.described import LONGEST_ID, Phone, described, objects
+from chalicelib.providers.google import Google, oauth, said
 from chalicelib.providers.http import Answer
 
 _EVENTS = "/calendar/v3/calendars/primary/events"
@@ -133,7 +134,7 @@ class GoogleMeet(Google):
         event = answer.object()
         if event.get("status") == "cancelled":
             raise MeetingGone(self.name, "the event is deleted", status=answer.status)
-        if not isinstance(event.get("id"), str):
+        if not isinstance(event.get("id"), str) or len(event["id"]) > LONGEST_ID:
             raise Ambiguous(self.name, "an event without an id", status=answer.status)
         return event
 
@@ -185,12 +186,15 @@ def _progress(event: dict[str, Any]) -> str | None:
 def _meeting(event: dict[str, Any]) -> ProviderMeeting | None:
     """None as long as there is no link."""
     data = event.get("conferenceData")
-    listed = data.get("entryPoints") if isinstance(data, dict) else None
-    points = [point for point in listed or [] if isinstance(point, dict) and isinstance(point.get("uri"), str)]
-    videos = [point["uri"] for point in points if point.get("entryPointType") == "video"]
-    link = event.get("hangoutLink") or next(iter(videos), None)
-    if not isinstance(link, str):
+    points = objects(data.get("entryPoints")) if isinstance(data, dict) else []
+    videos = [point.get("uri") for point in points if point.get("entryPointType") == "video"]
+    link = event.get("hangoutLink") or next(filter(None, videos), None)
+    if link is None:
         return None
-    phones = [point for point in points if point.get("entryPointType") == "phone"]
-    numbers = [(point["uri"].removeprefix("tel:"), point.get("regionCode"), point.get("pin")) for point in phones]
-    return ProviderMeeting(event["id"], link, dial_in=by_phone(numbers))
+    uris = [(point, point.get("uri")) for point in points if point.get("entryPointType") == "phone"]
+    phones = [
+        Phone(uri.removeprefix("tel:"), point.get("pin"), point.get("regionCode"))
+        for point, uri in uris
+        if isinstance(uri, str)
+    ]
+    return described(GoogleMeet.name, event["id"], link, phones=phones)

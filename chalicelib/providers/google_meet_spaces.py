@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
-from chalicelib.providers.google import Google, by_phone, oauth, said
+from chalicelib.providers.described import Phone, described, objects
+from chalicelib.providers.google import Google, oauth, said
 from chalicelib.providers.http import Answer
 
 _NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
@@ -77,13 +78,13 @@ class GoogleMeetSpaces(Google):
                 raise
 
     def _meeting(self, space: dict[str, Any]) -> ProviderMeeting:
-        name, link = space.get("name"), space.get("meetingUri")
+        name = space.get("name")
         # The name, not the meeting code: a code can be given to another space later.
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or not isinstance(link, str):
-            raise Ambiguous(self.name, "a space without a name or link")
-        phones = [phone for phone in space.get("phoneAccess") or [] if phone.get("phoneNumber")]
-        numbers = [(phone["phoneNumber"], phone.get("regionCode"), phone.get("pin")) for phone in phones]
-        return ProviderMeeting(name, link, dial_in=by_phone(numbers))
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise Ambiguous(self.name, "a space without a name")
+        told = objects(space.get("phoneAccess"))
+        phones = [Phone(one.get("phoneNumber"), one.get("pin"), one.get("regionCode")) for one in told]
+        return described(self.name, name, space.get("meetingUri"), phones=phones)
 
 
 def _path(meeting_id: str) -> str:

@@ -31,7 +31,7 @@ class Jaas(RoomProvider):
     fields = (
         KeyField("app_id", "App ID", "Begins with vpaas-magic-cookie-."),
         KeyField("key_id", "Key ID", "Of the API key; with or without the App ID before it."),
-        KeyField("private_key", "Private key", "The whole file, from BEGIN to END.", secret=True, lines=6),
+        KeyField("private_key", "Private key", "The file from BEGIN to END.", secret=True, lines=6, longest=8192),
     )
 
     def read_key(self, typed: Mapping[str, str]) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
 from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.described import Phone, described
 from chalicelib.providers.http import Answer
 
 _MEETINGS = "/v1.0/me/onlineMeetings"
@@ -197,18 +198,15 @@ def _moment(text: Any) -> datetime | None:
 
 def _meeting(answer: Answer) -> ProviderMeeting:
     body = answer.object()
-    meeting_id, link = body.get("id"), body.get("joinWebUrl")
-    if not isinstance(meeting_id, str) or not meeting_id or not isinstance(link, str) or not link:
-        raise Ambiguous(MicrosoftTeams.name, "a meeting without id or link", status=answer.status)
     by_id, audio = body.get("joinMeetingIdSettings"), body.get("audioConferencing")
     passcode = by_id.get("passcode") if isinstance(by_id, dict) else None
-    return ProviderMeeting(meeting_id, link, passcode or None, _dial_in(audio if isinstance(audio, dict) else {}))
+    phones = _phones(audio) if isinstance(audio, dict) else []
+    return described(MicrosoftTeams.name, body.get("id"), body.get("joinWebUrl"), passcode=passcode, phones=phones)
 
 
-def _dial_in(audio: dict[str, Any]) -> tuple[DialIn, ...]:
+def _phones(audio: dict[str, Any]) -> list[Phone]:
     """The numbers, which without a licence for audio conferencing there are none of."""
     told = [audio.get("tollNumber"), audio.get("tollFreeNumber")]
     for field in ("tollNumbers", "tollFreeNumbers"):
         told += audio[field] if isinstance(audio.get(field), list) else []
-    code = f",,{audio['conferenceId']}#" if audio.get("conferenceId") else ""
-    return tuple(DialIn(f"{number}{code}") for number in dict.fromkeys(n for n in told if isinstance(n, str) and n))
+    return [Phone(number, audio.get("conferenceId")) for number in told]

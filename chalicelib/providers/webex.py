@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.described import Phone, described, objects
 from chalicelib.providers.http import Answer, retry_at
 
 _MEETINGS = "/v1/meetings"
@@ -68,7 +69,7 @@ class Webex(OAuthProvider):
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
             raise Rejected(self.name, "too long", advice=_TOO_LONG)
         answer = self.make(token, _MEETINGS, _body(request))
-        return _meeting(answer.object(), answer.status)
+        return _meeting(answer.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:
@@ -108,7 +109,7 @@ class Webex(OAuthProvider):
             found += [meeting for meeting in _listed(answer) if _carries(meeting, request.tag)]
             path = _next_page(answer)
             if not path:
-                return [_meeting(meeting, answer.status) for meeting in found]
+                return [_meeting(meeting) for meeting in found]
         raise Ambiguous(self.name, "a list without end")
 
     def explain(self, answer: Answer) -> ProviderError | None:
@@ -179,20 +180,13 @@ def _next_page(answer: Answer) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-def _meeting(body: dict[str, Any], status: int) -> ProviderMeeting:
+def _meeting(body: dict[str, Any]) -> ProviderMeeting:
     # hostKey lets anyone in as the host: it is left behind here.
-    meeting_id, link = body.get("meetingSeriesId") or body.get("id"), body.get("webLink")
-    if not meeting_id or not isinstance(link, str) or not link:
-        raise Ambiguous(Webex.name, "a meeting without id or link", status=status)
-    telephony = body.get("telephony")
-    return ProviderMeeting(
-        str(meeting_id), link, body.get("password") or None, _dial_in(telephony if isinstance(telephony, dict) else {})
-    )
+    meeting_id, telephony = body.get("meetingSeriesId") or body.get("id"), body.get("telephony")
+    phones = _phones(telephony) if isinstance(telephony, dict) else []
+    return described(Webex.name, meeting_id, body.get("webLink"), passcode=body.get("password"), phones=phones)
 
 
-def _dial_in(telephony: dict[str, Any]) -> tuple[DialIn, ...]:
-    numbers = telephony.get("callInNumbers")
-    listed = numbers if isinstance(numbers, list) else []
-    told = [n["callInNumber"] for n in listed if isinstance(n, dict) and n.get("callInNumber")]
-    code = f",,{telephony['accessCode']}#" if telephony.get("accessCode") else ""
-    return tuple(DialIn(f"{number}{code}") for number in told)
+def _phones(telephony: dict[str, Any]) -> list[Phone]:
+    numbers = objects(telephony.get("callInNumbers"))
+    return [Phone(one.get("callInNumber"), telephony.get("accessCode")) for one in numbers]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
     MeetingGone,
@@ -24,6 +24,7 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import count
 from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
+from chalicelib.providers.described import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.http import Answer, retry_at
 
 _FRESH_SECONDS = 300
@@ -214,9 +215,10 @@ def _check_done(answer: Answer) -> None:
 def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
     meetings = body.get("meetings")
-    if not isinstance(meetings, list) or not all(isinstance(m, dict) and m.get("id") for m in meetings):
+    listed = objects(meetings)
+    if listed != meetings or not all(text(meeting.get("id"), LONGEST_ID) for meeting in listed):
         raise Ambiguous(Zoom.name, "a list without meetings")
-    return meetings
+    return listed
 
 
 def _carries(meeting: dict[str, Any], tag: str) -> bool:
@@ -226,10 +228,7 @@ def _carries(meeting: dict[str, Any], tag: str) -> bool:
 def _meeting(answer: Answer) -> ProviderMeeting:
     # start_url lets anyone in as the host: it is left behind here.
     body = answer.object()
-    if not isinstance(body.get("join_url"), str) or not body.get("id"):
-        raise Ambiguous(Zoom.name, "a meeting without id or link", status=answer.status)
     settings = body.get("settings")
-    numbers = settings.get("global_dial_in_numbers") if isinstance(settings, dict) else None
-    told = [n for n in numbers or [] if isinstance(n, dict) and n.get("number")]
-    dial_in = tuple(DialIn(n["number"], n.get("country"), n.get("city")) for n in told)
-    return ProviderMeeting(str(body["id"]), body["join_url"], body.get("password") or None, dial_in)
+    numbers = objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
+    phones = [Phone(n.get("number"), country=n.get("country"), city=n.get("city")) for n in numbers]
+    return described(Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones)

@@ -138,8 +138,12 @@ class Connector:
         provider = self._providers.get(provider_name)
         if not isinstance(provider, KeyProvider):
             raise NotFound("This provider is not connected by a key.")
+        typed = {name: text.strip() for name, text in typed.items()}
+        for field in provider.fields:
+            if len(typed.get(field.name, "")) > field.longest:
+                raise KeyRefused(f"{field.label}: this is too long. It has at most {field.longest} characters.")
         try:
-            key = provider.read_key({name: text.strip() for name, text in typed.items()})
+            key = provider.read_key(typed)
             account = provider.account(key)
         except (TokenRejected, ReconnectNeeded) as error:
             raise KeyRefused(f"{provider.display_name} does not accept this key. Copy it again.") from error

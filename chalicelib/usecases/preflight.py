@@ -6,15 +6,21 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 
 from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting import MeetingRequest
+from chalicelib.domain.plan import Access, Reach
 from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.usecases.call import Caller, TimeLeft
 from chalicelib.usecases.tokens import TokenKeeper
+
+_UNHURRIED = TimeLeft(lambda: inf)
+"""Somebody waits for the answer; and what was made has to be deleted, however late it is."""
 
 
 class Step(Struct, frozen=True):
@@ -33,17 +39,22 @@ class Preflight:
         connections: ConnectionStore,
         grants: GrantStore,
         tokens: TokenKeeper,
+        caller: Caller,
         providers: Mapping[str, Provider],
         clock: Callable[[], datetime],
     ) -> None:
         self._connections = connections
         self._grants = grants
         self._tokens = tokens
+        self._caller = caller
         self._providers = providers
         self._clock = clock
 
     def check(self, workspace_id: str, user_id: str) -> list[Step]:
-        """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails."""
+        """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails.
+
+        A grant that turns out to be dead is marked as broken, as settling would.
+        """
         connection = self._connections.get(workspace_id, user_id)
         grant = self._grants.get(connection.grant_id) if connection and connection.serves_new_bookings else None
         if grant is None or grant.provider not in self._providers:
@@ -64,8 +75,8 @@ class Preflight:
         request = MeetingRequest(secrets.token_hex(16), title, "", starts_at, ends_at, "UTC")
         made: list[str] = []
 
-        def token() -> str:
-            return self._tokens.access_token(grant)
+        def call(verb: Callable[[str], object]) -> object:
+            return self._caller.call(Reach(Access.OPEN, grant), verb, _UNHURRIED)
 
         def scopes(oauth: OAuth) -> None:
             missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
@@ -73,12 +84,12 @@ class Preflight:
                 what = f"these permissions are missing: {', '.join(sorted(missing))}"
                 raise ReconnectNeeded(provider.name, what, code="missing_scopes")
 
-        yield "token", token
+        yield "token", lambda: self._tokens.access_token(grant)
         if isinstance(provider, OAuthProvider):
             yield "scopes", partial(scopes, provider.oauth)
-        yield "account", lambda: provider.account(token())
-        yield "create_meeting", lambda: made.append(provider.create(token(), request).id)
-        yield "delete_meeting", lambda: provider.delete(token(), made[0])
+        yield "account", lambda: call(provider.account)
+        yield "create_meeting", lambda: call(lambda token: made.append(provider.create(token, request).id))
+        yield "delete_meeting", lambda: call(lambda token: provider.delete(token, made[0]))
 
 
 def _advice(error: ProviderError) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from chalicelib.providers.base import KeyField, KeyProvider
+from chalicelib.providers.catalogue import PROVIDERS
 from chalicelib.store.tables import GrantItem
 from infra.local.standins.kit import Action, Fault
+from infra.local.visitor import press
 from tests.support.product import DAILY_KEY, Product, booking, calendar
 
 TYPED = {"api_key": DAILY_KEY}
@@ -45,6 +49,30 @@ def test_a_key_that_does_not_work_is_refused_on_the_page(product: Product, typed
     assert words in page.text
     assert '<details class="provider keys" open>' in page.text
     assert connection(product)["state"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("provider", "field"),
+    [(kind.name, field) for kind in PROVIDERS.values() if issubclass(kind, KeyProvider) for field in kind.fields],
+)
+def test_what_is_longer_than_any_key_is_refused_by_name(product: Product, provider: str, field: KeyField) -> None:
+    page = product.connect_with_key(provider, {field.name: "a" * (field.longest + 1)})
+    assert page.status_code == 400
+    assert f"{field.label}: this is too long. It has at most {field.longest} characters." in page.text
+    assert connection(product)["state"] == "none"
+
+
+def test_what_is_as_long_as_it_may_be_connects(product: Product) -> None:
+    server = ".".join(["a" * 63] * 3 + ["b" * 63])
+    page = product.connect_with_key("jitsi", {"server": server, "app_id": "€" * 255, "app_secret": "s" * 255})
+    assert page.status_code == 200
+    assert connection(product)["state"] == "connected"
+
+
+def test_the_form_takes_no_more_than_that(product: Product) -> None:
+    page = product.open_settings(product.browser())
+    for name, longest in (("api_key", 255), ("private_key", 8192)):
+        assert re.search(f'name="{name}"[^>]* maxlength="{longest}"', page.text)
 
 
 def test_a_provider_that_does_not_answer_is_no_wrong_key(product: Product) -> None:
@@ -102,6 +130,16 @@ def test_an_idle_key_is_left_alone(product: Product) -> None:
     product.tick(90 * 24 * 3600)
     product.tick()
     assert connection(product)["state"] == "connected"
+
+
+def test_a_check_with_a_dead_key_asks_for_a_new_one(product: Product) -> None:
+    product.connect_with_key("daily", TYPED)
+    product.daily.keys.clear()
+    browser = product.browser()
+    page = press(browser, product.open_settings(browser), "/settings/check")
+    assert "Needs attention" in page.text
+    assert "Enter a new key below." in page.text
+    assert connection(product)["state"] == "broken"
 
 
 def test_the_check_goes_through_without_scopes(product: Product) -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.local.standins.kit import Action, Fault
-from tests.support.product import Product, booking, calendar
+from tests.support.product import ACCOUNT, Product, booking, calendar
 
 
 def test_the_preview_lists_the_meetings_that_would_keep_links_nobody_can_change(connected: Product) -> None:
@@ -128,6 +128,30 @@ def test_a_check_stops_at_the_first_step_that_fails_and_says_what_to_do(connecte
     assert report["ok"] is False
     assert report["steps"][-1]["step"] == "create_meeting"
     assert "licence" in report["steps"][-1]["detail"]
+
+
+def test_a_check_renews_a_token_that_is_not_accepted_any_more(connected: Product) -> None:
+    body = {"code": 124, "message": "Invalid access token."}
+    connected.zoom.faults.add(Fault("/v2/users/me$", Action.BEFORE, method="GET", status=401, body=body))
+
+    report = connected.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert report["ok"] is True
+    assert connected.zoom.meetings == {}
+
+
+def test_a_check_that_finds_the_access_taken_away_says_so_and_marks_it(connected: Product) -> None:
+    with connected.zoom.lock:
+        connected.zoom.grants.end(ACCOUNT.user_id)
+
+    report = connected.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert report["steps"][-1] == {
+        "step": "account",
+        "ok": False,
+        "detail": "The account has to be reconnected on the settings page.",
+    }
+    assert connected.caller().get("/v1/users/u-1/connection").json()["state"] == "broken"
 
 
 def test_a_check_without_a_connection_says_so(product: Product) -> None:

@@ -67,6 +67,18 @@ def test_a_scope_that_the_app_lacks_is_named(product: Product) -> None:
     assert product.caller().get("/v1/users/u-1/connection").json()["state"] == "none"
 
 
+def test_access_that_ends_within_the_hour_is_not_connected(product: Product) -> None:
+    given = {"access_token": "a", "expires_in": 3599, "scope": "meeting:write meeting:read user:read"}
+    product.zoom.faults.add(Fault("/oauth/token", Action.BEFORE, status=200, body=given))
+    browser = product.browser()
+
+    page = browser.get(product.consent(browser, product.open_settings(browser)))
+
+    assert page.status_code == 400
+    assert "gave access for a short time only" in page.text
+    assert product.aws.scan("grants") == []
+
+
 def test_the_classic_scopes_are_enough_as_well(product: Product) -> None:
     product.zoom.faults.add(
         Fault(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -175,6 +176,22 @@ class TestAnAdministratorHasToApprove:
         page = browser.get(f"/oauth/microsoft_teams/callback?state={state}&error=access_denied")
         assert "The sign-in was cancelled." in page.text
         assert "approval link on this page" in page.text
+
+
+def test_a_refresh_token_of_fourteen_days_is_renewed_after_half_of_them(moto_aws: Aws, clock: FakeClock) -> None:
+    webex_stage = stage(moto_aws, clock, "webex")
+    identity = webex_stage.stand_in.identity
+    identity.rules = replace(identity.rules, refresh_life=timedelta(days=14), access_life=timedelta(hours=12))
+    webex_stage.connect()
+    refreshed_on = []
+    for day in range(1, 16):
+        before = identity.refresh_calls
+        webex_stage.product.tick(86_400)
+        refreshed_on += [day] if identity.refresh_calls > before else []
+    # The end that is stored is that of the newest one: the second half counts from the first renewal.
+    assert refreshed_on == [7, 14]
+    known = webex_stage.product.caller().get("/v1/users/u-1/connection").json()
+    assert known["state"] == "connected"
 
 
 def test_webexs_daily_limit_is_waited_for(moto_aws: Aws, clock: FakeClock) -> None:

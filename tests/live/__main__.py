@@ -53,7 +53,7 @@ def run(
     subject = LiveSubject(name, environment, sign_in, FakeClock(datetime.now(UTC)))
     contract = contract_of(name)
     lacks = contract.subject_kind.lacks
-    subject.refreshing = contract.subject_kind.refreshing  # type: ignore[misc]
+    subject.refreshing, subject.lacks = contract.subject_kind.refreshing, lacks  # type: ignore[misc]
     subject.connect()
     good = True
     for behaviour in BEHAVIOURS:

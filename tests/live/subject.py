@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,7 +50,7 @@ class LiveSubject(Subject):
         self._environment, self._sign_in = environment, sign_in
         self._tokens: Tokens | None = None
         self._asked: dict[str, MeetingRequest] = {}
-        self._made: dict[str, str | None] = {}
+        self._made: dict[str, ProviderMeeting] = {}
         self._round = secrets.token_bytes(16)
 
     def origins(self) -> Mapping[str, Any]:
@@ -92,7 +93,7 @@ class LiveSubject(Subject):
         request = request or self.request()
         self._asked[request.tag] = request
         made = self.provider.create(tokens.access_token, request)
-        self._made[made.id] = made.join_url
+        self._made[made.id] = made
         return made
 
     def request(self, tag: str = "a", **wish: Any) -> MeetingRequest:
@@ -100,10 +101,21 @@ class LiveSubject(Subject):
         return replace(super().request(tag, **wish), tag=meeting_tag(self._round, "live", tag, 0))
 
     def held(self) -> list[Held]:
-        """What is found by the tags that were asked for; the provider's times are not told."""
+        """What is found by the tags that were asked for; the provider's times are not told.
+
+        Where nothing can be found by a tag, what was made is looked at one by one.
+        """
         token = self.connect().access_token
         found = [one for request in self._asked.values() for one in self.provider.find(token, request)]
+        if "the_meeting_is_found_by_its_tag" in self.lacks:
+            found = [one for made in self._made.values() for one in self._look(token, made)]
         return [Held(one.id, "", None, None, one.join_url) for one in found]
+
+    def _look(self, token: str, made: ProviderMeeting) -> list[ProviderMeeting]:
+        """The meeting as it is now; a meeting that cannot be found has no times that an update would change."""
+        with suppress(MeetingGone):
+            return [self.provider.update(token, made.id, self.request()) or made]
+        return []
 
     def clean_up(self) -> None:
         """Delete whatever this run made."""

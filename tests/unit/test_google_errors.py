@@ -62,8 +62,9 @@ def raised_by(kind: type[Google], status: int, body: Any, headers: dict[str, str
         (403, calendar("somethingNew"), Rejected),
         (403, "<html>", Rejected),
         (400, calendar("timeRangeEmpty"), Rejected),
-        (404, calendar("notFound"), MeetingGone),
-        (410, calendar("deleted"), MeetingGone),
+        (404, calendar("notFound"), Rejected),  # Not a meeting: the calendar, or the account.
+        (410, calendar("deleted"), Rejected),
+        (408, "<html>", Ambiguous),
         (500, rpc("INTERNAL"), Ambiguous),
         (503, rpc("UNAVAILABLE"), ProviderUnavailable),
     ],
@@ -106,7 +107,9 @@ def test_a_calendar_without_meet_has_words_of_its_own() -> None:
 @pytest.mark.parametrize("end", ["(or it might not exist)", "(or it may not exist)"])
 def test_a_room_that_google_denies_may_not_exist(end: str) -> None:
     body = rpc("PERMISSION_DENIED", message=f"Permission denied on resource Space {end}.")
-    assert isinstance(raised_by(GoogleMeetSpaces, 403, body), MeetingGone)
+    transport = httpx.MockTransport(lambda _: httpx.Response(403, json=body))
+    with pytest.raises(MeetingGone):
+        GoogleMeetSpaces(Http(httpx.Client(transport=transport)), lambda: NOW).update(TOKEN, "spaces/a", REQUEST)
 
 
 @pytest.mark.parametrize(

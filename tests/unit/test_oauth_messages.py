@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from chalicelib.domain.connection import Tokens
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded
 from chalicelib.providers import oauth
-from chalicelib.providers.base import OAuth
+from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http import Http
+from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from chalicelib.providers.zoom import Zoom
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -54,7 +55,7 @@ class Scoped(Zoom):
 class Conversation:
     """A provider that gives one answer and remembers what it was asked."""
 
-    def __init__(self, body: Any = GOOD, status: int = 200, kind: type[Zoom] = Zoom, **headers: str) -> None:
+    def __init__(self, body: Any = GOOD, status: int = 200, kind: type[OAuthProvider] = Zoom, **headers: str) -> None:
         self.requests: list[httpx.Request] = []
         self._answer = (status, body if isinstance(body, str) else json.dumps(body), headers)
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
@@ -231,7 +232,27 @@ REFUSALS: dict[str, tuple[int, Any, type[ProviderError]]] = {
 }
 
 
+APP_REMOVED = {"error": "unauthorized_client", "error_description": "AADSTS700016: Application not found."}
+APP_SWITCHED_OFF = {"error": "unauthorized_client", "error_description": "AADSTS7000112: Application is disabled."}
+BLOCKED = {"error": "access_denied", "error_description": "AADSTS50105: The user is not assigned to a role."}
+WRONG_SECRET = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
+
+
 class TestRefusals:
+    @pytest.mark.parametrize("body", [APP_REMOVED, APP_SWITCHED_OFF, BLOCKED], ids=["removed", "off", "blocked"])
+    def test_an_organization_that_ends_the_app_at_microsoft_ends_the_grant(self, body: dict[str, str]) -> None:
+        with pytest.raises(ReconnectNeeded):
+            Conversation(body, 400, MicrosoftTeams).refresh()
+
+    def test_a_wrong_secret_at_microsoft_ends_no_grant(self) -> None:
+        with pytest.raises(ProviderUnavailable):
+            Conversation(WRONG_SECRET, 401, MicrosoftTeams).refresh()
+
+    @pytest.mark.parametrize("code", ["unauthorized_client", "access_denied"])
+    def test_what_is_said_of_the_app_ends_no_grant_elsewhere(self, code: str) -> None:
+        with pytest.raises(ProviderUnavailable):
+            Conversation({"error": code}, 400).refresh()
+
     @pytest.mark.parametrize(("status", "body", "means"), REFUSALS.values(), ids=REFUSALS)
     def test_an_answer_means(self, status: int, body: Any, means: type[ProviderError]) -> None:
         with pytest.raises(ProviderError) as caught:

@@ -139,7 +139,7 @@ def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> htt
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_answer_means(case: Case) -> None:
     with pytest.raises(ProviderError) as caught:
-        zoom(answer(case.status, case.body, case.headers)).create(TOKEN, REQUEST)
+        zoom(answer(case.status, case.body, case.headers)).update(TOKEN, "93412345678", REQUEST)
     error = caught.value
     assert (type(error), error.reason) == (case.means, case.reason)
     assert (error.status, error.request_id) == (case.status, TRACKING)
@@ -156,6 +156,14 @@ def test_an_error_tells_neither_the_token_nor_the_body(case: Case) -> None:
     assert TOKEN not in told
     assert "does not contain scopes" not in told
     assert "<" not in told
+
+
+@pytest.mark.parametrize("body", ["", said(2001, "Account does not exist."), said(3001)], ids=["none", "2001", "3001"])
+def test_a_create_that_finds_nothing_misses_no_meeting(body: Any) -> None:
+    with pytest.raises(Rejected) as caught:
+        zoom(answer(404, body)).create(TOKEN, REQUEST)
+    assert (caught.value.status, caught.value.request_id) == (404, TRACKING)
+    assert caught.value.advice
 
 
 @pytest.mark.parametrize("code", [300, 3161])
@@ -239,6 +247,17 @@ def test_every_page_is_looked_through() -> None:
     second = answer(200, {"meetings": [{"id": 93412345678, "agenda": f"{TAG}\nmore"}], "next_page_token": ""})
     (found,) = zoom(first, second, answer(200, MEETING)).find(TOKEN, REQUEST)
     assert found.id == "93412345678"
+
+
+def test_a_list_that_never_ends_is_left_after_a_hundred_pages() -> None:
+    # The hundred-and-first would be a StopIteration.
+    pages = [answer(200, {"meetings": [], "next_page_token": "the same"}) for _ in range(100)]
+    with pytest.raises(Ambiguous, match="without end"):
+        zoom(*pages).find(TOKEN, REQUEST)
+
+
+def test_whoever_chooses_zoom_is_told_how_long_free_meetings_last() -> None:
+    assert "40 minutes" in Zoom.limits
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from chalicelib.api.pages.browser import page_route
 from chalicelib.domain.booking import Booking
 from chalicelib.errors import ProviderError
 from chalicelib.observability import log
-from chalicelib.usecases.join import Closed, Early
+from chalicelib.usecases.join import Closed, Early, Unready
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _LOOK_AGAIN_SECONDS = 300
+_TRY_AGAIN_SECONDS = 10
 
 
 def routes(services: Callable[[], Services]) -> Blueprint:
@@ -36,7 +37,9 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             found = call.services.door.knock(ticket)
         except ProviderError as error:
             log.failure("joining failed", error)
-            return _again(rendering.page(call, "door.html", status=503, booking=None), 10)
+            return _unready(call)
+        if isinstance(found, Unready):
+            return _unready(call)
         if isinstance(found, Early):
             wait = (found.opens_at - call.services.clock()).total_seconds()
             again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
@@ -46,6 +49,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         return Response("", {"Location": found.address}, 302)
 
     return routes
+
+
+def _unready(call: Call) -> Response:
+    return _again(rendering.page(call, "door.html", status=503, booking=None), _TRY_AGAIN_SECONDS)
 
 
 def _again(response: Response, seconds: int) -> Response:

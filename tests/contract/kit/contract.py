@@ -220,7 +220,13 @@ class ProviderContract:
     def test_503_was_not_done(self, subject: Subject) -> None:
         assert isinstance(_error(subject, Says(503)), ProviderUnavailable)
 
-    @pytest.mark.parametrize("status", [500, 502, 504])
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_create_answered_404_is_final(self, subject: Subject, status: int) -> None:
+        error = _error(subject, Says(status, {}))  # No meeting is missing: with another tag it would go on for ever.
+        assert isinstance(error, Rejected)
+        assert error.advice
+
+    @pytest.mark.parametrize("status", [408, 500, 502, 504])
     def test_other_failures_may_have_been_done(self, subject: Subject, status: int) -> None:
         assert isinstance(_error(subject, Says(status, "<html>")), Ambiguous)
 

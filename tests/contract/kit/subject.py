@@ -59,6 +59,7 @@ WITHOUT_A_SERVER = WITH_A_KEY | dict.fromkeys(
         "a_refusal_is_final_and_says_what_to_do",
         "a_rate_limit_says_when",
         "503_was_not_done",
+        "a_create_answered_404_is_final",
         "other_failures_may_have_been_done",
         "a_success_that_cannot_be_read_may_have_been_done",
         "no_connection_was_not_done",
