@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.support.permissions import Permission, Recorder, allowed, covers, is_
 from tests.support.product import (
     ACCOUNT,
     CREDENTIALS,
+    DAILY_KEY,
     SECOND_ACCOUNT,
     WORKSPACE,
     LambdaContext,
@@ -114,6 +116,23 @@ class Watched:
 
     def connect(self, user_id: str = "u-1", account: Account = ACCOUNT) -> None:
         self.does(API, lambda: self.product.connect(user_id, account))
+
+    def visit_door(self, user_id: str = "u-daily") -> None:
+        """Somebody opens the link of a booking whose room is behind a door of our own."""
+        product = self.product
+        self.does(API, lambda: product.connect_with_key("daily", {"api_key": DAILY_KEY}, user_id).raise_for_status())
+        self.api("PUT", "/v1/calendars/c-daily", 201, json=calendar(user_id=user_id))
+        start = product.clock() + timedelta(minutes=12)  # The door opens a quarter of an hour before.
+        self.api("PUT", "/v1/bookings/b-daily", 201, json=booking("c-daily", days=0, start=start))
+        self.settle()
+        product.clock.advance(_CACHES_SECONDS)
+
+        def open_door() -> None:
+            address = self.caller.get("/v1/bookings/b-daily").json()["meeting"]["join_url"]
+            answer = product.browser().get(address)
+            assert answer.status_code == 302, answer.text
+
+        self.does(API, open_door)
 
     def settle(self) -> None:
         self.product.clock.advance(_CACHES_SECONDS)  # Functions share no memory in a deployment.
@@ -343,6 +362,7 @@ def live_a_day(watched: Watched) -> None:
     watched.api("POST", "/v1/webhook-endpoints/e-1/test", 200)
     watched.api("DELETE", "/v1/webhook-endpoints/e-1", 204)
     watched.api("DELETE", "/v1/users/u-2/connection", 204)
+    watched.visit_door()
 
 
 def _store_secrets(aws: Aws) -> None:
