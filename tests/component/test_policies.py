@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 
 import app
@@ -19,6 +20,8 @@ from chalicelib import announcing, handlers, operations
 from chalicelib.errors import MailUnavailable, MeetlinkError
 from chalicelib.observability import Log
 from chalicelib.outbound.sender import Outcome
+from chalicelib.settings import from_environment
+from chalicelib.wiring import build
 from infra.deploy import settings, triggers
 from infra.deploy.stage import API
 from infra.local.aws import REGION
@@ -27,6 +30,7 @@ from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
 from tests.support.aws import Aws, furnish, moto_client
 from tests.support.clock import FakeClock
+from tests.support.invites import guest_invite
 from tests.support.permissions import Permission, Recorder, allowed, covers, is_lambdas_own
 from tests.support.product import (
     ACCOUNT,
@@ -255,6 +259,26 @@ def test_those_that_mail_may_mail_and_nobody_else(watched: Watched) -> None:
     assert {f for f in FUNCTIONS if any(p[0].startswith("ses:") for p in granted(watched, f))} == watched.mailing
 
 
+def test_what_mailing_asks_of_ses_is_allowed_to_those_that_mail(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = set()
+
+    def answer(client: Any, operation: str, _: object) -> dict[str, Any]:
+        asked.add(f"{client.meta.service_model.signing_name}:{operation}")
+        return {"MessageId": "m-1", "SendQuota": {"MaxSendRate": 14.0}}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    own = {"MEETLINK_TABLE_PREFIX": watched.names["TablePrefix"], "MEETLINK_MAIL_FROM": "invitations@example.com"}
+    build(from_environment(own)).mailer.send(guest_invite())
+    # What SendEmail needs beside its own name, where the mail is a raw one.
+    # docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
+    asked.add("ses:SendRawEmail")
+    for function in sorted(watched.mailing):
+        assert {action for action, _ in granted(watched, function) if action.startswith("ses:")} == asked, function
+
+
 def test_those_with_a_trigger_may_read_it_and_give_up(watched: Watched) -> None:
     actions = {function: {action for action, _ in granted(watched, function)} for function in FUNCTIONS}
     assert {f for f in FUNCTIONS if "dynamodb:GetRecords" in actions[f]} == set(triggers.STREAMS)
@@ -270,7 +294,7 @@ def test_no_policy_reaches_beyond_its_stage() -> None:
     for function in FUNCTIONS:
         for statement in json.loads((settings.POLICIES / f"{function}.json").read_text())["Statement"]:
             everywhere = statement["Resource"] == "*"
-            assert not everywhere or statement["Action"] == ["dynamodb:ListStreams"]
+            assert not everywhere or statement["Action"] in (["dynamodb:ListStreams"], ["ses:GetAccount"])
             assert not any("*" in action for action in statement["Action"])
 
 
