@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -59,11 +61,13 @@ def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str)
     """
     if not _dimensions:
         return
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+    from aws_lambda_powertools.metrics import MetricUnit
+    from aws_lambda_powertools.metrics.base import SingleMetric
 
-    known = _dimensions | dimensions
-    with single_metric(metric, MetricUnit(unit), value, namespace="meetlink", default_dimensions=known):
-        pass
+    told = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
+    told.add_metric(metric, MetricUnit(unit), value)
+    # One write: Lambda's stdout flushes at each, and between a line and its end another thread's line may come.
+    sys.stdout.write(json.dumps(told.serialize_metric_set(), separators=(",", ":")) + "\n")
 
 
 def _known(ids: dict[str, Any]) -> dict[str, Any]:

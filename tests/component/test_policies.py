@@ -272,8 +272,7 @@ def test_what_mailing_asks_of_ses_is_allowed_to_those_that_mail(
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     own = {"MEETLINK_TABLE_PREFIX": watched.names["TablePrefix"], "MEETLINK_MAIL_FROM": "invitations@example.com"}
     build(from_environment(own)).mailer.send(guest_invite())
-    # What SendEmail needs beside its own name, where the mail is a raw one.
-    # docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
+    # SendEmail needs it too where the mail is a raw one.
     asked.add("ses:SendRawEmail")
     for function in sorted(watched.mailing):
         assert {action for action, _ in granted(watched, function) if action.startswith("ses:")} == asked, function
