@@ -132,7 +132,7 @@ def watch(stage: Stage, wishes: Wishes) -> None:
     stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
     stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
     if wishes.monthly_budget:
-        stacks.apply(stage, "budget", Stage=stage.name, Limit=wishes.monthly_budget, Email=email)
+        stacks.apply(stage, "budget", Limit=wishes.monthly_budget, Email=email)
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:

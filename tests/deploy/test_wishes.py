@@ -7,8 +7,9 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml  # type: ignore[import-untyped]
 
-from infra.deploy import stacks
+from infra.deploy import settings, stacks
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, complete, put_up, watch
 
@@ -42,8 +43,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 def test_a_budget_tells_whoever_hears_alarms_and_is_remembered(stage: Stage, made: Stacks) -> None:
     watch(stage, complete(stage, ASKED(alarm_email="operator@example.com", monthly_budget="50")))
     watch(stage, complete(stage, ASKED()))
-    assert made["budget"] == {"Stage": "ci", "Limit": "50", "Email": "operator@example.com"}
+    assert made["budget"] == {"Limit": "50", "Email": "operator@example.com"}
     assert made["alarms"]["Email"] == "operator@example.com"
+
+
+def test_a_budget_has_no_name_that_its_replacement_would_collide_with() -> None:
+    template = yaml.safe_load((settings.POLICIES.parent / "budget.yaml").read_text())
+    assert "BudgetName" not in template["Resources"]["Budget"]["Properties"]["Budget"]
 
 
 def test_without_a_wish_there_is_no_budget(stage: Stage, made: Stacks) -> None:
