@@ -69,15 +69,17 @@ def complete(stage: Stage, wishes: Wishes) -> Wishes:
 
     Raises DeployError for what could not be fulfilled, while nothing is made yet.
     """
-    domain = stacks.parameters(stage, "domain")
-    public = {"PUBLIC_BASE_URL": f"https://{wishes.domain}"} if wishes.domain else {}
+    known, domain = settings.known(stage), stacks.parameters(stage, "domain")
+    domain_name = wishes.domain or domain.get("Domain")
+    is_news = wishes.domain or not known.get("PUBLIC_BASE_URL")
+    public = {"PUBLIC_BASE_URL": settings.address_at(domain_name)} if domain_name and is_news else {}
     whole = Wishes(
-        mail_from=wishes.mail_from or settings.known(stage).get("MEETLINK_MAIL_FROM"),
+        mail_from=wishes.mail_from or known.get("MEETLINK_MAIL_FROM"),
         # An empty address is no wish to be no longer alarmed.
         alarm_email=wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
         settings=public | dict(wishes.settings or {}),
         bucket=wishes.bucket,
-        domain=wishes.domain or domain.get("Domain"),
+        domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
         monthly_budget=wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit"),
     )

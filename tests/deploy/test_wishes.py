@@ -9,7 +9,8 @@ import boto3
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from infra.deploy import settings, stacks
+from infra.deploy import memory, settings, stacks
+from infra.deploy.down import take_down
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, complete, put_up, watch
 
@@ -35,6 +36,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
         return {}
 
     monkeypatch.setattr(stacks, "apply", apply)
+    monkeypatch.setattr(stacks, "remove", lambda _, concern: made.pop(concern, None))
+    monkeypatch.setattr(memory, "complete", lambda _: [])
     monkeypatch.setattr(stacks, "outputs", lambda *_: {})
     monkeypatch.setattr(stacks, "parameters", lambda _, concern: made.get(concern, {}))
     return made
@@ -67,7 +70,29 @@ def test_a_domain_is_where_the_api_says_it_is_unless_told_otherwise(stage: Stage
 def test_a_domain_is_remembered(stage: Stage, made: Stacks) -> None:
     made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
     known = complete(stage, ASKED())
-    assert (known.domain, known.certificate, known.settings) == ("meet.example.com", CERTIFICATE, {})
+    assert (known.domain, known.certificate) == ("meet.example.com", CERTIFICATE)
+
+
+def test_a_domain_that_is_remembered_is_the_address_where_none_is_known(stage: Stage, made: Stacks) -> None:
+    """As in a clone whose `.chalice/config.json` was never committed."""
+    made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+    assert complete(stage, ASKED()).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
+    settings.write(stage, {"PUBLIC_BASE_URL": "https://proxy.example.com"})
+    assert complete(stage, ASKED()).settings == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("https://meet.example.com", {}), ("https://proxy.example.com", {"PUBLIC_BASE_URL": "https://proxy.example.com"})],
+)
+def test_a_domain_that_is_taken_down_is_no_longer_the_address(
+    stage: Stage, made: Stacks, address: str, kept: dict[str, str]
+) -> None:
+    made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+    settings.write(stage, {"MEETLINK_STAGE": "ci", "PUBLIC_BASE_URL": address})
+    take_down(stage, delete_data=False, say=print)
+    assert settings.known(stage) == {"MEETLINK_STAGE": "ci"} | kept
+    assert "domain" not in made
 
 
 @pytest.mark.parametrize(
