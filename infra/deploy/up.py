@@ -101,7 +101,31 @@ def _refusal(stage: Stage, wishes: Wishes) -> str | None:
         return "Say the budget in US dollars a month, such as --monthly-budget 50."
     if wishes.bucket is None and stacks.outputs(stage, packaging.CONCERN):
         return "This stage was deployed with --bucket: say which, or take it down first."
-    return None
+    return _taken_names(stage)
+
+
+def _taken_names(stage: Stage) -> str | None:
+    """What to do about secrets of an earlier life of the stage, whose names nobody can use until they are gone."""
+    if stacks.stands(stage, "secrets"):
+        return None
+    pages = (
+        stage.client("secretsmanager")
+        .get_paginator("list_secrets")
+        .paginate(IncludePlannedDeletion=True, Filters=[{"Key": "name", "Values": [stage.secrets_prefix]}])
+    )
+    listed = [secret for page in pages for secret in page["SecretList"]]
+    dying = [secret["Name"] for secret in listed if "DeletedDate" in secret]
+    if not dying:
+        return None
+    delete = f"aws secretsmanager delete-secret --region {stage.region} --force-delete-without-recovery --secret-id"
+    ways = "Take another name for the stage, or give up what is in them for good:"
+    return "\n".join(
+        [
+            "AWS still keeps this stage's deleted secrets, and their names with them.",
+            ways,
+            *(f"  {delete} {name}" for name in dying),
+        ]
+    )
 
 
 def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import boto3
 import pytest
 import yaml  # type: ignore[import-untyped]
+from moto import mock_aws
 
 from infra.deploy import memory, settings, stacks
 from infra.deploy.down import take_down
@@ -20,10 +22,12 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text("{}")
-    return Stage("ci", boto3.Session("test", "test", region_name="us-east-1"), tmp_path)
+    with mock_aws():
+        yield Stage("ci", boto3.Session("test", "test", region_name="us-east-1"), tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +43,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     monkeypatch.setattr(stacks, "remove", lambda _, concern: made.pop(concern, None))
     monkeypatch.setattr(memory, "complete", lambda _: [])
     monkeypatch.setattr(stacks, "outputs", lambda *_: {})
+    monkeypatch.setattr(stacks, "stands", lambda _, concern: concern in made)
     monkeypatch.setattr(stacks, "parameters", lambda _, concern: made.get(concern, {}))
     return made
 
@@ -120,3 +125,27 @@ def test_a_stage_from_a_bucket_stays_with_it(stage: Stage, made: Stacks, monkeyp
     with pytest.raises(DeployError, match="--bucket"):
         put_up(stage, ASKED(), print)
     assert made == {}
+
+
+def test_deleted_secrets_that_still_have_their_names_are_told_with_what_to_do(stage: Stage, made: Stacks) -> None:
+    client = stage.client("secretsmanager")
+    for name in ("meetlink/ci/deployment", "meetlink/ci/providers/zoom", "meetlink/cicd/deployment"):
+        client.create_secret(Name=name, SecretString="{}")
+        client.delete_secret(SecretId=name, RecoveryWindowInDays=30)
+    with pytest.raises(DeployError, match="keeps this stage's deleted secrets") as refused:
+        put_up(stage, ASKED(), print)
+    assert made == {}
+    _, *ways = str(refused.value).split(" aws ")
+    assert [way.split()[-1] for way in ways] == ["meetlink/ci/deployment", "meetlink/ci/providers/zoom"]
+    for way in ways:
+        assert way.startswith("secretsmanager delete-secret --region us-east-1 --force-delete-without-recovery")
+        client.delete_secret(SecretId=way.split()[-1], ForceDeleteWithoutRecovery=True)
+    assert complete(stage, ASKED()).mail_from == "invitations@example.com"
+
+
+def test_a_stage_that_has_its_secrets_may_have_lost_one_since(stage: Stage, made: Stacks) -> None:
+    client = stage.client("secretsmanager")
+    client.create_secret(Name="meetlink/ci/providers/zoom", SecretString="{}")
+    client.delete_secret(SecretId="meetlink/ci/providers/zoom", RecoveryWindowInDays=30)
+    made["secrets"] = {}
+    assert complete(stage, ASKED()).mail_from == "invitations@example.com"
