@@ -2,7 +2,7 @@
 
 A booking frontend puts a booking; the route writes one item. The item's stream record has the booking settled: a
 meeting is made at the host's provider, and the invitation with its link is mailed. A schedule settles what is due
-again, or was missed. Operators use the last function, through `chalice invoke`.
+again, or was missed. Operators may use the last function, through `aws lambda invoke`.
 
 Event handlers stand here and not in a blueprint: Lambda would import the blueprint's module alone
 (github.com/aws/chalice/issues/1566).
@@ -60,5 +60,5 @@ def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
 
 @app.lambda_function()
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Create workspaces and keys: `chalice invoke -n operate`."""
+    """Create workspaces and keys, for whoever may invoke this and has no rights on the tables."""
     return operations.run(event, services())
