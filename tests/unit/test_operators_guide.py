@@ -17,7 +17,7 @@ from msgspec.structs import fields
 from chalicelib import operations
 from chalicelib.providers.catalogue import PROVIDERS
 from chalicelib.store.secrets import Credentials
-from infra.deploy import settings
+from infra.deploy import settings, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
 
@@ -40,6 +40,12 @@ def test_every_alarm_has_a_section_that_says_what_to_do() -> None:
     sections = set(re.findall(r"^### (.+)$", GUIDE, re.MULTILINE))
     assert sections == named
     assert all(f'See docs/operators.md, "{p["AlarmName"]["Fn::Sub"][18:]}"' in p["AlarmDescription"] for p in alarms())
+
+
+def test_every_trigger_that_fails_or_falls_behind_rings_an_alarm() -> None:
+    rings = {(d["Value"]["Fn::Sub"].rpartition("-")[2], p["MetricName"]) for p in alarms() for d in functions_of(p)}
+    wanted = {(function, "Errors") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
+    assert wanted | {(function, "IteratorAge") for function in triggers.STREAMS} <= rings
 
 
 def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
@@ -101,6 +107,10 @@ def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
         settings.chosen([f"{name}=x"])
+
+
+def functions_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dimension for dimension in alarm.get("Dimensions", []) if dimension["Name"] == "FunctionName"]
 
 
 def alarms() -> list[dict[str, Any]]:
