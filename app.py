@@ -18,6 +18,8 @@ from chalicelib.wiring import services
 # Chalice would add a handler of its own to the logger of that name, and every line would be written twice.
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
+for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
+    app.register_middleware(handlers.name_run, kind)
 
 
 # Chalice wants the stream's ARN while it imports this module: it subscribes the function to it when deploying.

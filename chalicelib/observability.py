@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from traceback import extract_tb
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -33,13 +35,23 @@ class Log:
         _logger().error(message, extra=_known(ids) | what)
 
     @contextmanager
-    def request(self, request_id: str) -> Iterator[None]:
+    def request(self, request_id: str | None) -> Iterator[None]:
         """Every line inside carries the request's id."""
         token = _request_id.set(request_id)
         try:
             yield
         finally:
             _request_id.reset(token)
+
+    def carried(self, act: Callable[[T], R]) -> Callable[[T], R]:
+        """`act` for another thread, where its lines carry the id that this one's do."""
+        request_id = _request_id.get()
+
+        def run(given: T) -> R:
+            with self.request(request_id):
+                return act(given)
+
+        return run
 
 
 log = Log()
