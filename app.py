@@ -2,7 +2,7 @@
 
 A booking frontend puts a booking; the route writes one item. The item's stream record has the booking settled: a
 meeting is made at the host's provider, and the invitation with its link is mailed. A schedule settles what is due
-again, or was missed. Operators use the last function, through `chalice invoke`.
+again, or was missed. Operators may use the last function, through `aws lambda invoke`.
 
 Event handlers stand here and not in a blueprint: Lambda would import the blueprint's module alone
 (github.com/aws/chalice/issues/1566).
@@ -18,6 +18,8 @@ from chalicelib.wiring import services
 # Chalice would add a handler of its own to the logger of that name, and every line would be written twice.
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
+for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
+    app.register_middleware(handlers.name_run, kind)
 
 
 # Chalice wants the stream's ARN while it imports this module: it subscribes the function to it when deploying.
@@ -60,5 +62,5 @@ def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
 
 @app.lambda_function()
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Create workspaces and keys: `chalice invoke -n operate`."""
+    """Create workspaces and keys, for whoever may invoke this and has no rights on the tables."""
     return operations.run(event, services())

@@ -171,5 +171,5 @@ def _deliver(
             log.failure("delivering crashed", error, workspace_id=group[0].workspace_id)
 
     with services.workers(min(_WORKERS, len(groups))) as pool:
-        for _ in pool.map(one, groups):
+        for _ in pool.map(log.carried(one), groups):
             pass

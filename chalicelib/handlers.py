@@ -24,6 +24,12 @@ Key = tuple[str, str]
 Settle = Callable[[str, str, Callable[[], float]], datetime | None]
 
 
+def name_run(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """Have every line of the log carry the id by which Lambda knows this run of a function (Chalice's middleware)."""
+    with log.request(event.context.aws_request_id):
+        return get_response(event)
+
+
 def settle_records(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
     """Settle the bookings that a DynamoDB stream batch changed.
 
@@ -94,7 +100,8 @@ def _settle_all(keys: Iterable[Key], remaining: Callable[[], float], services: S
     due = list(dict.fromkeys(keys))
     if not due:
         return failed
-    settle = partial(_settle_one, services.settler.settle, remaining)  # Made before the threads start, once.
+    # Made before the threads start, once.
+    settle = log.carried(partial(_settle_one, services.settler.settle, remaining))
     agenda: dict[Key, datetime] = {}
     with services.workers(min(_WORKERS, len(due))) as pool:
         while due:

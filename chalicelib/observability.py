@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from traceback import extract_tb
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -31,13 +35,23 @@ class Log:
         _logger().error(message, extra=_known(ids) | what)
 
     @contextmanager
-    def request(self, request_id: str) -> Iterator[None]:
+    def request(self, request_id: str | None) -> Iterator[None]:
         """Every line inside carries the request's id."""
         token = _request_id.set(request_id)
         try:
             yield
         finally:
             _request_id.reset(token)
+
+    def carried(self, act: Callable[[T], R]) -> Callable[[T], R]:
+        """`act` for another thread, where its lines carry the id that this one's do."""
+        request_id = _request_id.get()
+
+        def run(given: T) -> R:
+            with self.request(request_id):
+                return act(given)
+
+        return run
 
 
 log = Log()
@@ -59,11 +73,13 @@ def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str)
     """
     if not _dimensions:
         return
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+    from aws_lambda_powertools.metrics import MetricUnit
+    from aws_lambda_powertools.metrics.base import SingleMetric
 
-    known = _dimensions | dimensions
-    with single_metric(metric, MetricUnit(unit), value, namespace="meetlink", default_dimensions=known):
-        pass
+    told = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
+    told.add_metric(metric, MetricUnit(unit), value)
+    # One write: Lambda's stdout flushes at each, and between a line and its end another thread's line may come.
+    sys.stdout.write(json.dumps(told.serialize_metric_set(), separators=(",", ":")) + "\n")
 
 
 def _known(ids: dict[str, Any]) -> dict[str, Any]:

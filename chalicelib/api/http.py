@@ -182,12 +182,12 @@ def _route(
             except CallerError as error:
                 response = refuse(call, error) if refuse and call else refusal(error)
             except StoreError as error:
-                log.failure("store", error)
+                log.failure("store", error, **_whose(call))
                 response = problem(503, "unavailable", "The database did not answer. Please try again.")
                 response.headers["Retry-After"] = "1"
             except Exception as error:
                 # Chalice would log the exception's text, which may quote what came in.
-                log.failure("unexpected", error)
+                log.failure("unexpected", error, **_whose(call))
                 response = problem(500, "internal_error", "Something went wrong on our side. It has been logged.")
             response.headers.update(call.answer_headers if call else {})
             return response
@@ -195,6 +195,11 @@ def _route(
         return answer
 
     return decorate
+
+
+def _whose(call: Call | None) -> dict[str, str]:
+    """The workspace, for the log, where the caller is known."""
+    return {"workspace_id": call.workspace_id} if isinstance(call, CallerCall) else {}
 
 
 def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -> Workspace:

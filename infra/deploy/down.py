@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import chalice, memory, packaging, stacks
+from infra.deploy import chalice, memory, packaging, settings, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
@@ -20,6 +20,7 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
     Deleted tables leave a backup for 35 days, the key and the secrets can be had back for 30: so AWS keeps them.
     """
     # API Gateway keeps an API that a domain name leads to.
+    _forget_domain(stage)
     stacks.remove(stage, "domain")
     memory.complete(stage)
     if chalice.resources(stage):
@@ -36,6 +37,13 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
     _delete_tables(stage)
     _delete_secrets(stage)
     _delete_key(stage)
+
+
+def _forget_domain(stage: Stage) -> None:
+    """Else the next deployment would send browsers to a name that nothing answers at."""
+    variables, domain = settings.known(stage), stacks.parameters(stage, "domain").get("Domain")
+    if domain and variables.get("PUBLIC_BASE_URL") == settings.address_at(domain):
+        settings.write(stage, {name: value for name, value in variables.items() if name != "PUBLIC_BASE_URL"})
 
 
 def _delete_tables(stage: Stage) -> None:

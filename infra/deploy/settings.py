@@ -39,6 +39,11 @@ def known(stage: Stage) -> dict[str, str]:
     return variables
 
 
+def address_at(domain: str) -> str:
+    """The `PUBLIC_BASE_URL` of a stage that has this domain name."""
+    return f"https://{domain}"
+
+
 def api_stage(stage: Stage) -> str:
     """The stage's name at API Gateway, which is in the API's address."""
     return str(_read(stage).get("stages", {}).get(stage.name, {}).get("api_gateway_stage", stage.name))

@@ -43,7 +43,7 @@ def bring(stage: Stage, concern: str, source: Mapping[str, Any]) -> dict[str, st
     else:
         _update(client, arguments)
     stack = _wait(client, name)
-    if stack is None or not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
+    if stack is None or not _is_whole(stack):
         raise DeployError(f"The stack {name} is {_state(stack)}: {_reasons(client, name)}")
     return _outputs(stack)
 
@@ -57,6 +57,11 @@ def parameters(stage: Stage, concern: str) -> dict[str, str]:
     """What the concern's stack was last made with; nothing if there is none."""
     stack = find(stage.client("cloudformation"), stage.stack(concern)) or {}
     return {given["ParameterKey"]: given["ParameterValue"] for given in stack.get("Parameters", [])}
+
+
+def stands(stage: Stage, concern: str) -> bool:
+    """Whether the concern's stack was made whole."""
+    return _is_whole(find(stage.client("cloudformation"), stage.stack(concern)))
 
 
 def remove(stage: Stage, concern: str) -> None:
@@ -79,6 +84,10 @@ def find(client: Any, name: str) -> dict[str, Any] | None:
             return None
         raise
     return None if stack["StackStatus"] == _GONE else stack
+
+
+def _is_whole(stack: Mapping[str, Any] | None) -> bool:
+    return stack is not None and stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE"))
 
 
 def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:

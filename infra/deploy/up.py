@@ -69,15 +69,17 @@ def complete(stage: Stage, wishes: Wishes) -> Wishes:
 
     Raises DeployError for what could not be fulfilled, while nothing is made yet.
     """
-    domain = stacks.parameters(stage, "domain")
-    public = {"PUBLIC_BASE_URL": f"https://{wishes.domain}"} if wishes.domain else {}
+    known, domain = settings.known(stage), stacks.parameters(stage, "domain")
+    domain_name = wishes.domain or domain.get("Domain")
+    is_news = wishes.domain or not known.get("PUBLIC_BASE_URL")
+    public = {"PUBLIC_BASE_URL": settings.address_at(domain_name)} if domain_name and is_news else {}
     whole = Wishes(
-        mail_from=wishes.mail_from or settings.known(stage).get("MEETLINK_MAIL_FROM"),
+        mail_from=wishes.mail_from or known.get("MEETLINK_MAIL_FROM"),
         # An empty address is no wish to be no longer alarmed.
         alarm_email=wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
         settings=public | dict(wishes.settings or {}),
         bucket=wishes.bucket,
-        domain=wishes.domain or domain.get("Domain"),
+        domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
         monthly_budget=wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit"),
     )
@@ -99,7 +101,31 @@ def _refusal(stage: Stage, wishes: Wishes) -> str | None:
         return "Say the budget in US dollars a month, such as --monthly-budget 50."
     if wishes.bucket is None and stacks.outputs(stage, packaging.CONCERN):
         return "This stage was deployed with --bucket: say which, or take it down first."
-    return None
+    return _taken_names(stage)
+
+
+def _taken_names(stage: Stage) -> str | None:
+    """What to do about secrets of an earlier life of the stage, whose names nobody can use until they are gone."""
+    if stacks.stands(stage, "secrets"):
+        return None
+    pages = (
+        stage.client("secretsmanager")
+        .get_paginator("list_secrets")
+        .paginate(IncludePlannedDeletion=True, Filters=[{"Key": "name", "Values": [stage.secrets_prefix]}])
+    )
+    listed = [secret for page in pages for secret in page["SecretList"]]
+    dying = [secret["Name"] for secret in listed if "DeletedDate" in secret]
+    if not dying:
+        return None
+    delete = f"aws secretsmanager delete-secret --region {stage.region} --force-delete-without-recovery --secret-id"
+    ways = "Take another name for the stage, or give up what is in them for good:"
+    return "\n".join(
+        [
+            "AWS still keeps this stage's deleted secrets, and their names with them.",
+            ways,
+            *(f"  {delete} {name}" for name in dying),
+        ]
+    )
 
 
 def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
@@ -132,7 +158,7 @@ def watch(stage: Stage, wishes: Wishes) -> None:
     stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
     stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
     if wishes.monthly_budget:
-        stacks.apply(stage, "budget", Stage=stage.name, Limit=wishes.monthly_budget, Email=email)
+        stacks.apply(stage, "budget", Limit=wishes.monthly_budget, Email=email)
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:

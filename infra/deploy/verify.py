@@ -79,7 +79,9 @@ def _routes(stage: Stage, app: Any) -> Iterator[str]:
         yield "There is no REST API."
         return
     pages = stage.client("apigateway").get_paginator("get_resources").paginate(restApiId=api_id)
-    found = {(item["path"], method) for page in pages for item in page["items"] for method in item["resourceMethods"]}
+    items = [item for page in pages for item in page["items"]]
+    # A path that only leads to others has no methods, and its answer no such key.
+    found = {(item["path"], method) for item in items for method in item.get("resourceMethods", {})}
     wanted = {(path, method) for path, methods in app.routes.items() for method in methods}
     for path, method in sorted(wanted - found):
         yield f"API Gateway has no route {method} {path}."

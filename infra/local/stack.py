@@ -17,7 +17,7 @@ import httpx
 from chalicelib.providers.catalogue import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
-from infra.local.lambdas import Schedule, StreamPump
+from infra.local.lambdas import Context, Schedule, StreamPump
 from infra.local.parts import Assembly
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import Standing
@@ -155,7 +155,7 @@ class LocalStack(Assembly):
                 "admin_emails": ["admin@example.com"],
                 "return_to": [booking_page, booking_page.replace(HOST, "localhost")],
             },
-            None,
+            Context("operate"),
         )
         self.demo = Demo(
             app_url=self.app_url,

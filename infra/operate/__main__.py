@@ -1,4 +1,4 @@
-"""The command line. Workspaces and keys are also within reach of `chalice invoke -n operate`.
+"""The command line. Workspaces and keys are also within reach of the function `operate`.
 
     python -m infra.operate --stage prod create-workspace --workspace-id acme --name "Acme" --admin admin@example.com
 
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import operations, wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = operations.run(request, wiring.services())
         else:
             answer = _VERBS[given.do](given, wiring.services())
-    except MeetlinkError as error:
+    except (MeetlinkError, BotoCoreError, ClientError) as error:
         answer = {"error": str(error)}
     print(json.dumps(answer, indent=2, default=str))
     return 1 if answer.get("error") or answer.get("left") or answer.get("lost") or answer.get("failed") else 0

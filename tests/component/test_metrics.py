@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 
 import httpx
 import pytest
@@ -45,6 +48,17 @@ def test_a_dimension_of_its_own_stands_beside_the_others(capsys: pytest.CaptureF
     assert sorted(told["Dimensions"][0]) == ["kind", "provider", "service", "stage"]
     observability.count("Bookings")
     assert json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "stage"]]
+
+
+def test_each_count_is_written_whole_though_many_workers_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda's own stdout flushes at each write: of two writes for a line, another thread's may come between."""
+    stdout = Unbuffered()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    observability.count_for("prod")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(observability.count, ["Bookings"] * 200))
+    assert len(stdout.writes) == 200
+    assert all(text.endswith("\n") and json.loads(text)["Bookings"] == [1] for text in stdout.writes)
 
 
 def test_a_booking_counts_its_times_and_its_providers_errors(
@@ -99,6 +113,18 @@ def test_what_says_nothing_of_the_day_is_not_counted(
     zoom = Zoom(Http(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
     zoom.update("token", "1", REQUEST)
     assert counted(capsys) == {}
+
+
+class Unbuffered(StringIO):
+    """Keeps the writes apart, as whoever reads the log gets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return len(text)
 
 
 def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:

@@ -16,6 +16,7 @@ from chalicelib import announcing, handlers
 from chalicelib.api import webhook_payloads
 from chalicelib.domain.signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
+from chalicelib.observability import log
 from chalicelib.outbound.sender import Outcome
 from chalicelib.store.deliveries import DeliveryStore
 from infra.local.standins.kit import Action, Fault
@@ -80,6 +81,18 @@ def told(connected: Product) -> Told:
     told.announce()  # The connection was made before; that is another test's matter.
     told.receivers.received.clear()
     return told
+
+
+def test_a_line_of_a_worker_thread_carries_the_runs_id(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    def crash(*_: object) -> Outcome:
+        raise RuntimeError("a bug")
+
+    told.book()
+    told.product.services = replace(told.product.services, given_post=crash)
+    with log.request("run-1"):
+        told.streams.announce()
+    crashed = [line for line in caplog.records if line.message == "delivering crashed"]
+    assert [vars(line)["request_id"] for line in crashed] == ["run-1"]
 
 
 def test_a_ready_meeting_is_told_with_its_link_and_a_good_signature(told: Told) -> None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 
 import app
@@ -18,6 +20,8 @@ from chalicelib import announcing, handlers, operations
 from chalicelib.errors import MailUnavailable, MeetlinkError
 from chalicelib.observability import Log
 from chalicelib.outbound.sender import Outcome
+from chalicelib.settings import from_environment
+from chalicelib.wiring import build
 from infra.deploy import settings, triggers
 from infra.deploy.stage import API
 from infra.local.aws import REGION
@@ -26,10 +30,12 @@ from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
 from tests.support.aws import Aws, furnish, moto_client
 from tests.support.clock import FakeClock
+from tests.support.invites import guest_invite
 from tests.support.permissions import Permission, Recorder, allowed, covers, is_lambdas_own
 from tests.support.product import (
     ACCOUNT,
     CREDENTIALS,
+    DAILY_KEY,
     SECOND_ACCOUNT,
     WORKSPACE,
     LambdaContext,
@@ -114,6 +120,23 @@ class Watched:
 
     def connect(self, user_id: str = "u-1", account: Account = ACCOUNT) -> None:
         self.does(API, lambda: self.product.connect(user_id, account))
+
+    def visit_door(self, user_id: str = "u-daily") -> None:
+        """Somebody opens the link of a booking whose room is behind a door of our own."""
+        product = self.product
+        self.does(API, lambda: product.connect_with_key("daily", {"api_key": DAILY_KEY}, user_id).raise_for_status())
+        self.api("PUT", "/v1/calendars/c-daily", 201, json=calendar(user_id=user_id))
+        start = product.clock() + timedelta(minutes=12)  # The door opens a quarter of an hour before.
+        self.api("PUT", "/v1/bookings/b-daily", 201, json=booking("c-daily", days=0, start=start))
+        self.settle()
+        product.clock.advance(_CACHES_SECONDS)
+
+        def open_door() -> None:
+            address = self.caller.get("/v1/bookings/b-daily").json()["meeting"]["join_url"]
+            answer = product.browser().get(address)
+            assert answer.status_code == 302, answer.text
+
+        self.does(API, open_door)
 
     def settle(self) -> None:
         self.product.clock.advance(_CACHES_SECONDS)  # Functions share no memory in a deployment.
@@ -236,6 +259,25 @@ def test_those_that_mail_may_mail_and_nobody_else(watched: Watched) -> None:
     assert {f for f in FUNCTIONS if any(p[0].startswith("ses:") for p in granted(watched, f))} == watched.mailing
 
 
+def test_what_mailing_asks_of_ses_is_allowed_to_those_that_mail(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = set()
+
+    def answer(client: Any, operation: str, _: object) -> dict[str, Any]:
+        asked.add(f"{client.meta.service_model.signing_name}:{operation}")
+        return {"MessageId": "m-1", "SendQuota": {"MaxSendRate": 14.0}}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    own = {"MEETLINK_TABLE_PREFIX": watched.names["TablePrefix"], "MEETLINK_MAIL_FROM": "invitations@example.com"}
+    build(from_environment(own)).mailer.send(guest_invite())
+    # SendEmail needs it too where the mail is a raw one.
+    asked.add("ses:SendRawEmail")
+    for function in sorted(watched.mailing):
+        assert {action for action, _ in granted(watched, function) if action.startswith("ses:")} == asked, function
+
+
 def test_those_with_a_trigger_may_read_it_and_give_up(watched: Watched) -> None:
     actions = {function: {action for action, _ in granted(watched, function)} for function in FUNCTIONS}
     assert {f for f in FUNCTIONS if "dynamodb:GetRecords" in actions[f]} == set(triggers.STREAMS)
@@ -251,7 +293,7 @@ def test_no_policy_reaches_beyond_its_stage() -> None:
     for function in FUNCTIONS:
         for statement in json.loads((settings.POLICIES / f"{function}.json").read_text())["Statement"]:
             everywhere = statement["Resource"] == "*"
-            assert not everywhere or statement["Action"] == ["dynamodb:ListStreams"]
+            assert not everywhere or statement["Action"] in (["dynamodb:ListStreams"], ["ses:GetAccount"])
             assert not any("*" in action for action in statement["Action"])
 
 
@@ -343,6 +385,7 @@ def live_a_day(watched: Watched) -> None:
     watched.api("POST", "/v1/webhook-endpoints/e-1/test", 200)
     watched.api("DELETE", "/v1/webhook-endpoints/e-1", 204)
     watched.api("DELETE", "/v1/users/u-2/connection", 204)
+    watched.visit_door()
 
 
 def _store_secrets(aws: Aws) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -19,6 +20,17 @@ from tests.support.product import LambdaContext, Product, booking, calendar, rec
 
 Records = list[dict[str, Any]]
 NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
+
+
+class AskedContext(LambdaContext):
+    """Knows whether it was asked for the run's id."""
+
+    is_asked = False
+
+    @property
+    def aws_request_id(self) -> str:  # type: ignore[override]
+        self.is_asked = True
+        return "run-1"
 
 
 @pytest.fixture
@@ -253,6 +265,32 @@ class TestWhereTheHandlersStand:
 
     def test_operating_answers(self, app: Any) -> None:
         assert "error" in app.operate({"do": "show-workspace", "workspace_id": "never-seen"}, LambdaContext())
+
+    @pytest.mark.parametrize(
+        ("function", "event"),
+        [
+            ("on_booking", recorded_event("bookings_stream")),
+            ("announce_bookings", recorded_event("bookings_stream")),
+            ("announce_connections", {"Records": []}),
+            ("on_schedule", recorded_event("schedule")),
+            ("deliver_webhooks", recorded_event("schedule")),
+            ("on_mail_event", recorded_event("sns_mail_event")),
+            ("operate", {}),
+        ],
+    )
+    def test_every_function_asks_for_its_runs_id(self, app: Any, function: str, event: dict[str, Any]) -> None:
+        context = AskedContext()
+        getattr(app, function)(event, context)
+        assert context.is_asked
+
+    def test_lines_of_worker_threads_carry_the_runs_id(
+        self, app: Any, connected: Product, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        records = stream(connected, "b-1", "b-2")
+        connected.aws.client("dynamodb").delete_table(TableName=connected.aws.table_prefix + "bookings")
+        app.on_booking({"Records": records}, LambdaContext())
+        lines = [line for line in caplog.records if line.message == "settling failed"]
+        assert [(vars(line)["request_id"], line.thread == get_ident()) for line in lines] == [("run-1", False)] * 2
 
     def test_the_shipped_app_has_the_routes_that_are_tested(self, app: Any, product: Product) -> None:
         shipped = {(path, method) for path, methods in app.app.routes.items() for method in methods}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import boto3
 import pytest
+import yaml  # type: ignore[import-untyped]
+from moto import mock_aws
 
-from infra.deploy import stacks
+from infra.deploy import memory, settings, stacks
+from infra.deploy.down import take_down
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, complete, put_up, watch
 
@@ -18,10 +22,12 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text("{}")
-    return Stage("ci", boto3.Session("test", "test", region_name="us-east-1"), tmp_path)
+    with mock_aws():
+        yield Stage("ci", boto3.Session("test", "test", region_name="us-east-1"), tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +40,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
         return {}
 
     monkeypatch.setattr(stacks, "apply", apply)
+    monkeypatch.setattr(stacks, "remove", lambda _, concern: made.pop(concern, None))
+    monkeypatch.setattr(memory, "complete", lambda _: [])
     monkeypatch.setattr(stacks, "outputs", lambda *_: {})
+    monkeypatch.setattr(stacks, "stands", lambda _, concern: concern in made)
     monkeypatch.setattr(stacks, "parameters", lambda _, concern: made.get(concern, {}))
     return made
 
@@ -42,8 +51,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 def test_a_budget_tells_whoever_hears_alarms_and_is_remembered(stage: Stage, made: Stacks) -> None:
     watch(stage, complete(stage, ASKED(alarm_email="operator@example.com", monthly_budget="50")))
     watch(stage, complete(stage, ASKED()))
-    assert made["budget"] == {"Stage": "ci", "Limit": "50", "Email": "operator@example.com"}
+    assert made["budget"] == {"Limit": "50", "Email": "operator@example.com"}
     assert made["alarms"]["Email"] == "operator@example.com"
+
+
+def test_a_budget_has_no_name_that_its_replacement_would_collide_with() -> None:
+    template = yaml.safe_load((settings.POLICIES.parent / "budget.yaml").read_text())
+    assert "BudgetName" not in template["Resources"]["Budget"]["Properties"]["Budget"]
 
 
 def test_without_a_wish_there_is_no_budget(stage: Stage, made: Stacks) -> None:
@@ -61,7 +75,29 @@ def test_a_domain_is_where_the_api_says_it_is_unless_told_otherwise(stage: Stage
 def test_a_domain_is_remembered(stage: Stage, made: Stacks) -> None:
     made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
     known = complete(stage, ASKED())
-    assert (known.domain, known.certificate, known.settings) == ("meet.example.com", CERTIFICATE, {})
+    assert (known.domain, known.certificate) == ("meet.example.com", CERTIFICATE)
+
+
+def test_a_domain_that_is_remembered_is_the_address_where_none_is_known(stage: Stage, made: Stacks) -> None:
+    """As in a clone whose `.chalice/config.json` was never committed."""
+    made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+    assert complete(stage, ASKED()).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
+    settings.write(stage, {"PUBLIC_BASE_URL": "https://proxy.example.com"})
+    assert complete(stage, ASKED()).settings == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("https://meet.example.com", {}), ("https://proxy.example.com", {"PUBLIC_BASE_URL": "https://proxy.example.com"})],
+)
+def test_a_domain_that_is_taken_down_is_no_longer_the_address(
+    stage: Stage, made: Stacks, address: str, kept: dict[str, str]
+) -> None:
+    made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+    settings.write(stage, {"MEETLINK_STAGE": "ci", "PUBLIC_BASE_URL": address})
+    take_down(stage, delete_data=False, say=print)
+    assert settings.known(stage) == {"MEETLINK_STAGE": "ci"} | kept
+    assert "domain" not in made
 
 
 @pytest.mark.parametrize(
@@ -89,3 +125,27 @@ def test_a_stage_from_a_bucket_stays_with_it(stage: Stage, made: Stacks, monkeyp
     with pytest.raises(DeployError, match="--bucket"):
         put_up(stage, ASKED(), print)
     assert made == {}
+
+
+def test_deleted_secrets_that_still_have_their_names_are_told_with_what_to_do(stage: Stage, made: Stacks) -> None:
+    client = stage.client("secretsmanager")
+    for name in ("meetlink/ci/deployment", "meetlink/ci/providers/zoom", "meetlink/cicd/deployment"):
+        client.create_secret(Name=name, SecretString="{}")
+        client.delete_secret(SecretId=name, RecoveryWindowInDays=30)
+    with pytest.raises(DeployError, match="keeps this stage's deleted secrets") as refused:
+        put_up(stage, ASKED(), print)
+    assert made == {}
+    _, *ways = str(refused.value).split(" aws ")
+    assert [way.split()[-1] for way in ways] == ["meetlink/ci/deployment", "meetlink/ci/providers/zoom"]
+    for way in ways:
+        assert way.startswith("secretsmanager delete-secret --region us-east-1 --force-delete-without-recovery")
+        client.delete_secret(SecretId=way.split()[-1], ForceDeleteWithoutRecovery=True)
+    assert complete(stage, ASKED()).mail_from == "invitations@example.com"
+
+
+def test_a_stage_that_has_its_secrets_may_have_lost_one_since(stage: Stage, made: Stacks) -> None:
+    client = stage.client("secretsmanager")
+    client.create_secret(Name="meetlink/ci/providers/zoom", SecretString="{}")
+    client.delete_secret(SecretId="meetlink/ci/providers/zoom", RecoveryWindowInDays=30)
+    made["secrets"] = {}
+    assert complete(stage, ASKED()).mail_from == "invitations@example.com"

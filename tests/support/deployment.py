@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from infra.local.standins.kit import serve
 
 STAGE = "ci"
 _ROOT = Path(__file__).parents[2]
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _SHIPPED = ("app.py", "chalicelib", "infra", ".chalice/config.json")
 _SERVICES = (
     "apigateway",
@@ -111,8 +113,10 @@ class Deployment(Assembly):
         self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
 
     def make_workspace(self, workspace_id: str = WORKSPACE_ID) -> None:
-        """A workspace with its key for the next story, and the calendar that the story begins with."""
-        made = self.invoke("operate", {"do": "create-workspace", "workspace_id": workspace_id})
+        """A workspace with its key for the next story, as the README makes it, and the story's calendar."""
+        command = _README.partition("$ .venv/bin/python -m infra.operate ")[2].partition("```")[0].replace("\\\n", "")
+        asked = [{"prod": STAGE, "acme": workspace_id}.get(word, word) for word in shlex.split(command)]
+        made = json.loads(self.run("-m", "infra.operate", *asked))
         self.demo = replace(self.demo, workspace_id=workspace_id, api_key=made["api_key"])
         calendar = {
             "name": "Introduction",

@@ -98,6 +98,8 @@ class Mails:
 class LambdaContext:
     """A Lambda with so little time left that a handler never waits for a later try: that is the schedule's then."""
 
+    aws_request_id = "run-1"
+
     def get_remaining_time_in_millis(self) -> int:
         return 34_000
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from msgspec import convert
+from msgspec.structs import fields
 
 from chalicelib import operations
-from infra.deploy import settings
+from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.store.secrets import Credentials
+from infra.deploy import settings, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operators.md").read_text()
+DOCUMENTS = [(ROOT / "README.md").read_text(), *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
 SECRETS = {"MEETLINK_TAG_SECRET"}
 """Read from the environment by the local stack alone."""
 
@@ -33,6 +40,12 @@ def test_every_alarm_has_a_section_that_says_what_to_do() -> None:
     sections = set(re.findall(r"^### (.+)$", GUIDE, re.MULTILINE))
     assert sections == named
     assert all(f'See docs/operators.md, "{p["AlarmName"]["Fn::Sub"][18:]}"' in p["AlarmDescription"] for p in alarms())
+
+
+def test_every_trigger_that_fails_or_falls_behind_rings_an_alarm() -> None:
+    rings = {(d["Value"]["Fn::Sub"].rpartition("-")[2], p["MetricName"]) for p in alarms() for d in functions_of(p)}
+    wanted = {(function, "Errors") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
+    assert wanted | {(function, "IteratorAge") for function in triggers.STREAMS} <= rings
 
 
 def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
@@ -58,10 +71,46 @@ def test_every_command_of_the_terminal_is_in_the_guide() -> None:
     assert said <= set(operate._VERBS) | set(operations.VERBS)
 
 
+def test_documented_commands_run_from_the_repository_with_its_own_python() -> None:
+    lines = [line for text in DOCUMENTS for line in re.findall(r"^ *\$ (.*)$", text, re.MULTILINE)]
+    ours = [line for line in lines if "infra." in line or "chalice" in line]
+    assert ours
+    assert [line for line in ours if not line.startswith(".venv/bin/")] == []
+
+
+def test_documented_secrets_hold_what_the_app_reads_under_names_that_are_there_or_are_not() -> None:
+    """A name that the deployment makes can be put a value to; any other one has to be created."""
+    template = (ROOT / "infra" / "secrets.yaml").read_text()
+    command = r"secretsmanager (\w+)-secret\S* --(?:secret-id|name)\s+meetlink/[^/]+/providers/(\w+)"
+    said = [found for text in DOCUMENTS for found in re.findall(command, text)]
+    assert {verb for verb, _ in said} == {"put", "create"}
+    for verb, provider in said:
+        assert provider in PROVIDERS
+        assert (verb == "put") == (f"providers/{provider}\n" in template)
+    contents = [json.loads(found) for text in DOCUMENTS for found in re.findall(r"--secret-string '(\{.*?\})'", text)]
+    assert contents
+    for content in contents:
+        assert convert(content, Credentials, strict=True)
+        assert content.keys() <= {field.name for field in fields(Credentials)}
+
+
+@pytest.mark.parametrize("arguments", [["redrive"], ["create-workspace", "--workspace-id", "acme"]])
+def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "infra.operate", *arguments]
+    nothing = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+    done = subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout) == {"error": "You must specify a region."}
+
+
 @pytest.mark.parametrize("name", ["ZOOM_CLIENT_SECRET", "ZOOM_CLIENT_ID", "ZOOM_WEBHOOK_SECRET", "MEETLINK_TAG_SECRET"])
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
         settings.chosen([f"{name}=x"])
+
+
+def functions_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dimension for dimension in alarm.get("Dimensions", []) if dimension["Name"] == "FunctionName"]
 
 
 def alarms() -> list[dict[str, Any]]:

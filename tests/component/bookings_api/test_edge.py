@@ -47,6 +47,14 @@ class TestTheEdge:
         answer = product.stranger().get("/v1/bookings", headers={"Authorization": f"{scheme} {key}"})
         assert answer.status_code == 200
 
+    def test_the_log_names_whose_call_the_database_failed(
+        self, product: Product, caller: httpx.Client, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        product.aws.client("dynamodb").delete_table(TableName=product.aws.table_prefix + "bookings")
+        assert_problem(caller.get(PATH), 503, "unavailable")
+        (line,) = [line for line in caplog.records if line.message == "store"]
+        assert vars(line)["workspace_id"] == "ws-1"
+
     def test_an_address_that_does_not_exist_is_404(self, caller: httpx.Client) -> None:
         assert_problem(caller.get("/v1/nothing"), 404, "not_found")
 
