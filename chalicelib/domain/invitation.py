@@ -128,7 +128,8 @@ class Invite(Struct, frozen=True):
 class Invitation(Struct, frozen=True):
     """The last mail to one recipient. `sending` means that a send was begun: its outcome is not recorded yet.
 
-    `reason` says why it did not arrive, or not yet.
+    `reason` says why it did not arrive, or not yet. `title`, `starts_at` and `ends_at` are what it told: whoever is
+    uninvited hears of that, and not of what came in its place.
     """
 
     email: str
@@ -143,6 +144,9 @@ class Invitation(Struct, frozen=True):
     message_id: str | None = None
     language: str = DEFAULT_LANGUAGE
     reason: Trouble | None = None
+    title: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOLD) -> datetime | None:
@@ -165,16 +169,16 @@ def outstanding(
     """The mails that bring every recipient up to date. `sequence` is the number for mails with new content.
 
     A mail whose sending was begun and never confirmed goes again under its own number, so that calendars show one
-    entry. Nobody is invited to what is already over.
+    entry. Nobody is invited to what is already over, or told that it changed.
     """
     known = {address_key(invitation.email): invitation for invitation in invitations}
     wanted = [] if booking.is_cancelled else parties(booking)
     invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in wanted]
     if booking.appointment.ends_at <= now:
-        invites = [invite for invite in invites if address_key(invite.recipient.email) in known]
+        invites = []
     still_wanted = {address_key(party.email) for party in wanted}
     uninvited = [i for i in invitations if address_key(i.email) not in still_wanted and _was_invited(i)]
-    invites += [_invite(booking, meeting, Method.CANCEL, _recipient(i), uid=uid, now=now) for i in uninvited]
+    invites += [_uninvite(booking, meeting, i, uid=uid, now=now) for i in uninvited]
     numbered = (_number(invite, known.get(address_key(invite.recipient.email)), sequence) for invite in invites)
     return [invite for invite in numbered if invite is not None]
 
@@ -213,6 +217,15 @@ def address_key(email: str) -> str:
 
 def _party(role: Role, person: Host | Guest, zone: str) -> Party:
     return Party(role, person.name, person.email, person.time_zone or zone, person.language or DEFAULT_LANGUAGE)
+
+
+def _uninvite(booking: Booking, meeting: Meeting, last: Invitation, *, uid: str, now: datetime) -> Invite:
+    """The end of what the last mail told its recipient, who may have nothing to do with the booking any more."""
+    invite = _invite(booking, meeting, Method.CANCEL, _recipient(last), uid=uid, now=now)
+    takes_part = any(address_key(party.email) == address_key(last.email) for party in parties(booking))
+    if takes_part or last.title is None or last.starts_at is None or last.ends_at is None:
+        return invite
+    return replace(invite, title=last.title, description="", starts_at=last.starts_at, ends_at=last.ends_at)
 
 
 def _recipient(invitation: Invitation) -> Party:

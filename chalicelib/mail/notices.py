@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Trouble
+from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.text import clean_line
 from chalicelib.mail.times import start_in_short
 from chalicelib.mail.wording import Letter, Wording, in_language
@@ -40,16 +41,19 @@ def undelivered(booking: Booking, email: str, trouble: Trouble) -> Notice:
     )
 
 
-def no_meeting(booking: Booking, advice: str) -> Notice:
-    """For the host: `booking` gets no meeting; `advice` says why, and what to do."""
+def meeting_failed(booking: Booking, meeting: Meeting) -> Notice:
+    """For the host: what could not be done about the `booking`'s meeting, why, and what to do."""
     words = in_language(booking.host.language or DEFAULT_LANGUAGE)
     appointment = booking.appointment
+    letter = words.no_meeting
+    if meeting.exists:
+        letter = words.not_changed if booking.wants_video else words.not_deleted
     return _notice(
         words,
-        words.no_meeting,
+        letter,
         title=clean_line(appointment.title, _TITLE) or words.untitled,
         when=start_in_short(appointment.starts_at, booking.host.time_zone or appointment.time_zone, words),
-        advice=advice,
+        advice=meeting.detail or "",
     )
 
 

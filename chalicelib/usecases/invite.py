@@ -181,6 +181,9 @@ def _invitation(invite: Invite, state: InvitationState) -> Invitation:
         content=invite.content,
         state=state,
         language=to.language,
+        title=invite.title,
+        starts_at=invite.starts_at,
+        ends_at=invite.ends_at,
     )
 
 

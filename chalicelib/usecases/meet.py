@@ -30,6 +30,7 @@ from chalicelib.errors import (
     ReconnectNeeded,
     Rejected,
 )
+from chalicelib.observability import log
 from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
@@ -143,6 +144,13 @@ class Meetings:
         apart = _Work(replace(work.claim, settlement=replace(work.claim.settlement, meeting=former)), work.left)
         self._advance(apart, leftover=True)
         after = apart.meeting
+        if after.state is MeetingState.FAILED:
+            booking = work.claim.booking
+            log.warning(
+                "a former host's meeting is left at its provider",
+                workspace_id=booking.workspace_id,
+                booking_id=booking.booking_id,
+            )
         others = tuple(one for one in work.claim.settlement.leftovers if one is not former)
         work.settle(leftovers=(*others, after) if plan.goes_on(after) else others)
 

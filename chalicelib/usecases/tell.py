@@ -1,4 +1,4 @@
-"""Tell a host, once, that a booking's meeting failed for good."""
+"""Tell a host, once, that a booking's meeting could not be made, changed or deleted."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class Teller:
         if settlement.meeting.state is not MeetingState.FAILED:
             return Delivery(replace(claim, settlement=replace(settlement, notice=None)))
         told = settlement.notice is not None and settlement.notice is not InvitationState.SENDING
-        over = booking.is_cancelled or booking.appointment.ends_at <= self._clock()
-        if told or over or self._suppressions.holds(booking.workspace_id, booking.host.email):
+        idle = booking.is_cancelled and not settlement.meeting.exists
+        over = booking.appointment.ends_at <= self._clock()
+        if told or idle or over or self._suppressions.holds(booking.workspace_id, booking.host.email):
             return Delivery(claim)
         claim = self._bookings.save(claim, replace(settlement, notice=InvitationState.SENDING), self._clock())
         if claim.booking.revision != booking.revision:
@@ -48,11 +49,11 @@ class Teller:
         return self._send(claim)
 
     def _send(self, claim: Claim) -> Delivery:
-        from chalicelib.mail.notices import no_meeting
+        from chalicelib.mail.notices import meeting_failed
 
         booking, state = claim.booking, InvitationState.SENT
         try:
-            self._mailer.send_notice(booking.host.email, *no_meeting(booking, claim.settlement.meeting.detail or ""))
+            self._mailer.send_notice(booking.host.email, *meeting_failed(booking, claim.settlement.meeting))
         except MailUnavailable:
             return Delivery(claim, self._clock() + _RETRY)
         except MailRejected as error:

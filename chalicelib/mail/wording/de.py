@@ -110,6 +110,23 @@ GERMAN = Wording(
             "Bitte teilen Sie Ihren Gästen auf anderem Weg mit, wie sie teilnehmen können.",
         ),
     ),
+    not_changed=Letter(
+        subject="Besprechung nicht geändert: {title}",
+        heading="Eine Videobesprechung konnte nicht geändert werden",
+        paragraphs=(
+            "„{title}“ ist jetzt am {when}, aber die Videobesprechung hat noch die früheren Angaben. {advice}",
+            "Ihr Link ging an alle und bleibt derselbe. Bitte prüfen Sie, ob er sich zur neuen Zeit öffnen lässt, oder "
+            "teilen Sie Ihren Gästen auf anderem Weg mit, wie sie teilnehmen können.",
+        ),
+    ),
+    not_deleted=Letter(
+        subject="Besprechung nicht gelöscht: {title}",
+        heading="Eine Videobesprechung konnte nicht gelöscht werden",
+        paragraphs=(
+            "„{title}“ am {when} braucht die Videobesprechung nicht mehr, aber sie ließ sich nicht löschen. {advice}",
+            "Bitte löschen Sie sie selbst: bis dahin bleibt ihr Link gültig.",
+        ),
+    ),
     why={
         Trouble.COMPLAINT: "Sie wurde als unerwünscht markiert. Wir schreiben nicht mehr an diese Adresse.",
         Trouble.HARD_BOUNCE: "Die Adresse gibt es nicht, oder sie nimmt keine Mails an. "

@@ -107,6 +107,23 @@ ENGLISH = Wording(
             "Please tell your guests in another way how to join.",
         ),
     ),
+    not_changed=Letter(
+        subject="Meeting not changed: {title}",
+        heading="A video meeting could not be changed",
+        paragraphs=(
+            "“{title}” is now on {when}, but its video meeting still has the earlier details. {advice}",
+            "Its link was sent to everybody and stays the same. Please see whether it opens at the new time, or tell "
+            "your guests in another way how to join.",
+        ),
+    ),
+    not_deleted=Letter(
+        subject="Meeting not deleted: {title}",
+        heading="A video meeting could not be deleted",
+        paragraphs=(
+            "“{title}” on {when} needs its video meeting no longer, but it could not be deleted. {advice}",
+            "Please delete it yourself: until then its link stays valid.",
+        ),
+    ),
     why={
         Trouble.COMPLAINT: "It was marked as unwanted. We will not write to this address again.",
         Trouble.HARD_BOUNCE: "The address does not exist or takes no mail. We will not write to it again.",

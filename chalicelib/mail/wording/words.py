@@ -74,4 +74,6 @@ class Wording(Struct, frozen=True):
     undelivered: Letter  # {guest} {title} {when} {why}
     delayed: Letter  # {guest} {title} {when}
     no_meeting: Letter  # {title} {when} {advice}
+    not_changed: Letter  # {title} {when} {advice}
+    not_deleted: Letter  # {title} {when} {advice}
     why: dict[Trouble, str]
