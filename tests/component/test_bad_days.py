@@ -133,6 +133,44 @@ class TestZoomsBadDays:
         assert state(known) == ("waiting", "rate_limited")
         assert known["meeting"]["next_attempt_at"].startswith("2026-12-02T00:0")
 
+    def test_a_daily_limit_that_outlasts_the_start_is_told_to_the_host_in_time(self, connected: Product) -> None:
+        connected.zoom.limits.daily_limit = 0
+        known = put(connected, days=0.2)
+        assert state(known) == ("failed", "start_passed")
+        assert [notice.to for notice in connected.mails.notices] == [HOST]
+
+    def test_an_outage_that_outlasts_the_start_is_told_to_the_host_then(self, connected: Product) -> None:
+        connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=None))
+        put(connected, days=0.01)  # 14.4 minutes from now
+        for _ in range(15):
+            connected.tick()
+        assert state(get(connected)) == ("failed", "start_passed")
+        assert [notice.to for notice in connected.mails.notices] == [HOST]
+
+    def test_a_change_that_zoom_refuses_is_told_to_the_host_as_what_it_is(self, connected: Product) -> None:
+        link = put(connected)["meeting"]["join_url"]
+        connected.zoom.faults.add(Fault("/v2/meetings/", Action.BEFORE, method="PATCH", status=400))
+        known = put(connected, days=36)
+        assert (state(known), known["meeting"]["join_url"]) == (("failed", "provider_rejected"), link)
+        (notice,) = connected.mails.notices
+        assert (notice.to, notice.subject) == (HOST, "Meeting not changed: Introductory call")
+
+    def test_a_deletion_that_zoom_refuses_is_told_to_the_host(self, connected: Product) -> None:
+        put(connected)
+        connected.zoom.faults.add(Fault("/v2/meetings/", Action.BEFORE, method="DELETE", status=400))
+        assert state(cancel(connected)) == ("failed", "provider_rejected")
+        (notice,) = connected.mails.notices
+        assert (notice.to, notice.subject) == (HOST, "Meeting not deleted: Introductory call")
+
+    def test_a_refresh_that_is_refused_to_one_host_keeps_no_other_host_waiting(self, connected: Product) -> None:
+        connected.connect("u-2", SECOND_ACCOUNT)
+        connected.caller().put("/v1/calendars/c-2", json=calendar(user_id="u-2"))
+        connected.clock.advance(3700)
+        connected.zoom.faults.add(Fault("/oauth/token", Action.BEFORE, status=400, body={"error": "unknown"}, times=12))
+        for number in range(12):
+            put(connected, f"b-{number}")
+        assert state(put(connected, "other", calendar_id="c-2")) == ("ready", None)
+
     def test_a_refusal_for_good_fails_with_advice_and_can_be_retried_by_hand(self, connected: Product) -> None:
         refusal = {"code": 3161, "message": "Your user account is not allowed meeting hosting and scheduling."}
         connected.zoom.faults.add(

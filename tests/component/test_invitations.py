@@ -9,10 +9,11 @@ from icalendar import Calendar
 
 from chalicelib import operations
 from chalicelib.domain.invitation import Method
+from chalicelib.errors import MailUnavailable
 from infra.local.standins.kit import Action, Fault
 from tests.support.mailbox import Mailbox
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
-from tests.support.product import GUEST, SECOND_ACCOUNT, SENDER, Letter, Product, calendar
+from tests.support.product import GUEST, SECOND_ACCOUNT, SENDER, Letter, Product, booking, calendar
 from tests.support.steps import cancel, get, put
 
 HOST = "host@example.com"
@@ -222,3 +223,32 @@ def tokens(product: Product) -> set[str]:
     with product.zoom.lock:
         known = repr(vars(product.zoom.grants))
     return {part for part in known.replace('"', "'").split("'") if len(part) > 40}
+
+
+class TestWhoIsToldWhat:
+    def test_an_uninvited_guest_hears_of_what_they_knew_and_not_of_what_came_instead(self, connected: Product) -> None:
+        put(connected, title="First talk", description="For the first guest.")
+        other = {"name": "Other Guest", "email": "other@example.com"}
+        put(connected, title="Second talk", description="For the second guest.", days=40, guests=[other])
+        asked, uninvited = connected.mails.to(GUEST["email"])
+        assert (uninvited.invite.method, uninvited.invite.title) == (Method.CANCEL, "First talk")
+        assert uninvited.invite.starts_at == asked.invite.starts_at
+        assert "econd" not in uninvited.raw.decode()
+        in_order([asked, uninvited])
+
+    def test_an_uninvited_guest_of_a_cancelled_booking_hears_no_more_either(self, connected: Product) -> None:
+        put(connected, title="First talk")
+        other = {"name": "Other Guest", "email": "other@example.com"}
+        changed = booking(title="Second talk", guests=[other])
+        assert connected.caller().put("/v1/bookings/b-1", json=changed).status_code == 200
+        cancel(connected)
+        assert connected.mails.to(GUEST["email"])[-1].invite.title == "First talk"
+
+    def test_nobody_is_mailed_about_what_is_over_when_mail_works_again(self, connected: Product) -> None:
+        connected.mails.refusals = [MailUnavailable("out")] * 2
+        put(connected, days=0.1, minutes=30)
+        connected.clock.advance(0.2 * 86400)
+        for _ in range(3):
+            connected.tick()
+        assert connected.mails.sent == []
+        assert connected.services.bookings.get("ws-1", "b-1").is_settled

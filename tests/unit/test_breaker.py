@@ -1,0 +1,78 @@
+"""Who waits for whom when a provider, or one account at it, gives no answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.errors import ProviderUnavailable
+from chalicelib.usecases.breaker import PAUSE, Breaker
+from tests.support.clock import FakeClock
+
+ZOOM = "zoom"
+
+
+@pytest.fixture
+def breaker(clock: FakeClock) -> Breaker:
+    return Breaker(clock)
+
+
+def is_asked(breaker: Breaker, account: str, provider: str = ZOOM) -> bool:
+    try:
+        breaker.check(provider, account)
+    except ProviderUnavailable as error:
+        assert error.out_until == error.retry_at is not None
+        return False
+    return True
+
+
+def fail(breaker: Breaker, *accounts: str) -> None:
+    for account in accounts:
+        breaker.failed(ZOOM, account)
+
+
+def test_an_account_is_left_alone_after_three_failures_in_a_row(breaker: Breaker, clock: FakeClock) -> None:
+    assert [breaker.failed(ZOOM, "a") for _ in range(3)] == [None, None, clock() + PAUSE]
+    assert not is_asked(breaker, "a")
+
+
+def test_an_answer_between_failures_starts_the_count_anew(breaker: Breaker) -> None:
+    fail(breaker, "a", "a")
+    breaker.answered(ZOOM, "a")
+    fail(breaker, "a", "a")
+    assert is_asked(breaker, "a")
+
+
+def test_an_account_that_never_gets_an_answer_keeps_no_other_waiting(breaker: Breaker) -> None:
+    fail(breaker, *"aaaaaa")
+    assert is_asked(breaker, "b")
+
+
+def test_failures_of_several_accounts_are_the_providers(breaker: Breaker) -> None:
+    fail(breaker, "a", "b", "a")
+    assert not is_asked(breaker, "c")
+    assert is_asked(breaker, "c", "webex")
+
+
+def test_one_call_in_a_pause_looks_whether_the_provider_is_back(breaker: Breaker, clock: FakeClock) -> None:
+    fail(breaker, "a", "b", "a", "b")
+    clock.advance(PAUSE.total_seconds())
+    assert [is_asked(breaker, account) for account in "cd"] == [True, False]
+    breaker.answered(ZOOM, "c")
+    assert is_asked(breaker, "d")
+
+
+def test_accounts_that_failed_do_not_take_the_probe_of_the_others(breaker: Breaker, clock: FakeClock) -> None:
+    fail(breaker, "a", "b", "a", "b")
+    for _ in range(5):
+        clock.advance(PAUSE.total_seconds())
+        assert [is_asked(breaker, account) for account in "ab"] == [True, False]
+        fail(breaker, "a")
+        assert is_asked(breaker, "c")
+
+
+def test_the_probe_of_an_account_that_is_back_opens_the_way_for_all(breaker: Breaker, clock: FakeClock) -> None:
+    fail(breaker, *"ababab")
+    clock.advance(PAUSE.total_seconds())
+    assert is_asked(breaker, "a")
+    breaker.answered(ZOOM, "a")
+    assert is_asked(breaker, "c")
