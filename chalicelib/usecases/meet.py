@@ -105,9 +105,9 @@ class Meetings:
         if claim.booking.revision > claim.settlement.revision + 1:
             # A revision between may have been sent by somebody who died: what the provider has is not known.
             work.put(replace(work.meeting, fingerprint=None))
-        self._advance(work)
         for former in work.claim.settlement.leftovers:
             self._remove_leftover(work, former)
+        self._advance(work)
         return work.claim
 
     def _advance(self, work: _Work, *, leftover: bool = False) -> None:
@@ -119,8 +119,10 @@ class Meetings:
             wanted = booking.wants_video and booking.eligibility is not None and not leftover
             if wanted and plan.belongs_to_another(booking, meeting):
                 # The host changed. The new meeting does not wait for the old one's provider, nor for its account.
-                work.settle(leftovers=(*work.claim.settlement.leftovers, plan.left_over(meeting)))
+                former = plan.left_over(meeting)
+                work.settle(leftovers=(*work.claim.settlement.leftovers, former))
                 work.put(Meeting(generation=meeting.generation + 1))
+                self._remove_leftover(work, former)
                 continue
             reach = self._reach(booking, meeting, wanted=wanted)
             step = self._decide(booking, meeting, reach, wanted=wanted)

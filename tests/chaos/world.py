@@ -263,9 +263,16 @@ class World:
         return next(record for record in self.records() if record.booking.booking_id == booking_id)
 
     def count_twins(self) -> None:
-        """Notice it when a booking has more than one meeting that can be reached."""
+        """Notice it when a booking has more than one meeting that can be reached.
+
+        One that is known as a former host's, and is being removed, is none: nobody is sent its link any more.
+        """
         held = [one for one in self.place.held() if one.id not in self.left_behind]
         owners = [self._booking_by_tag.get(one.tag, one.tag) for one in held if one.tag is not None]
+        if len(owners) > len(set(owners)):
+            former = {one.id for record in self.records() for one in record.settlement.leftovers}
+            held = [one for one in held if one.id not in former]
+            owners = [self._booking_by_tag.get(one.tag, one.tag) for one in held if one.tag is not None]
         self.most_twins = max(self.most_twins, len(owners) - len(set(owners)))
 
     def provider_calls(self) -> int:

@@ -10,6 +10,7 @@ from tests.support.product import ACCOUNT, GUEST, SECOND_ACCOUNT, Product, calen
 from tests.support.steps import (
     HOST,
     break_grant,
+    cancel,
     disconnect,
     get,
     only_meeting,
