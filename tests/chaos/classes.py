@@ -159,6 +159,10 @@ FAULTS = {
             {
                 form: _at(CALLS, lambda world, form=form: faults.retry_after(world, form, 90), times=2)  # type: ignore[misc]
                 for form in ("seconds", "http_date", "iso", "nonsense", "absent")
+            }
+            | {
+                "at once": _at(CALLS, lambda world: faults.retry_after(world, "seconds", 0), times=2),
+                "a minute ago": _at(CALLS, lambda world: faults.retry_after(world, "http_date", -60), times=2),
             },
         ),
         Fault(
