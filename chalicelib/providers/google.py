@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from chalicelib.domain.connection import Account
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.described import LONGEST_ID, text
 from chalicelib.providers.http import Answer, retry_at
 
 SCOPES = "https://www.googleapis.com/auth/"
@@ -68,7 +69,7 @@ class Google(OAuthProvider):
         # `sub` stays when somebody's address changes; `hd` is the Workspace domain.
         body = self.call(token, "GET", "/v1/userinfo", at="USERINFO").object()
         try:
-            return Account(str(body["sub"]), str(body["email"]), body.get("hd"))
+            return Account(str(body["sub"]), str(body["email"]), text(body.get("hd"), LONGEST_ID))
         except KeyError as error:
             raise Ambiguous(self.name, "userinfo answered without an id or address") from error
 

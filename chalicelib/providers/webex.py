@@ -11,7 +11,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.described import Phone, described, objects
+from chalicelib.providers.described import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.http import Answer, retry_at
 
 _MEETINGS = "/v1/meetings"
@@ -63,7 +63,7 @@ class Webex(OAuthProvider):
         emails = body.get("emails")
         if not body.get("id") or not isinstance(emails, list) or not emails:
             raise Ambiguous(self.name, "people/me answered without an id or an address")
-        return Account(str(body["id"]), str(emails[0]), body.get("orgId"))
+        return Account(str(body["id"]), str(emails[0]), text(body.get("orgId"), LONGEST_ID))
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.

@@ -79,7 +79,7 @@ class Zoom(OAuthProvider):
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v2/users/me").object()
         try:
-            return Account(str(body["id"]), str(body["email"]), body.get("account_id"))
+            return Account(str(body["id"]), str(body["email"]), text(body.get("account_id"), LONGEST_ID))
         except KeyError as error:
             raise Ambiguous(self.name, "users/me answered without an id") from error
 

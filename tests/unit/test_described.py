@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, Rejected
 from chalicelib.providers.base import RoomProvider
 from chalicelib.providers.catalogue import PROVIDERS
 from chalicelib.providers.described import Phone, described
 from chalicelib.providers.http import Http
+from chalicelib.providers.zoom import Zoom
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REQUEST = MeetingRequest("v" * 32, "Talk", "", NOW + timedelta(days=1), NOW + timedelta(days=1, minutes=30), "UTC")
@@ -169,3 +171,11 @@ def test_no_provider_goes_past_the_gate() -> None:
     makers = {path.stem for path in files if "ProviderMeeting(" in path.read_text(encoding="utf-8")}
     # The names of rooms are our own.
     assert makers == {"described", "jitsi", "jaas"}
+
+
+@pytest.mark.parametrize("organization", [7, ["a"], {"id": "a"}, True, "", "x" * 5000, "org-1", None])
+def test_an_account_can_always_be_kept(organization: Any) -> None:
+    body = {"id": "u-1", "email": "host@example.com", "account_id": organization}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    account = Zoom(Http(httpx.Client(transport=transport)), lambda: NOW).account("token")
+    assert msgspec.json.decode(msgspec.json.encode(account), type=Account) == account
