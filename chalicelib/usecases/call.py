@@ -71,7 +71,7 @@ class Caller:
         except ProviderError as error:
             if error.is_outage:
                 error.out_until = self._breaker.failed(*whom)
-            else:
+            elif error.status is not None:  # Without one it was not asked, or told us nothing of itself.
                 self._breaker.answered(*whom)
             raise
         self._breaker.answered(*whom)

@@ -1,0 +1,73 @@
+"""What a call to a provider tells of the provider, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.connection import Account, Grant
+from chalicelib.domain.plan import Access, Reach
+from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.usecases.breaker import Breaker
+from chalicelib.usecases.call import Caller, TimeLeft
+from tests.support.clock import FakeClock
+
+NO_ANSWER = Ambiguous("zoom", "no answer", is_outage=True)
+OUT = ProviderUnavailable("zoom", "HTTP 503", status=503)
+REFUSED = Rejected("zoom", "HTTP 400", status=400)
+NOT_ASKED = ProviderUnavailable("zoom", "another refresh takes long")
+
+
+class Tokens:
+    """A keeper whose tokens always work."""
+
+    def access_token(self, grant: Grant, **_: Any) -> str:
+        return "token"
+
+
+@pytest.fixture
+def call(clock: FakeClock) -> Callable[..., str]:
+    """Call for an account, with what the provider says to it."""
+    caller = Caller(Tokens(), {}, Breaker(clock))  # type: ignore[arg-type]
+
+    def call(account: str, *says: ProviderError) -> str:
+        reach = Reach(Access.OPEN, Grant("zoom", Account(account, ""), 1, b""))
+        for error in says:
+            with pytest.raises(type(error)):
+                caller.call(reach, _raising(error), TimeLeft(lambda: 60))
+        return caller.call(reach, lambda _: "asked", TimeLeft(lambda: 60))
+
+    return call
+
+
+def _raising(error: ProviderError) -> Callable[[str], str]:
+    def verb(_: str) -> str:
+        raise error
+
+    return verb
+
+
+@pytest.mark.parametrize("outage", [NO_ANSWER, OUT])
+def test_a_provider_that_does_not_serve_is_left_alone(call: Callable[..., str], outage: ProviderError) -> None:
+    with pytest.raises(ProviderUnavailable, match="not asked"):
+        call("a", outage, outage, outage)
+
+
+def test_a_refusal_is_an_answer(call: Callable[..., str]) -> None:
+    assert call("a", OUT, OUT, REFUSED, OUT, OUT) == "asked"
+    assert call("a", *[REFUSED] * 9) == "asked"
+
+
+def test_what_was_not_asked_is_neither_an_outage_nor_an_answer(call: Callable[..., str]) -> None:
+    assert call("a", *[NOT_ASKED] * 9) == "asked"
+    with pytest.raises(ProviderUnavailable, match="not asked"):
+        call("a", OUT, NOT_ASKED, OUT, NOT_ASKED, OUT)
+
+
+def test_whoever_is_refused_by_an_open_circuit_learns_until_when(call: Callable[..., str], clock: FakeClock) -> None:
+    with pytest.raises(ProviderUnavailable) as refused:
+        call("a", OUT, OUT, OUT)
+    assert refused.value.out_until is not None
+    assert refused.value.out_until > clock()
