@@ -60,7 +60,7 @@ def meeting_change(before: Settlement | None, after: Settlement) -> EventType | 
         case MeetingState.READY:
             return None if _link(old) == _link(new) else EventType.MEETING_READY
         case MeetingState.WAITING:
-            waited = old.state in (MeetingState.PENDING, MeetingState.WAITING) and old.reason == new.reason
+            waited = old.is_under_way and old.reason == new.reason
             return None if waited else EventType.MEETING_WAITING
         case MeetingState.FAILED:
             known = old.state is MeetingState.FAILED and old.reason == new.reason

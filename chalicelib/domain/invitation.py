@@ -255,7 +255,7 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
     else:
         visible = [host, to]
     appointment = booking.appointment
-    waits = meeting.state in (MeetingState.WAITING, MeetingState.PENDING) and meeting.join_url is None
+    waits = meeting.is_under_way and meeting.join_url is None
     return Invite(
         workspace_id=booking.workspace_id,
         booking_id=booking.booking_id,

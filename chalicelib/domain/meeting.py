@@ -121,6 +121,11 @@ class Meeting(Struct, frozen=True):
     def exists(self) -> bool:
         return self.id is not None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is more to do about it, now or later, without anybody asking."""
+        return self.state in (MeetingState.PENDING, MeetingState.WAITING)
+
 
 def tag(secret: bytes, workspace_id: str, booking_id: str, generation: int) -> str:
     """The meeting's name at the provider: 32 characters of lower-case base32hex (a–v, 0–9), not guessable.

@@ -232,11 +232,6 @@ def left_over(meeting: Meeting) -> Meeting:
     return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, attempts=0, next_attempt_at=None)
 
 
-def goes_on(leftover: Meeting) -> bool:
-    """Whether there is more to do about a meeting that is to be removed."""
-    return leftover.state in (MeetingState.PENDING, MeetingState.WAITING)
-
-
 def broken_down(meeting: Meeting) -> Meeting:
     """An error of our own kept the booking from being settled."""
     detail = "An error on our side keeps this booking from being settled. It was reported; ask for a retry later."
@@ -250,8 +245,7 @@ def rests(meeting: Meeting, now: datetime) -> bool:
     """
     if meeting.state is MeetingState.FAILED:
         return True
-    parked = meeting.state in (MeetingState.PENDING, MeetingState.WAITING)
-    if not parked or meeting.next_attempt_at is None or meeting.reason == MeetingReason.RECONNECT_NEEDED:
+    if not meeting.is_under_way or meeting.next_attempt_at is None or meeting.reason == MeetingReason.RECONNECT_NEEDED:
         return False
     return meeting.next_attempt_at > now
 

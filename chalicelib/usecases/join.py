@@ -166,7 +166,7 @@ class Door:
 
 
 def _without_meeting(booking: Booking, meeting: Meeting) -> Closed | Unready:
-    if meeting.state in (MeetingState.PENDING, MeetingState.WAITING):
+    if meeting.is_under_way:
         return Unready()
     if meeting.state is MeetingState.FAILED:
         return Closed(booking, "The video meeting could not be made. Please ask the host.")

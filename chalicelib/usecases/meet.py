@@ -154,7 +154,7 @@ class Meetings:
                 booking_id=booking.booking_id,
             )
         others = tuple(one for one in work.claim.settlement.leftovers if one is not former)
-        work.settle(leftovers=(*others, after) if plan.goes_on(after) else others)
+        work.settle(leftovers=(*others, after) if after.is_under_way else others)
 
     def _decide(self, booking: Booking, meeting: Meeting, reach: Reach, *, wanted: bool) -> Meeting | Action:
         now = self._clock()

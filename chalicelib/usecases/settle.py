@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from chalicelib.domain import plan, runs
-from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.domain.meeting import Meeting, MeetingReason
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore, Claim
@@ -116,9 +116,7 @@ class Settler:
 
 
 def _next_attempt(meeting: Meeting, now: datetime) -> datetime | None:
-    if meeting.state not in (MeetingState.PENDING, MeetingState.WAITING):
-        return None
-    return meeting.next_attempt_at or now
+    return (meeting.next_attempt_at or now) if meeting.is_under_way else None
 
 
 def _next_look(claim: Claim, now: datetime) -> datetime | None:

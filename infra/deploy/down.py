@@ -19,8 +19,8 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
 
     Deleted tables leave a backup for 35 days, the key and the secrets can be had back for 30: so AWS keeps them.
     """
-    # API Gateway keeps an API that a domain name leads to.
     _forget_domain(stage)
+    # API Gateway keeps an API that a domain name leads to.
     stacks.remove(stage, "domain")
     memory.complete(stage)
     if chalice.resources(stage):

@@ -118,14 +118,11 @@ def _taken_names(stage: Stage) -> str | None:
     if not dying:
         return None
     delete = f"aws secretsmanager delete-secret --region {stage.region} --force-delete-without-recovery --secret-id"
-    ways = "Take another name for the stage, or give up what is in them for good:"
-    return "\n".join(
-        [
-            "AWS still keeps this stage's deleted secrets, and their names with them.",
-            ways,
-            *(f"  {delete} {name}" for name in dying),
-        ]
+    told = (
+        "AWS still keeps this stage's deleted secrets, and their names with them.",
+        "Take another name for the stage, or give up what is in them for good:",
     )
+    return "\n".join((*told, *(f"  {delete} {name}" for name in dying)))
 
 
 def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:

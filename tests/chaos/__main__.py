@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from pathlib import Path
 
 from tests.chaos.cases import PAIR, SINGLE, Case, faulty, run, single_crashes
 from tests.chaos.classes import FAULTS
-from tests.chaos.report import Row, as_json, table
+from tests.chaos.report import Row, table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
-from tests.chaos.tasks import Task, do, pairs, split
+from tests.chaos.tasks import Task, conclude, do, pairs, split
 
 _OUTPUT = Path("build/chaos.json")
 _TELL_EVERY = 2000
@@ -57,14 +56,7 @@ def main() -> int:
     took = round(time.monotonic() - begun)
     command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {about}"
     print(table(rows.values()))
-    runs = sum(row.runs for row in rows.values())
-    print(f"\n{runs:,} runs in {took} s. {command}")
-    _OUTPUT.parent.mkdir(exist_ok=True)
-    _OUTPUT.write_text(json.dumps(as_json(rows.values(), command=command, seconds=took), indent=1) + "\n")
-    failures = [failure for row in rows.values() for failure in row.failures]
-    for failure in failures[:10]:
-        print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
-    return 1 if failures else 0
+    return conclude(rows.values(), _OUTPUT, command=command, seconds=took)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,10 +14,10 @@ from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.catalogue import PROVIDERS
 from tests.chaos.cases import Case, faulty, single_crashes
 from tests.chaos.classes import FAULTS
-from tests.chaos.report import Row, as_json, provider_table
+from tests.chaos.report import Row, provider_table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
-from tests.chaos.tasks import Task, do, pairs, split
+from tests.chaos.tasks import Task, conclude, do, pairs, split
 
 OTHERS = tuple(name for name in PROVIDERS if name != "zoom")
 _OUTPUT = Path("build/chaos-providers.json")
@@ -50,13 +49,7 @@ def run_providers(names: tuple[str, ...], seeds: range, about: int, jobs: int) -
     chosen = "all" if names == OTHERS else ",".join(names)
     command = f"python -m tests.chaos --provider {chosen} --seed {seeds.start} --runs {len(seeds)} --pairs {about}"
     print(provider_table(rows.values()))
-    print(f"\n{sum(row.runs for row in rows.values()):,} runs in {took} s. {command}")
-    _OUTPUT.parent.mkdir(exist_ok=True)
-    _OUTPUT.write_text(json.dumps(as_json(rows.values(), command=command, seconds=took), indent=1) + "\n")
-    failures = [failure for row in rows.values() for failure in row.failures]
-    for failure in failures[:10]:
-        print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
-    return 1 if failures else 0
+    return conclude(rows.values(), _OUTPUT, command=command, seconds=took)
 
 
 def _befalls(fault: str, provider: str) -> bool:

@@ -1,13 +1,15 @@
-"""The cases in shares that are small enough to spread over processes."""
+"""The cases in shares that are small enough to spread over processes, and what is told when all were run."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from tests.chaos.cases import Case, paired_crashes, run, single_crashes
-from tests.chaos.report import Row
+from tests.chaos.report import Row, as_json
 from tests.chaos.scenarios import SCENARIOS
 
 _AT_ONCE = 40
@@ -39,6 +41,18 @@ def pairs(scenario: str, seed: int, about: int, provider: str = "zoom") -> Itera
     firsts = [case for case in singles if SCENARIOS[scenario].meanwhile is None or case.meanwhile_at in (1, 4, 6)]
     step = max(1, len(firsts) // about) if about > 0 else 1
     yield from (Task((case,), pairs=True) for case in firsts[::step])
+
+
+def conclude(rows: Iterable[Row], output: Path, *, command: str, seconds: int) -> int:
+    """Write the figures down, and print what to replay; 1 if any run did not survive."""
+    rows = list(rows)
+    print(f"\n{sum(row.runs for row in rows):,} runs in {seconds} s. {command}")
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(as_json(rows, command=command, seconds=seconds), indent=1) + "\n")
+    failures = [failure for row in rows for failure in row.failures]
+    for failure in failures[:10]:
+        print(f"\n--case {failure['case']!r}\n  " + "\n  ".join(failure["wrong"]))
+    return 1 if failures else 0
 
 
 def do(task: Task, by: Callable[[Case], str]) -> list[Row]:

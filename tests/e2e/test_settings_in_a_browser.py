@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -57,7 +59,7 @@ def test_disconnecting_by_clicking_ends_the_connection(stack: LocalStack, page: 
     page.get_by_text("Disconnect", exact=True).click()
     page.get_by_role("button", name="Disconnect").click()
 
-    expect(page.get_by_role("status")).to_contain_text("Disconnected.")
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"^Disconnected\."))
     assert connection(stack, "leaving-host")["state"] == "none"
 
 

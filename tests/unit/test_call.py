@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib import handlers
 from chalicelib.domain.connection import Account, Grant
 from chalicelib.domain.plan import Access, Reach
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.usecases.breaker import Breaker
-from chalicelib.usecases.call import Caller, TimeLeft
+from chalicelib.usecases.call import REFRESH_NEEDS_SECONDS, Caller, TimeLeft
 from tests.support.clock import FakeClock
 
 NO_ANSWER = Ambiguous("zoom", "no answer", is_outage=True)
@@ -71,3 +72,8 @@ def test_whoever_is_refused_by_an_open_circuit_learns_until_when(call: Callable[
         call("a", OUT, OUT, OUT)
     assert refused.value.out_until is not None
     assert refused.value.out_until > clock()
+
+
+def test_what_a_lambda_keeps_back_is_enough_for_a_refresh() -> None:
+    # Not imported where it is used: every cold start of the stream would load the providers' HTTP client with it.
+    assert handlers._RESERVE_SECONDS > REFRESH_NEEDS_SECONDS
