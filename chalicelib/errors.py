@@ -21,6 +21,7 @@
     │   └── Rejected           permanent: trying the same again cannot help
     └── MailError
         ├── MailUnavailable    throttled or down: trying again can help
+        │   └── MailAccountError  the sending account or the sender: every other mail would be refused too
         └── MailRejected       this message or recipient is refused for good
 """
 
@@ -198,7 +199,23 @@ class MailError(MeetlinkError):
 
 
 class MailUnavailable(MailError):
-    """Throttled, or no answer. Trying again can help."""
+    """Throttled, or no answer. Trying again can help: at `retry_at`, if that is known."""
+
+    def __init__(self, detail: str, *, retry_at: datetime | None = None) -> None:
+        super().__init__(detail)
+        self.retry_at = retry_at
+
+
+class MailAccountError(MailUnavailable):
+    """SES refuses because of the account or the sender, and would refuse any other mail too.
+
+    `code` is from the closed list in `mail.refusals`. `concerns_sender` is true if another sender might be accepted.
+    """
+
+    def __init__(self, detail: str, *, code: str, concerns_sender: bool = False) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.concerns_sender = concerns_sender
 
 
 class MailRejected(MailError):

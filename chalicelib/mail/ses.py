@@ -5,21 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.invitation import Invite
-from chalicelib.errors import MailError, MailRejected, MailUnavailable
 from chalicelib.mail.addresses import sending_address
 from chalicelib.mail.pace import Pace
+from chalicelib.mail.refusals import Refusal, read_refusal
 from chalicelib.mail.sender import Mail, Sender
 from chalicelib.mail.tags import tag_value
+from chalicelib.observability import count, log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from botocore.exceptions import BotoCoreError, ClientError
-
-# The message's own fault. Anything else (throttling, a paused or suspended account, missing rights, a missing
-# configuration set) may be put right while the mail still matters.
-# docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
-_REFUSALS = frozenset({"MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"})
 
 
 class SesMailer:
@@ -40,6 +34,8 @@ class SesMailer:
 
     def send(self, invite: Invite) -> str:
         """Mail `invite` to its recipient; the SES message id. Raises `MailUnavailable`, `MailRejected`.
+
+        A refusal by SES is logged, and counted as `MailsRefused` by fault and by code.
 
         SES overwrites Message-ID: its events are matched by the id returned here, and by the tags.
         """
@@ -75,18 +71,15 @@ class SesMailer:
         try:
             answer = self._client.send_email(**request)
         except (BotoCoreError, ClientError) as error:
-            raise _translated(error) from error
+            refusal = read_refusal(error)
+            _report(refusal, tags)
+            raise refusal.error() from error
         return str(answer["MessageId"])
 
 
-def _translated(error: BotoCoreError | ClientError) -> MailError:
-    """Names the error's kind only: SES repeats addresses in its messages."""
-    from botocore.exceptions import ClientError, ParamValidationError
-
-    if not isinstance(error, ClientError):
-        kind = MailRejected if isinstance(error, ParamValidationError) else MailUnavailable
-        return kind(f"SES: {type(error).__name__}")
-    code = error.response.get("Error", {}).get("Code", "unknown")
-    known = error.response.get("ResponseMetadata", {})
-    kind = MailRejected if code in _REFUSALS else MailUnavailable
-    return kind(f"SES: {code} (status {known.get('HTTPStatusCode')}, request {known.get('RequestId')})")
+def _report(refusal: Refusal, tags: Mapping[str, str]) -> None:
+    """Log and count a refused send: by fault for the alarm, by code to find the cause."""
+    ids = {f"{name}_id": tags[name] for name in ("workspace", "booking") if name in tags}
+    log.warning("SES refused a mail", code=refusal.code, fault=refusal.fault.value, detail=refusal.detail, **ids)
+    count("MailsRefused", fault=refusal.fault.value)
+    count("MailsRefused", code=refusal.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,9 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 from msgspec.structs import replace
 
-from chalicelib.errors import MailError, MailRejected, MailUnavailable
+from chalicelib import observability
+from chalicelib.errors import MailAccountError, MailError, MailRejected, MailUnavailable
+from chalicelib.mail.refusals import CODES
 from chalicelib.mail.ses import SesMailer
 from chalicelib.mail.tags import tag_value, untag
 from tests.support.invites import GUEST, HOST, SENDER, guest_invite, host_invite
@@ -97,11 +100,6 @@ def test_a_notice_has_text_and_html_and_no_calendar(client: Any):
     assert "Open https://x.example" in raw
 
 
-def test_an_unverified_sender_is_refused(client: Any):
-    with pytest.raises(MailRejected):
-        SesMailer(client, replace(SENDER, address="other@elsewhere.example")).send(guest_invite())
-
-
 class Failing:
     """A client whose every call fails."""
 
@@ -112,39 +110,99 @@ class Failing:
         raise self.error
 
 
-def answer(code: str, status: int) -> ClientError:
-    error = {"Code": code, "Message": "guest@example.com is no good"}
+def answer(code: str, status: int = 400, message: str = "guest@example.com is no good") -> ClientError:
+    error = {"Code": code, "Message": message}
     return ClientError(
         {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "r-1"}}, "SendEmail"
     )
 
 
-FAILURES: list[tuple[Exception, type[MailError]]] = [
-    (answer("TooManyRequestsException", 429), MailUnavailable),
-    (answer("ThrottlingException", 400), MailUnavailable),
-    (answer("LimitExceededException", 400), MailUnavailable),
-    (answer("SendingPausedException", 400), MailUnavailable),
-    (answer("AccountSuspendedException", 400), MailUnavailable),
-    (answer("NotFoundException", 404), MailUnavailable),
-    (answer("AccessDeniedException", 403), MailUnavailable),
-    (answer("InternalServiceErrorException", 500), MailUnavailable),
-    (answer("503", 503), MailUnavailable),
-    (EndpointConnectionError(endpoint_url="https://email.example"), MailUnavailable),
-    (ConnectTimeoutError(endpoint_url="https://email.example"), MailUnavailable),
-    (ReadTimeoutError(endpoint_url="https://email.example"), MailUnavailable),
-    (NoCredentialsError(), MailUnavailable),
-    (answer("MessageRejected", 400), MailRejected),
-    (answer("MailFromDomainNotVerifiedException", 400), MailRejected),
-    (answer("BadRequestException", 400), MailRejected),
-    (ParamValidationError(report="guest@example.com"), MailRejected),
+SANDBOX = (
+    "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: guest@example.com"
+)
+FAILURES: list[tuple[Exception, type[MailError], str, str]] = [
+    (answer("TooManyRequestsException", 429), MailUnavailable, "temporary", "TooManyRequestsException"),
+    (
+        answer("ThrottlingException", message="Maximum sending rate exceeded."),
+        MailUnavailable,
+        "temporary",
+        "ThrottlingException",
+    ),
+    (answer("InternalServiceErrorException", 500), MailUnavailable, "temporary", "InternalServiceErrorException"),
+    (answer("503", 503), MailUnavailable, "temporary", "Other"),
+    (EndpointConnectionError(endpoint_url="https://email.example"), MailUnavailable, "temporary", "NoResponse"),
+    (ConnectTimeoutError(endpoint_url="https://email.example"), MailUnavailable, "temporary", "NoResponse"),
+    (ReadTimeoutError(endpoint_url="https://email.example"), MailUnavailable, "temporary", "NoResponse"),
+    (NoCredentialsError(), MailUnavailable, "temporary", "NoResponse"),
+    (
+        answer("ThrottlingException", message="Daily message quota exceeded."),
+        MailAccountError,
+        "account",
+        "DailyQuotaExceeded",
+    ),
+    (
+        answer("TooManyRequestsException", 429, "Daily sending quota exceeded"),
+        MailAccountError,
+        "account",
+        "DailyQuotaExceeded",
+    ),
+    (answer("LimitExceededException"), MailAccountError, "account", "LimitExceededException"),
+    (answer("SendingPausedException"), MailAccountError, "account", "SendingPausedException"),
+    (answer("AccountSuspendedException"), MailAccountError, "account", "AccountSuspendedException"),
+    (
+        answer("MessageRejected", message="Sending suspended for this account."),
+        MailAccountError,
+        "account",
+        "AccountSuspendedException",
+    ),
+    (answer("NotFoundException", 404), MailAccountError, "account", "NotFoundException"),
+    (answer("AccessDeniedException", 403), MailAccountError, "account", "AccessDeniedException"),
+    (answer("MessageRejected", message=SANDBOX), MailAccountError, "account", "NotVerified"),
+    (answer("MailFromDomainNotVerifiedException"), MailAccountError, "account", "MailFromDomainNotVerifiedException"),
+    (answer("MessageRejected"), MailRejected, "message", "MessageRejected"),
+    (answer("BadRequestException"), MailRejected, "message", "BadRequestException"),
+    (ParamValidationError(report="guest@example.com"), MailRejected, "message", "BadRequestException"),
 ]
 
 
-@pytest.mark.parametrize(("failure", "becomes"), FAILURES, ids=lambda value: str(value)[:50])
-def test_a_failure_becomes_our_own_error_without_addresses(failure: Exception, becomes: type[MailError]):
+@pytest.mark.parametrize(("failure", "becomes", "fault", "code"), FAILURES, ids=lambda value: str(value)[:50])
+def test_a_refused_mail_becomes_our_own_error_and_is_logged_and_counted_without_addresses(
+    failure: Exception,
+    becomes: type[MailError],
+    fault: str,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(observability, "_dimensions", {"service": "meetlink", "stage": "ci"})
     with pytest.raises(becomes) as caught:
         SesMailer(Failing(failure), SENDER).send(guest_invite())
-    assert caught.value.__cause__ is failure and "@" not in str(caught.value)
+    assert type(caught.value) is becomes and caught.value.__cause__ is failure
+    (logged,) = [vars(line) for line in caplog.records if line.message == "SES refused a mail"]
+    assert (logged["levelname"], logged["code"], logged["fault"]) == ("WARNING", code, fault)
+    assert (logged["workspace_id"], logged["booking_id"]) == (guest_invite().workspace_id, guest_invite().booking_id)
+    printed = capsys.readouterr().out
+    lines = [json.loads(line) for line in printed.splitlines()]
+    dimensions = [line for line in lines if line.get("MailsRefused") == [1.0]]
+    assert [line.get("fault") for line in dimensions] == [fault, None]
+    assert [line.get("code") for line in dimensions] == [None, code]
+    assert code in CODES
+    assert "@" not in f"{caught.value} {logged['detail']} {printed}"
+
+
+@pytest.mark.parametrize(
+    ("failure", "concerns_sender"),
+    [
+        (answer("MessageRejected", message=SANDBOX), True),
+        (answer("MailFromDomainNotVerifiedException"), True),
+        (answer("SendingPausedException"), False),
+    ],
+)
+def test_a_sender_that_is_not_verified_says_nothing_of_other_senders(failure: Exception, concerns_sender: bool):
+    with pytest.raises(MailAccountError) as caught:
+        SesMailer(Failing(failure), SENDER).send(guest_invite())
+    assert caught.value.concerns_sender is concerns_sender
 
 
 IDS = st.text("AZaz09._:-", min_size=1, max_size=128)
