@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+_CALLER = 3
+"""Frames from the logger up to the function that logs, past Powertools and `Log`: a line's `location` names it."""
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -20,10 +22,10 @@ class Log:
     """Powertools' logger, made when the first line is written."""
 
     def info(self, message: str, **ids: Any) -> None:
-        _logger().info(message, extra=_known(ids))
+        _logger().info(message, extra=_known(ids), stacklevel=_CALLER)
 
     def warning(self, message: str, **ids: Any) -> None:
-        _logger().warning(message, extra=_known(ids))
+        _logger().warning(message, extra=_known(ids), stacklevel=_CALLER)
 
     def failure(self, message: str, error: BaseException, **ids: Any) -> None:
         """An error that somebody should look at. Only errors of our own tree speak: others may quote secrets."""
@@ -32,7 +34,7 @@ class Log:
         known = str(error) if isinstance(error, MeetlinkError) else ""
         where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
         what = {"error": type(error).__name__, "error_detail": known, "where": where[-8:]}
-        _logger().error(message, extra=_known(ids) | what)
+        _logger().error(message, extra=_known(ids) | what, stacklevel=_CALLER)
 
     @contextmanager
     def request(self, request_id: str | None) -> Iterator[None]:
@@ -69,6 +71,7 @@ def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str)
     """Add to one of the metrics that alarms and the dashboard look at; without effect before `count_for`.
 
     Each value of `dimensions` makes a metric of its own, which is paid for: closed lists only.
+    A value below 0 counts as 0: clocks differ, and CloudWatch has no percentiles of a metric with negative values.
     A line of the log that CloudWatch reads (embedded metric format), so it costs no call.
     """
     if not _dimensions:
@@ -77,7 +80,7 @@ def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str)
     from aws_lambda_powertools.metrics.base import SingleMetric
 
     told = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
-    told.add_metric(metric, MetricUnit(unit), value)
+    told.add_metric(metric, MetricUnit(unit), max(0.0, value))
     # One write: Lambda's stdout flushes at each, and between a line and its end another thread's line may come.
     sys.stdout.write(json.dumps(told.serialize_metric_set(), separators=(",", ":")) + "\n")
 

@@ -370,5 +370,5 @@ class _Client:
         from botocore.config import Config
 
         retries = {"mode": "standard", "total_max_attempts": self._attempts}
-        config = Config(connect_timeout=3, read_timeout=10, retries=retries)
+        config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=tables.POOL, retries=retries)
         return boto3.Session().client(self._service, config=config)  # The default session is not for threads.

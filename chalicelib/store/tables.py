@@ -25,9 +25,23 @@ from chalicelib.errors import LostRace, StoreError, StoreUnavailable
 FORMAT = 1
 DUE_SHARDS = 8
 """Partitions of the index of due work: enough for 8,000 writes a second."""
+POOL = 25
+"""Connections of a client: one for each of the workers that settle or deliver side by side."""
 
 
 _connecting = Lock()
+
+
+class Connecting:
+    """pynamodb's settings of the client, for every model's `Meta`: the first one that connects makes it for all.
+
+    Together less than API Gateway's 29 s, also if the first request meets a socket that died while Lambda was frozen.
+    """
+
+    connect_timeout_seconds = 1
+    read_timeout_seconds = 3
+    max_retry_attempts = 3
+    max_pool_connections = POOL
 
 
 class Table(Model):
@@ -82,7 +96,7 @@ class BookingItem(Table):
     A row has either `due_shard` or, with nothing left to do, `expires_at` (seconds since the epoch, the TTL attribute).
     """
 
-    class Meta:
+    class Meta(Connecting):
         table_name = "bookings"
 
     workspace_id = UnicodeAttribute(hash_key=True)
@@ -119,7 +133,7 @@ class GrantIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
 
 
 class ConnectionItem(Table):
-    class Meta:
+    class Meta(Connecting):
         table_name = "connections"
 
     workspace_id = UnicodeAttribute(hash_key=True)
@@ -135,7 +149,7 @@ class ConnectionItem(Table):
 class GrantItem(Table):
     """`version` fences token writes; `lease_until` lets one refresher in at a time."""
 
-    class Meta:
+    class Meta(Connecting):
         table_name = "grants"
 
     grant_id = UnicodeAttribute(hash_key=True)
@@ -151,7 +165,7 @@ class GrantItem(Table):
 
 
 class CalendarItem(Table):
-    class Meta:
+    class Meta(Connecting):
         table_name = "calendars"
 
     workspace_id = UnicodeAttribute(hash_key=True)
@@ -161,7 +175,7 @@ class CalendarItem(Table):
 
 
 class WorkspaceItem(Table):
-    class Meta:
+    class Meta(Connecting):
         table_name = "workspaces"
 
     workspace_id = UnicodeAttribute(hash_key=True)
@@ -176,7 +190,7 @@ class EphemeralItem(Table):
     `expires_at` is the TTL attribute: DynamoDB deletes late, so code checks it too.
     """
 
-    class Meta:
+    class Meta(Connecting):
         table_name = "ephemeral"
 
     key = UnicodeAttribute(hash_key=True)
@@ -189,7 +203,7 @@ class EphemeralItem(Table):
 class EndpointItem(Table):
     """`version` guards what its workspace sets; the rest is what deliveries found out, written without regard to it."""
 
-    class Meta:
+    class Meta(Connecting):
         table_name = "endpoints"
 
     workspace_id = UnicodeAttribute(hash_key=True)
@@ -206,7 +220,7 @@ class EndpointItem(Table):
 class DeliveryItem(Table):
     """What is owed to endpoints and what came of it. In the index of due work as long as it is owed."""
 
-    class Meta:
+    class Meta(Connecting):
         table_name = "deliveries"
 
     endpoint_key = UnicodeAttribute(hash_key=True)

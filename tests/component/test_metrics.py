@@ -40,6 +40,13 @@ def test_a_count_is_one_line_that_names_stage_and_unit(capsys: pytest.CaptureFix
     assert (line["service"], line["stage"], line["TimeToLink"]) == ("meetlink", "prod", [1234.5])
 
 
+def test_no_metric_is_negative(capsys: pytest.CaptureFixture[str]) -> None:
+    """The two ends of a duration may come from clocks that differ."""
+    observability.count_for("prod")
+    observability.count("TimeToLink", -350.0, "Milliseconds")
+    assert counted(capsys) == {"TimeToLink": [0]}
+
+
 def test_a_dimension_of_its_own_stands_beside_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     observability.count_for("prod")
     observability.count("ProviderErrors", provider="zoom", kind="429")

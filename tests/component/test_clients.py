@@ -1,0 +1,44 @@
+"""How long the product waits for AWS, and how many calls it makes side by side, read back from the live clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.announcing import _WORKERS as WEBHOOK_WORKERS
+from chalicelib.handlers import _WORKERS as SETTLING_WORKERS
+from chalicelib.settings import from_environment
+from chalicelib.store import tables
+from chalicelib.store.tables import BookingItem
+from chalicelib.wiring import build
+from tests.support.aws import Aws
+
+LONGEST_REQUEST_SECONDS = 29  # API Gateway's.
+
+
+def waits_little_and_serves_all_workers(client: Any, attempts: int) -> bool:
+    config = client.meta.config
+    assert 1 <= config.connect_timeout <= 2
+    assert 3 <= config.read_timeout <= 5
+    assert config.max_pool_connections >= max(SETTLING_WORKERS, WEBHOOK_WORKERS)
+    assert config.retries["total_max_attempts"] == attempts
+    return bool(attempts * (config.connect_timeout + config.read_timeout) < LONGEST_REQUEST_SECONDS)
+
+
+def test_dynamodb_keeps_no_caller_beyond_api_gateways_limit(moto_aws: Aws) -> None:
+    assert not list(BookingItem.query("ws-1"))
+    assert waits_little_and_serves_all_workers(tables.dynamo().client, attempts=4)
+
+
+@pytest.mark.parametrize("service", ["kms", "secretsmanager", "sesv2"])
+def test_neither_do_the_other_services(service: str, moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    services = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix}))
+    client = {
+        "kms": services.vault._kms,
+        "secretsmanager": services.secrets._client,
+        "sesv2": services.mailer._client,  # type: ignore[attr-defined]
+    }[service]
+    # SES has no idempotency: a second attempt could mail twice.
+    assert waits_little_and_serves_all_workers(client, attempts=1 if service == "sesv2" else 3)
