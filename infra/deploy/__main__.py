@@ -11,15 +11,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy import settings, verify
 from infra.deploy.down import take_down
+from infra.deploy.findings import Finding
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, put_up
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Put a stage up or take it down; the exit code is 1 if it is not as it should be afterwards."""
+    """Deploy a stage, check it or take it down. Exit code 0 of the first two: bookings are settled and mailed."""
     given = _parser().parse_args(arguments)
     try:
         stage = _stage(given)
+        if given.check:
+            return _check(stage)
         if given.down:
             return _down(stage, given.delete_data)
         return _up(stage, _wishes(given))
@@ -40,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", help="the API's own domain name, such as meet.example.com")
     parser.add_argument("--certificate", metavar="ARN", help="the domain's, in ACM in the stage's region")
     parser.add_argument("--monthly-budget", metavar="USD", help="whom alarms are mailed to hears when it is used up")
+    parser.add_argument("--check", action="store_true", help="check the stage and change nothing")
     parser.add_argument("--down", action="store_true", help="delete the stage, but not its data")
     parser.add_argument("--delete-data", metavar="STAGE", help="with --down: its tables, key and secrets too")
     return parser
@@ -65,11 +69,26 @@ def _wishes(given: argparse.Namespace) -> Wishes:
 
 
 def _up(stage: Stage, wishes: Wishes) -> int:
-    problems = put_up(stage, wishes, _say)
-    for problem in problems:
-        _say(f"! {problem}")
-    _say("Not as it should be." if problems else f"Deployed: {verify.address(stage)}")
-    return 1 if problems else 0
+    findings = put_up(stage, wishes, _say)
+    return _report(stage, findings, f"Deployed: {verify.address(stage)}")
+
+
+def _check(stage: Stage) -> int:
+    _say(f"Stage {stage.name} in account {stage.account()}, {stage.region} ...")
+    findings = verify.check(stage)
+    return _report(stage, findings, f"Bookings are settled and mailed: {verify.address(stage)}")
+
+
+def _report(stage: Stage, findings: Sequence[Finding], good_news: str) -> int:
+    for finding in findings:
+        _say(f"{'Problem' if finding.is_problem else 'Warning'}: {finding.text}")
+    problems = sum(finding.is_problem for finding in findings)
+    if not problems:
+        _say(good_news)
+        return 0
+    again = f"python -m infra.deploy --stage {stage.name} --check"
+    _say(f"Not ready: {problems} problem{'s' * (problems > 1)}. When that is done, look again: {again}")
+    return 1
 
 
 def _down(stage: Stage, delete_data: str | None) -> int:

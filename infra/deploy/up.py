@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.deploy import bytecode, chalice, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy.findings import Finding
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
@@ -41,8 +39,8 @@ class Foundation:
     names: dict[str, str]
 
 
-def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
-    """Deploy the stage; what is not as it should be afterwards, one line each."""
+def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
+    """Deploy the stage, then check it."""
     wishes = complete(stage, wishes)
     foundation = lay_foundation(stage, wishes, say)
     queue_arn = foundation.names["DeadLettersArn"]
@@ -61,7 +59,7 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[str]:
     say("alarms, dashboard ...")
     watch(stage, wishes)
     say("looking at what is there ...")
-    return verify.problems(stage, _app(stage), queue_arn)
+    return verify.check(stage)
 
 
 def complete(stage: Stage, wishes: Wishes) -> Wishes:
@@ -190,9 +188,3 @@ def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
         "ConfigurationSet": mail["ConfigurationSet"],
     }
     return Foundation(variables, names)
-
-
-def _app(stage: Stage) -> Any:
-    """The app, as Chalice loads it: with the stage's settings."""
-    os.environ.update(settings.known(stage))
-    return importlib.import_module("app").app

@@ -1,18 +1,29 @@
-"""Reading a deployment back, from answers as Amazon gives them: the local AWS says more."""
+"""Checking a stage, with responses as AWS's own models have them: the local AWS has no sandbox and no limits."""
 
 from __future__ import annotations
 
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import boto3
+import cfnlint.data.AdditionalSpecs
 import pytest
 from botocore.stub import Stubber
 from chalice.app import Chalice
 
-from infra.deploy import stacks, verify
-from infra.deploy.stage import Stage
+from infra.deploy import __main__ as command
+from infra.deploy import account, sender, settings, stacks, triggers, verify
+from infra.deploy.findings import Finding, problem, run_check, warning
+from infra.deploy.stage import DeployError, Stage
 
+ACCOUNT = "123456789012"
+STREAM = f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/meetlink-ci-bookings/stream/2027-01-01T00:00:00.000"
+MAIL_FROM = "invitations@example.com"
 PATHS = [
     {"id": "r1", "path": "/"},
     {"id": "r2", "parentId": "r1", "pathPart": "v1", "path": "/v1"},
@@ -25,21 +36,299 @@ PATHS = [
     },
 ]
 """docs.aws.amazon.com/apigateway/latest/api/API_GetResources.html: what has no methods has no `resourceMethods`."""
+HEALTHY: dict[str, Any] = {
+    "EnforcementStatus": "HEALTHY",
+    "ProductionAccessEnabled": True,
+    "SendingEnabled": True,
+    "SendQuota": {"Max24HourSend": 50000.0, "MaxSendRate": 14.0, "SentLast24Hours": 12.0},
+}
+SIGNED: dict[str, Any] = {
+    "IdentityType": "DOMAIN",
+    "VerifiedForSendingStatus": True,
+    "DkimAttributes": {"SigningEnabled": True, "Status": "SUCCESS", "Tokens": ["one"]},
+}
+UNSIGNED = {"DkimAttributes": {"SigningEnabled": True, "Status": "PENDING", "Tokens": ["one", "two"]}}
+
+FAILED_MAIL_FROM = {
+    "MailFromDomain": "bounces.example.com",
+    "MailFromDomainStatus": "FAILED",
+    "BehaviorOnMxFailure": "USE_DEFAULT_VALUE",
+}
+
+
+class FakeSession:
+    """A boto3 session whose clients reply with what a test says, in order, and to nothing else."""
+
+    region_name = "eu-central-1"
+    profile_name = "default"
+
+    def __init__(self, parts: ExitStack) -> None:
+        self._session = boto3.Session("test", "test", region_name=self.region_name)
+        self._parts = parts
+        self._clients: dict[str, Any] = {}
+        self._stubs: dict[str, Stubber] = {}
+
+    def client(self, service: str, **_: Any) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service)
+            self._stubs[service] = self._parts.enter_context(Stubber(self._clients[service]))
+        return self._clients[service]
+
+    def reply(
+        self, service: str, operation: str, response: dict[str, Any], request: dict[str, Any] | None = None
+    ) -> None:
+        self.client(service)
+        self._stubs[service].add_response(operation, response, request)
+
+    def refuse(self, service: str, operation: str, code: str) -> None:
+        self.client(service)
+        self._stubs[service].add_client_error(operation, code, "no")
+
+    def get_partition_for_region(self, region: str) -> str:
+        return str(self._session.get_partition_for_region(region))
+
+    def assert_all_used(self) -> None:
+        for stub in self._stubs.values():
+            stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeSession]:
+    with ExitStack() as parts:
+        session = FakeSession(parts)
+        yield session
+        session.assert_all_used()
+
+
+@pytest.fixture
+def stage(aws: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    variables = {"MEETLINK_BOOKINGS_STREAM_ARN": STREAM, "MEETLINK_CONNECTIONS_STREAM_ARN": STREAM}
+    (tmp_path / ".chalice").mkdir()
+    config = {"stages": {"ci": {"environment_variables": variables}}}
+    (tmp_path / ".chalice" / "config.json").write_text(json.dumps(config))
+    return Stage("ci", aws, tmp_path)
+
+
+def found(findings: Iterator[Finding]) -> list[tuple[bool, str]]:
+    """Whether each is a problem, and how it begins."""
+    return [(finding.is_problem, " ".join(finding.text.split()[:4])) for finding in findings]
 
 
 @pytest.mark.parametrize(
     ("route", "missing"),
-    [("/v1/bookings", []), ("/v1", ["API Gateway has no route GET /v1."])],
+    [("/v1/bookings", []), ("/v1", [problem("API Gateway has no route GET /v1.")])],
 )
 def test_a_path_that_only_leads_to_others_has_no_routes(
-    route: str, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    route: str, missing: list[Finding], stage: Stage, aws: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = {"RestAPIId": "api-1", "EndpointURL": "https://api-1.example/"}
-    monkeypatch.setattr(stacks, "outputs", lambda *_: made)
-    client = boto3.Session("test", "test", region_name="us-east-1").client("apigateway")
-    stage = Stage("ci", SimpleNamespace(client=lambda _: client), tmp_path)
+    monkeypatch.setattr(stacks, "outputs", lambda *_: {"RestAPIId": "api-1", "EndpointURL": "https://api-1.example/"})
+    aws.reply("apigateway", "get_resources", {"items": PATHS}, {"restApiId": "api-1"})
     app = Chalice(app_name="meetlink", configure_logs=False)
     app.route(route)(lambda: None)
-    with Stubber(client) as answers:
-        answers.add_response("get_resources", {"items": PATHS}, {"restApiId": "api-1"})
-        assert list(verify._routes(stage, app)) == missing
+    assert list(verify._routes(stage, app)) == missing
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"ProductionAccessEnabled": False}, [(True, "SES is in its")]),
+        ({"SendingEnabled": False}, [(True, "Sending is switched off")]),
+        ({"SendingEnabled": False, "EnforcementStatus": "SHUTDOWN"}, [(True, "SES has paused this")]),
+        ({"EnforcementStatus": "PROBATION"}, [(False, "SES reviews this account")]),
+        ({"SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 199.0}}, [(False, "SES has sent 199")]),
+        ({"SendQuota": {"Max24HourSend": -1.0, "SentLast24Hours": 9e6}}, []),
+    ],
+)
+def test_an_account_that_does_not_mail_everyone_is_a_problem(
+    changes: dict[str, Any], expected: list[Any], stage: Stage, aws: FakeSession
+) -> None:
+    aws.reply("sesv2", "get_account", HEALTHY | changes)
+    assert found(account.check_sending(stage)) == expected
+
+
+def test_a_sandbox_says_how_the_last_request_for_production_access_ended(stage: Stage, aws: FakeSession) -> None:
+    details = {"Details": {"ReviewDetails": {"Status": "DENIED", "CaseId": "1"}}}
+    aws.reply("sesv2", "get_account", HEALTHY | {"ProductionAccessEnabled": False} | details)
+    (finding,) = account.check_sending(stage)
+    assert "First deployment to a new account" in finding.text and "DENIED" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("domain", "address", "expected"),
+    [
+        (SIGNED, None, []),
+        (SIGNED | UNSIGNED | {"VerifiedForSendingStatus": False}, None, [(True, "SES sends nothing from")]),
+        (SIGNED | UNSIGNED, None, [(False, f"Mails from {MAIL_FROM} are")]),
+        (None, None, [(True, "SES sends nothing from")]),
+        (None, {"VerifiedForSendingStatus": True}, [(False, f"Mails from {MAIL_FROM} are")]),
+        (SIGNED | {"MailFromAttributes": FAILED_MAIL_FROM}, None, [(False, "SES does not use")]),
+    ],
+)
+def test_a_sender_has_a_clean_bill_only_if_its_domain_signs(
+    domain: dict[str, Any] | None, address: dict[str, Any] | None, expected: list[Any], stage: Stage, aws: FakeSession
+) -> None:
+    for identity in (domain, address):
+        if identity is None:
+            aws.refuse("sesv2", "get_email_identity", "NotFoundException")
+        else:
+            aws.reply("sesv2", "get_email_identity", identity)
+    assert found(sender.check_sender(stage, MAIL_FROM)) == expected
+
+
+def test_a_new_domain_is_registered_without_feedback_by_mail_and_its_records_are_listed(
+    stage: Stage, aws: FakeSession
+) -> None:
+    zone = {"SigningHostedZone": "dkim.eu-central-1.amazonses.com"}
+    aws.refuse("sesv2", "get_email_identity", "NotFoundException")
+    aws.reply("sesv2", "create_email_identity", {}, {"EmailIdentity": "example.com"})
+    asked = {"EmailIdentity": "example.com", "EmailForwardingEnabled": False}
+    aws.reply("sesv2", "put_email_identity_feedback_attributes", {}, asked)
+    aws.reply("sesv2", "get_email_identity", {"DkimAttributes": UNSIGNED["DkimAttributes"] | zone})
+    _, *records = sender.ensure_identity(stage, MAIL_FROM)
+    assert [record.split() for record in records][:2] == [
+        ["one._domainkey.example.com", "CNAME", "one.dkim.eu-central-1.amazonses.com"],
+        ["two._domainkey.example.com", "CNAME", "two.dkim.eu-central-1.amazonses.com"],
+    ]
+    assert records[2].split()[:3] == ["_dmarc.example.com", "TXT", '"v=DMARC1;']
+
+
+def test_a_domain_that_signs_is_left_alone(stage: Stage, aws: FakeSession) -> None:
+    aws.reply("sesv2", "get_email_identity", SIGNED)
+    assert sender.ensure_identity(stage, MAIL_FROM) == []
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(10, [(False, "Lambda runs at most")]), (200, []), (1000, [])])
+def test_a_low_limit_of_lambda_is_a_warning(limit: int, expected: list[Any], stage: Stage, aws: FakeSession) -> None:
+    aws.reply("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": limit}})
+    assert found(account.check_concurrency(stage)) == expected
+
+
+@pytest.mark.parametrize(
+    ("today", "warnings"),
+    [(date(2026, 12, 31), 0), (date(2027, 1, 1), 1), (date(2028, 1, 1), 1)],
+)
+def test_the_end_of_a_runtime_is_a_warning_from_180_days_before(
+    today: date, warnings: int, stage: Stage, aws: FakeSession
+) -> None:
+    for _ in settings.functions():
+        aws.reply("lambda", "get_function_configuration", {"Runtime": "python3.11"})
+    assert found(account.check_runtime(stage, today)) == [(False, "AWS ends its support")] * warnings
+
+
+def test_the_ends_of_runtimes_are_those_that_cfn_lint_knows() -> None:
+    data = Path(cfnlint.data.AdditionalSpecs.__file__).with_name("LmbdRuntimeLifecycle.json")
+    lifecycle = json.loads(data.read_text(encoding="utf-8"))
+    assert {name: str(ends) for name, ends in account.SUPPORT_ENDS.items()} == {
+        name: lifecycle[name]["deprecated"] for name in account.SUPPORT_ENDS
+    }
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "expected"),
+    [
+        ([], [(False, "No one receives alarms.")]),
+        (
+            [{"SubscriptionArn": "PendingConfirmation", "Endpoint": "ops@example.com"}],
+            [(False, "ops@example.com receives no alarm")],
+        ),
+        ([{"SubscriptionArn": "Deleted", "Endpoint": "ops@example.com"}], [(False, "No one receives alarms.")]),
+        ([{"SubscriptionArn": "arn:aws:sns:eu-central-1:1:x:y", "Endpoint": "ops@example.com"}], []),
+    ],
+)
+def test_alarms_that_no_one_receives_are_a_warning(
+    subscriptions: list[Any], expected: list[Any], stage: Stage, aws: FakeSession
+) -> None:
+    aws.reply("sts", "get_caller_identity", {"Account": ACCOUNT})
+    topic = {"TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:meetlink-ci-alarms"}
+    aws.reply("sns", "list_subscriptions_by_topic", {"Subscriptions": subscriptions}, topic)
+    assert found(account.check_alarm_topic(stage)) == expected
+
+
+def test_an_account_without_a_budget_is_a_warning(stage: Stage, aws: FakeSession) -> None:
+    aws.reply("sts", "get_caller_identity", {"Account": ACCOUNT})
+    aws.reply("budgets", "describe_budgets", {}, {"AccountId": ACCOUNT, "MaxResults": 1})
+    assert found(account.check_budget(stage)) == [(False, "This account has no")]
+
+
+@pytest.mark.parametrize(("address", "is_problem"), [("https://meet.invalid", True), ("https://proxy.example", False)])
+def test_a_domain_that_is_not_in_dns_is_a_problem_if_links_lead_there(
+    address: str, is_problem: bool, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "parameters", lambda *_: {"Domain": "meet.invalid"})
+    monkeypatch.setattr(stacks, "outputs", lambda *_: {"Target": "d-1.execute-api.eu-central-1.amazonaws.com"})
+    monkeypatch.setattr(socket, "getaddrinfo", unknown_host)
+    settings.write(stage, settings.known(stage) | {"PUBLIC_BASE_URL": address})
+    (finding,) = account.check_domain(stage)
+    assert finding.is_problem is is_problem
+    assert "meet.invalid CNAME d-1.execute-api.eu-central-1.amazonaws.com" in finding.text
+
+
+def unknown_host(*_: Any) -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"State": "Disabled"}, [(True, "The stream of meetlink-ci-on_booking")]),
+        (
+            {"EventSourceArn": STREAM.replace("2027", "2026")},
+            [(True, f"meetlink-ci-on_booking reads {STREAM.replace('2027', '2026')}, and")],
+        ),
+        ({"StartingPosition": "LATEST"}, [(False, "meetlink-ci-on_booking starts to read")]),
+        ({"ParallelizationFactor": 1}, [(True, "ParallelizationFactor of the stream")]),
+    ],
+)
+def test_a_function_reads_the_stages_own_stream_from_its_beginning(
+    changes: dict[str, Any], expected: list[Any], stage: Stage, aws: FakeSession
+) -> None:
+    for name in triggers.STREAMS:
+        mapping = {"State": "Enabled", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+        mapping |= triggers.mapping_options(name, "arn:aws:sqs:eu-central-1:1:q")
+        mapping |= changes if name == "on_booking" else {}
+        mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
+        aws.reply("lambda", "list_event_source_mappings", {"EventSourceMappings": [mapping]})
+    assert found(verify._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")) == expected
+
+
+def test_a_stage_of_another_account_or_region_is_not_checked_further(stage: Stage, aws: FakeSession) -> None:
+    for _ in range(2):
+        aws.reply("sts", "get_caller_identity", {"Account": "999999999999"})
+    assert [finding.is_problem for finding in verify.check(stage)] == [True]
+
+
+def test_a_stage_that_was_never_deployed_is_refused(stage: Stage) -> None:
+    settings.write(stage, {})
+    with pytest.raises(DeployError, match="Deploy it first"):
+        verify.check(stage)
+
+
+@pytest.mark.parametrize("is_vital", [True, False])
+def test_a_check_that_aws_refuses_is_a_problem_only_if_it_is_vital(
+    is_vital: bool, stage: Stage, aws: FakeSession
+) -> None:
+    aws.refuse("sesv2", "get_account", "AccessDeniedException")
+    (finding,) = run_check("whether SES sends mail", lambda: account.check_sending(stage), is_vital=is_vital)
+    assert finding.is_problem is is_vital
+    assert finding.text.startswith("Could not check whether SES sends mail: ") and "AccessDenied" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "says"),
+    [
+        ([], 0, "Bookings are settled and mailed: https://api.example"),
+        ([warning("w")], 0, "Warning: w"),
+        ([problem("p"), warning("w")], 1, "Not ready: 1 problem."),
+    ],
+)
+def test_the_exit_code_says_whether_bookings_are_settled_and_mailed(
+    findings: list[Finding], code: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Stage, "account", lambda _: ACCOUNT)
+    monkeypatch.setattr(verify, "check", lambda _: findings)
+    monkeypatch.setattr(verify, "address", lambda _: "https://api.example")
+    assert command.main(["--stage", "ci", "--region", "eu-central-1", "--check"]) == code
+    assert says in capsys.readouterr().out

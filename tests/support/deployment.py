@@ -35,6 +35,7 @@ _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _SHIPPED = ("app.py", "chalicelib", "infra", ".chalice/config.json")
 _SERVICES = (
     "apigateway",
+    "budgets",
     "cloudformation",
     "cloudwatch",
     "dynamodb",
