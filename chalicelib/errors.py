@@ -14,6 +14,7 @@
     │   └── StoreUnavailable   outage or throttling: trying again can help
     ├── ProviderError          a video provider; carries provider, status, code, request id — never bodies or tokens
     │   ├── ProviderUnavailable  it said no for now (5xx before doing anything, 429): try again after `retry_at`
+    │   │   └── ClientRefused    it does not accept this deployment's own credentials: only the operator can help
     │   ├── Ambiguous          no answer, or one that says nothing: the call may have been done
     │   ├── TokenRejected      the access token is not accepted: refresh once, then `ReconnectNeeded`
     │   ├── ReconnectNeeded    the grant is dead or too small: only its owner can help
@@ -158,6 +159,17 @@ class ProviderUnavailable(ProviderError):
     ) -> None:
         super().__init__(provider, what, **known)  # type: ignore[arg-type]
         self.retry_at = retry_at
+
+
+class ClientRefused(ProviderUnavailable):
+    """The token endpoint does not accept this deployment's client id or secret.
+
+    `may_be_grant`: the provider uses the same code when an organization removed the app for its own users.
+    """
+
+    def __init__(self, provider: str, what: str, *, may_be_grant: bool = False, **known: str | int | None) -> None:
+        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+        self.may_be_grant = may_be_grant
 
 
 class Ambiguous(ProviderError):

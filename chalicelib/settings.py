@@ -31,6 +31,7 @@ class Settings(Struct, frozen=True):
     rate_burst: int
     webhooks_to_loopback: bool
     offers: frozenset[str]
+    without_pkce: frozenset[str]
     retention_days: int
     environment: Mapping[str, str]
 
@@ -76,5 +77,6 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
         offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
+        without_pkce=frozenset(env.get("MEETLINK_WITHOUT_PKCE", "").replace(",", " ").split()),
         environment=env,
     )

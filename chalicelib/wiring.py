@@ -121,17 +121,22 @@ class Services:
     def providers(self) -> dict[str, Provider]:
         import httpx
 
+        from chalicelib.providers.base import OAuthProvider
         from chalicelib.providers.catalogue import PROVIDERS
         from chalicelib.providers.http import Http
 
         # It logs whole addresses, and query strings must not reach a log.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         http = Http(httpx.Client(transport=self.transport))
-        return {
+        providers = {
             name: kind(http, self.clock, self.settings.addresses(name, kind.urls))
             for name, kind in PROVIDERS.items()
             if not self.settings.offers or name in self.settings.offers
         }
+        for name, provider in providers.items():
+            if isinstance(provider, OAuthProvider):
+                provider.may_use_pkce = name not in self.settings.without_pkce
+        return providers
 
     @cached_property
     def tokens(self) -> TokenKeeper:

@@ -75,7 +75,8 @@ class Grant(Hidden, frozen=True):
     `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`
     is when its owner last consented, `refreshed_at` when it last got tokens, `lapses_at` when they end unless they are
     used (None: the provider does not say), `notices` how often its owners were told
-    that it is broken, `due_at` when the schedule looks at it next.
+    that it is broken, `due_at` when the schedule looks at it next. `refused_at` is when the provider began to answer
+    refreshes with a code that means either this grant or the operator's client id; None after a refresh that worked.
     """
 
     provider: str
@@ -89,6 +90,7 @@ class Grant(Hidden, frozen=True):
     lapses_at: datetime | None = None
     notices: int = 0
     due_at: datetime | None = None
+    refused_at: datetime | None = None
 
     @property
     def is_usable(self) -> bool:

@@ -32,8 +32,11 @@ class OAuth(Struct, frozen=True):
 
     `scope_sets`: any one of these sets of granted scopes will do, each scope without `scope_prefix`. `asks` are the
     scopes to ask for, as they are sent; None where they are configured on the app. `basic_auth`: the client
-    authenticates by HTTP Basic, else in the form. `dead_codes` are the provider's own ways to say `invalid_grant`,
-    `dead_words` its ways to say it in words only (lower case). `admin_consent_path` is where an administrator can
+    authenticates by HTTP Basic, else in the form. `revokes_as_client`: the revocation endpoint takes the client's
+    credentials too. `dead_codes` are the provider's own ways to say `invalid_grant`,
+    `dead_words` its ways to say it in words only (lower case). `client_codes` say that the client's id or secret is
+    wrong. `doubtful_codes` say either that or that an organization removed the app: see `usecases.tokens`.
+    `admin_consent_path` is where an administrator can
     approve the app for a whole organization, `approval_words` are parts of `error_description` that ask for it.
     """
 
@@ -45,8 +48,11 @@ class OAuth(Struct, frozen=True):
     scope_prefix: str = ""
     basic_auth: bool = True
     pkce: bool = True
+    revokes_as_client: bool = True
     dead_codes: frozenset[str] = frozenset()
     dead_words: tuple[str, ...] = ()
+    client_codes: frozenset[str] = frozenset({"invalid_client", "unauthorized_client"})
+    doubtful_codes: frozenset[str] = frozenset()
     extra: dict[str, str] = field(default_factory=dict)
     admin_consent_path: str | None = None
     approval_words: tuple[str, ...] = ()
@@ -207,6 +213,12 @@ class OAuthProvider(Provider):
     """Connected by signing in at the provider (RFC 6749), with the credentials that this deployment has there."""
 
     oauth: ClassVar[OAuth]
+    may_use_pkce: bool = True
+    """False where a deployment switched PKCE off (`MEETLINK_WITHOUT_PKCE`)."""
+
+    @property
+    def uses_pkce(self) -> bool:
+        return self.oauth.pkce and self.may_use_pkce
 
     @property
     def token_address(self) -> str:

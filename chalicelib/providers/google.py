@@ -52,6 +52,7 @@ def oauth(scopes: tuple[str, ...]) -> OAuth:
         asks=("openid", "email", SCOPES + scopes[0]),
         scope_prefix=SCOPES,
         basic_auth=False,
+        revokes_as_client=False,
         extra={"access_type": "offline", "prompt": "consent"},
     )
 

@@ -56,9 +56,11 @@ class MicrosoftTeams(OAuthProvider):
         ),
         scope_prefix="https://graph.microsoft.com/",
         basic_auth=False,
-        # The app was removed or switched off in this organization (AADSTS700016, AADSTS7000112); a wrong secret of
-        # ours is invalid_client.
-        dead_codes=frozenset({"unauthorized_client", "access_denied"}),
+        # The organization blocks this user (AADSTS50105).
+        dead_codes=frozenset({"access_denied"}),
+        # The organization removed the app or switched it off (AADSTS700016, AADSTS7000112), or the operator's client
+        # id is wrong: Microsoft answers both with the same code. A wrong secret is invalid_client.
+        doubtful_codes=frozenset({"unauthorized_client"}),
         extra={"prompt": "select_account"},
         admin_consent_path="/organizations/v2.0/adminconsent",
         # No consent yet, only an administrator may consent, the request to one is under way

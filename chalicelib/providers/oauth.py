@@ -11,10 +11,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from chalicelib.domain.connection import Tokens
-from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded
+from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderUnavailable, ReconnectNeeded
+from chalicelib.observability import count, log
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.http import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
 
+# Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
+_ZOOMS_UNKNOWN_TOKEN = "Invalid Token!"  # noqa: S105
 _DEAD_GRANT = {"invalid_grant", "interaction_required", "consent_required"}
 
 
@@ -25,7 +28,7 @@ def authorization_url(provider: OAuthProvider, client_id: str, *, redirect_uri: 
 
     oauth = provider.oauth
     extra = dict(oauth.extra)
-    if oauth.pkce:
+    if provider.uses_pkce:
         extra |= {"code_challenge": create_s256_code_challenge(verifier), "code_challenge_method": "S256"}
     scope = " ".join(oauth.asks) if oauth.asks is not None else None
     address = provider.addresses["OAUTH"] + oauth.authorize_path
@@ -56,7 +59,7 @@ def exchange(
     """
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-    extra = {"code_verifier": verifier} if provider.oauth.pkce else {}
+    extra = {"code_verifier": verifier} if provider.uses_pkce else {}
     body = prepare_token_request("authorization_code", code=code, redirect_uri=redirect_uri, **extra)
     return _token_call(provider, credentials, body, provider.oauth.asks or ())
 
@@ -81,15 +84,19 @@ def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Token
 
 
 def revoke(provider: OAuthProvider, credentials: tuple[str, str], access_token: str) -> None:
-    """End the grant at the provider (RFC 7009); nothing where the provider has no such call.
+    """Revoke the grant at the provider (RFC 7009). Do nothing where the provider has no such call.
 
-    A token that is dead already is success. Raises `ProviderUnavailable` or `Ambiguous` when it is to be tried again.
+    A token that the provider does not know is revoked already. After any other refusal the grant may still be alive
+    (RFC 7009, 2.2.1): raises `ReconnectNeeded` if the provider says that the grant is dead, else `ProviderUnavailable`
+    or `Ambiguous`.
     """
     if provider.oauth.revoke_path is None:
         return
-    answer = _post(provider, credentials, provider.oauth.revoke_path, {"token": access_token})
-    if answer.status == 429 or answer.status >= 500:
-        raise _unavailable(provider, answer)
+    as_client = provider.oauth.revokes_as_client
+    response = _post(provider, credentials if as_client else None, provider.oauth.revoke_path, {"token": access_token})
+    if response.ok or _is_unknown_token(response):
+        return
+    raise _refused(provider, response)
 
 
 def _token_call(
@@ -101,9 +108,9 @@ def _token_call(
     return _tokens(provider, answer.object(), provider.now(), asked)
 
 
-def _post(provider: OAuthProvider, credentials: tuple[str, str], path: str, form: dict[str, str]) -> Answer:
-    basic = provider.oauth.basic_auth
-    if not basic:
+def _post(provider: OAuthProvider, credentials: tuple[str, str] | None, path: str, form: dict[str, str]) -> Answer:
+    basic = provider.oauth.basic_auth and credentials is not None
+    if credentials is not None and not basic:
         form = form | {"client_id": credentials[0], "client_secret": credentials[1]}
     return provider.http.send(
         provider.name,
@@ -119,8 +126,7 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
     said = answer.body if isinstance(answer.body, dict) else {}
     named = (said.get(field) for field in ("error", "code", "errorCode"))
     code = next((str(value) for value in named if isinstance(value, str | int) and value), None)
-    # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
-    invalid_token = code == "invalid_request" and said.get("reason") == "Invalid Token!"
+    invalid_token = code == "invalid_request" and said.get("reason") == _ZOOMS_UNKNOWN_TOKEN
     words = " ".join(str(said.get(field, "")) for field in ("error_description", "message"))
     in_words = answer.status == 400 and any(dead in words.lower() for dead in provider.oauth.dead_words)
     if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token or in_words:
@@ -128,8 +134,26 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
         return ReconnectNeeded(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
     if answer.status in (500, 502, 504):
         return Ambiguous(provider.name, "the token endpoint failed", status=answer.status)
-    # invalid_client and the like are this deployment's fault, not the grant's: nobody must reconnect for them.
+    if code in provider.oauth.client_codes | provider.oauth.doubtful_codes:
+        return _client_refused(provider, answer, code)
     return _unavailable(provider, answer, code)
+
+
+def _client_refused(provider: OAuthProvider, answer: Answer, code: str | None) -> ClientRefused:
+    may_be_grant = code in provider.oauth.doubtful_codes
+    error = ClientRefused(
+        provider.name, "the client is refused", may_be_grant=may_be_grant, status=answer.status, code=code
+    )
+    count("ClientRefused")
+    log.failure("a provider refuses this deployment's credentials", error, provider=provider.name)
+    return error
+
+
+def _is_unknown_token(answer: Answer) -> bool:
+    """Whether the revocation endpoint says that there is no such token, as Google and Zoom do."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    unknown = body.get("error") == "invalid_token" or body.get("reason") == _ZOOMS_UNKNOWN_TOKEN
+    return answer.status == 400 and unknown
 
 
 def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = None) -> ProviderUnavailable:

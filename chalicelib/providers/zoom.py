@@ -70,8 +70,10 @@ class Zoom(OAuthProvider):
         token_path="/oauth/token",  # noqa: S106
         revoke_path="/oauth/revoke",
         scope_sets=(_GRANULAR, _CLASSIC),
-        # The owner is gone, the token was revoked; the app was switched off, by Zoom or by an administrator.
-        dead_codes=frozenset({"4735", "4741", "4717", "4737", "4738"}),
+        # The owner is gone, the token was revoked; the app was switched off, by Zoom or by an administrator; the app's
+        # scopes changed since the grant (developers.zoom.us/docs/integrations/oauth-error-messages).
+        dead_codes=frozenset({"4735", "4741", "4717", "4737", "4738", "4711"}),
+        client_codes=frozenset({"invalid_client", "unauthorized_client", "4702", "4704"}),
     )
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     idempotent = False

@@ -38,6 +38,7 @@ class _GrantDocument(Struct, frozen=True):
     refreshed_at: datetime | None = None
     lapses_at: datetime | None = None
     notices: int = 0
+    refused_at: datetime | None = None
 
 
 class ConnectionStore:
@@ -208,6 +209,7 @@ def _document(grant: Grant) -> str:
         refreshed_at=grant.refreshed_at,
         lapses_at=grant.lapses_at,
         notices=grant.notices,
+        refused_at=grant.refused_at,
     )
     return msgspec.json.encode(known).decode()
 
@@ -233,5 +235,6 @@ def _grant(item: GrantItem) -> Grant:
         refreshed_at=known.refreshed_at,
         lapses_at=known.lapses_at,
         notices=known.notices,
+        refused_at=known.refused_at,
         due_at=from_milliseconds(item.due_at) if item.due_at is not None else None,
     )

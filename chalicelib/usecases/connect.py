@@ -26,6 +26,7 @@ from chalicelib.domain.connection import (
 )
 from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import (
+    ClientRefused,
     Conflict,
     Forbidden,
     LostRace,
@@ -204,7 +205,7 @@ class Connector:
                     reason="no_lasting_access",
                 )
             return tokens, provider.account(tokens.access_token)
-        except (ReconnectNeeded, TokenRejected, Rejected) as error:
+        except (ClientRefused, ReconnectNeeded, TokenRejected, Rejected) as error:
             advice = (
                 error.advice if isinstance(error, Rejected) and error.advice else refusal(provider, error.code or "")
             )
@@ -364,7 +365,12 @@ def refusal(provider: OAuthProvider, code: str) -> str:
             how = "Send them the approval link on this page" if has_link else "Ask them"
             return f"Your administrator at {name} has to approve this app first. {how}, then connect again."
         case "unauthorized_client" | "4717":
-            return f"This app is switched off at {name}. Ask your administrator to enable it, then connect again."
+            return (
+                f"This app is switched off at {name}. Ask your administrator to enable it, then connect again. "
+                "If it is enabled, tell the operator of this service."
+            )
+        case "invalid_client" | "4702" | "4704":
+            return f"{name} does not accept the credentials of this service. Nothing was connected. Tell its operator."
         case "invalid_scope":
             return f"{name} does not know a permission that this app asks for. Tell the operator of this service."
         case "temporarily_unavailable" | "server_error":

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, Grant, Reason
-from chalicelib.errors import LostRace, ProviderError, ReconnectNeeded
+from chalicelib.errors import ClientRefused, LostRace, ProviderError, ReconnectNeeded
 from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
@@ -24,6 +24,7 @@ KEEP_ALIVE_AFTER = timedelta(days=30)
 """Zoom and Webex let a refresh token lapse after about 90 days without use."""
 NOTICE_DAYS = (0, 1, 3, 7, 14)
 _RETRY = timedelta(minutes=1)
+_RETRY_REFUSED = timedelta(hours=1)
 _REMOVING_ENDS_AFTER = timedelta(days=1)
 
 
@@ -84,13 +85,14 @@ class GrantKeeper:
         return True
 
     def _revoke(self, grant: Grant) -> None:
-        """Revoke and forget the grant. What cannot be revoked now is tried again at the next tick."""
+        """Revoke and forget the grant. Until the provider has revoked it, the grant is kept and revoked again."""
         try:
             grant = self._revoke_at_provider(grant)
         except ReconnectNeeded:
             pass  # The provider has ended it already.
-        except ProviderError:
-            self._grants.visited(grant, self._clock() + _RETRY)
+        except ProviderError as error:
+            is_refused = error.status is not None and 400 <= error.status < 500 and error.status != 429
+            self._grants.visited(grant, self._clock() + (_RETRY_REFUSED if is_refused else _RETRY))
             return
         self._grants.delete(grant)
 
@@ -140,12 +142,13 @@ class GrantKeeper:
         refreshed_at = grant.refreshed_at or now
         idle, life = now - refreshed_at, (grant.lapses_at or datetime.max.replace(tzinfo=UTC)) - refreshed_at
         try:
-            if isinstance(self._providers.get(grant.provider), OAuthProvider) and idle >= min(
-                KEEP_ALIVE_AFTER, life / 2
-            ):
+            is_idle = idle >= min(KEEP_ALIVE_AFTER, life / 2)
+            if isinstance(self._providers.get(grant.provider), OAuthProvider) and (is_idle or grant.refused_at):
                 self._tokens.access_token(grant, rejected=self._tokens.open(grant).access_token)
         except ReconnectNeeded:
             return  # Broken now, and due again for its owners to be told.
+        except ClientRefused:
+            pass  # The operator must act first: tomorrow is soon enough.
         except ProviderError:
             soon = True
         self._grants.visited(grant, now + (_RETRY if soon else LOOK_EVERY))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Grant, Reason, Tokens
-from chalicelib.errors import Ambiguous, LostRace, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
+from chalicelib.errors import (
+    Ambiguous,
+    ClientRefused,
+    LostRace,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    StoreUnavailable,
+)
 from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
@@ -18,6 +25,9 @@ from chalicelib.store.connections import GrantStore
 from chalicelib.store.secrets import Secrets
 from chalicelib.store.vault import Unsealable, Vault
 
+DOUBT_ENDS_AFTER = timedelta(days=1)
+"""How long a refusal that may be the operator's fault is not held against a grant. The alarm `client-refused` tells the
+operator at once."""
 _POLL_SECONDS = 0.25
 _STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _PATIENCE_SECONDS = 20.0
@@ -54,6 +64,7 @@ class TokenKeeper:
             broken_reason=None,
             broken_at=None,
             notices=0,
+            refused_at=None,
         )
 
     def open(self, grant: Grant) -> Tokens:
@@ -128,6 +139,9 @@ class TokenKeeper:
         except ReconnectNeeded:
             self._judge_dead(leased)
             raise
+        except ClientRefused as error:
+            self._judge_refused(leased, error)
+            raise
         except (Ambiguous, ProviderUnavailable):
             self._grants.release(leased)
             raise
@@ -148,6 +162,23 @@ class TokenKeeper:
     def _judge_dead(self, leased: Grant) -> None:
         """`invalid_grant` breaks the grant only if nobody changed it since the lease: raises `LostRace` otherwise."""
         self._break(leased, Reason.RECONNECT_NEEDED)
+
+    def _judge_refused(self, leased: Grant, error: ClientRefused) -> None:
+        """Break the grant if the provider still refuses it a day after the first refusal; before, only note that.
+
+        A wrong client id is answered with the same code as an app that an organization removed: within a day the
+        operator corrects the first, and no owner has to reconnect. Raises `LostRace` if the lease was overtaken.
+        """
+        now = self._clock()
+        if not error.may_be_grant:
+            self._grants.release(leased)
+        elif leased.refused_at is None:
+            self._grants.write(replace(leased, refused_at=now))
+        elif now - leased.refused_at < DOUBT_ENDS_AFTER:
+            self._grants.release(leased)
+        else:
+            self._break(leased, Reason.RECONNECT_NEEDED)
+            raise ReconnectNeeded(leased.provider, "refused for a day", status=error.status, code=error.code) from error
 
     def _break(self, grant: Grant, reason: str) -> None:
         now = self._clock()

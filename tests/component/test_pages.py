@@ -13,7 +13,7 @@ from infra.local.standins.kit import Action, Fault
 from infra.local.visitor import press
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
-from tests.support.product import APP, SECOND_ACCOUNT, WORKSPACE, Product, recorded_event
+from tests.support.product import ACCOUNT, APP, SECOND_ACCOUNT, WORKSPACE, Product, recorded_event
 
 HTML = "text/html; charset=utf-8"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -283,9 +283,7 @@ class TestTheRedirectPair:
         product.clock.advance(600)
         assert_page(browser.get(f"/oauth/zoom/callback?code=x&state={state}"), 403, "ten minutes")
 
-    @pytest.mark.parametrize(
-        "query", ["", "code=x", "state=", "state=x", "code=x&state=unknown", "error=access_denied"]
-    )
+    @pytest.mark.parametrize("query", ["", "state=", "state=x", "code=x&state=unknown", "error=access_denied"])
     def test_a_state_that_is_none_is_refused(self, product: Product, browser: httpx.Client, query: str) -> None:
         product.open_settings(browser)
         assert_page(browser.get(f"/oauth/zoom/callback?{query}"), 403, "Open the settings page")
@@ -427,3 +425,41 @@ class TestEveryPage:
         page = browser.get("/settings?notice=connected")
         assert "from now on" not in page.text
         assert WORKSPACE in page.text
+
+
+class TestAddingTheAppAtTheProvider:
+    """Zoom's "Add app" leads back with a code that no sign-in of ours asked for: without `state`."""
+
+    def added(self, product: Product, browser: httpx.Client) -> str:
+        page = browser.post(
+            "https://zoom.us/signin", data={"next": "/apps", "email": ACCOUNT.email, "password": ACCOUNT.password}
+        )
+        back = press(browser, browser.get(page.url.join(page.headers["Location"])), "/apps/add", follow=False)
+        assert "state=" not in back.headers["Location"]
+        return str(back.headers["Location"])
+
+    def test_in_a_session_the_page_starts_the_sign_in_that_connects(self, product: Product) -> None:
+        browser = product.browser()
+        product.open_settings(browser)
+        page = browser.get(self.added(product, browser))
+        assert_page(page, 200, "One more step", "not connected here yet")
+        assert connection_state(product) == "none"
+
+        leave = press(browser, page, "/oauth/zoom/start", follow=False)
+        assert leave.headers["Location"].startswith("https://zoom.us/oauth/authorize?")
+        assert "https://zoom.us" in page.headers["Content-Security-Policy"]
+
+    def test_without_a_session_it_says_where_to_connect(self, product: Product) -> None:
+        page = product.browser().get(self.added(product, product.browser()))
+        assert_page(page, 200, "Open your settings page", "Connect Zoom")
+        assert "<form" not in page.text
+
+    def test_somebody_elses_code_connects_nothing(self, product: Product) -> None:
+        browser = product.browser()
+        product.open_settings(browser)
+        browser.get("/oauth/zoom/callback?code=of-somebody-else")
+        assert connection_state(product) == "none"
+        assert [call for call in product.zoom.faults.calls if call.path == "/oauth/token"] == []
+
+    def test_a_provider_that_nobody_signs_in_to_has_no_such_page(self, product: Product) -> None:
+        assert product.browser().get("/oauth/jitsi/callback?code=1").status_code == 404

@@ -39,6 +39,7 @@ def test_an_error_in_the_redirect_is_put_in_words(product: Product, error: str, 
     [
         (400, {"error": "invalid_grant", "reason": "Invalid Token!"}, "took too long or was used twice"),
         (400, {"code": 4738, "message": "The app is disabled by the admin."}, "has to approve this app first"),
+        (401, {"error": "invalid_client"}, "Tell its operator"),
         (400, {"code": 4717, "message": "The app has been disabled."}, "switched off at Zoom"),
         (503, "busy", "did not complete the sign-in"),
         (429, {"message": "slow down"}, "did not complete the sign-in"),

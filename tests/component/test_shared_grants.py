@@ -87,6 +87,22 @@ def test_disconnecting_works_here_even_while_the_provider_refuses_to_revoke(prod
     assert product.aws.scan("grants") == []
 
 
+def test_a_grant_that_the_provider_refused_to_revoke_is_kept_and_revoked_later(product: Product) -> None:
+    product.connect("u-1")
+    wrong_client = {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}
+    product.zoom.faults.add(Fault("/oauth/revoke", Action.BEFORE, status=401, body=wrong_client))
+
+    product.caller().delete("/v1/users/u-1/connection")
+    product.tick()
+    assert len(product.aws.scan("grants")) == 1
+    assert product.zoom.grants.is_installed(ACCOUNT.user_id)
+
+    product.clock.advance(3600)
+    product.tick()
+    assert product.aws.scan("grants") == []
+    assert not product.zoom.grants.is_installed(ACCOUNT.user_id)
+
+
 def test_an_expired_access_token_is_refreshed_before_the_grant_is_revoked(product: Product) -> None:
     product.connect("u-1")
     product.clock.advance(2 * 3600)

@@ -205,3 +205,43 @@ def test_webexs_daily_limit_is_waited_for(moto_aws: Aws, clock: FakeClock) -> No
     webex_stage.product.tick(86_400)
     webex_stage.product.tick(60)
     assert webex_stage.meeting()["state"] == "ready"
+
+
+class TestAnAppThatMicrosoftDoesNotKnow:
+    """`unauthorized_client` (AADSTS700016): the operator's client id is wrong, or an organization removed the app."""
+
+    UNKNOWN = Fault(
+        "/oauth2/v2.0/token$",
+        Action.BEFORE,
+        times=None,
+        status=400,
+        body={"error": "unauthorized_client", "error_description": "AADSTS700016: Application not found."},
+    )
+
+    @pytest.fixture
+    def refused(self, moto_aws: Aws, clock: FakeClock) -> Stage:
+        teams = stage(moto_aws, clock, "microsoft_teams")
+        teams.connect()
+        assert teams.product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+        clock.advance(2 * 3600)  # The access token is expired.
+        teams.stand_in.faults.add(self.UNKNOWN)
+        assert teams.put(days=10)["join_url"] is None
+        return teams
+
+    def test_what_the_operator_corrects_within_a_day_breaks_no_connection(self, refused: Stage) -> None:
+        for _ in range(23):
+            refused.product.tick(3600)
+        assert refused.meeting()["reason"] == "provider_unavailable"
+        assert refused.product.mails.notices == []
+
+        refused.stand_in.faults.clear()
+        refused.product.tick(3600)
+        assert refused.meeting()["join_url"] == refused.only_link()
+
+    def test_a_host_whose_organization_removed_the_app_is_asked_to_reconnect(self, refused: Stage) -> None:
+        refused.cancel()
+        refused.product.tick(86_400)
+        refused.product.tick()
+        known = refused.product.caller().get("/v1/users/u-1/connection").json()
+        assert (known["state"], known["reason"]) == ("broken", "reconnect_needed")
+        assert len(refused.product.mails.notices) == 1

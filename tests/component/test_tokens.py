@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.errors import Ambiguous, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
+from chalicelib import observability
+from chalicelib.errors import Ambiguous, ClientRefused, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
+from chalicelib.providers.zoom import Zoom
 from chalicelib.store.connections import REFRESH_LEASE
 from chalicelib.usecases.call import OutOfTime, TimeLeft
+from chalicelib.usecases.tokens import DOUBT_ENDS_AFTER
 from infra.local.standins.kit import Action
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -258,6 +262,78 @@ class TestOutages:
         with pytest.raises(ProviderUnavailable):
             expired.keeper(credentials={}).access_token(expired.grant)
         assert expired.accepts(expired.keeper().access_token(expired.stored()))
+
+
+class Doubtful(Zoom):
+    """A provider whose `unauthorized_client` means a removed app or a wrong client id, as Microsoft's does."""
+
+    oauth = replace(Zoom.oauth, doubtful_codes=frozenset({"unauthorized_client"}))
+
+
+REFUSED = {"status": 400, "body": {"error": "unauthorized_client"}}
+
+
+class TestARefusalThatMayBeTheOperatorsFault:
+    @pytest.fixture
+    def refused(self, expired: ConnectedAccount) -> ConnectedAccount:
+        expired.fault(Action.BEFORE, times=None, **REFUSED)
+        return expired
+
+    def test_the_first_day_breaks_no_grant(self, refused: ConnectedAccount, clock: FakeClock) -> None:
+        began_at = clock()
+        for _ in range(3):
+            with pytest.raises(ClientRefused):
+                refused.keeper(kind=Doubtful).access_token(refused.stored())
+            clock.advance(8 * 3600 - 1)
+        assert (refused.stored().broken_reason, refused.stored().refused_at) == (None, began_at)
+
+    def test_a_refusal_that_lasts_a_day_breaks_the_grant(self, refused: ConnectedAccount, clock: FakeClock) -> None:
+        with pytest.raises(ClientRefused):
+            refused.keeper(kind=Doubtful).access_token(refused.stored())
+        clock.advance(DOUBT_ENDS_AFTER.total_seconds())
+        with pytest.raises(ReconnectNeeded):
+            refused.keeper(kind=Doubtful).access_token(refused.stored())
+        assert refused.stored().broken_reason == "reconnect_needed"
+
+    def test_a_refresh_that_works_ends_the_doubt(self, refused: ConnectedAccount, clock: FakeClock) -> None:
+        with pytest.raises(ClientRefused):
+            refused.keeper(kind=Doubtful).access_token(refused.stored())
+        refused.zoom.faults.clear()
+        refused.keeper(kind=Doubtful).access_token(refused.stored())
+        assert refused.stored().refused_at is None
+
+        clock.advance(DOUBT_ENDS_AFTER.total_seconds())
+        refused.fault(Action.BEFORE, **REFUSED)
+        with pytest.raises(ClientRefused):
+            refused.keeper(kind=Doubtful).access_token(refused.stored())
+
+    @pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+    def test_a_wrong_client_elsewhere_never_breaks_a_grant(
+        self, expired: ConnectedAccount, clock: FakeClock, code: str
+    ) -> None:
+        expired.fault(Action.BEFORE, times=None, status=400, body={"error": code})
+        for _ in range(3):
+            with pytest.raises(ClientRefused):
+                expired.keeper().access_token(expired.stored())
+            clock.advance(10 * 86_400)
+        expired.zoom.faults.clear()
+        assert expired.accepts(expired.keeper().access_token(expired.stored()))
+
+    def test_the_operator_is_alarmed_and_the_log_names_provider_and_code(
+        self,
+        refused: ConnectedAccount,
+        capsys: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(observability, "_dimensions", {"service": "meetlink", "stage": "prod"})
+        with pytest.raises(ClientRefused):
+            refused.keeper(kind=Doubtful).access_token(refused.stored())
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        assert [line["ClientRefused"] for line in lines if "ClientRefused" in line] == [[1]]
+        (line,) = [line for line in caplog.records if line.message.startswith("a provider refuses")]
+        assert vars(line)["provider"] == "zoom"
+        assert "unauthorized_client" in vars(line)["error_detail"]
 
 
 class TestBreaking:

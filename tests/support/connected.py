@@ -52,11 +52,15 @@ class ConnectedAccount:
         self.grant = self._store_grant()
 
     def keeper(
-        self, *, sleep: Callable[[float], object] | None = None, credentials: dict[str, str] | None = None
+        self,
+        *,
+        sleep: Callable[[float], object] | None = None,
+        credentials: dict[str, str] | None = None,
+        kind: type[ZoomProvider] = ZoomProvider,
     ) -> TokenKeeper:
         """A keeper as in a process of its own: with a vault of its own. It sleeps on the fake clock by default."""
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        zoom = ZoomProvider(Http(client), self._clock)
+        zoom = kind(Http(client), self._clock)
         given = from_environment(CREDENTIALS if credentials is None else credentials)
         secrets = Secrets(given, self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance

@@ -15,12 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.connection import Tokens
-from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded
+from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderUnavailable, ReconnectNeeded
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.google_meet import GoogleMeet
 from chalicelib.providers.http import Http
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from chalicelib.providers.zoom import Zoom
+from chalicelib.settings import from_environment
+from chalicelib.wiring import build
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CREDENTIALS = ("client-1", "client-secret-1")
@@ -113,6 +116,17 @@ class TestAuthorizing:
         assert query["scope"] == "read write"
         assert (query["access_type"], query["prompt"]) == ("offline", "consent")
         assert "code_challenge" not in query
+
+    def test_a_deployment_can_switch_pkce_off(self) -> None:
+        settings = from_environment({"MEETLINK_WITHOUT_PKCE": "zoom, webex"})
+        zoom = build(settings).providers["zoom"]
+        assert isinstance(zoom, OAuthProvider)
+        url = oauth.authorization_url(zoom, "client-1", redirect_uri=REDIRECT, state="state-1", verifier=VERIFIER)
+        assert "code_challenge" not in url
+        conversation = Conversation()
+        conversation.provider.may_use_pkce = False
+        conversation.exchange()
+        assert "code_verifier" not in conversation.form
 
     @pytest.mark.parametrize(
         ("granted", "missing"),
@@ -214,7 +228,13 @@ REFUSALS: dict[str, tuple[int, Any, type[ProviderError]]] = {
         {"reason": "Redirect URI mismatch", "error": "invalid_request"},
         ProviderUnavailable,
     ),
-    "a wrong client": (401, {"error": "invalid_client"}, ProviderUnavailable),
+    "a wrong client": (401, {"error": "invalid_client"}, ClientRefused),
+    "a wrong client, in Zoom's numbers": (400, {"code": 4702, "message": "Invalid client_id"}, ClientRefused),
+    "a grant whose scopes are not the app's any more": (
+        400,
+        {"code": 4711, "message": "Refresh token invalid."},
+        ReconnectNeeded,
+    ),
     "a rate limit": (429, {"message": "too many"}, ProviderUnavailable),
     "a rate limit in HTML": (429, "<html>", ProviderUnavailable),
     "an outage": (503, "", ProviderUnavailable),
@@ -239,10 +259,15 @@ WRONG_SECRET = {"error": "invalid_client", "error_description": "AADSTS7000215: 
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("body", [APP_REMOVED, APP_SWITCHED_OFF, BLOCKED], ids=["removed", "off", "blocked"])
-    def test_an_organization_that_ends_the_app_at_microsoft_ends_the_grant(self, body: dict[str, str]) -> None:
+    def test_an_organization_that_blocks_a_user_at_microsoft_ends_the_grant(self) -> None:
         with pytest.raises(ReconnectNeeded):
+            Conversation(BLOCKED, 400, MicrosoftTeams).refresh()
+
+    @pytest.mark.parametrize("body", [APP_REMOVED, APP_SWITCHED_OFF], ids=["removed", "off"])
+    def test_an_app_that_microsoft_does_not_know_may_be_the_operators_fault(self, body: dict[str, str]) -> None:
+        with pytest.raises(ClientRefused) as caught:
             Conversation(body, 400, MicrosoftTeams).refresh()
+        assert caught.value.may_be_grant
 
     def test_a_wrong_secret_at_microsoft_ends_no_grant(self) -> None:
         with pytest.raises(ProviderUnavailable):
@@ -304,10 +329,39 @@ class TestRevoking:
     def test_a_token_that_is_dead_already_is_success(self) -> None:
         Conversation({"reason": "Invalid Token!", "error": "invalid_grant"}, 400).revoke()
 
+    @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
+    def test_zooms_unknown_token_is_success(self, error: str) -> None:
+        Conversation({"reason": "Invalid Token!", "error": error}, 400).revoke()
+
+    def test_googles_unknown_token_is_success(self) -> None:
+        Conversation(
+            {"error": "invalid_token", "error_description": "Token expired or revoked"}, 400, GoogleMeet
+        ).revoke()
+
+    def test_google_gets_the_token_and_nothing_else(self) -> None:
+        conversation = Conversation({}, kind=GoogleMeet)
+        conversation.revoke()
+        assert str(conversation.requests[0].url) == "https://oauth2.googleapis.com/revoke"
+        assert conversation.form == {"token": "access-1"}
+
     @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
     def test_an_outage_is_to_be_tried_again(self, status: int) -> None:
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises((ProviderUnavailable, Ambiguous)):
             Conversation("", status).revoke()
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (401, {"error": "invalid_client"}),
+            (400, {"error": "invalid_client", "reason": "Invalid client_id or client_secret"}),
+            (400, {"error": "unsupported_token_type"}),
+            (403, "<html>"),
+            (404, {}),
+        ],
+    )
+    def test_a_refusal_that_revoked_nothing_is_no_success(self, status: int, body: Any) -> None:
+        with pytest.raises(ProviderUnavailable):
+            Conversation(body, status).revoke()
 
     def test_a_provider_without_such_a_call_is_not_called(self) -> None:
         conversation = Conversation(kind=Scoped)

@@ -10,7 +10,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.api import rendering
 from chalicelib.api.http import Call
 from chalicelib.api.pages.browser import FORM, page_route, posted, redirect, session_of, session_or_none
-from chalicelib.api.pages.shown import settings_page
+from chalicelib.api.pages.shown import added_page, settings_page
 from chalicelib.errors import NotFound, ProviderError
 from chalicelib.observability import log
 
@@ -37,6 +37,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
         session = session_or_none(call)
+        if "code" in answer and "state" not in answer:
+            return added_page(call, session, provider)
         try:
             call.services.connector.finish(session, provider, answer)
         except ConsentDenied as error:

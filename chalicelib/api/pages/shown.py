@@ -17,6 +17,7 @@ from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import is_framed
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
 from chalicelib.usecases.sessions import Session, Visitor
 
@@ -96,6 +97,26 @@ def settings_page(
         unavailable=words.UNAVAILABLE.get(str(status.reason)),
         bookings=_bookings(call, visitor),
         window=_window(call, visitor) if is_framed(call) else None,
+    )
+
+
+def added_page(call: Call, session: Session | None, name: str) -> Response:
+    """The page for a browser that comes from "Add app" at the provider: with a code, but from no sign-in of ours.
+
+    The code is left alone: a link with somebody else's code would otherwise connect their account to this session.
+    Raises `NotFound` for a provider that nobody signs in to here.
+    """
+    from chalicelib.providers.base import OAuthProvider
+
+    provider = call.services.providers.get(name)
+    if not isinstance(provider, OAuthProvider):
+        raise NotFound("There is no such page.")
+    return rendering.page(
+        call,
+        "added.html",
+        form_targets=[_origin(provider.addresses["OAUTH"])],
+        provider=provider,
+        csrf=session.csrf if session else None,
     )
 
 

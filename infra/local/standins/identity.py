@@ -39,6 +39,7 @@ class Refresh(StrEnum):
 class Rules:
     """How one provider does OAuth. `refresh_life` is told in the answer where `tells_refresh_life`.
 
+    `revokes_as_client`: revoking takes the client's credentials beside the token, else the token and nothing else.
     `gives_refresh_token` decides from the authorization request's query; `optional` scopes can be unticked.
     """
 
@@ -48,6 +49,7 @@ class Rules:
     refresh: Refresh
     revoke_path: str | None = None
     basic_auth: bool = False
+    revokes_as_client: bool = True
     needs_pkce: bool = False
     access_life: timedelta = timedelta(hours=1)
     refresh_life: timedelta | None = None
@@ -276,6 +278,10 @@ class Identity:
         return answer
 
     def _revoke(self) -> dict[str, Any]:
+        if self.rules.revokes_as_client:
+            self._authenticate()
+        elif set(request.form) != {"token"}:
+            raise OAuthRefusal("invalid_request", "revoking takes the token alone")
         text = request.form.get("token", "")
         with self.lock:
             token = self.access.get(text) or self.refresh.get(text)

@@ -57,6 +57,21 @@ class TestPages:
         assert "Location" not in answer.headers
         assert "That did not work" in answer.text
 
+    def test_a_redirect_address_must_be_in_the_allow_list_too(self, client: httpx.Client, zoom: Zoom) -> None:
+        zoom.not_in_allow_list = frozenset({REDIRECT})
+        answer = client.get(authorize_url())
+        assert answer.status_code == 400
+        assert "(4,700)" in answer.text
+
+    def test_adding_the_app_leads_back_with_a_code_and_without_a_state(self, client: httpx.Client, zoom: Zoom) -> None:
+        client.post(f"{WEB}/signin", data={"next": "/apps", "email": HOST.email, "password": HOST.password})
+        csrf = re.search(r'name="csrf" value="(\w+)"', client.get(f"{WEB}/apps").text)
+        assert csrf
+        back = client.post(f"{WEB}/apps/add", data={"csrf": csrf[1]}).headers["Location"]
+        answer = parse_qs(urlsplit(back).query)
+        assert sorted(answer) == ["code", "from"]
+        assert exchange(client, answer["code"][0], code_verifier="").is_success
+
     def test_a_wrong_password_stays_with_a_message(self, client: httpx.Client) -> None:
         with pytest.raises(ValueError, match="Wrong email or password"):
             answer_consent(client, authorize_url(), HOST.email, "guess")

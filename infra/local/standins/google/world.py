@@ -20,6 +20,7 @@ _RULES = Rules(
     authorize_path="/o/oauth2/v2/auth",
     token_path="/token",  # noqa: S106
     revoke_path="/revoke",
+    revokes_as_client=False,
     scopes={
         "openid": "Know who you are",
         "email": "See your email address",

@@ -31,7 +31,8 @@ class Session:
 class Zoom:
     """State and rules of the stand-in Zoom; hold `lock` while touching `grants`, `limits`, `held` or `sessions`.
 
-    `redirect_uris` are matched exactly. `scopes`, `list_lag_seconds` (how long a new meeting stays out of lists), `qps`
+    `redirect_uris` are matched exactly; Zoom has a second list, "OAuth allow list", and refuses what is
+    `not_in_allow_list`. `scopes`, `list_lag_seconds` (how long a new meeting stays out of lists), `qps`
     (calls per second and account, None for no limit), `webhook_url`, `api_url` and `web_url` may be changed at any
     time. `api_url` goes into token answers and `web_url` into join and start links: give both the stand-in's own
     address to make those links open its pages. `webhook_transport` carries events, the network if None.
@@ -62,6 +63,7 @@ class Zoom:
         self.client_secret = client_secret
         self.webhook_secret = webhook_secret
         self.redirect_uris = frozenset(redirect_uris)
+        self.not_in_allow_list: frozenset[str] = frozenset()
         self.accounts = {account.user_id: account for account in accounts}
         self.clock = clock
         self.scopes = tuple(scopes)
