@@ -237,7 +237,7 @@ class Services:
     def tickets(self) -> Tickets:
         from chalicelib.usecases.join import Tickets
 
-        return Tickets(self.secrets.tag_secret)
+        return Tickets(self.secrets.link_keys, self.settings.public_base_url)
 
     @cached_property
     def door(self) -> Door:
@@ -269,6 +269,7 @@ class Services:
             RecentWorkspaces(self.workspaces, self.clock),
             self.suppressions,
             self.clock,
+            personal_link=self.tickets.personal_link,
             mail_from=self.settings.mail_from,
         )
         teller = Teller(self.bookings, self.mailer, self.suppressions, self.clock)

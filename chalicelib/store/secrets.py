@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.hidden import Hidden
@@ -23,6 +26,21 @@ class Credentials(Hidden, frozen=True):
     webhook_secret: str | None = None
 
 
+class LinkKey(Hidden, frozen=True):
+    """A key of join links. `key_id` is in each link that was made with it."""
+
+    key_id: str
+    key: bytes
+    """64 bytes, for AES-SIV with two AES-256 keys."""
+    used_from: datetime = datetime.min.replace(tzinfo=UTC)
+    """When new links begin to use it; it is accepted before."""
+
+
+FIRST_LINK_KEY = "1"
+"""The id of the key that every deployment has without a rotation: it is derived from `tag_secret`."""
+LINK_KEY_BYTES = 64
+
+
 class Secrets:
     """`client` is boto3's of Secrets Manager."""
 
@@ -30,7 +48,7 @@ class Secrets:
         self._settings = settings
         self._client = client
         self._clock = clock
-        self._cache: dict[str, tuple[datetime, dict[str, str] | None]] = {}
+        self._cache: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
     def credentials(self, provider: str) -> Credentials | None:
         """The provider's credentials; None if this deployment has none, so the provider is not offered."""
@@ -51,7 +69,17 @@ class Secrets:
             raise StoreUnavailable(f"The secret {self._settings.secrets_prefix}deployment has no tag_secret.")
         return given.encode()
 
-    def _stored(self, name: str) -> dict[str, str] | None:
+    def link_keys(self) -> tuple[LinkKey, ...]:
+        """Return the keys of join links that are accepted; the first one is for new links.
+
+        `operate rotate-link-keys` adds keys. A new one is not used before every process has read it.
+        """
+        stored = {} if self._settings.secret("MEETLINK_TAG_SECRET") else self._stored("deployment") or {}
+        keys = read_link_keys(stored) or (first_link_key(self.tag_secret()),)
+        in_use = tuple(key for key in keys if key.used_from <= self._clock())
+        return (*in_use, *(key for key in keys if key not in in_use))
+
+    def _stored(self, name: str) -> dict[str, Any] | None:
         now = self._clock()
         cached = self._cache.get(name)
         if cached and now - cached[0] < LIFE:
@@ -60,7 +88,7 @@ class Secrets:
         self._cache[name] = (now, value)
         return value
 
-    def _fetch(self, secret_id: str) -> dict[str, str] | None:
+    def _fetch(self, secret_id: str) -> dict[str, Any] | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -79,3 +107,28 @@ class Secrets:
             # The text itself must not reach the traceback: it is a secret.
             raise StoreUnavailable(f"The secret {secret_id} is not a JSON object.")
         return value
+
+
+def first_link_key(tag_secret: bytes) -> LinkKey:
+    """Return the key of join links before any rotation."""
+    return LinkKey(FIRST_LINK_KEY, hmac.new(tag_secret, b"join links", hashlib.sha512).digest())
+
+
+def read_link_keys(deployment: dict[str, Any]) -> tuple[LinkKey, ...]:
+    """Return the link keys in the deployment's secret, newest first; none before the first rotation."""
+    try:
+        keys = tuple(_link_key(**key) for key in deployment.get("link_keys", ()))
+    except (TypeError, ValueError):
+        keys = (LinkKey("", b""),)
+    if any(len(key.key) != LINK_KEY_BYTES for key in keys):
+        raise StoreUnavailable("link_keys in the deployment's secret cannot be read.")
+    return keys
+
+
+def link_key_form(key: LinkKey) -> dict[str, str]:
+    """Return the key as the deployment's secret contains it."""
+    return {"id": key.key_id, "key": base64.b64encode(key.key).decode(), "used_from": key.used_from.isoformat()}
+
+
+def _link_key(id: str, key: str, used_from: str) -> LinkKey:
+    return LinkKey(str(id), base64.b64decode(key, validate=True), datetime.fromisoformat(used_from))

@@ -10,17 +10,20 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import (
     DEFAULT_HOLD,
     Invitation,
     InvitationState,
     Invite,
+    Party,
     Trouble,
     address_key,
     host_invite,
     outstanding,
     release_at,
 )
+from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
@@ -69,6 +72,7 @@ class Inviter:
         suppressions: Suppressions,
         clock: Callable[[], datetime],
         *,
+        personal_link: Callable[[Booking, Meeting, Party], str | None],
         mail_from: str,
     ) -> None:
         self._bookings = bookings
@@ -76,6 +80,7 @@ class Inviter:
         self._workspaces = workspaces
         self._suppressions = suppressions
         self._clock = clock
+        self._personal_link = personal_link
         self._mail_from = mail_from
 
     def deliver(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Delivery:
@@ -95,7 +100,8 @@ class Inviter:
         # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
         # nothing that may fail shall come between.
         barred = self._suppressions.among(claim.booking.workspace_id, [invite.recipient.email for invite in owed])
-        for invite in owed:
+        letters = [self._with_personal_link(claim, invite) for invite in owed]
+        for invite, letter in zip(owed, letters, strict=True):
             if invite.recipient.email in barred:
                 claim = _held_back(claim, invite)
                 continue
@@ -107,7 +113,7 @@ class Inviter:
                 return Delivery(replace(claim, settlement=before.settlement))
             claim.require(self._clock(), _SEND_SECONDS)
             try:
-                message_id = self._mailer.send(invite)
+                message_id = self._mailer.send(letter)
             except MailUnavailable:
                 again_at = self._clock() + _RETRY
             except MailRejected:
@@ -115,6 +121,11 @@ class Inviter:
             else:
                 claim = _with(claim, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
         return Delivery(claim, again_at)
+
+    def _with_personal_link(self, claim: Claim, invite: Invite) -> Invite:
+        """Put the recipient's own link into the mail. `Invite.content` leaves it out: a new link key mails no one."""
+        link = self._personal_link(claim.booking, claim.settlement.meeting, invite.recipient)
+        return replace(invite, join_url=link) if link and invite.join_url else invite
 
     def _owed(self, claim: Claim, workspace: Workspace | None) -> list[Invite]:
         booking, settlement = claim.booking, claim.settlement

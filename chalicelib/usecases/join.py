@@ -1,8 +1,8 @@
-"""Links of our own, for meetings whose own links would be secrets: they let their visitor in at the right time.
+"""Join links of meetings whose own links would be secrets: `/j/<ticket>` lets its visitor in at the right time.
 
-A ticket is made of nothing but the booking, and a host's of its host as well: the guests' address never changes and is
-stored nowhere, and whoever hosts the booking no more comes in as a guest. Tickets are encrypted (AES-SIV, RFC 5297):
-nobody can guess one, make one, or read in it whose booking it is.
+A ticket contains the booking and its recipient: the host, one guest, or no one in particular (the link in the API,
+which the caller may hand out). A recipient who is not invited any more does not get in. Tickets are stored nowhere.
+They are encrypted (AES-SIV, RFC 5297), so no one can guess one, make one, or read in it whose booking it is.
 """
 
 from __future__ import annotations
@@ -10,72 +10,130 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import Party, Role, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState, Visit
 from chalicelib.domain.plan import Access, reach
-from chalicelib.errors import MeetingGone, NotFound, ReconnectNeeded, Rejected, TokenRejected
+from chalicelib.errors import Forbidden, MeetingGone, NotFound, ReconnectNeeded, Rejected, TokenRejected
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.secrets import LinkKey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
     from chalicelib.providers.base import Provider
     from chalicelib.usecases.tokens import TokenKeeper
 
 OPENS_BEFORE = timedelta(minutes=15)
 CLOSES_AFTER = timedelta(hours=1)
 _NOT_CONNECTED = "The host's video account is not connected any more. Please ask the host."
+_UNINVITED = "You are not invited to this meeting any more. If you should be, ask the host for a new invitation."
 _LONGEST_TICKET = 768
-"""More than the 540 characters of three ids of 128."""
+"""More than the 543 characters of three ids of 128."""
+_HOST, _GUEST = "h", "g"
 
 
 class Ticket(Struct, frozen=True):
-    """What a ticket says. `host_id` is the user who was given it as the host; None for everybody else's."""
+    """What a ticket contains. At most one of `host_id` and `guest` is set."""
 
     workspace_id: str
     booking_id: str
     host_id: str | None = None
+    """The user who got it as the booking's host."""
+    guest: str | None = None
+    """A digest of the address of the guest who got it."""
+
+    def recipient(self, booking: Booking) -> Party | None:
+        """Return who got this ticket, None if it names no one. Raise `Forbidden` if that person is uninvited."""
+        if self.host_id is None and self.guest is None:
+            return None
+        for party in parties(booking):
+            if party.role is Role.HOST and self.host_id == booking.host.user_id:
+                return party
+            if party.role is Role.GUEST and self.guest == _guest_digest(party.email):
+                return party
+        raise Forbidden(_UNINVITED, reason="uninvited")
 
 
 class Tickets:
-    """Writes and reads tickets. `secret` gives the deployment's secret; their key is derived from it."""
+    """Write and read tickets.
 
-    def __init__(self, secret: Callable[[], bytes]) -> None:
-        self._secret = secret
+    `keys` returns the deployment's link keys, newest first: the first one encrypts, all of them decrypt.
+    `public_base_url` is the address that new links begin with, None for the address that the host connected at.
+    """
 
-    def address(self, base_url: str, booking: Booking, *, is_host: bool) -> str:
-        """The link of a booking's host, or the one of everybody else."""
-        whose = ("h" if is_host else "g", booking.workspace_id, booking.booking_id)
-        plain = "\0".join((*whose, booking.host.user_id) if is_host else whose).encode()
-        ticket = base64.urlsafe_b64encode(self._cipher().encrypt(plain, None)).decode().rstrip("=")
-        return f"{base_url}/j/{ticket}"
+    def __init__(self, keys: Callable[[], Sequence[LinkKey]], public_base_url: str | None = None) -> None:
+        self._keys = keys
+        self._public_base_url = public_base_url
+
+    def shared_link(self, base_url: str, booking: Booking) -> str:
+        """Return the link that names no recipient: the one in the API."""
+        return self._link(base_url, booking)
+
+    def host_link(self, base_url: str, booking: Booking) -> str:
+        """Return the link of the booking's host."""
+        return self._link(base_url, booking, _HOST, booking.host.user_id)
+
+    def guest_link(self, base_url: str, booking: Booking, email: str) -> str:
+        """Return the link of one guest."""
+        return self._link(base_url, booking, _GUEST, _guest_digest(email))
+
+    def personal_link(self, booking: Booking, meeting: Meeting, to: Party) -> str | None:
+        """Return the link to mail to `to`; None if the meeting's links are its provider's."""
+        if meeting.host_url is None:
+            return None
+        base_url = _base_of(meeting.host_url)
+        is_host = to.role is Role.HOST
+        return self.host_link(base_url, booking) if is_host else self.guest_link(base_url, booking, to.email)
+
+    def renewed(self, booking: Booking, meeting: Meeting) -> tuple[str, str] | None:
+        """Return the shared and the host's link as they are made now; None if the links are the provider's."""
+        if meeting.host_url is None:
+            return None
+        base_url = _base_of(meeting.host_url)
+        return self.shared_link(base_url, booking), self.host_link(base_url, booking)
 
     def read(self, ticket: str) -> Ticket | None:
-        """What the ticket says; None if we have not made it."""
+        """Return what the ticket contains; None if this deployment did not make it, or its key was retired."""
         from cryptography.exceptions import InvalidTag
-
-        if len(ticket) > _LONGEST_TICKET:
-            return None
-        try:
-            sealed = base64.b64decode(ticket + "=" * (-len(ticket) % 4), altchars=b"-_", validate=True)
-            _, workspace_id, booking_id, *host = self._cipher().decrypt(sealed, None).decode().split("\0")
-        except (binascii.Error, ValueError, InvalidTag):
-            return None
-        # Hosts' tickets did not always name the host: those let in as a guest.
-        return Ticket(workspace_id, booking_id, host[0] if host else None)
-
-    def _cipher(self) -> AESSIV:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-        return AESSIV(hmac.new(self._secret(), b"tickets of meetings", hashlib.sha512).digest())
+        key_id, _, text = ticket.partition(".")
+        key = next((key for key in self._keys() if key.key_id == key_id), None)
+        if key is None or len(ticket) > _LONGEST_TICKET:
+            return None
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            workspace_id, booking_id, *recipient = AESSIV(key.key).decrypt(sealed, None).decode().split("\0")
+        except (binascii.Error, ValueError, InvalidTag):
+            return None
+        match recipient:
+            case [role, host_id] if role == _HOST:
+                return Ticket(workspace_id, booking_id, host_id=host_id)
+            case [role, guest] if role == _GUEST:
+                return Ticket(workspace_id, booking_id, guest=guest)
+        return Ticket(workspace_id, booking_id)
+
+    def _link(self, base_url: str, booking: Booking, *recipient: str) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+        key = self._keys()[0]
+        plain = "\0".join((booking.workspace_id, booking.booking_id, *recipient)).encode()
+        text = base64.urlsafe_b64encode(AESSIV(key.key).encrypt(plain, None)).decode().rstrip("=")
+        return f"{self._public_base_url or base_url}/j/{key.key_id}.{text}"
+
+
+def _guest_digest(email: str) -> str:
+    return hashlib.sha256(address_key(email).encode()).hexdigest()[:16]
+
+
+def _base_of(link: str) -> str:
+    return link.rpartition("/j/")[0]
 
 
 class Early(Struct, frozen=True):
@@ -83,6 +141,8 @@ class Early(Struct, frozen=True):
 
     booking: Booking
     opens_at: datetime
+    recipient: Party | None
+    """Whose ticket it was; None for the link that names no one."""
 
 
 class Closed(Struct, frozen=True):
@@ -90,6 +150,8 @@ class Closed(Struct, frozen=True):
 
     booking: Booking
     why: str
+    recipient: Party | None
+    """Whose ticket it was; None for the link that names no one."""
 
 
 class Unready(Struct, frozen=True):
@@ -122,15 +184,19 @@ class Door:
         self._clock = clock
 
     def knock(self, ticket: str) -> Early | Closed | Unready | Open:
-        """What is behind the door now. Raises `NotFound` for a ticket that is not ours, and `ProviderError`."""
+        """Return what is behind the door now.
+
+        Raise `NotFound` for an unknown ticket, `Forbidden` for a recipient who is uninvited, or `ProviderError`.
+        """
         read = self._tickets.read(ticket)
         record = self._bookings.get(read.workspace_id, read.booking_id) if read else None
         if read is None or record is None:
-            raise NotFound("This link is not complete. Open it again from your invitation.")
+            raise NotFound("This link is not complete, or was replaced. Open it from your newest invitation.")
         booking, now = record.booking, self._clock()
+        recipient = read.recipient(booking)
         if booking.is_cancelled:
-            return Closed(booking, "This meeting was cancelled.")
-        is_host = read.host_id == booking.host.user_id
+            return Closed(booking, "This meeting was cancelled.", recipient)
+        is_host = recipient is not None and recipient.role is Role.HOST
         visit = Visit(
             is_host=is_host,
             name=booking.host.name if is_host else None,
@@ -139,35 +205,39 @@ class Door:
             closes_at=booking.appointment.ends_at + CLOSES_AFTER,
         )
         if now >= visit.closes_at:
-            return Closed(booking, "This meeting is over.")
+            return Closed(booking, "This meeting is over.", recipient)
         if now < visit.opens_at:
-            return Early(booking, visit.opens_at)
-        return self._enter(booking, record.settlement.meeting, visit)
+            return Early(booking, visit.opens_at, recipient)
+        entry = self._enter(booking, record.settlement.meeting, visit)
+        return Closed(booking, entry, recipient) if isinstance(entry, str) else entry
 
-    def _enter(self, booking: Booking, meeting: Meeting, visit: Visit) -> Closed | Unready | Open:
-        """In time. That the meeting's last change waits or failed keeps nobody out: the room is there."""
+    def _enter(self, booking: Booking, meeting: Meeting, visit: Visit) -> str | Unready | Open:
+        """Return where to send the visitor, or why there is no way in.
+
+        A change of the meeting that waits or failed keeps no one out.
+        """
         if not booking.wants_video:
-            return Closed(booking, "This meeting is not held by video any more. Look for the newest invitation.")
+            return "This meeting is not held by video any more. Look for the newest invitation."
         if meeting.id is None or meeting.grant_id is None:
-            return _without_meeting(booking, meeting)
+            return _without_meeting(meeting)
         if meeting.join_url is not None and meeting.host_url is None:
             return Open(meeting.join_url)  # The booking moved to a provider whose links are no secrets.
         connection, grant = self._connections.with_grant(booking.workspace_id, str(meeting.user_id), meeting.grant_id)
         access = reach(connection, grant, meeting.grant_id, None)
         provider = self._providers.get(meeting.provider or "")
         if access.access is not Access.OPEN or grant is None or provider is None:
-            return Closed(booking, _NOT_CONNECTED)
+            return _NOT_CONNECTED
         try:
             return Open(provider.join(self._tokens.access_token(grant), meeting.id, visit))
         except MeetingGone:
-            return Closed(booking, "This meeting was removed at its provider. Please ask the host.")
+            return "This meeting was removed at its provider. Please ask the host."
         except (TokenRejected, ReconnectNeeded, Rejected):
-            return Closed(booking, "The host's video account does not let anybody in. Please ask the host.")
+            return "The host's video account does not let anybody in. Please ask the host."
 
 
-def _without_meeting(booking: Booking, meeting: Meeting) -> Closed | Unready:
+def _without_meeting(meeting: Meeting) -> str | Unready:
     if meeting.is_under_way:
         return Unready()
     if meeting.state is MeetingState.FAILED:
-        return Closed(booking, "The video meeting could not be made. Please ask the host.")
-    return Closed(booking, _NOT_CONNECTED)
+        return "The video meeting could not be made. Please ask the host."
+    return _NOT_CONNECTED

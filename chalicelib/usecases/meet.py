@@ -105,6 +105,8 @@ class Meetings:
         if claim.booking.revision > claim.settlement.revision + 1:
             # A revision between may have been sent by somebody who died: what the provider has is not known.
             work.put(replace(work.meeting, fingerprint=None))
+        if claim.booking.revision > claim.settlement.revision:
+            self._renew_links(work)
         for former in work.claim.settlement.leftovers:
             self._remove_leftover(work, former)
         self._advance(work)
@@ -140,6 +142,12 @@ class Meetings:
             except ProviderError as error:
                 work.judge(self._after(error, step, work))
                 return
+
+    def _renew_links(self, work: _Work) -> None:
+        """Make our own links again: the deployment's link key or its address may have changed since."""
+        links = self._tickets.renewed(work.claim.booking, work.meeting)
+        if links is not None:
+            work.put(replace(work.meeting, join_url=links[0], host_url=links[1]))
 
     def _remove_leftover(self, work: _Work, former: Meeting) -> None:
         """Remove a former host's meeting, apart from the booking's own; it stays a leftover if that is to go on."""
@@ -234,8 +242,8 @@ class Meetings:
         if made.join_url is not None:
             return made, None
         base_url = (reach.connection and reach.connection.base_url) or ""
-        guests, host = (self._tickets.address(base_url, booking, is_host=is_host) for is_host in (False, True))
-        return replace(made, join_url=guests), host
+        shared = self._tickets.shared_link(base_url, booking)
+        return replace(made, join_url=shared), self._tickets.host_link(base_url, booking)
 
     def _intend(self, work: _Work) -> None:
         """Write down, durably and before the call, that a meeting may come to exist.

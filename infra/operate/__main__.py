@@ -23,6 +23,7 @@ from chalicelib.errors import InvalidInput, MeetlinkError
 from chalicelib.store.tables import MODELS
 from infra.operate.dead_letters import Redriver
 from infra.operate.erase import Eraser, summary
+from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, announce_again, replay, workspaces
 from infra.operate.rows import Tables
 from infra.operate.subjects import OneWorkspace, Person, find
@@ -159,6 +160,12 @@ def _put_back(given: argparse.Namespace, services: wiring.Services) -> dict[str,
     return {"rows": rows, "done": given.yes}
 
 
+def _rotate_link_keys(given: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
+    """Add a key for join links and retire the oldest one."""
+    secret_id = f"{services.settings.secrets_prefix}deployment"
+    return rotate(_client("secretsmanager"), secret_id, services.clock(), really=given.yes)
+
+
 def _redrive(_: argparse.Namespace, services: wiring.Services) -> dict[str, Any]:
     """Hand over again what Lambda gave up."""
     lambda_, sqs = _client("lambda"), _client("sqs")
@@ -178,6 +185,7 @@ _VERBS = {
     "announce-again": _announce_again,
     "redrive": _redrive,
     "put-back": _put_back,
+    "rotate-link-keys": _rotate_link_keys,
 }
 
 

@@ -137,15 +137,15 @@ def _mails(world: World, record: Record) -> list[str]:
                 wrong.append("a cancelled entry stays in a calendar")
         elif entry is None:
             wrong.append("a recipient has no entry")
-        elif (entry.join_url, entry.starts_at) != (_link(record, address), booking.appointment.starts_at):
+        elif (entry.join_url, entry.starts_at) != (_link(world, record, address), booking.appointment.starts_at):
             wrong.append("a calendar shows another link or time")
     return wrong
 
 
-def _link(record: Record, address: str) -> str | None:
-    meeting = record.settlement.meeting
-    is_host = address == address_key(record.booking.host.email)
-    return (is_host and meeting.host_url) or meeting.join_url
+def _link(world: World, record: Record, address: str) -> str | None:
+    booking, meeting = record.booking, record.settlement.meeting
+    recipient = next(party for party in parties(booking) if address_key(party.email) == address)
+    return world.tickets.personal_link(booking, meeting, recipient) or meeting.join_url
 
 
 def _calendar(inbox: list[Invite]) -> Invite | None:

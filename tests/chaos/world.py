@@ -25,8 +25,10 @@ from chalicelib.providers.http import Http
 from chalicelib.settings import from_environment
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.secrets import first_link_key
 from chalicelib.store.vault import Vault
 from chalicelib.usecases.book import Accepted, Booker
+from chalicelib.usecases.join import Tickets
 from chalicelib.wiring import Services, build
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions
@@ -110,6 +112,7 @@ class World:
         self.db = MemoryDynamo(_definitions(), self._changed)
         self.post = Post(self.network, conditions.compose)
         self.rooms = RoomsServer()
+        self.tickets = Tickets(lambda: (first_link_key(_TAG_SECRET.encode()),))
         self.ticks = 0
         self.most_twins = 0
         self.left_behind: set[str] = set()

@@ -11,10 +11,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from chalicelib.errors import StoreUnavailable
+from chalicelib.errors import InvalidInput, StoreUnavailable
 from chalicelib.settings import from_environment
 from chalicelib.store.secrets import LIFE, Credentials, Secrets
 from chalicelib.wiring import build
+from infra.operate.link_keys import rotate
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 
@@ -48,10 +49,14 @@ def make(moto_aws: Aws, clock: FakeClock) -> Make:
 
 
 @pytest.fixture
-def store(moto_aws: Aws) -> Callable[[str, Any], None]:
-    def put(name: str, value: Any) -> None:
+def store(moto_aws: Aws) -> Callable[[str, Any], Any]:
+    """Store a secret; the answer is the client."""
+
+    def put(name: str, value: Any) -> Any:
         kind = {"SecretBinary": value} if isinstance(value, bytes) else {"SecretString": value}
-        moto_aws.client("secretsmanager").create_secret(Name=f"meetlink/test/{name}", **kind)
+        client = moto_aws.client("secretsmanager")
+        client.create_secret(Name=f"meetlink/test/{name}", **kind)
+        return client
 
     return put
 
@@ -151,3 +156,41 @@ class TestTagSecret:
     def test_without_one_nothing_is_made_up(self, make: Make) -> None:
         with pytest.raises(StoreUnavailable, match="tag_secret"):
             make().tag_secret()
+
+
+class TestLinkKeys:
+    def test_a_deployment_has_one_without_a_rotation_and_it_is_not_the_tag_secret(self, make: Make, store: Any) -> None:
+        store("deployment", json.dumps({"tag_secret": "stored-tag"}))
+        (key,) = make().link_keys()
+        assert (key.key_id, len(key.key)) == ("1", 64)
+        assert b"stored-tag" not in key.key
+
+    def test_a_rotation_adds_a_key_that_is_used_later_and_keeps_the_one_before(
+        self, make: Make, store: Any, clock: FakeClock
+    ) -> None:
+        client = store("deployment", json.dumps({"tag_secret": "stored-tag"}))
+        secrets = make()
+        (first,) = secrets.link_keys()
+        told = rotate(client, "meetlink/test/deployment", clock(), really=False)
+        assert (told["accepted"], told["done"]) == (["2", "1"], False)
+        assert "link_keys" not in client.get_secret_value(SecretId="meetlink/test/deployment")["SecretString"]
+        rotate(client, "meetlink/test/deployment", clock(), really=True)
+        assert secrets.link_keys() == (first,)
+        clock.advance(301)
+        new, old = reversed(secrets.link_keys())
+        assert (new.key_id, old) == ("2", first)
+        with pytest.raises(InvalidInput, match="not in use yet"):
+            rotate(client, "meetlink/test/deployment", clock(), really=True)
+        clock.advance(300)
+        assert secrets.link_keys() == (new, first)
+        assert rotate(client, "meetlink/test/deployment", clock(), really=True)["retired"] == ["1"]
+        clock.advance(600)
+        assert [key.key_id for key in secrets.link_keys()] == ["3", "2"]
+        assert secrets.tag_secret() == b"stored-tag"
+
+    @pytest.mark.parametrize("keys", ["canary", [{"id": "1"}], [{"id": "1", "key": "Y2FuYXJ5", "used_from": "canary"}]])
+    def test_keys_that_cannot_be_read_are_an_outage_and_not_shown(self, make: Make, store: Any, keys: Any) -> None:
+        store("deployment", json.dumps({"tag_secret": "stored-tag", "link_keys": keys}))
+        with pytest.raises(StoreUnavailable, match="link_keys") as caught:
+            make().link_keys()
+        assert "canary" not in str(caught.value)

@@ -51,7 +51,9 @@ class Desk:
         self.claim = Claim(BOOKING, Settlement(meeting=Meeting(MeetingState.WAITING)), fence=1)
         self.failures: list[str] = []
         self.mails: dict[str, list[bytes]] = defaultdict(list)
-        self.inviter = Inviter(self, self, self, self, lambda: self.now, mail_from=SENDER.address)  # type: ignore[arg-type]
+        self.inviter = Inviter(  # type: ignore[arg-type]
+            self, self, self, self, lambda: self.now, personal_link=lambda *_: None, mail_from=SENDER.address
+        )
 
     def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
         self.claim = replace(claim, settlement=settlement)
