@@ -3,27 +3,32 @@
 ::
 
     MeetlinkError
-    ├── CallerError            the request cannot be done as asked; each class is one HTTP problem
-    │   ├── InvalidInput (400/422) ── TooLarge (413)
-    │   ├── Unauthorized (401) ── Forbidden (403)
-    │   ├── NotFound (404)
-    │   ├── Conflict (409)
-    │   └── TooManyRequests (429)
-    ├── StoreError             the database; itself, if it refuses what was asked for good
-    │   ├── LostRace           somebody else wrote first: read again
-    │   └── StoreUnavailable   outage or throttling: trying again can help
-    ├── ProviderError          a video provider; carries provider, status, code, request id — never bodies or tokens
-    │   ├── ProviderUnavailable  it said no for now (5xx before doing anything, 429): try again after `retry_at`
-    │   │   └── ClientRefused    it does not accept this deployment's own credentials: only the operator can help
-    │   ├── Ambiguous          no answer, or one that says nothing: the call may have been done
-    │   ├── TokenRejected      the access token is not accepted: refresh once, then `ReconnectNeeded`
-    │   ├── ReconnectNeeded    the grant is dead or too small: only its owner can help
-    │   ├── MeetingGone        the meeting does not exist any more
-    │   └── Rejected           permanent: trying the same again cannot help
+    ├── CallerError              the request cannot be done as asked; each class is one HTTP problem
+    │   ├── InvalidInput         422
+    │   ├── Malformed            400
+    │   ├── TooLarge             413
+    │   ├── Unauthorized         401
+    │   ├── Forbidden            403
+    │   ├── NotFound             404
+    │   ├── Conflict             409
+    │   └── TooManyRequests      429
+    ├── StoreError               the database; itself, if it refuses a request for good
+    │   ├── LostRace             another process wrote first: read again
+    │   └── StoreUnavailable     outage or throttling: a retry can help
+    ├── ProviderError            a video provider; carries provider, status, code, request id, never bodies or tokens
+    │   ├── ProviderUnavailable  a definite "not now" (503, 429): retry after `retry_at`
+    │   │   └── ClientRefused    this deployment's own credentials are refused: only the operator can help
+    │   ├── Ambiguous            no response, or an unclear one: the call may have been done
+    │   ├── TokenRejected        the access token is not accepted: refresh once, then `ReconnectNeeded`
+    │   ├── ReconnectNeeded      the grant is revoked or lacks a scope: only its owner can help
+    │   ├── MeetingGone          the meeting does not exist any more
+    │   └── Rejected             permanent: a retry cannot help
     └── MailError
-        ├── MailUnavailable    throttled or down: trying again can help
+        ├── MailUnavailable      throttled or down: a retry can help
         │   └── MailAccountError  the sending account or the sender: every other mail would be refused too
-        └── MailRejected       this message or recipient is refused for good
+        └── MailRejected         this message or recipient is refused for good
+
+Modules define further classes for what they alone raise and catch (`OutOfTime`, `KeyRefused`, …).
 """
 
 from __future__ import annotations

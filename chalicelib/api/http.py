@@ -141,9 +141,11 @@ def open_route(services: Callable[[], Services]) -> Callable[..., Any]:
     return _route(lambda: Call(services()))
 
 
-def page_route(services: Callable[[], Services], refuse: Callable[[Call, CallerError], Response]) -> Callable[..., Any]:
+def page_route(
+    services: Callable[[], Services], refuse: Callable[[Call, CallerError], Response], *, checks_ids: bool = True
+) -> Callable[..., Any]:
     """For the browser's pages: `refuse` says in a page what a problem detail says to programs."""
-    return _route(lambda: Call(services()), refuse)
+    return _route(lambda: Call(services()), refuse, checks_ids=checks_ids)
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -169,7 +171,10 @@ def install(app: Chalice) -> None:
 
 
 def _route(
-    make_call: Callable[[], Call], refuse: Callable[[Call, CallerError], Response] | None = None
+    make_call: Callable[[], Call],
+    refuse: Callable[[Call, CallerError], Response] | None = None,
+    *,
+    checks_ids: bool = True,
 ) -> Callable[..., Any]:
     def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
@@ -178,7 +183,10 @@ def _route(
             try:
                 call = make_call()
                 call.admit()
-                response = view(call, **{name: schema.check_id(unquote(value), name) for name, value in path.items()})
+                parts = {name: unquote(value) for name, value in path.items()}
+                if checks_ids:
+                    parts = {name: schema.check_id(value, name) for name, value in parts.items()}
+                response = view(call, **parts)
             except CallerError as error:
                 response = refuse(call, error) if refuse and call else refusal(error)
             except StoreError as error:

@@ -53,14 +53,14 @@ def event_id(*cause: str) -> str:
 def meeting_change(before: Settlement | None, after: Settlement) -> EventType | None:
     """The event of a settler's write, if it made a difference to the caller.
 
-    A try that is written down (`pending`, with the earlier reason kept) and fails as before is no news.
+    A retry that fails for the same reason is no news.
     """
     old, new = before.meeting if before else Meeting(), after.meeting
     match new.state:
         case MeetingState.READY:
             return None if _link(old) == _link(new) else EventType.MEETING_READY
         case MeetingState.WAITING:
-            waited = old.is_under_way and old.reason == new.reason
+            waited = old.state is MeetingState.WAITING and old.reason == new.reason
             return None if waited else EventType.MEETING_WAITING
         case MeetingState.FAILED:
             known = old.state is MeetingState.FAILED and old.reason == new.reason

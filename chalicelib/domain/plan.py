@@ -37,6 +37,21 @@ class Action(Enum):
     LOOK_UP = auto()
 
 
+class CreateSemantics(Struct, frozen=True):
+    """What a provider's create does when it is sent twice under one tag."""
+
+    idempotent: bool = False
+    """A second create returns the first one's meeting."""
+    keeps_tags: bool = False
+    """The tag of a deleted meeting is never free again, so a create that arrives late makes nothing."""
+    makes_to_find: bool = False
+    """Looking a meeting up creates it if it is not there."""
+
+
+UNKNOWN_SEMANTICS = CreateSemantics()
+"""Of a provider that this deployment does not have: nothing is sent again before a look-up."""
+
+
 class Access(Enum):
     """Whether a booking may use a grant: it may; it may when the account is reconnected; never again."""
 
@@ -97,7 +112,12 @@ def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> 
 
 
 def wanted(
-    booking: Booking, meeting: Meeting, target: Reach, request: MeetingRequest, now: datetime
+    booking: Booking,
+    meeting: Meeting,
+    target: Reach,
+    request: MeetingRequest,
+    now: datetime,
+    create: CreateSemantics = UNKNOWN_SEMANTICS,
 ) -> Meeting | Action:
     """The next step for a booking that wants a meeting, given the access to the account that is to make it."""
     over = booking.appointment.starts_at <= now
@@ -116,7 +136,27 @@ def wanted(
         return has_begun(meeting)
     if target.access is Access.BROKEN:
         return reconnect_awaited(meeting, now, booking.appointment.starts_at)
-    return Action.LOOK_UP if meeting.intent_at else Action.CREATE
+    intent_at = meeting.intent_at
+    return _resolve_doubt(meeting, intent_at, create, over=over, now=now) if intent_at else Action.CREATE
+
+
+def _resolve_doubt(
+    meeting: Meeting, intent_at: datetime, create: CreateSemantics, *, over: bool, now: datetime
+) -> Meeting | Action:
+    """What to do about a create that may have been sent: send it again where that is safe, else look the meeting up."""
+    if over and create.makes_to_find:
+        return has_begun(meeting)
+    # Where a deleted meeting's tag becomes free again, the first create must be over before it is repeated: if it
+    # arrived late, it would create a meeting that was cancelled by then.
+    window_is_over = now >= intent_at + SETTLE_WINDOW
+    repeatable = create.idempotent and (create.keeps_tags or window_is_over) and not over
+    return Action.CREATE if repeatable else Action.LOOK_UP
+
+
+def intended(meeting: Meeting, now: datetime) -> Meeting:
+    """The meeting just before its create is sent; one that waits goes on waiting until the provider responds."""
+    state = MeetingState.WAITING if meeting.state is MeetingState.WAITING else MeetingState.PENDING
+    return replace(meeting, state=state, reason=meeting.reason if meeting.is_under_way else None, intent_at=now)
 
 
 def made(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest, now: datetime) -> Meeting:
@@ -147,7 +187,7 @@ def filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> 
 def postponed(
     meeting: Meeting, reason: str, retry_at: datetime | None, now: datetime, random: Random, *, starts_at: datetime
 ) -> Meeting:
-    """After a definite 'not now': a short wait stays `pending`, a longer one is `waiting`.
+    """After a definite 'not now': a short wait stays `pending`, a longer one is `waiting`; both name the reason.
 
     Without the provider's word, or if that is 'at once': 5 to 15 seconds at first, then full jitter on a doubling bound
     of at most 15 minutes, but not beyond the start. A provider that makes nothing before the start is not waited for.
@@ -163,7 +203,7 @@ def postponed(
         at = _before_start(now + _backoff(attempts, random), starts_at, now)
     patient = attempts <= _PATIENT_TRIES and at - now <= _SHORT_WAIT
     state = MeetingState.PENDING if patient else MeetingState.WAITING
-    return replace(meeting, state=state, reason=None if patient else reason, attempts=attempts, next_attempt_at=at)
+    return replace(meeting, state=state, reason=reason, attempts=attempts, next_attempt_at=at)
 
 
 def put_off(meeting: Meeting, step: Action, now: datetime, *, doubt: datetime | None = None) -> Meeting:
@@ -190,7 +230,7 @@ def window_ends(meeting: Meeting) -> datetime | None:
 def in_doubt(meeting: Meeting) -> Meeting:
     """A create is without an answer: look when the settle window is over."""
     state = MeetingState.PENDING if meeting.attempts <= 1 else MeetingState.WAITING
-    reason = None if meeting.attempts <= 1 else MeetingReason.PROVIDER_UNAVAILABLE
+    reason = MeetingReason.PROVIDER_UNAVAILABLE if meeting.attempts else None
     return replace(meeting, state=state, reason=reason, next_attempt_at=window_ends(meeting))
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
+from chalicelib.domain.plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
     MeetingGone,
@@ -127,6 +128,11 @@ class Provider(ABC):
         self.http = http
         self.clock = clock
         self.addresses = {**self.urls, **(urls or {})}
+
+    @property
+    def create_semantics(self) -> CreateSemantics:
+        """What a repeated create does, for the plan."""
+        return CreateSemantics(self.idempotent, self.keeps_tags, self.makes_to_find)
 
     @abstractmethod
     def account(self, token: str) -> Account:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
-from chalicelib.domain.plan import Reach
+from chalicelib.domain.plan import UNKNOWN_SEMANTICS, CreateSemantics, Reach
 from chalicelib.errors import MeetlinkError, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
 from chalicelib.providers.base import Provider
 from chalicelib.providers.http import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
@@ -56,6 +56,11 @@ class Caller:
         if provider is None:
             raise ProviderUnavailable(name, "this deployment does not know the provider")
         return provider
+
+    def create_semantics(self, reach: Reach) -> CreateSemantics:
+        """What the create of the grant's provider does; the most careful answer for a provider that is not deployed."""
+        provider = self._providers.get(reach.grant.provider) if reach.grant else None
+        return provider.create_semantics if provider else UNKNOWN_SEMANTICS
 
     def call(self, reach: Reach, verb: Callable[[str], T], left: TimeLeft) -> T:
         """`verb` with an access token, unless the provider is out.

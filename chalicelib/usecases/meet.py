@@ -165,21 +165,10 @@ class Meetings:
         work.settle(leftovers=(*others, after) if after.is_under_way else others)
 
     def _decide(self, booking: Booking, meeting: Meeting, reach: Reach, *, wanted: bool) -> Meeting | Action:
-        now = self._clock()
         if not wanted:
-            return plan.unwanted(booking, meeting, reach, now)
-        step = plan.wanted(booking, meeting, reach, self._request(booking, meeting), now)
-        window_ends = plan.window_ends(meeting)
-        if step is Action.LOOK_UP and window_ends is not None and not meeting.exists:
-            provider = self._caller.provider(reach)
-            has_begun = now >= booking.appointment.starts_at
-            if has_begun and provider.makes_to_find:
-                return plan.has_begun(meeting)
-            # It answers with the meeting that is there, however often it is asked. But where a deleted meeting's tag
-            # is free again, the first create must be over: coming late, it would make anew what was cancelled by then.
-            if provider.idempotent and (provider.keeps_tags or now >= window_ends) and not has_begun:
-                return Action.CREATE
-        return step
+            return plan.unwanted(booking, meeting, reach, self._clock())
+        create = self._caller.create_semantics(reach)
+        return plan.wanted(booking, meeting, reach, self._request(booking, meeting), self._clock(), create)
 
     def _reach(self, booking: Booking, meeting: Meeting, *, wanted: bool) -> Reach:
         """The access to the grant that holds the meeting, or is to make it."""
@@ -252,7 +241,7 @@ class Meetings:
         booking changed meanwhile.
         """
         revision, now = work.claim.booking.revision, self._clock()
-        work.put(replace(work.meeting, state=MeetingState.PENDING, intent_at=now))
+        work.put(plan.intended(work.meeting, now))
         work.claim = self._bookings.save(work.claim, work.claim.settlement, now)
         if work.claim.booking.revision != revision:
             raise _Superseded

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
-import threading
+from select import select
+from types import FrameType
 
 from infra.local.aws import LocalAwsError
 from infra.local.stack import PASSWORD, LocalStack, ports_from_environment
 
 
 def main() -> int:
-    """Serve until told to stop. The exit code is 0 after an orderly end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    """Serve until SIGINT or SIGTERM. The exit code is 0 after an orderly end."""
+    stop = StopSignals()
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
         with LocalStack(ports, say=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
-            if not stop.is_set():
+            if not stop.came():
                 print(_addresses(stack), flush=True)
             stop.wait()
             print("\nStopping ...", flush=True)
@@ -27,6 +27,33 @@ def main() -> int:
         print(f"The local stack did not start: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+class StopSignals:
+    """SIGINT and SIGTERM, from now on.
+
+    The interpreter writes each signal to a socket. A handler that takes a lock, as `threading.Event.set` does, waits
+    forever if it interrupts a holder of that lock, such as an earlier handler.
+    """
+
+    def __init__(self) -> None:
+        self._received, self._written = socket.socketpair()
+        self._written.setblocking(False)  # As `set_wakeup_fd` requires.
+        signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _do_nothing)
+
+    def came(self) -> bool:
+        """Whether a signal has arrived."""
+        return bool(select([self._received], [], [], 0)[0])
+
+    def wait(self) -> None:
+        """Return once a signal has arrived."""
+        select([self._received], [], [])
+
+
+def _do_nothing(_: int, __: FrameType | None) -> None:
+    """Python writes to the wakeup socket only for signals that have a handler."""
 
 
 def _addresses(stack: LocalStack) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from infra.local.standins.kit import Action, Fault
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
 from tests.support.mailcheck import check_mail
 from tests.support.product import ACCOUNT, GUEST, SECOND_ACCOUNT, Product, calendar
 from tests.support.steps import (
@@ -114,7 +116,7 @@ class TestABrokenConnection:
 class TestZoomsBadDays:
     def test_a_lost_answer_after_the_meeting_was_made_leaves_one_meeting(self, connected: Product) -> None:
         connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.LOST_AFTER, method="POST"))
-        assert state(put(connected)) == ("pending", None)
+        assert state(put(connected)) == ("pending", "provider_unavailable")
         connected.tick(65)
         known = get(connected)
         assert state(known) == ("ready", None)
@@ -124,6 +126,19 @@ class TestZoomsBadDays:
         connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.LOST_BEFORE, method="POST"))
         put(connected)
         connected.tick(65)
+        assert state(get(connected)) == ("ready", None)
+        assert only_meeting(connected)
+
+    def test_a_provider_that_is_taken_out_while_a_create_is_in_doubt_is_waited_for(
+        self, connected: Product, moto_aws: Aws, clock: FakeClock
+    ) -> None:
+        connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.LOST_AFTER, method="POST"))
+        put(connected)
+        without_zoom = Product(moto_aws, clock, MEETLINK_PROVIDERS="daily")
+        for _ in range(6):
+            without_zoom.tick(20 * 60)
+        assert state(get(connected)) == ("waiting", "provider_unavailable")
+        connected.tick(20 * 60)
         assert state(get(connected)) == ("ready", None)
         assert only_meeting(connected)
 

@@ -174,7 +174,7 @@ class TestPromise4TheLinkIsInBothInvitationsAndOnTheBooking:
 
     def test_no_invitation_goes_before_the_link_is_there(self, connected: Product) -> None:
         connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503))
-        assert state(put(connected)) == ("pending", None)
+        assert state(put(connected)) == ("pending", "provider_unavailable")
         assert connected.mails.sent == []
         connected.tick()
         assert state(get(connected)) == ("ready", None)

@@ -19,9 +19,11 @@ from chalicelib.domain.plan import (
     SETTLE_WINDOW,
     Access,
     Action,
+    CreateSemantics,
     Reach,
     broken_down,
     in_doubt,
+    intended,
     postponed,
     reach,
     reconnect_awaited,
@@ -82,6 +84,33 @@ def said(step: Meeting | Action) -> Any:
 )
 def test_a_booking_that_wants_a_meeting(meeting: Meeting, target: Reach, now: Any, expected: Any) -> None:
     assert said(wanted(BOOKING, meeting, target, REQUEST, now)) == expected
+
+
+IDEMPOTENT = CreateSemantics(idempotent=True)
+KEEPS_TAGS = CreateSemantics(idempotent=True, keeps_tags=True)
+MAKES_TO_FIND = CreateSemantics(makes_to_find=True)
+WINDOW_OVER = START + SETTLE_WINDOW
+
+
+@pytest.mark.parametrize(
+    ("semantics", "now", "expected"),
+    [
+        (CreateSemantics(), START, Action.LOOK_UP),
+        (CreateSemantics(), WINDOW_OVER, Action.LOOK_UP),
+        (CreateSemantics(), STARTED, Action.LOOK_UP),
+        (IDEMPOTENT, START, Action.LOOK_UP),
+        (IDEMPOTENT, WINDOW_OVER, Action.CREATE),
+        (IDEMPOTENT, STARTED, Action.LOOK_UP),
+        (KEEPS_TAGS, START, Action.CREATE),
+        (KEEPS_TAGS, STARTED, Action.LOOK_UP),
+        (MAKES_TO_FIND, WINDOW_OVER, Action.LOOK_UP),
+        (MAKES_TO_FIND, STARTED, ("failed", "start_passed")),
+    ],
+)
+def test_a_create_in_doubt_is_repeated_only_where_that_is_safe(
+    semantics: CreateSemantics, now: Any, expected: Any
+) -> None:
+    assert said(wanted(BOOKING, DOUBTFUL, OPEN, REQUEST, now, semantics)) == expected
 
 
 CANCELLED = replace(BOOKING, status="cancelled")
@@ -151,7 +180,7 @@ class TestWaiting:
             waits = postponed(NONE_YET, "provider_unavailable", None, START, Random(seed), starts_at=LATER)
             assert waits.next_attempt_at is not None
             assert 5 <= (waits.next_attempt_at - START).total_seconds() <= 15
-            assert (waits.state, waits.reason, waits.attempts) == (MeetingState.PENDING, None, 1)
+            assert (waits.state, waits.reason, waits.attempts) == (MeetingState.PENDING, "provider_unavailable", 1)
 
     @given(st.integers(0, 1000), st.integers(0, 2**32))
     def test_no_wait_is_longer_than_15_minutes(self, attempts: int, seed: int) -> None:
@@ -192,7 +221,21 @@ class TestWaiting:
     def test_after_a_create_without_an_answer_the_look_comes_after_the_settle_window(self) -> None:
         waits = in_doubt(replace(NONE_YET, intent_at=START, attempts=1))
         assert (waits.next_attempt_at, waits.intent_at) == (START + SETTLE_WINDOW, START)
-        assert waits.state is MeetingState.PENDING
+        assert (waits.state, waits.reason) == (MeetingState.PENDING, MeetingReason.PROVIDER_UNAVAILABLE)
+        assert in_doubt(DOUBTFUL).reason is None  # Nothing has failed yet that anyone knows of.
+
+    @pytest.mark.parametrize(
+        ("before", "expected"),
+        [
+            (NONE_YET, ("pending", None)),
+            (Meeting(MeetingState.NONE, reason="disconnected"), ("pending", None)),
+            (Meeting(reason="provider_unavailable", attempts=1), ("pending", "provider_unavailable")),
+            (Meeting(MeetingState.WAITING, reason="rate_limited"), ("waiting", "rate_limited")),
+        ],
+    )
+    def test_a_create_that_is_about_to_be_sent_shows_what_came_before(self, before: Meeting, expected: Any) -> None:
+        after = intended(before, START)
+        assert (said(after), after.intent_at) == (expected, START)
 
     def test_a_provider_is_left_alone_until_the_time_has_come(self) -> None:
         waits = postponed(NONE_YET, "rate_limited", START + timedelta(seconds=60), START, Random(0), starts_at=LATER)

@@ -15,13 +15,15 @@ from chalicelib.domain.connection import Account, Connection, Reason
 from chalicelib.domain.endpoint import Delivery, DeliveryKey, next_attempt, pause_after
 from chalicelib.domain.events import Event, connection_changes, event_id, meeting_change
 from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.plan import intended
 from chalicelib.domain.settlement import Settlement
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 LINK = Meeting(MeetingState.READY, id="1", join_url="https://zoom.us/j/1", passcode="1")
 WAITING = Meeting(MeetingState.WAITING, reason="provider_unavailable", attempts=3)
 FAILED = Meeting(MeetingState.FAILED, reason="provider_rejected")
-INTENT = replace(WAITING, state=MeetingState.PENDING, intent_at=NOW)
+INTENT = intended(WAITING, NOW)
+PATIENT = replace(WAITING, state=MeetingState.PENDING, attempts=1)
 CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@example.com"), NOW)
 
 
@@ -37,6 +39,9 @@ CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@exam
         (None, WAITING, "meeting.waiting"),
         (WAITING, INTENT, None),
         (INTENT, replace(WAITING, attempts=4), None),
+        (None, PATIENT, None),
+        (PATIENT, WAITING, "meeting.waiting"),
+        (intended(PATIENT, NOW), WAITING, "meeting.waiting"),
         (INTENT, replace(WAITING, reason="reconnect_needed"), "meeting.waiting"),
         (LINK, WAITING, "meeting.waiting"),
         (INTENT, FAILED, "meeting.failed"),

@@ -32,9 +32,12 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SESSION_SECONDS = 3600
 
 
-def page_route(services: Callable[[], Services]) -> Callable[..., Any]:
-    """The view gets a `Call`; errors are pages that say what to do."""
-    return http.page_route(services, _refuse)
+def page_route(services: Callable[[], Services], *, checks_ids: bool = True) -> Callable[..., Any]:
+    """The view gets a `Call`; errors are pages that say what to do.
+
+    Without `checks_ids` the view gets the parts of the path as they came, and checks them.
+    """
+    return http.page_route(services, _refuse, checks_ids=checks_ids)
 
 
 def _refuse(call: Call, error: CallerError) -> Response:

@@ -28,7 +28,7 @@ _TRY_AGAIN_SECONDS = 10
 def routes(services: Callable[[], Services]) -> Blueprint:
     """The join redirect."""
     routes = Blueprint(__name__)
-    page = page_route(services)
+    page = page_route(services, checks_ids=False)  # A ticket is longer than an id; `Tickets.read` knows its own.
 
     @routes.route("/j/{ticket}", methods=["GET"])
     @page

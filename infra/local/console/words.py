@@ -61,7 +61,7 @@ def meeting(booking: dict[str, Any]) -> Words:
         case "ready":
             return Words("The video link is ready", why or "It is in the calendar invitation, too.", "good")
         case "pending":
-            return Words("Making the video link …", "This takes a few seconds.", "wait")
+            return Words("Making the video link …", why or "This takes a few seconds.", "wait")
         case "waiting":
             return Words("The video link will follow", why, "wait")
         case "failed":

@@ -1,0 +1,72 @@
+"""`make run` ends when it is asked to, however often, and however busy it is."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+# Another signal arrives at each line that a handler executes.
+INTERRUPTED = """
+    import signal, sys
+    from infra.local.run import StopSignals
+
+    def interrupt(*_):
+        if left and left.pop():
+            signal.raise_signal(signal.SIGTERM)
+        return interrupt
+
+    stop, left = StopSignals(), [True] * 200
+    assert not stop.came()
+    sys.settrace(interrupt)
+    signal.raise_signal(signal.SIGTERM)
+    sys.settrace(None)
+    assert stop.came()
+    stop.wait()
+"""
+# Threads that compete for the interpreter delay the handlers.
+BUSY = """
+    import threading
+    from infra.local.run import StopSignals
+
+    stop = StopSignals()
+    for _ in range(8):
+        threading.Thread(target=lambda: [hash(n) for n in iter(int, 1)], daemon=True).start()
+    print("ready", flush=True)
+    stop.wait()
+    print("stopped", flush=True)
+"""
+
+
+def start(program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_signals_that_interrupt_the_handlers_of_earlier_ones_stop_the_process() -> None:
+    running = start(INTERRUPTED)
+    try:
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_a_storm_of_signals_stops_a_busy_process() -> None:
+    running = start(BUSY)
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        until = time.monotonic() + 30
+        while running.poll() is None and time.monotonic() < until:
+            running.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGINT)
+        assert running.stdout.readline() == "stopped\n"
+    finally:
+        running.kill()
+        running.wait()
