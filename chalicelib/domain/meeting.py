@@ -40,9 +40,9 @@ class MeetingReason(StrEnum):
 
 
 class DialIn(Struct, frozen=True):
-    """A number to join by phone, followed by `,,` and the code and `#` that a phone sends where one is asked for.
+    """A number to join by phone, with what a phone sends where the bridge asks for it: `,,{code}#,,,,*{passcode}#`.
 
-    `country` is ISO 3166-1 alpha-2, if the provider says.
+    Each comma is a pause. `country` is ISO 3166-1 alpha-2, if the provider says.
     """
 
     number: str

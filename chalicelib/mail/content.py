@@ -180,5 +180,5 @@ def _email(party: Party) -> str:
 
 def _number(dial_in: DialIn) -> Line:
     where = ", ".join(part for part in (dial_in.city, dial_in.country) if part)
-    digits = re.sub(r"[^0-9+,#]", "", dial_in.number).replace("#", "%23")
+    digits = re.sub(r"[^0-9+,#*]", "", dial_in.number).replace("#", "%23")
     return Line(f"{dial_in.number} ({where})" if where else dial_in.number, f"tel:{digits}" if digits else None)

@@ -16,11 +16,13 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
-from chalicelib.providers.described import described
+from chalicelib.providers.described import LONGEST_ID, described, text
 from chalicelib.providers.http import Answer
 
 _OPENS_BEFORE = timedelta(minutes=15)
 _CLOSES_AFTER = timedelta(hours=1)
+_INVALID = "invalid-request-error"
+"""What Daily answers for a name that is taken, and for much else: whether there is a room of that name decides."""
 
 
 class Daily(KeyProvider):
@@ -29,7 +31,10 @@ class Daily(KeyProvider):
     name = "daily"
     display_name = "Daily"
     needs = "A Daily account and its API key (Developers, API keys)."
-    limits = "Daily makes about 20 rooms a second, and bills by participant minutes."
+    limits = (
+        "Daily's plans limit how many rooms exist at a time, and each upcoming booking has one until an hour after its "
+        "end. Daily bills by participant minutes."
+    )
     urls = {"API": "https://api.daily.co"}
     idempotent = True
     fields = (KeyField("api_key", "API key", "Whoever has it can use the whole Daily domain.", secret=True),)
@@ -42,16 +47,19 @@ class Daily(KeyProvider):
 
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/").object()
-        domain, domain_id = body.get("domain_name"), body.get("domain_id")
-        if not domain or not domain_id:
+        domain = text(body.get("domain_name"), LONGEST_ID)
+        if domain is None:
             raise Ambiguous(self.name, "the domain answered without a name")
-        return Account(str(domain_id), "", f"{domain}.daily.co")
+        # The contract has `domain_id` as optional.
+        return Account(text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
         try:
             made = self.make(token, "/v1/rooms", body).object()
-        except _NameTaken:
+        except Rejected as refusal:
+            if (refusal.status, refusal.code) != (400, _INVALID) or not self.find(token, request):
+                raise
             made = self._change(token, request.tag, request)
         return self._meeting(made)
 
@@ -85,13 +93,14 @@ class Daily(KeyProvider):
 
     def explain(self, answer: Answer) -> ProviderError | None:
         body = answer.body if isinstance(answer.body, dict) else {}
-        code, info = str(body.get("error", "")), str(body.get("info", ""))
+        code = str(body.get("error", ""))
         if code in ("authentication-error", "authorization-header-error"):
             return TokenRejected(self.name, "the API key is not accepted", status=answer.status, code=code)
-        if answer.status == 400 and code == "invalid-request-error" and "already exists" in info:
-            return _NameTaken(self.name, "the room exists", status=answer.status, code=code)
         if answer.status in (400, 402, 403):
-            advice = "Daily refuses the room. Check the account's plan and limits on Daily's dashboard."
+            advice = (
+                "Daily refuses the room. Check on Daily's dashboard whether the plan's number of rooms is used up, or "
+                "another limit of the plan."
+            )
             known = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
             return Rejected(self.name, "the room is refused", advice=advice, status=answer.status, code=known)
         return None
@@ -103,10 +112,6 @@ class Daily(KeyProvider):
     def _meeting(self, body: dict[str, Any]) -> ProviderMeeting:
         # The room's own address lets nobody in without a token.
         return replace(described(self.name, body.get("name"), body.get("url")), join_url=None)
-
-
-class _NameTaken(Rejected):
-    """There is a room of this name already: for us that is our own."""
 
 
 def _times(request: MeetingRequest) -> dict[str, Any]:

@@ -22,12 +22,15 @@ _MOST_PHONES = 100
 
 
 class Phone(Struct, frozen=True):
-    """A number to join by phone as the provider tells it, whatever that is. `code` is what the phone sends then."""
+    """A number to join by phone as the provider sends it, of any type."""
 
     number: Any
     code: Any = None
+    """What the phone sends when the bridge answers, followed by `#`: the meeting's number."""
     country: Any = None
     city: Any = None
+    passcode: Any = None
+    """What the phone sends when the bridge asks for a passcode, between `*` and `#`."""
 
 
 def described(
@@ -61,8 +64,14 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _dial_in(phone: Phone) -> DialIn | None:
-    number, code, country, city = (
-        text(told, _LONGEST_OF_A_PHONE) for told in (phone.number, phone.code, phone.country, phone.city)
+    number, code, country, city, passcode = (
+        text(value, _LONGEST_OF_A_PHONE)
+        for value in (phone.number, phone.code, phone.country, phone.city, phone.passcode)
     )
+    if not number:
+        return None
     digits = re.sub(r"[^0-9]", "", code or "")
-    return DialIn(f"{number},,{digits}#" if digits else number, country, city) if number else None
+    sent = f",,{digits}#" if digits else ""
+    if sent and passcode and passcode.isascii() and passcode.isdigit():
+        sent += f",,,,*{passcode}#"
+    return DialIn(number + sent, country, city)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,12 +25,14 @@ from chalicelib.errors import (
 from chalicelib.observability import count
 from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
 from chalicelib.providers.described import LONGEST_ID, Phone, described, objects, text
-from chalicelib.providers.http import Answer, retry_at
+from chalicelib.providers.http import Answer, Http, retry_at
+from chalicelib.providers.time_zones import TimeZones
 
 _FRESH_SECONDS = 300
 _TOPIC_LIMIT = 200
 _AGENDA_LIMIT = 2000
 _PAGES = 100
+_LONGEST_ADDRESS = 320
 _GRANULAR = frozenset(
     {
         "meeting:write:meeting",
@@ -78,23 +80,29 @@ class Zoom(OAuthProvider):
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     idempotent = False
 
+    def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
+        super().__init__(http, clock, urls)
+        self._zones = TimeZones(lambda refusal: refusal.code == "300")
+
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v2/users/me").object()
-        try:
-            return Account(str(body["id"]), str(body["email"]), text(body.get("account_id"), LONGEST_ID))
-        except KeyError as error:
-            raise Ambiguous(self.name, "users/me answered without an id") from error
+        account_id = text(body.get("id"), LONGEST_ID)
+        if account_id is None:
+            raise Ambiguous(self.name, "users/me answered without an id")
+        email = text(body.get("email"), _LONGEST_ADDRESS) or ""
+        return Account(account_id, email, text(body.get("account_id"), LONGEST_ID))
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         # Settings that are not sent follow the host's own. A personal meeting id would be shared by all bookings,
         # and registration would put a form before the link.
         body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
-        answer = self.make(token, "/v2/users/me/meetings", body)
+        answer = self._zones.send(body, lambda body: self.make(token, "/v2/users/me/meetings", body))
         _count_use(answer)
-        return _meeting(answer)
+        return _meeting(answer.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        answer = self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=_body(request))
+        path = f"/v2/meetings/{meeting_id}"
+        answer = self._zones.send(_body(request), lambda body: self.call(token, "PATCH", path, json=body))
         _count_use(answer)
         _check_done(answer)
         return None
@@ -105,21 +113,23 @@ class Zoom(OAuthProvider):
         _check_done(self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}"))
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        found: list[str] = []
+        candidates: list[dict[str, Any]] = []
         page = ""
         for _ in range(_PAGES):
             query = {"type": "scheduled", "page_size": "300"} | ({"next_page_token": page} if page else {})
             body = self.call(token, "GET", f"/v2/users/me/meetings?{urlencode(query)}").object()
-            found += [str(meeting["id"]) for meeting in _listed(body) if _carries(meeting, request.tag)]
+            candidates += [meeting for meeting in _listed(body) if _may_carry(meeting, request)]
             page = body.get("next_page_token") or ""
             if not page:
-                # The list tells neither passcode nor dial-in numbers.
-                return [meeting for meeting_id in found for meeting in self._look(token, meeting_id)]
+                return [meeting for listed in candidates for meeting in self._look(token, listed, request.tag)]
         raise Ambiguous(self.name, "a list without end")
 
-    def _look(self, token: str, meeting_id: str) -> list[ProviderMeeting]:
+    def _look(self, token: str, listed: dict[str, Any], tag: str) -> list[ProviderMeeting]:
+        """The listed meeting as it is now, if it carries the tag. Lists have neither passcode nor dial-in numbers."""
         with suppress(MeetingGone):
-            return [_meeting(self.call(token, "GET", f"/v2/meetings/{meeting_id}"))]
+            body = self.call(token, "GET", f"/v2/meetings/{listed['id']}").object()
+            if _carries(listed, tag) or _carries(body, tag):
+                return [_meeting(body)]
         return []
 
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
@@ -191,7 +201,7 @@ def _body(request: MeetingRequest) -> dict[str, Any]:
     return {
         "topic": request.title[:_TOPIC_LIMIT],
         "agenda": f"{request.tag}\n{request.description}".strip()[:_AGENDA_LIMIT],
-        "start_time": request.starts_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "start_time": _instant(request.starts_at),
         "duration": max(minutes, 1),
         "timezone": request.time_zone,
     }
@@ -223,14 +233,29 @@ def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     return listed
 
 
+def _may_carry(listed: dict[str, Any], request: MeetingRequest) -> bool:
+    """Whether a listed meeting may carry the tag: without an agenda, one of the same start may.
+
+    The documentation says that lists show the first 250 characters of the agenda. Recorded lists leave an empty agenda
+    out, and no recorded list with another one was found: they may leave out all.
+    """
+    return _carries(listed, request.tag) or (
+        not listed.get("agenda") and listed.get("start_time") == _instant(request.starts_at)
+    )
+
+
 def _carries(meeting: dict[str, Any], tag: str) -> bool:
     return str(meeting.get("agenda", "")).startswith(tag)
 
 
-def _meeting(answer: Answer) -> ProviderMeeting:
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _meeting(body: dict[str, Any]) -> ProviderMeeting:
     # start_url lets anyone in as the host: it is left behind here.
-    body = answer.object()
     settings = body.get("settings")
     numbers = objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
-    phones = [Phone(n.get("number"), country=n.get("country"), city=n.get("city")) for n in numbers]
+    code, passcode = body.get("id"), body.get("pstn_password")
+    phones = [Phone(n.get("number"), code, n.get("country"), n.get("city"), passcode) for n in numbers]
     return described(Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chalicelib.domain.meeting import Visit
-from chalicelib.errors import Rejected
+from chalicelib.errors import MeetingGone, Rejected
 from chalicelib.providers.daily import Daily
 from infra.local.standins.daily import Daily as StandIn
 from infra.local.standins.kit import Faults, Held
@@ -96,3 +96,42 @@ def test_what_cannot_be_a_key_is_refused_before_it_is_sent(clock: FakeClock, typ
     with pytest.raises(Rejected) as refused:
         DailySubject(clock).provider.read_key({"api_key": typed})  # type: ignore[attr-defined]
     assert "Paste the API key" in refused.value.advice
+
+
+def test_a_domain_without_an_id_connects_under_its_name(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    subject.daily.domain_id = None
+    account = subject.provider.account(subject.connect().access_token)
+    assert (account.id, account.label) == ("demo", "demo.daily.co")
+
+
+def test_a_room_that_exists_is_recognized_by_looking_and_not_by_words(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    refusal = Says(400, {"error": "invalid-request-error", "info": "something else"})
+    subject.faults.add(refusal.fault("/v1/rooms$", "POST"))
+    moved = subject.request(days=9)
+    assert subject.create(tokens, moved) == made
+    assert subject.daily.opens(made.id)[0] == moved.starts_at - timedelta(minutes=15)
+
+
+def test_a_plan_whose_rooms_are_used_up_is_told_to_the_host(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    subject.daily.max_rooms = 1
+    tokens = subject.connect()
+    subject.create(tokens, subject.request("a"))
+    with pytest.raises(Rejected) as refused:
+        subject.create(tokens, subject.request("b"))
+    assert "number of rooms is used up" in refused.value.advice
+    assert "how many rooms" in Daily.limits
+
+
+def test_a_room_is_gone_after_its_end(clock: FakeClock) -> None:
+    subject = DailySubject(clock)
+    tokens = subject.connect()
+    made = subject.create(tokens, subject.request(days=1))
+    clock.advance(86_400 + 3 * 3600)
+    assert subject.held() == []
+    with pytest.raises(MeetingGone):
+        subject.provider.update(tokens.access_token, made.id, subject.request(days=2))

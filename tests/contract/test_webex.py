@@ -164,6 +164,30 @@ class TestMeetings:
         assert made.passcode == meeting.password
         assert made.dial_in == (DialIn(f"+1-415-555-0132,,{meeting.number}#"),)
 
+    @pytest.mark.parametrize("status", [400, 415])
+    @pytest.mark.parametrize("takes", ["application/json", "application/json-patch+json"])
+    def test_a_reschedule_works_whichever_media_type_webex_takes(
+        self, subject: WebexSubject, token: str, takes: str, status: int
+    ) -> None:
+        subject.webex.patch_types, subject.webex.refuses_type_with = frozenset({takes}), status
+        subject.webex.unknown_zones = frozenset({"Europe/Berlin"})
+        made, moved = subject.provider.create(token, subject.request()), subject.request(days=8)
+        subject.provider.update(token, made.id, moved)
+        assert [utc(held.starts_at) for held in subject.held()] == [utc(moved.starts_at)]
+
+    def test_a_reschedule_that_webex_refuses_as_json_says_why(self, subject: WebexSubject, token: str) -> None:
+        made = subject.provider.create(token, subject.request())
+        past = replace(subject.request(), starts_at=subject.clock() - timedelta(hours=1), ends_at=subject.clock())
+        with pytest.raises(Rejected) as refused:
+            subject.provider.update(token, made.id, past)
+        assert refused.value.status == 400
+
+    def test_a_zone_that_webex_does_not_know_costs_one_try_of_the_day(self, subject: WebexSubject, token: str) -> None:
+        subject.webex.unknown_zones, subject.webex.daily_limit = frozenset({"Europe/Berlin"}), 4
+        for tag in "abc":
+            subject.provider.create(token, subject.request(tag))
+        assert len(subject.held()) == 3
+
     def test_a_title_is_cut_as_webex_counts(self, subject: WebexSubject, token: str) -> None:
         subject.provider.create(token, subject.request(title="🚀" * 100))
         assert [held.title for held in subject.held()] == ["🚀" * 64]
@@ -198,7 +222,7 @@ class TestTheDailyLimit:
         assert subject.provider.create(token, subject.request("b")).id
 
     def test_failed_tries_count(self, subject: WebexSubject, token: str) -> None:
-        subject.webex.daily_limit = 1
+        subject.webex.daily_limit = 2  # The refused create is tried once more, without its time zone.
         past = replace(subject.request(), starts_at=subject.clock() - timedelta(hours=1), ends_at=subject.clock())
         with pytest.raises(Rejected):
             subject.provider.create(token, past)

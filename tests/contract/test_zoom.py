@@ -8,7 +8,9 @@ from random import Random
 from typing import Any
 
 import httpx
+import pytest
 
+from chalicelib.errors import Rejected
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Faults, Held
 from infra.local.standins.zoom import Account, create_app
@@ -16,7 +18,8 @@ from infra.local.standins.zoom import Zoom as StandIn
 from infra.local.standins.zoom.bodies import join_url
 from infra.local.standins.zoom.visitor import answer_consent
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
+from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
+from tests.support.clock import FakeClock
 
 
 class ZoomSubject(Subject):
@@ -84,3 +87,66 @@ class ZoomSubject(Subject):
 
 class TestZoom(ProviderContract):
     subject_kind = ZoomSubject
+
+
+class WithoutAgendas(ZoomSubject):
+    """A Zoom whose lists leave out every agenda."""
+
+    def origins(self) -> Mapping[str, Any]:
+        served = super().origins()
+        self.zoom.lists_agenda = False
+        return served
+
+
+class TestZoomWhoseListsLeaveOutAgendas(ProviderContract):
+    subject_kind = WithoutAgendas
+
+
+@pytest.fixture
+def subject(clock: FakeClock) -> ZoomSubject:
+    return ZoomSubject(clock)
+
+
+class TestTimeZones:
+    def test_a_zone_that_zoom_does_not_know_is_left_out(self, subject: ZoomSubject) -> None:
+        subject.zoom.held.unknown_zones = frozenset({"Europe/Berlin"})
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        moved = subject.request(days=9)
+        subject.provider.update(tokens.access_token, made.id, moved)
+        (held,) = subject.held()
+        assert utc(held.starts_at) == utc(moved.starts_at)
+
+    def test_a_refused_zone_costs_one_call_and_not_one_for_each_booking(self, subject: ZoomSubject) -> None:
+        subject.zoom.held.unknown_zones = frozenset({"Europe/Berlin"})
+        tokens = subject.connect()
+        for tag in "abc":
+            subject.create(tokens, subject.request(tag))
+        statuses = [call.status for call in subject.faults.calls if call.path == "/v2/users/me/meetings"]
+        assert statuses == [400, 201, 201, 201]
+
+    def test_another_refusal_stays_what_it_is(self, subject: ZoomSubject) -> None:
+        refusal = Says(400, {"code": 300, "message": "Validation Failed."})
+        tokens = subject.connect()
+        for _ in range(2):
+            subject.faults.add(refusal.fault(subject.create_path, "POST"))
+        with pytest.raises(Rejected) as refused:
+            subject.create(tokens)
+        assert refused.value.code == "300"
+        subject.create(tokens)
+        assert subject.zoom.meetings.popitem()[1].timezone == "Europe/Berlin"
+
+
+def test_a_phone_sends_the_meetings_id_and_its_passcode_for_phones(subject: ZoomSubject) -> None:
+    made = subject.create(subject.connect())
+    meeting = subject.zoom.meetings[int(made.id)]
+    assert made.dial_in[0].number == f"+1 212 555 0143,,{made.id}#,,,,*{meeting.dial_in_password}#"
+
+
+def test_a_meeting_of_the_same_start_without_our_tag_is_left_alone(subject: ZoomSubject) -> None:
+    subject.zoom.lists_agenda = False
+    tokens = subject.connect()
+    other = subject.create(tokens, subject.request("b"))
+    made = subject.create(tokens, subject.request("a"))
+    assert [found.id for found in subject.provider.find(tokens.access_token, subject.request("a"))] == [made.id]
+    assert made.id != other.id

@@ -141,9 +141,24 @@ def test_a_passcode_is_text_or_a_whole_number(name: str, told: Any, kept: str | 
 
 def test_numbers_that_are_not_text_are_dialled_as_well() -> None:
     as_numbers = {"number": 15550100, "code": 12, "country": 1, "city": ["New York"]}
-    assert created("zoom", as_numbers).dial_in == (DialIn("15550100", "1", None),)
+    assert created("zoom", as_numbers).dial_in == (DialIn("15550100,,1#", "1", None),)
     assert created("google_meet_spaces", as_numbers).dial_in == (DialIn("15550100,,12#", "1"),)
     assert created("google_meet", {"code": 12}).dial_in == (DialIn("+1 555 0100,,12#", "US"),)
+
+
+@pytest.mark.parametrize(
+    ("code", "passcode", "sent"),
+    [
+        ("812 3456", "123456", ",,8123456#,,,,*123456#"),
+        (8123456, 123456, ",,8123456#,,,,*123456#"),
+        ("8123456", None, ",,8123456#"),
+        ("8123456", "not digits", ",,8123456#"),
+        (None, "123456", ""),
+    ],
+)
+def test_a_phone_sends_the_code_and_then_the_passcode(code: Any, passcode: Any, sent: str) -> None:
+    made = described("zoom", "1", "https://zoom.us/j/1", phones=[Phone("+1 212 555 0143", code, passcode=passcode)])
+    assert made.dial_in == (DialIn(f"+1 212 555 0143{sent}"),)
 
 
 @pytest.mark.parametrize("name", [name for name in BODIES if name != "daily"])

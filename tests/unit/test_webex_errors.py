@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -28,8 +29,8 @@ def answer(status: int, body: Any = "", **headers: str) -> httpx.Response:
 
 
 def webex(*answers: httpx.Response, requests: list[httpx.Request] | None = None) -> Webex:
-    """A Webex that gives these answers, one after the other."""
-    given = iter(answers)
+    """A Webex that gives these answers, one after the other, and the last one again and again."""
+    given = chain(answers, (answer(a.status_code, a.text, **a.headers) for a in repeat(answers[-1])))
 
     def handle(request: httpx.Request) -> httpx.Response:
         if requests is not None:
@@ -98,18 +99,30 @@ def test_a_meeting_that_is_not_there_is_gone(verb: str, status: int) -> None:
         provider.update(TOKEN, "m-1", REQUEST) if verb == "update" else provider.delete(TOKEN, "m-1")
 
 
-def test_a_change_is_sent_in_the_contracts_media_type_and_else_in_the_usual_one() -> None:
-    # The contract names the one; examples on the web send the other.
+@pytest.mark.parametrize("status", [400, 415])
+def test_a_change_is_sent_as_json_and_else_in_the_contracts_media_type(status: int) -> None:
+    # Other products send the one; the contract names the other.
     requests: list[httpx.Request] = []
-    webex(answer(415), answer(200, MEETING), requests=requests).update(TOKEN, "m-1", REQUEST)
+    webex(answer(status), answer(200, MEETING), requests=requests).update(TOKEN, "m-1", REQUEST)
     types = [request.headers["Content-Type"] for request in requests]
-    assert types == ["application/json-patch+json", "application/json"]
+    assert types == ["application/json", "application/json-patch+json"]
     assert len({request.content for request in requests}) == 1
 
 
-def test_a_change_that_is_refused_is_not_sent_again() -> None:
+def test_a_change_that_is_refused_in_every_form_is_given_up() -> None:
+    requests: list[httpx.Request] = []
     with pytest.raises(Rejected):
-        webex(answer(400)).update(TOKEN, "m-1", REQUEST)
+        webex(answer(400), requests=requests).update(TOKEN, "m-1", REQUEST)
+    forms = [("timezone" in json.loads(r.content), r.headers["Content-Type"]) for r in requests]
+    types = ("application/json", "application/json-patch+json")
+    assert forms == [(zone, kind) for zone in (True, False) for kind in types]
+
+
+def test_a_change_that_is_forbidden_is_not_sent_again() -> None:
+    requests: list[httpx.Request] = []
+    with pytest.raises(Rejected):
+        webex(answer(403), requests=requests).update(TOKEN, "m-1", REQUEST)
+    assert len(requests) == 1
 
 
 def test_no_mail_is_asked_for() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -126,7 +127,7 @@ CASES = {
 
 def zoom(*answers: httpx.Response) -> Zoom:
     """A Zoom that gives these answers, one after the other."""
-    given = iter(answers)
+    given = chain(answers, (answer(a.status_code, a.text, dict(a.headers)) for a in repeat(answers[-1])))
     client = httpx.Client(transport=httpx.MockTransport(lambda request: next(given)))
     return Zoom(Http(client), lambda: NOW)
 

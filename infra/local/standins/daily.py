@@ -28,13 +28,25 @@ class Refusal(Exception):
 
 
 class Daily:
-    """One Daily domain with its API keys. `tokens` are the meeting tokens that were made, by their text."""
+    """One Daily domain with its API keys. `tokens` are the meeting tokens that were made, by their text.
+
+    `max_rooms` is how many rooms the plan allows at a time. `domain_id` is optional in Daily's contract: None leaves it
+    out. Daily deletes rooms whose `exp` has passed.
+    """
 
     def __init__(
-        self, *, api_key: str, domain: str = "demo", clock: Clock = utc_now, random: Random | None = None
+        self,
+        *,
+        api_key: str,
+        domain: str = "demo",
+        clock: Clock = utc_now,
+        random: Random | None = None,
+        max_rooms: int | None = None,
     ) -> None:
         self.keys = {api_key}
         self.domain, self.clock = domain, clock
+        self.domain_id: str | None = f"domain-of-{domain}"
+        self.max_rooms = max_rooms
         self.faults = Faults()
         self.lock = threading.RLock()
         self.rooms: dict[str, dict[str, Any]] = {}
@@ -44,6 +56,7 @@ class Daily:
     def held(self) -> list[Held]:
         """The rooms that are alive. Times are those of the room, not of the booking; links need a token."""
         with self.lock:
+            self._expire()
             return [Held(name, "", None, None, None, tag=name) for name in self.rooms]
 
     def opens(self, name: str) -> tuple[datetime, datetime]:
@@ -76,12 +89,14 @@ class Daily:
             if key not in self.keys:
                 raise Refusal(401, "authentication-error", "invalid api key")
             with self.lock:
+                self._expire()
                 return view(**path)
 
         return run
 
     def _domain(self) -> dict[str, Any]:
-        return {"domain_name": self.domain, "domain_id": f"domain-of-{self.domain}", "config": {}}
+        known = {"domain_id": self.domain_id} if self.domain_id else {}
+        return {"domain_name": self.domain, "config": {}} | known
 
     def _create(self) -> dict[str, Any]:
         body = _body({"name", "privacy", "properties"})
@@ -90,6 +105,8 @@ class Daily:
             raise _invalid("name may hold A-Z a-z 0-9 - _ only")
         if name in self.rooms:
             raise _invalid(f"a room named {name} already exists")
+        if self.max_rooms is not None and len(self.rooms) >= self.max_rooms:
+            raise _invalid("the plan's number of rooms is used up")
         if body.get("privacy", "public") not in ("public", "private"):
             raise _invalid("privacy must be public or private")
         self.rooms[name] = {
@@ -123,6 +140,10 @@ class Daily:
         token = self._text(80)
         self.tokens[token] = properties
         return {"token": token}
+
+    def _expire(self) -> None:
+        now = self.clock().timestamp()
+        self.rooms = {name: room for name, room in self.rooms.items() if room["config"].get("exp", now + 1) > now}
 
     def _text(self, length: int) -> str:
         return "".join(self._random.choices("abcdefghijkmnopqrstuvwxyz23456789", k=length))

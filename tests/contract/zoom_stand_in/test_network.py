@@ -35,7 +35,7 @@ class TestWebhooks:
         event = json.loads(body)
         assert (event["event"], event["event_ts"]) == ("app_deauthorized", 1772366400000)
         assert event["payload"].keys() == {
-            "account_id", "user_id", "signature", "deauthorization_time", "client_id",
+            "account_id", "user_id", "signature", "deauthorization_time", "client_id", "user_data_retention",
         }  # fmt: skip
 
     def test_the_receiver_must_prove_that_it_knows_the_secret(self, client: httpx.Client, receiver: Receiver) -> None:

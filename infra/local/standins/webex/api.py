@@ -63,8 +63,8 @@ def create_app(webex: Webex) -> Flask:
 
     @app.patch("/v1/meetings/<meeting_id>")
     def patch(meeting_id: str) -> dict[str, Any]:
-        if request.mimetype != "application/json-patch+json":
-            raise WebexError(415, "Unsupported Media Type")
+        if request.mimetype not in webex.patch_types:
+            raise WebexError(webex.refuses_type_with, "Unsupported Media Type")
         with webex.lock:
             meeting = own(meeting_id, WRITE)
             webex.change(meeting, _checked("patch", "/meetings/{meetingId}"))

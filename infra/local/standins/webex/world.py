@@ -73,7 +73,9 @@ class WebexError(Exception):
 class Webex:
     """State and rules; hold `lock` while touching `held`. `redirect_uris` are matched exactly.
 
-    Each person may try to make `daily_limit` meetings in 24 hours. `mails` are those that Webex would have sent.
+    Which media types PATCH takes is not established (the contract: JSON Patch's alone; others send JSON in production):
+    `patch_types`, and the status `refuses_type_with`. `unknown_zones` are IANA's that Webex does not know. Each person
+    may try to make `daily_limit` meetings in 24 hours. `mails` are those that Webex would have sent.
     """
 
     def __init__(
@@ -99,6 +101,9 @@ class Webex:
             redirect_uris=frozenset(redirect_uris),
             refuse=_refusal,
         )
+        self.patch_types = frozenset({"application/json", "application/json-patch+json"})
+        self.refuses_type_with = 415
+        self.unknown_zones: frozenset[str] = frozenset()
         self.lock = threading.RLock()
         self.faults = Faults()
         self.held: dict[str, Meeting] = {}
@@ -148,9 +153,12 @@ class Webex:
         if len(tags) > 3 or any(_units(tag) > 64 for tag in tags):
             raise WebexError(400, "integrationTags are too many or too long")
         starts_at, ends_at = self._times(meeting, body)
+        time_zone = _zone(body.get("timezone", meeting.time_zone))
+        if "timezone" in body and time_zone in self.unknown_zones:
+            raise WebexError(400, "timezone is not Webex's")
         meeting.title, meeting.agenda, meeting.tags = title, agenda, tuple(tags)
         meeting.starts_at, meeting.ends_at = starts_at, ends_at
-        meeting.time_zone = _zone(body.get("timezone", meeting.time_zone))
+        meeting.time_zone = time_zone
         if body.get("sendEmail", True):
             self.mails.append(Mail(what, title))
 

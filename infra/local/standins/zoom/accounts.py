@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 USER_SCOPES: frozenset[str] = frozenset({"user:read", "user:read:user"})
-EMAIL_SCOPES: frozenset[str] = frozenset({"user:read", "user:read:email"})
 
 APP_SCOPES: tuple[str, ...] = (
     "meeting:write:meeting",
@@ -22,7 +21,7 @@ APP_SCOPES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Account:
-    """A person with a Zoom user; `type` 1 is basic, 2 licensed.
+    """A person with a Zoom user; `type` 1 is basic (free: nobody joins by phone), 2 licensed.
 
     `scopes` are those this person can grant; None means all the app asks for.
     """

@@ -36,7 +36,7 @@ def get_user(user_id: str) -> dict[str, Any]:
     """Who is this."""
     token = _authorize(_GET_USER, user_id)
     _accept_query(())
-    return bodies.user(_account(token), token.scopes)
+    return bodies.user(_account(token))
 
 
 @blueprint.post("/users/<user_id>/meetings")
@@ -71,7 +71,7 @@ def list_meetings(user_id: str) -> dict[str, Any]:
         page = zoom.held.next_page(host, next_page_token, int(page_size))
     else:
         page = zoom.held.first_page(host, kind, int(page_size))
-    return bodies.listed(page, int(page_size), zoom.web_url)
+    return bodies.listed(page, int(page_size), zoom.web_url, with_agenda=zoom.lists_agenda)
 
 
 @blueprint.get("/meetings/<meeting_id>")

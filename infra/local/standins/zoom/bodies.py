@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from infra.local.standins.zoom.accounts import EMAIL_SCOPES, Account
+from infra.local.standins.zoom.accounts import Account
 from infra.local.standins.zoom.contract import declared_settings
 from infra.local.standins.zoom.meetings import Meeting, Page
 from infra.local.standins.zoom.minting import Mint
 
 _AGENDA_IN_LISTS = 250
+_FREE = 1
+RECORDED = frozenset({"uuid", "host_id", "status", "chat_join_url"})
+"""What Zoom answers a create with beyond its contract: tests/contract/recorded/zoom.json."""
 
 # Numbers set aside for fiction: 555-0100 to -0199 (NANP) and 020 7946 0xxx (Ofcom).
 _DIAL_IN_NUMBERS = [
@@ -20,9 +22,9 @@ _DIAL_IN_NUMBERS = [
 ]
 
 
-def user(account: Account, scopes: Collection[str]) -> dict[str, Any]:
-    """GET /users/me; the address needs a scope of its own."""
-    body: dict[str, Any] = {
+def user(account: Account) -> dict[str, Any]:
+    """GET /users/me, as recorded with the scope `user:read:user` alone: tests/contract/recorded/zoom.json."""
+    return {
         "id": account.user_id,
         "account_id": account.account_id,
         "display_name": account.display_name,
@@ -31,14 +33,12 @@ def user(account: Account, scopes: Collection[str]) -> dict[str, Any]:
         "status": "active",
         "verified": 1,
         "language": "en-US",
+        "email": account.email,
     }
-    if not EMAIL_SCOPES.isdisjoint(scopes):
-        body["email"] = account.email
-    return body
 
 
 def created(meeting: Meeting, host: Account, web_url: str, mint: Mint) -> dict[str, Any]:
-    """POST …/meetings: neither `uuid` nor `host_id`, which the contract declares for get and list only."""
+    """POST …/meetings, with `RECORDED` as well, which the contract does not declare here."""
     declared = declared_settings("post", "/users/{userId}/meetings", "201")
     passwords = {
         "password": meeting.password,
@@ -46,9 +46,14 @@ def created(meeting: Meeting, host: Account, web_url: str, mint: Mint) -> dict[s
         "pstn_password": meeting.dial_in_password,
         "encrypted_password": meeting.encrypted_password,
     }
+    phone = {"global_dial_in_numbers": _DIAL_IN_NUMBERS} if host.type != _FREE else {"audio": "voip"}
     return {
+        "uuid": meeting.uuid,
         "id": meeting.id,
+        "host_id": meeting.host_user_id,
         "host_email": host.email,
+        "status": "waiting",
+        "chat_join_url": f"{web_url}/launch/jc/{meeting.id}",
         "type": meeting.type,
         "topic": meeting.topic,
         "agenda": meeting.agenda,
@@ -61,22 +66,17 @@ def created(meeting: Meeting, host: Account, web_url: str, mint: Mint) -> dict[s
         "join_url": join_url(meeting, web_url),
         "creation_source": "open_api",
         "pre_schedule": False,
-        "settings": {name: value for name, value in meeting.settings.items() if name in declared}
-        | {"global_dial_in_numbers": _DIAL_IN_NUMBERS},
+        "settings": {name: value for name, value in meeting.settings.items() if name in declared} | phone,
     } | (passwords if meeting.password else {})
 
 
 def found(meeting: Meeting, host: Account, web_url: str, mint: Mint) -> dict[str, Any]:
     """GET /meetings/{id}."""
-    return created(meeting, host, web_url, mint) | {
-        "uuid": meeting.uuid,
-        "host_id": meeting.host_user_id,
-        "status": "waiting",
-    }
+    return created(meeting, host, web_url, mint)
 
 
-def listed(page: Page, page_size: int, web_url: str) -> dict[str, Any]:
-    """GET /users/me/meetings: "agenda gets truncated to 250 characters when you list"."""
+def listed(page: Page, page_size: int, web_url: str, *, with_agenda: bool) -> dict[str, Any]:
+    """GET /users/me/meetings: "agenda gets truncated to 250 characters when you list", and is absent when empty."""
     return {
         "page_size": page_size,
         "total_records": page.total_records,
@@ -91,10 +91,10 @@ def listed(page: Page, page_size: int, web_url: str) -> dict[str, Any]:
                 "start_time": instant(meeting.start_time),
                 "duration": meeting.duration,
                 "timezone": meeting.timezone,
-                "agenda": meeting.agenda[:_AGENDA_IN_LISTS],
                 "created_at": instant(meeting.created_at),
                 "join_url": join_url(meeting, web_url),
             }
+            | ({"agenda": meeting.agenda[:_AGENDA_IN_LISTS]} if meeting.agenda and with_agenda else {})
             for meeting in page.meetings
         ],
     }

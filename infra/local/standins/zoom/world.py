@@ -31,11 +31,12 @@ class Session:
 class Zoom:
     """State and rules of the stand-in Zoom; hold `lock` while touching `grants`, `limits`, `held` or `sessions`.
 
-    `redirect_uris` are matched exactly; Zoom has a second list, "OAuth allow list", and refuses what is
-    `not_in_allow_list`. `scopes`, `list_lag_seconds` (how long a new meeting stays out of lists), `qps`
-    (calls per second and account, None for no limit), `webhook_url`, `api_url` and `web_url` may be changed at any
-    time. `api_url` goes into token answers and `web_url` into join and start links: give both the stand-in's own
-    address to make those links open its pages. `webhook_transport` carries events, the network if None.
+    `redirect_uris` are matched exactly. Zoom has a second list, "OAuth allow list", and refuses what is
+    `not_in_allow_list`. Lists show agendas by the documentation, but none was recorded: `lists_agenda`. `scopes`,
+    `list_lag_seconds` (how long a new meeting stays out of lists), `qps` (calls per second and account, None for no
+    limit), `webhook_url`, `api_url` and `web_url` may be changed at any time. `api_url` goes into token answers and
+    `web_url` into join and start links: give both the stand-in's own address to make those links open its pages.
+    `webhook_transport` carries events, the network if None.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Zoom:
         self.client_secret = client_secret
         self.webhook_secret = webhook_secret
         self.redirect_uris = frozenset(redirect_uris)
+        self.lists_agenda = True
         self.not_in_allow_list: frozenset[str] = frozenset()
         self.accounts = {account.user_id: account for account in accounts}
         self.clock = clock
@@ -122,12 +124,13 @@ class Zoom:
             self.grants.end(user_id)
             legacy_signature = self.mint.hexadecimal(64)
         now = self.clock()
-        payload = {
+        payload: dict[str, str | None] = {
             "account_id": account.account_id,
             "user_id": account.user_id,
             "signature": legacy_signature,
             "deauthorization_time": now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z",
             "client_id": self.client_id,
+            "user_data_retention": None,
         }
         return self._send("app_deauthorized", payload)
 
@@ -146,7 +149,7 @@ class Zoom:
             answer == {"plainToken": plain_token, "encryptedToken": webhooks.hex_hmac(self.webhook_secret, plain_token)}
         )
 
-    def _send(self, event: str, payload: dict[str, str]) -> webhooks.Delivery | None:
+    def _send(self, event: str, payload: dict[str, str | None]) -> webhooks.Delivery | None:
         # Outside the lock: the receiver may call back before it answers.
         if self.webhook_url is None:
             return None
