@@ -58,9 +58,29 @@ def test_what_a_package_left_behind_goes(project: Path) -> None:
     assert not (project / "vendor" / "jinja2").exists()
 
 
-def test_the_same_source_gives_the_same_bytes(project: Path) -> None:
-    """Or a second deployment of the same code would be a change."""
+def test_the_same_source_gives_the_same_bytes_whatever_the_process_did_before(project: Path) -> None:
+    """Otherwise a second deployment of the same code would be a change."""
+    (project / "app.py").write_text("BELL = '\\a'\n")
     bytecode.write(project)
     before = {path: path.read_bytes() for path in project.rglob("*.pyc")}
+    sys.intern(chr(7))  # Bytecode says of each string whether the process that wrote it had interned it.
     assert bytecode.write(project) == len(before)
     assert {path: path.read_bytes() for path in project.rglob("*.pyc")} == before
+
+
+def test_the_bytes_do_not_depend_on_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bytecode.write(project)
+    before = {path: path.read_bytes() for path in project.rglob("*.pyc")}
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    bytecode.write(project)
+    assert {path: path.read_bytes() for path in project.rglob("*.pyc")} == before
+
+
+def test_bytecode_of_another_python_and_of_deleted_modules_goes(project: Path) -> None:
+    cache = project / "chalicelib" / "deep" / "__pycache__"
+    cache.mkdir()
+    (cache / "module.cpython-399.pyc").write_bytes(b"old")
+    (cache / f"deleted.{sys.implementation.cache_tag}.pyc").write_bytes(b"old")
+    bytecode.write(project)
+    assert [path.name for path in cache.iterdir()] == [f"module.{sys.implementation.cache_tag}.pyc"]
