@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import settings, verify
+from infra.deploy import location, settings, verify
 from infra.deploy.down import take_down
+from infra.deploy.failures import explain
 from infra.deploy.findings import Finding
-from infra.deploy.stage import DeployError, Stage
+from infra.deploy.stage import PROJECT, DeployError, Stage
 from infra.deploy.up import Wishes, put_up
 
 
@@ -21,14 +24,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         stage = _stage(given)
+        location.check(stage)
         if given.check:
             return _check(stage)
         if given.down:
             return _down(stage, given.delete_data)
+        check_python()
         return _up(stage, _wishes(given))
-    except (DeployError, BotoCoreError, ClientError) as error:
+    except DeployError as error:
         print(error, file=sys.stderr)
-        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(explain(error), file=sys.stderr)
+    except json.JSONDecodeError as error:
+        print(f"A file in .chalice is not valid JSON: {error}. Restore it from version control.", file=sys.stderr)
+    except OSError as error:
+        print(f"{error}. Solve that and run this again.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted. Run this again: it continues with what is there.", file=sys.stderr)
+    return 1
+
+
+def check_python(pin: Path = PROJECT / ".python-version") -> None:
+    """Raise `DeployError` for another Python than the pinned one: the functions' runtime follows the interpreter."""
+    pinned, running = pin.read_text(encoding="utf-8").strip(), f"{sys.version_info.major}.{sys.version_info.minor}"
+    if running != pinned:
+        raise DeployError(
+            f"Deploy with Python {pinned}: this is {running}, and functions would change to it while they run. "
+            f"`make clean .venv/ready PYTHON=python{pinned}` installs the tools for it."
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,9 +73,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stage(given: argparse.Namespace) -> Stage:
-    session = boto3.Session(profile_name=given.profile, region_name=given.region)
+    location.enter(given.profile, given.region)
+    session = boto3.Session()
     if not session.region_name:
-        raise DeployError("Say which region: --region, such as eu-central-1.")
+        raise DeployError("No region is configured: give --region, such as eu-central-1.")
     return Stage(given.stage, session)
 
 

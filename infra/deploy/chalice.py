@@ -16,8 +16,6 @@ _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 def run(stage: Stage, verb: str, *arguments: str) -> None:
     """`chalice deploy`, `delete` or `package` of the stage, in its region."""
     environment = os.environ | {"AWS_DEFAULT_REGION": stage.region, "AWS_REGION": stage.region}
-    if stage.session.profile_name != "default":
-        environment["AWS_PROFILE"] = stage.session.profile_name
     command = [sys.executable, "-c", _CHALICE, verb, "--stage", stage.name, *arguments]
     done = subprocess.run(command, cwd=stage.project, env=environment, check=False)  # noqa: S603
     if done.returncode:

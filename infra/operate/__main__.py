@@ -21,6 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import operations, wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
 from chalicelib.store.tables import MODELS
+from infra.deploy.failures import explain
+from infra.deploy.stage import DeployError
 from infra.operate.dead_letters import Redriver
 from infra.operate.erase import Eraser, summary
 from infra.operate.link_keys import rotate
@@ -42,8 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = operations.run(request, wiring.services())
         else:
             answer = _VERBS[given.do](given, wiring.services())
-    except (MeetlinkError, BotoCoreError, ClientError) as error:
+    except (MeetlinkError, DeployError) as error:
         answer = {"error": str(error)}
+    except (BotoCoreError, ClientError) as error:
+        answer = {"error": explain(error)}
     print(json.dumps(answer, indent=2, default=str))
     return 1 if answer.get("error") or answer.get("left") or answer.get("lost") or answer.get("failed") else 0
 
@@ -86,16 +90,18 @@ def _enter(name: str, region: str | None, profile: str | None) -> None:
     """Have this process see what the stage's functions see, with this terminal's rights."""
     import boto3
 
-    from infra.deploy import settings
+    from infra.deploy import location, settings
     from infra.deploy.stage import Stage
 
-    if profile:
-        os.environ["AWS_PROFILE"] = profile
-    if region:
-        os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"] = region
-    known = settings.known(Stage(name, boto3.Session()))
+    location.enter(profile, region)
+    session = boto3.Session()
+    if not session.region_name:
+        raise InvalidInput("No region is configured: give --region, such as eu-central-1.")
+    stage = Stage(name, session)
+    known = settings.known(stage)
     if not known:
         raise InvalidInput(f"There is no stage {name} in .chalice/config.json.")
+    location.check(stage)
     os.environ.update(known)
 
 

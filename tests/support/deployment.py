@@ -198,6 +198,8 @@ class Deployment(Assembly):
             else:
                 shutil.copy(source, target)
         (self.project / "requirements.txt").write_text("")
+        # The tests run on any supported Python; the deployment takes the pinned one only.
+        (self.project / ".python-version").write_text(f"{sys.version_info.major}.{sys.version_info.minor}\n")
 
     def _start_zoom(self) -> None:
         self.standing = catalogue.make("zoom", catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
