@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         stage = _stage(given)
-        location.check(stage)
         if given.check:
             return _check(stage)
+        location.check(stage)
         if given.down:
             return _down(stage, given.delete_data)
         check_python()
