@@ -16,7 +16,7 @@ run: .venv/ready ## keep the local stack up
 chaos: .venv/ready ## crash, lose, repeat and reorder everything; `make chaos CHAOS="--seed 1"` for another seed
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
-live: .venv/ready ## the providers' contract against your own account: `make live PROVIDER=zoom`, see docs/providers.md
+live: .venv/ready ## ten minutes with your own account: `make live PROVIDER=zoom`, see docs/providers.md
 	@$(BIN)/python -m tests.live
 
 bench: .venv/ready ## what the product costs, against floors and rivals; see benchmarks/README.md

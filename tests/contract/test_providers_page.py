@@ -13,6 +13,7 @@ from chalicelib.providers.catalogue import PROVIDERS
 from infra.local.standins.catalogue import Host, make
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.matrix import declared, reasons, table
+from tests.live import questions
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
@@ -36,6 +37,12 @@ def test_the_table_is_what_the_tests_declare() -> None:
     known = declared(contracts())
     shown = PAGE.partition("<!-- matrix -->\n")[2].partition("<!-- end -->")[0]
     assert shown.strip() == f"{table(known)}\n\n{reasons(known)}"
+
+
+def test_every_open_question_is_on_the_page_with_its_command() -> None:
+    shown = PAGE.partition("<!-- questions -->\n")[2].partition("<!-- end of questions -->")[0]
+    assert shown.strip() == questions.table()
+    assert set(questions.QUESTIONS) == set(PROVIDERS)
 
 
 def test_every_provider_is_on_the_page_and_in_the_demo() -> None:

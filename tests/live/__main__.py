@@ -1,4 +1,7 @@
-"""Run what of the contract a live account can show, one line each. It makes meetings and deletes them again."""
+"""Ten minutes with a live account: its open questions, then what of the contract it can show, one line each.
+
+It makes meetings and deletes them again, and writes what it learned to `build/live-<provider>.json`, without secrets.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from chalicelib.errors import ProviderError
 from tests.contract.kit.contract import ProviderContract
+from tests.live.questions import QUESTIONS
+from tests.live.script import Script, plain
+from tests.live.steps import AFTER, REGISTER, STEPS
 from tests.live.subject import LiveSubject, NotSetUp
 from tests.support.clock import FakeClock
 
+REPORTS = Path("build")
 # In an order that leaves the tokens usable to the end. The rest of the contract needs faults on demand.
 BEHAVIOURS = (
     "connecting_names_the_account",
@@ -48,38 +56,69 @@ def run(
     sign_in: Callable[[str], str],
     say: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
+    *,
+    ask: Callable[[str], str] = lambda _: "",
+    reports: Path = REPORTS,
 ) -> bool:
-    """Whether the live provider did all that its stand-in does. Raises `NotSetUp`."""
+    """Whether the live provider did all that its stand-in does. Raises `NotSetUp`.
+
+    `ask` has a person answer a question: an empty answer skips it. The report goes into the folder `reports`.
+    """
     subject = LiveSubject(name, environment, sign_in, FakeClock(datetime.now(UTC)))
+    say(REGISTER[name].format(redirect=subject.redirect))
     contract = contract_of(name)
     lacks = contract.subject_kind.lacks
     subject.refreshing, subject.lacks = contract.subject_kind.refreshing, lacks  # type: ignore[misc]
     subject.connect()
-    good = True
+    script = Script(subject, say, ask, pause)
+    try:
+        STEPS[name](script)
+    finally:
+        script.clean_up()
+    say("\nThe contract")
+    results = _check_contract(subject, contract, say, pause)
+    AFTER.get(name, lambda _: None)(script)
+    path = reports / f"live-{name}.json"
+    script.write(path, results, QUESTIONS[name], subject.secrets_seen())
+    say(f"\nThe report is {path}. It has no secrets: please attach it to an issue.")
+    return all(result["result"] != "NO" for result in results)
+
+
+def _check_contract(
+    subject: LiveSubject,
+    contract: type[ProviderContract],
+    say: Callable[[str], None],
+    pause: Callable[[float], None],
+) -> list[dict[str, str]]:
+    """Run what of the contract a live account can show: one result for each behaviour."""
+    results = []
     for behaviour in BEHAVIOURS:
         words = behaviour.replace("_", " ")
-        if behaviour in lacks:
-            say(f"  –    {words}: {lacks[behaviour]}")
+        if behaviour in subject.lacks:
+            say(f"  –    {words}: {subject.lacks[behaviour]}")
             continue
+        result = {"behaviour": words, "result": "yes", "detail": ""}
         try:
             getattr(contract(), f"test_{behaviour}")(subject)
         except (AssertionError, ProviderError, ValueError, pytest.fail.Exception) as error:
-            good = False
-            what = str(error) if isinstance(error, ProviderError) else type(error).__name__
-            say(f"  NO   {words}: {what}")
-        else:
-            say(f"  yes  {words}")
+            known = isinstance(error, ProviderError)
+            detail = (
+                f"{error.what} (status {error.status}, code {plain(error.code)})" if known else type(error).__name__
+            )
+            result |= {"result": "NO", "detail": detail}
+        results.append(result)
+        say(f"  {result['result']:<4} {words}{': ' if result['detail'] else ''}{result['detail']}")
         if behaviour != BEHAVIOURS[-1]:
             subject.clean_up()
         pause(1.0)  # Be a good guest: providers count calls by the second.
-    return good
+    return results
 
 
 def main() -> int:
     """PROVIDER chooses whom to ask; its credentials are read from the environment."""
     name = os.environ.get("PROVIDER", "")
     try:
-        good = run(name, os.environ, _ask, print)
+        good = run(name, os.environ, _sign_in, print, ask=_ask)
     except NotSetUp as error:
         print(error, file=sys.stderr)
         return 2
@@ -87,8 +126,14 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _ask(address: str) -> str:
-    print(f"Open this address, sign in, allow, and paste the address that your browser is sent to:\n\n{address}\n")
+def _sign_in(address: str) -> str:
+    return _ask(
+        f"Open this address, sign in, allow, and paste the address that your browser is sent to:\n\n{address}\n"
+    )
+
+
+def _ask(prompt: str) -> str:
+    print(prompt)
     return input("> ").strip()
 
 

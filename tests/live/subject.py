@@ -25,6 +25,9 @@ from tests.contract.kit.subject import VERIFIER, Subject
 from tests.support.clock import FakeClock
 
 REDIRECT = "http://localhost:8000/oauth/{provider}/callback"
+_HTTPS_ONLY = {"zoom"}
+_SECRET = 8
+"""No secret of a provider has fewer characters."""
 
 
 class NotSetUp(Exception):
@@ -44,9 +47,14 @@ class LiveSubject(Subject):
             raise NotSetUp(f"PROVIDER must be one of {', '.join(PROVIDERS)}.")
         self.clock = clock
         kind = PROVIDERS[name]
-        addresses = from_environment(environment).addresses(name, kind.urls)
-        self.provider: Provider = kind(Http(httpx.Client()), clock, addresses)
+        settings = from_environment(environment)
+        self.provider: Provider = kind(Http(httpx.Client()), clock, settings.addresses(name, kind.urls))
+        if isinstance(self.provider, OAuthProvider):
+            self.provider.may_use_pkce = name not in settings.without_pkce
+        if name in _HTTPS_ONLY and not environment.get("REDIRECT_URI"):
+            raise NotSetUp("Register any https address of yours, which need not answer, and give it as REDIRECT_URI.")
         self.redirect = environment.get("REDIRECT_URI") or REDIRECT.format(provider=name)
+        self._seen: set[str] = set()
         self._environment, self._sign_in = environment, sign_in
         self._tokens: Tokens | None = None
         self._asked: dict[str, MeetingRequest] = {}
@@ -63,31 +71,55 @@ class LiveSubject(Subject):
     def connect(self, *, allow: bool = True, untick: str = "") -> Tokens:
         """Signed in once for all behaviours; a key is read from the environment."""
         if self._tokens is None:
-            self._tokens = self._connected()
+            self._keep(self._connected())
+        assert self._tokens is not None
         return self._tokens
+
+    def connect_again(self, back: str) -> None:
+        """Take the tokens of another sign-in, which ended at the address `back`."""
+        self._keep(self._exchanged(back))
+
+    def secrets_seen(self) -> list[str]:
+        """The secrets and personal values of this run that a report must not have, longest first."""
+        prefix = f"{self.provider.name.upper()}_"
+        own = {value for name, value in self._environment.items() if name.startswith(prefix) and len(value) >= _SECRET}
+        return sorted((self._seen | own) - {""}, key=len, reverse=True)
+
+    def _keep(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._seen |= {tokens.access_token, tokens.refresh_token or ""}
 
     def _connected(self) -> Tokens:
         provider = self.provider
         if isinstance(provider, KeyProvider):
-            typed = {field.name: self._setting(field.name, optional=field.optional) for field in provider.fields}
-            return keeps_key(provider.read_key(typed))
-        assert isinstance(provider, OAuthProvider)
-        address = oauth.authorization_url(
-            provider, self._credentials()[0], redirect_uri=self.redirect, state="live", verifier=VERIFIER
-        )
-        answer = parse_qs(urlsplit(self._sign_in(address)).query)
-        if "code" not in answer:
-            raise NotSetUp(f"The provider sent the browser back without a code: {sorted(answer)}.")
-        return oauth.exchange(
-            provider, self._credentials(), code=answer["code"][0], redirect_uri=self.redirect, verifier=VERIFIER
+            return keeps_key(provider.read_key(self.typed()))
+        return self._exchanged(self._sign_in(self.sign_in_address()))
+
+    def typed(self) -> dict[str, str]:
+        """What a host types to connect a provider with a key, from the environment."""
+        assert isinstance(self.provider, KeyProvider)
+        return {field.name: self._setting(field.name, optional=field.optional) for field in self.provider.fields}
+
+    def sign_in_address(self) -> str:
+        return oauth.authorization_url(
+            self.oauth_provider(), self.credentials()[0], redirect_uri=self.redirect, state="live", verifier=VERIFIER
         )
 
+    def _exchanged(self, back: str) -> Tokens:
+        answer = parse_qs(urlsplit(back).query)
+        if "code" not in answer:
+            raise NotSetUp(f"The provider sent the browser back without a code: {sorted(answer)}.")
+        self._seen.add(answer["code"][0])
+        code = {"code": answer["code"][0], "redirect_uri": self.redirect, "verifier": VERIFIER}
+        return oauth.exchange(self.oauth_provider(), self.credentials(), **code)
+
     def refresh(self, tokens: Tokens) -> Tokens:
-        self._tokens = oauth.refresh(self.oauth_provider(), self._credentials(), tokens)
+        self._keep(oauth.refresh(self.oauth_provider(), self.credentials(), tokens))
+        assert self._tokens is not None
         return self._tokens
 
     def revoke(self, tokens: Tokens) -> None:
-        oauth.revoke(self.oauth_provider(), self._credentials(), tokens.access_token)
+        oauth.revoke(self.oauth_provider(), self.credentials(), tokens.access_token)
 
     def create(self, tokens: Tokens, request: MeetingRequest | None = None) -> ProviderMeeting:
         request = request or self.request()
@@ -140,7 +172,7 @@ class LiveSubject(Subject):
     def end_grant(self) -> None:
         raise NotImplementedError
 
-    def _credentials(self) -> tuple[str, str]:
+    def credentials(self) -> tuple[str, str]:
         return self._setting("client_id"), self._setting("client_secret")
 
     def _setting(self, name: str, *, optional: bool = False) -> str:
