@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-_FOLLOWS = {"TOKEN": "OAUTH", "USERINFO": "API"}
+_FOLLOWS = {"TOKEN": "OAUTH", "USERINFO": "API", "MEET": "API"}
 
 
 class Settings(Struct, frozen=True):
@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True):
     webhooks_to_loopback: bool
     offers: frozenset[str]
     without_pkce: frozenset[str]
+    opens_google_meet: bool
     retention_days: int
     environment: Mapping[str, str]
 
@@ -78,5 +79,6 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
         offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
         without_pkce=frozenset(env.get("MEETLINK_WITHOUT_PKCE", "").replace(",", " ").split()),
+        opens_google_meet=env.get("MEETLINK_GOOGLE_MEET_OPEN") == "1",
         environment=env,
     )

@@ -123,14 +123,16 @@ class Services:
 
         from chalicelib.providers.base import OAuthProvider
         from chalicelib.providers.catalogue import PROVIDERS
+        from chalicelib.providers.google_meet_open import OpenGoogleMeet
         from chalicelib.providers.http import Http
 
         # It logs whole addresses, and query strings must not reach a log.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         http = Http(httpx.Client(transport=self.transport))
+        known = PROVIDERS | ({"google_meet": OpenGoogleMeet} if self.settings.opens_google_meet else {})
         providers = {
             name: kind(http, self.clock, self.settings.addresses(name, kind.urls))
-            for name, kind in PROVIDERS.items()
+            for name, kind in known.items()
             if not self.settings.offers or name in self.settings.offers
         }
         for name, provider in providers.items():

@@ -10,6 +10,7 @@ from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.connection import Reason as ConnectionReason
+from chalicelib.domain.guest_experience import Admission, Moderator
 from chalicelib.domain.invitation import InvitationState, Role, Trouble
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 
@@ -193,11 +194,45 @@ class CheckStep(Struct):
     detail: Annotated[str | None, Meta(description="What to do, where it failed", examples=[None])]
 
 
+class GuestExperience(Struct):
+    """What guests experience who open a meeting's link."""
+
+    admission: Annotated[
+        Admission,
+        Meta(
+            description="`direct`: they enter at once. `host_first`: they wait until the host has joined. `knock`: "
+            "they wait until someone in the meeting admits them. `blocked`: the account's settings keep them out. "
+            "`account_settings`: the account's own settings at the provider decide, and were not reported.",
+            examples=["direct"],
+        ),
+    ]
+    moderator: Annotated[
+        Moderator,
+        Meta(
+            description="`host_account`: who joins signed in to the connected account. `host_link`: who joins with the "
+            "link in the host's own invitation. `first_to_sign_in` and `first_to_arrive`: that person.",
+            examples=["host_account"],
+        ),
+    ]
+    time_limit_minutes: Annotated[
+        int | None,
+        Meta(description="The plan's limit; null without one, or where the plan is not known", examples=[None]),
+    ]
+    notes: Annotated[
+        list[str],
+        Meta(description="For the host: what the account's policy forbids, and how to change it", examples=[[]]),
+    ]
+    observed: Annotated[
+        bool, Meta(description="Read from the meeting of this check; otherwise what the provider documents")
+    ]
+
+
 class Check(Struct):
     """What was tried with the connection, up to the first step that failed."""
 
     ok: bool
     steps: list[CheckStep]
+    guest_experience: Annotated[GuestExperience | None, Meta(description="Null where no meeting could be created")]
 
 
 class Provider(Struct):

@@ -98,12 +98,12 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(
         _GROUP,
         "Try the connection out",
-        text="Signs in as a booking would, and makes and deletes a disposable meeting.",
+        text="Signs in as a booking would, and makes and deletes a disposable meeting. Reports what guests will "
+        "experience: whether they wait, who moderates, how long a meeting may last.",
         answers={200: answers.Check},
     )
     def check_connection(call: CallerCall, user_id: str) -> Response:
-        steps = call.services.preflight.check(call.workspace_id, user_id)
-        return json_response(views.check(steps))
+        return json_response(views.check(call.services.preflight.check(call.workspace_id, user_id)))
 
     @routes.route("/v1/providers", methods=["GET"])
     @caller

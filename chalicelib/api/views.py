@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from chalicelib.api import answers
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.store.bookings import Record
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
-    from chalicelib.usecases.preflight import Step
+    from chalicelib.usecases.preflight import Report
 
 
 def booking(record: Record) -> answers.Booking:
@@ -116,9 +117,20 @@ def connection(user_id: str, status: ConnectionStatus) -> answers.Connection:
     )
 
 
-def check(steps: list[Step]) -> answers.Check:
-    done = [answers.CheckStep(step.name, step.ok, step.detail) for step in steps]
-    return answers.Check(all(step.ok for step in steps), done)
+def check(report: Report) -> answers.Check:
+    steps = [answers.CheckStep(step.name, step.ok, step.detail) for step in report.steps]
+    experience = report.guest_experience
+    return answers.Check(report.is_ok, steps, None if experience is None else _guest_experience(experience))
+
+
+def _guest_experience(experience: GuestExperience) -> answers.GuestExperience:
+    return answers.GuestExperience(
+        experience.admission,
+        experience.moderator,
+        experience.time_limit_minutes,
+        list(experience.notes),
+        experience.is_observed,
+    )
 
 
 def provider(known: Provider, *, configured: bool) -> answers.Provider:

@@ -60,12 +60,16 @@ class ProviderMeeting(Struct, frozen=True):
     join_url: str | None
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
+    is_unfinished: bool = False
+    """The link works, but a setting of the new meeting could not be sent yet. An update follows soon and sends it."""
 
 
 class Visit(Struct, frozen=True):
     """Somebody at the door of a meeting that is joined through our own address, and how long they may be in."""
 
     is_host: bool
+    visitor_id: str
+    """The same at each visit of a host, another at each visit of a guest; no id of the caller can be read from it."""
     name: str | None
     title: str
     opens_at: datetime

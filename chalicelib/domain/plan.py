@@ -18,6 +18,8 @@ SETTLE_WINDOW = timedelta(seconds=60)
 """After an unanswered create: longer than the HTTP timeout, a late commit and the lag of a list together."""
 FIRST_LOOK = timedelta(minutes=10)
 """After a create that was in doubt: a commit later than the settle window shows up as a second meeting."""
+FINISH_AFTER = timedelta(minutes=1)
+"""When an unfinished meeting is updated. Its people have the link meanwhile."""
 LOOKS_BEFORE_START = (timedelta(days=1), timedelta(hours=1))
 """When each meeting is looked at again: somebody may have deleted it. Reading does not count against daily limits."""
 LONGEST_BACKOFF = timedelta(minutes=15)
@@ -161,7 +163,8 @@ def intended(meeting: Meeting, now: datetime) -> Meeting:
 
 def made(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest, now: datetime) -> Meeting:
     """The meeting as the provider confirmed it, to be looked at again."""
-    looks = (meeting.look_at, next_look(request.starts_at, now))
+    finish_at = now + FINISH_AFTER if made.is_unfinished else None
+    looks = (meeting.look_at, next_look(request.starts_at, now), finish_at)
     look_at = min((look for look in looks if look and now < look < request.starts_at), default=None)
     return replace(filled(meeting, made, request), look_at=look_at)
 
@@ -179,7 +182,7 @@ def filled(meeting: Meeting, made: ProviderMeeting, request: MeetingRequest) -> 
         join_url=made.join_url,
         passcode=made.passcode,
         dial_in=made.dial_in,
-        fingerprint=request.fingerprint,
+        fingerprint=None if made.is_unfinished else request.fingerprint,
         intent_at=None,
     )
 

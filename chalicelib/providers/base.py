@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, field
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.domain.plan import CreateSemantics
 from chalicelib.errors import (
@@ -137,6 +138,17 @@ class Provider(ABC):
     @abstractmethod
     def account(self, token: str) -> Account:
         """Whose the token or key is. Asks the provider: a key that does not work raises."""
+
+    @abstractmethod
+    def guest_experience(self, account: Account) -> GuestExperience:
+        """What guests of this account experience, without a call: what the provider documents."""
+
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        """What guests of `meeting`, which was just created, experience. Raises `ProviderError`.
+
+        Providers that do not report it return what they document.
+        """
+        return self.guest_experience(account)
 
     @abstractmethod
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.described import LONGEST_ID, text
@@ -24,6 +25,14 @@ _LIMITS = {
     "RATE_LIMIT_EXCEEDED",
     "RESOURCE_EXHAUSTED",
 }
+OPEN_ROOM = {"accessType": "OPEN"}
+"""Everyone with the link enters at once: schema `SpaceConfig` of the Meet API's discovery document, meet.v2.json."""
+_PERSONAL_LIMIT_MINUTES = 60
+_PERSONAL_LIMIT = "With three or more people a meeting of a personal Google account ends after 60 minutes."
+_CLOSED_BY_POLICY = (
+    "Your Google account does not let guests in without knocking. In Google Workspace your administrator can allow it: "
+    "Admin console, Google Meet, Meet safety settings."
+)
 _TOO_FEW_SCOPES = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 _SWITCHED_OFF = "This deployment's Google project has the API switched off. Ask its operator to enable it."
 _ADVICE = {
@@ -39,8 +48,8 @@ _FORBIDDEN = (
 )
 
 
-def oauth(scopes: tuple[str, ...]) -> OAuth:
-    """Google's OAuth with any one of `scopes`; the first is asked for.
+def oauth(scopes: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> OAuth:
+    """Google's OAuth with any one of `scopes`; the first is requested, and `optional` ones with it.
 
     Without `prompt=consent` only the first consent of all gives a refresh token.
     """
@@ -49,7 +58,7 @@ def oauth(scopes: tuple[str, ...]) -> OAuth:
         token_path="/token",  # noqa: S106
         revoke_path="/revoke",
         scope_sets=tuple(frozenset({scope}) for scope in scopes),
-        asks=("openid", "email", SCOPES + scopes[0]),
+        asks=("openid", "email", SCOPES + scopes[0], *(SCOPES + scope for scope in optional)),
         scope_prefix=SCOPES,
         basic_auth=False,
         revokes_as_client=False,
@@ -74,6 +83,21 @@ class Google(OAuthProvider):
         except KeyError as error:
             raise Ambiguous(self.name, "userinfo answered without an id or address") from error
 
+    def experience(
+        self, account: Account, admission: Admission, *notes: str, is_observed: bool = False
+    ) -> GuestExperience:
+        """What guests experience, with the time limit of the account: one without a Workspace domain is personal."""
+        is_personal = account.organization is None
+        limit = _PERSONAL_LIMIT_MINUTES if is_personal else None
+        notes += (_PERSONAL_LIMIT,) if is_personal else ()
+        return GuestExperience(admission, Moderator.HOST_ACCOUNT, limit, notes, is_observed)
+
+    def experience_in(self, space: dict[str, Any], account: Account) -> GuestExperience:
+        """What guests experience in a room of the Meet API."""
+        if is_open(space):
+            return self.experience(account, Admission.DIRECT, is_observed=True)
+        return self.experience(account, Admission.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
+
     def explain(self, answer: Answer) -> ProviderError | None:
         if not 400 <= answer.status < 500 or answer.status in (401, 404, 408, 410):
             return None
@@ -87,6 +111,12 @@ class Google(OAuthProvider):
         advice = next((_ADVICE[reason] for reason in sorted(reasons) if reason in _ADVICE), None)
         general = _FORBIDDEN if answer.status == 403 else _BAD_REQUEST
         return Rejected(self.name, "the request is refused", advice=advice or general, **known)
+
+
+def is_open(space: dict[str, Any]) -> bool:
+    """Whether guests enter this room of the Meet API without knocking."""
+    config = space.get("config")
+    return isinstance(config, dict) and config.get("accessType") == OPEN_ROOM["accessType"]
 
 
 def said(body: Any) -> str:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
@@ -25,6 +27,7 @@ from chalicelib.providers.described import LONGEST_ID, Phone, described, objects
 from chalicelib.providers.google import Google, oauth, said
 from chalicelib.providers.http import Answer
 
+CALENDAR_SCOPES = ("calendar.events.owned", "calendar.events", "calendar")
 _EVENTS = "/calendar/v3/calendars/primary/events"
 # Google would mail guests; the event has none, and says so once more. Without the version, which counts from 0, a
 # conference that is asked for is silently left out.
@@ -32,6 +35,7 @@ _QUIETLY = urlencode({"conferenceDataVersion": "1", "sendUpdates": "none"})
 _READS_WHILE_PENDING = 3
 _SUMMARY_LIMIT = 1024
 _DESCRIPTION_LIMIT = 8192
+_KNOCKING = "Guests are not on Google's own guest list, so Google Meet makes them knock. Join in time and admit them."
 _NO_MEET = (
     "This account's calendar offers no Google Meet. Switch on Google Meet for it (in Google Workspace its "
     "administrator can), or connect another account."
@@ -50,10 +54,13 @@ class GoogleMeet(Google):
     limits = (
         "Every booking also stands as an event in your primary Google calendar. Delete it there and it is replaced."
     )
-    oauth = oauth(("calendar.events.owned", "calendar.events", "calendar"))
+    oauth = oauth(CALENDAR_SCOPES)
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
     idempotent = True
     keeps_tags = True
+
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return self.experience(account, Admission.KNOCK, _KNOCKING)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         asked = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}
@@ -73,7 +80,7 @@ class GoogleMeet(Google):
                 self._alive(token, request.tag)
                 event = self._change(token, request.tag, request)
             event = self._ready(token, event)
-            made = _meeting(event)
+            made = meeting_of(event)
             if made is None:
                 self._remove(token, request.tag)
         if made is None:
@@ -81,7 +88,7 @@ class GoogleMeet(Google):
         return made
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        made = _meeting(self._ready(token, self._change(token, meeting_id, request)))
+        made = meeting_of(self._ready(token, self._change(token, meeting_id, request)))
         if made is None:
             # Somebody took the conference off the event. Another event gets another link.
             self._remove(token, meeting_id)
@@ -93,7 +100,7 @@ class GoogleMeet(Google):
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         with suppress(MeetingGone):
-            made = _meeting(self._ready(token, self._alive(token, request.tag)))
+            made = meeting_of(self._ready(token, self._alive(token, request.tag)))
             if made is not None:
                 return [made]
             self._remove(token, request.tag)
@@ -141,7 +148,7 @@ class GoogleMeet(Google):
     def _ready(self, token: str, event: dict[str, Any]) -> dict[str, Any]:
         """The event once its conference is made or refused: Google may answer before it has made it."""
         reads = 0
-        while _meeting(event) is None and _progress(event) == "pending":
+        while meeting_of(event) is None and _progress(event) == "pending":
             if reads == _READS_WHILE_PENDING:
                 raise Ambiguous(self.name, "the conference is still being made")
             event = self._alive(token, event["id"])
@@ -183,8 +190,8 @@ def _progress(event: dict[str, Any]) -> str | None:
     return at if isinstance(at, str) else None
 
 
-def _meeting(event: dict[str, Any]) -> ProviderMeeting | None:
-    """None as long as there is no link."""
+def meeting_of(event: dict[str, Any]) -> ProviderMeeting | None:
+    """The meeting of a calendar event; None as long as it has no link."""
     data = event.get("conferenceData")
     points = objects(data.get("entryPoints")) if isinstance(data, dict) else []
     videos = [point.get("uri") for point in points if point.get("entryPointType") == "video"]

@@ -9,10 +9,13 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
+from chalicelib.observability import log
 from chalicelib.providers.described import Phone, described, objects
-from chalicelib.providers.google import Google, oauth, said
+from chalicelib.providers.google import OPEN_ROOM, Google, is_open, oauth, said
 from chalicelib.providers.http import Answer
 
 _NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
@@ -37,17 +40,41 @@ class GoogleMeetSpaces(Google):
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
     idempotent = False
 
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return self.experience(account, Admission.DIRECT)
+
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        return self.experience_in(self.call(token, "GET", _path(meeting.id)).object(), account)
+
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        # Who may come in without knocking follows the host's own settings.
-        return self._meeting(self.make(token, "/v2/spaces", {}).object())
+        """Create a room that guests enter without knocking, or one with the account's own settings."""
+        try:
+            answer = self.make(token, "/v2/spaces", {"config": OPEN_ROOM})
+        except Rejected as error:
+            if error.status not in (400, 403):
+                raise
+            self._log_closed(error)  # The setting is refused, or any room: the next response tells which.
+            answer = self.make(token, "/v2/spaces", {})
+        return self._meeting(answer.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        """There are no times to change; a look tells whether the room is still open."""
+        """A room has no times to change. Check that it still exists, and open it again if `delete` only restricted it.
+
+        That happens if a booking is cancelled and revived before its deletion is recorded.
+        """
         space = self.call(token, "GET", _path(meeting_id)).object()
         config = space.get("config")
         if isinstance(config, dict) and config.get("entryPointAccess") == "CREATOR_APP_ONLY":
             raise MeetingGone(self.name, "the room was closed")
+        if not is_open(space):
+            try:
+                self._configure(token, meeting_id, OPEN_ROOM)
+            except Rejected as error:
+                self._log_closed(error)
         return self._meeting(space)
+
+    def _log_closed(self, error: Rejected) -> None:
+        log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
 
     def delete(self, token: str, meeting_id: str) -> None:
         try:

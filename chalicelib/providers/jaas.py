@@ -12,6 +12,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.providers.base import KeyField, RoomProvider
 
@@ -61,6 +62,9 @@ class Jaas(RoomProvider):
         app_id = _key(token)["app_id"]
         return Account(app_id, "", app_id)
 
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return GuestExperience(Admission.DIRECT, Moderator.HOST_LINK)
+
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         return ProviderMeeting(request.tag, None)
 
@@ -70,7 +74,7 @@ class Jaas(RoomProvider):
 
         key = _key(token)
         # Flags are strings in 8x8's documents; features serve moderators only, and cost the account's owner.
-        user = {"moderator": "true" if visit.is_host else "false"} | ({"name": visit.name} if visit.name else {})
+        user = {"id": visit.visitor_id, "moderator": "true" if visit.is_host else "false"}
         claims = {
             "aud": "jitsi",
             "iss": "chat",
@@ -78,7 +82,10 @@ class Jaas(RoomProvider):
             "room": meeting_id,
             "nbf": int((visit.opens_at - _CLOCKS_DIFFER).timestamp()),
             "exp": int(visit.closes_at.timestamp()),
-            "context": {"user": user, "features": dict.fromkeys(_FEATURES, "false")},
+            "context": {
+                "user": user | ({"name": visit.name} if visit.name else {}),
+                "features": dict.fromkeys(_FEATURES, "false"),
+            },
         }
         header = {"alg": "RS256", "typ": "JWT", "kid": f"{key['app_id']}/{key['key_id']}"}
         signed = jwt.encode(header, claims, RSAKey.import_key(key["private_key"]))

@@ -9,22 +9,32 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.providers.base import KeyField, RoomProvider
 
 _PUBLIC = "https://meet.jit.si"
 _SERVER = re.compile(r"(?:https://)?([a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?)/?", re.ASCII)
 _CLOCKS_DIFFER = timedelta(minutes=5)
+_AUDIENCE = "jitsi"
+_ONLY_IF_CONFIGURED = (
+    "This needs a server that is configured for it, as docs/providers.md describes: a stock server makes every guest a "
+    "moderator."
+)
+_SIGN_IN_FIRST = f"Sign in at {_PUBLIC} before your guests arrive, with the button “I am the host”: they wait for you."
+_ANYONE_FIRST = "Join before your guests do: on this server the first person in the meeting moderates it."
 _SHORTEST_SECRET = 14
 """112 bits: what RFC 7518 (3.2) and NIST SP 800-131A leave as the least for HMAC."""
 
 
 class Jitsi(RoomProvider):
-    """Rooms with names of 160 bits that nobody can guess; where the server wants a token, it is made when joining."""
+    """Rooms with names of 160 bits that nobody can guess; where the server wants a token, it is made when joining.
+
+    Whether a token makes its holder a moderator is decided by the server: docs/providers.md says how to configure it.
+    """
 
     name = "jitsi"
     display_name = "Jitsi Meet"
@@ -35,6 +45,7 @@ class Jitsi(RoomProvider):
         KeyField("server", "Server", f"Leave empty for {_PUBLIC}.", optional=True),
         KeyField("app_id", "App ID", "Only for a server that asks for tokens.", optional=True),
         KeyField("app_secret", "App secret", "Only for a server that asks for tokens.", secret=True, optional=True),
+        KeyField("audience", "Audience", f"Only if your server does not accept “{_AUDIENCE}”.", optional=True),
     )
 
     def read_key(self, typed: Mapping[str, str]) -> str:
@@ -43,7 +54,10 @@ class Jitsi(RoomProvider):
             raise self.refused("Give both App ID and App secret, or neither.")
         if app_secret and len(app_secret.encode()) < _SHORTEST_SECRET:
             raise self.refused(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
-        return json.dumps({"server": self._server(typed.get("server", "")), "app_id": app_id, "app_secret": app_secret})
+        if typed.get("audience") and not app_secret:
+            raise self.refused("Leave Audience empty for a server that asks for no tokens.")
+        server, audience = self._server(typed.get("server", "")), typed.get("audience") or _AUDIENCE
+        return json.dumps({"server": server, "app_id": app_id, "app_secret": app_secret, "audience": audience})
 
     def _server(self, typed: str) -> str:
         found = _SERVER.fullmatch(typed.lower() or _PUBLIC)
@@ -55,7 +69,16 @@ class Jitsi(RoomProvider):
         # Whether the server accepts the secret shows when somebody joins: only a browser talks to it.
         key = _key(token)
         host = urlsplit(key["server"]).netloc
-        return Account(f"{host}/{key['app_id']}" if key["app_id"] else host, "", host)
+        app_id = key["app_id"]
+        return Account(f"{host}/{app_id}", "", f"{host} ({app_id})") if app_id else Account(host, "", host)
+
+    def guest_experience(self, account: Account) -> GuestExperience:
+        label = account.organization or ""
+        if label.endswith(")"):  # With tokens: see `account`.
+            return GuestExperience(Admission.DIRECT, Moderator.HOST_LINK, notes=(_ONLY_IF_CONFIGURED,))
+        if label == urlsplit(_PUBLIC).netloc:
+            return GuestExperience(Admission.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN, notes=(_SIGN_IN_FIRST,))
+        return GuestExperience(Admission.DIRECT, Moderator.FIRST_TO_ARRIVE, notes=(_ANYONE_FIRST,))
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         key = _key(token)
@@ -66,10 +89,15 @@ class Jitsi(RoomProvider):
         from joserfc.jwk import OctKey
 
         key = _key(token)
-        user: dict[str, Any] = {"moderator": visit.is_host, "affiliation": "owner" if visit.is_host else "member"}
+        # Values are strings, numbers or null (lib-jitsi-meet/doc/tokens.md); Prosody's modules accept "true".
+        user = {
+            "id": visit.visitor_id,
+            "moderator": "true" if visit.is_host else "false",
+            "affiliation": "owner" if visit.is_host else "member",
+        }
         claims = {
             "iss": key["app_id"],
-            "aud": "jitsi",
+            "aud": key["audience"],
             "sub": urlsplit(key["server"]).hostname,
             "room": meeting_id,
             "nbf": int((visit.opens_at - _CLOCKS_DIFFER).timestamp()),

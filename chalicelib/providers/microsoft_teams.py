@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
+from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.described import Phone, described
+from chalicelib.providers.described import Phone, described, text
 from chalicelib.providers.http import Answer
 
 _MEETINGS = "/v1.0/me/onlineMeetings"
@@ -25,6 +29,17 @@ _UNNAMED = "Meeting"
 _WORK_ID = re.compile(r"(?!0{8}-0{4}-0{4}-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PERSONAL = (
     "Teams meetings need a work or school account. This is a personal Microsoft account: sign in with another one."
+)
+# Until this is sent, the organization's default applies: people from outside wait in the lobby.
+_OPEN_LOBBY = {"lobbyBypassSettings": {"scope": "everyone", "isDialInBypassEnabled": True}}
+# A deleted meeting's link still works, and whoever opens it brings the meeting back
+# (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590): only its lobby keeps people out.
+_CLOSED_LOBBY = {"lobbyBypassSettings": {"scope": "organizer", "isDialInBypassEnabled": False}}
+_LONGEST_MEETING_MINUTES = 30 * 60
+_LOBBY_ADVICE = (
+    "Your organization's Teams policy keeps guests in the lobby. Your Microsoft 365 administrator can change it in the "
+    "Teams admin center under Meetings, Meeting policies: “Anonymous users can join a meeting” and “Who can bypass the "
+    "lobby”."
 )
 _ADVICE = {
     403: "Microsoft does not let this account make Teams meetings. It needs a Teams licence and a policy that allows "
@@ -82,16 +97,34 @@ class MicrosoftTeams(OAuthProvider):
             raise Rejected(self.name, "a personal account", advice=_PERSONAL)
         return Account(account_id, address)
 
-    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        """A repeated call gets the meeting that is there and brings it up to date.
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return GuestExperience(Admission.DIRECT, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES)
 
-        What was got is always changed, even to what it is: that also shows that it was not deleted since.
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        scope = _lobby_scope(self.call(token, "GET", _path(meeting.id)).object())
+        is_open = scope == "everyone"
+        admission, notes = (Admission.DIRECT, ()) if is_open else (Admission.KNOCK, (_LOBBY_ADVICE,))
+        return GuestExperience(
+            admission, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES, notes, is_observed=scope is not None
+        )
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        """Create the meeting and open its lobby. A repeated call gets the existing meeting and updates it.
+
+        An existing meeting is always updated, even if nothing changed: that shows whether it was deleted since.
         """
         made, answer = self._create_or_get(token, request)
-        is_new, body = answer.status == 201, _body(request)
-        changes = _missing(answer.object(), body) if is_new else body
-        if changes:
-            self._bring_up_to_date(token, made, changes, is_new=is_new)
+        if answer.status != 201:
+            self._update_existing(token, made, request)
+            return made
+        try:
+            self._change(token, made.id, _missing(answer.object(), _body(request)))
+        except (ProviderUnavailable, Ambiguous, TokenRejected, MeetingGone) as error:  # 404: not yet on every server.
+            log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
+            return replace(made, is_unfinished=True)
+        except Rejected as error:
+            # Its times are right, and its title is there in ASCII.
+            log.info("the title is refused", provider=self.name, status=error.status, code=error.code)
         return made
 
     def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, Answer]:
@@ -101,26 +134,36 @@ class MicrosoftTeams(OAuthProvider):
         answer = self.make(token, f"{_MEETINGS}/createOrGet", plain)
         return _meeting(answer), answer
 
-    def _bring_up_to_date(self, token: str, made: ProviderMeeting, changes: dict[str, str], *, is_new: bool) -> None:
-        """Raises `Ambiguous` where the caller would take another error for 'nothing was made'."""
+    def _update_existing(self, token: str, made: ProviderMeeting, request: MeetingRequest) -> None:
+        """Raises `Ambiguous` where the caller would take another error for 'nothing was created'."""
         try:
-            self.call(token, "PATCH", _path(made.id), json=changes)
+            self._change(token, made.id, _body(request))
         except (ProviderUnavailable, TokenRejected) as error:
-            raise Ambiguous(self.name, "made, but not brought up to date", status=error.status) from error
-        except MeetingGone as error:
-            if is_new:  # It has not reached every server yet.
-                raise Ambiguous(self.name, "made, but not found", status=error.status) from error
-            raise
-        except Rejected:
-            # Only its name is in plain letters; a new meeting was made with the right times.
-            if not is_new:
-                raise
+            raise Ambiguous(self.name, "created, but not updated", status=error.status) from error
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        self.call(token, "PATCH", _path(meeting_id), json=_body(request))
+        self._change(token, meeting_id, _body(request))
         return None
 
+    def _change(self, token: str, meeting_id: str, changes: dict[str, str]) -> None:
+        """Change the meeting and open its lobby; only change it where a policy does not let the lobby be opened."""
+        try:
+            answer = self.call(token, "PATCH", _path(meeting_id), json={**changes, **_OPEN_LOBBY})
+        except Rejected as error:
+            log.info("the lobby cannot be opened", provider=self.name, status=error.status, code=error.code)
+            if changes:
+                self.call(token, "PATCH", _path(meeting_id), json=changes)
+            return
+        scope = _lobby_scope(answer.body)
+        if scope not in (None, "everyone"):
+            log.info("the lobby stays closed", provider=self.name, scope=scope)
+
     def delete(self, token: str, meeting_id: str) -> None:
+        """Close the lobby, then delete the meeting: its link keeps working. Both calls can be repeated."""
+        try:
+            self.call(token, "PATCH", _path(meeting_id), json=_CLOSED_LOBBY)
+        except Rejected as error:
+            log.warning("the lobby cannot be closed", provider=self.name, status=error.status, code=error.code)
         self.call(token, "DELETE", _path(meeting_id))
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
@@ -162,6 +205,13 @@ class MicrosoftTeams(OAuthProvider):
 def _error(answer: Answer) -> dict[str, Any]:
     error = answer.body.get("error") if isinstance(answer.body, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+def _lobby_scope(body: Any) -> str | None:
+    """Who enters without waiting (Graph's `lobbyBypassScope`); None if the response does not include it."""
+    settings = body.get("lobbyBypassSettings") if isinstance(body, dict) else None
+    scope = settings.get("scope") if isinstance(settings, dict) else None
+    return text(scope, _SUBJECT_LIMIT)
 
 
 def _path(meeting_id: str) -> str:

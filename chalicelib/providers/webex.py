@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
@@ -33,6 +34,13 @@ _ADVICE = {
     "meetings. If it has one, connect again.",
 }
 _TOO_LONG = "Webex meetings last at most 23 hours and 59 minutes. Shorten the booking, or use another location."
+
+_FREE_PLAN = "Webex ends meetings of free plans after 40 minutes."
+_LOBBY = "Your Webex settings keep guests in the lobby. Change this on your Webex site under Preferences, Scheduling."
+_BLOCKED = (
+    "Your Webex settings block people who are not on Webex's own invitation: guests cannot join. Change this on your "
+    "Webex site under Preferences, Scheduling, or ask your Webex administrator."
+)
 
 
 class Webex(OAuthProvider):
@@ -70,6 +78,23 @@ class Webex(OAuthProvider):
         if not body.get("id") or not isinstance(emails, list) or not emails:
             raise Ambiguous(self.name, "people/me answered without an id or an address")
         return Account(str(body["id"]), str(emails[0]), text(body.get("orgId"), LONGEST_ID))
+
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return GuestExperience(Admission.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_FREE_PLAN,))
+
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        body = self.call(token, "GET", f"{_MEETINGS}/{quote(meeting.id, safe='')}").object()
+        security, is_early = body.get("unlockedMeetingJoinSecurity"), body.get("enabledJoinBeforeHost")
+        if security not in ("allowJoin", "allowJoinWithLobby", "blockFromJoin"):
+            return self.guest_experience(account)
+        advice: tuple[str, ...]
+        if security == "allowJoin":
+            admission, advice = Admission.DIRECT if is_early else Admission.HOST_FIRST, ()
+        elif security == "allowJoinWithLobby":
+            admission, advice = Admission.KNOCK, (_LOBBY,)
+        else:
+            admission, advice = Admission.BLOCKED, (_BLOCKED,)
+        return GuestExperience(admission, Moderator.HOST_ACCOUNT, notes=(*advice, _FREE_PLAN), is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
@@ -56,6 +57,16 @@ _ADVICE = {
     "3161": "This Zoom user may not host meetings. Ask the Zoom administrator for a licence or permission.",
 }
 
+_BASIC = 1
+_BASIC_LIMIT_MINUTES = 40
+_OWN_SETTINGS = (
+    "Your settings at zoom.us decide this: under Settings, Meeting, see “Waiting Room” and “Allow participants to join "
+    "before host”."
+)
+_ONLY_SIGNED_IN = (
+    "Your Zoom settings admit only people who are signed in at Zoom: guests without an account cannot join."
+)
+
 
 class Zoom(OAuthProvider):
     """One Zoom user's meetings. Zoom has no idempotent create: the tag stands first in the agenda instead."""
@@ -91,6 +102,24 @@ class Zoom(OAuthProvider):
             raise Ambiguous(self.name, "users/me answered without an id")
         email = text(body.get("email"), _LONGEST_ADDRESS) or ""
         return Account(account_id, email, text(body.get("account_id"), LONGEST_ID))
+
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return GuestExperience(Admission.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_OWN_SETTINGS,))
+
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        settings = self.call(token, "GET", f"/v2/meetings/{meeting.id}").object().get("settings")
+        if not isinstance(settings, dict) or "waiting_room" not in settings:
+            return self.guest_experience(account)
+        # Zoom ignores join_before_host where there is a waiting room.
+        admission = Admission.DIRECT if settings.get("join_before_host") else Admission.HOST_FIRST
+        if settings["waiting_room"]:
+            admission = Admission.KNOCK
+        notes: tuple[str, ...] = () if admission is Admission.DIRECT else (_OWN_SETTINGS,)
+        if settings.get("meeting_authentication"):
+            notes += (_ONLY_SIGNED_IN,)
+        is_basic = self.call(token, "GET", "/v2/users/me").object().get("type") == _BASIC
+        limit = _BASIC_LIMIT_MINUTES if is_basic else None
+        return GuestExperience(admission, Moderator.HOST_ACCOUNT, limit, notes, is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         # Settings that are not sent follow the host's own. A personal meeting id would be shared by all bookings,

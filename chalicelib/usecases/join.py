@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -33,6 +35,7 @@ OPENS_BEFORE = timedelta(minutes=15)
 CLOSES_AFTER = timedelta(hours=1)
 _NOT_CONNECTED = "The host's video account is not connected any more. Please ask the host."
 _UNINVITED = "You are not invited to this meeting any more. If you should be, ask the host for a new invitation."
+_VISITOR_ID_BYTES = 16
 _LONGEST_TICKET = 768
 """More than the 543 characters of three ids of 128."""
 _HOST, _GUEST = "h", "g"
@@ -97,6 +100,12 @@ class Tickets:
             return None
         base_url = _base_of(meeting.host_url)
         return self.shared_link(base_url, booking), self.host_link(base_url, booking)
+
+    def host_id(self, booking: Booking) -> str:
+        """Return a host's id for providers: the same until the link keys are rotated, and meaningless to others."""
+        whose = f"{booking.workspace_id}\0{booking.host.user_id}".encode()
+        digest = hmac.new(self._keys()[0].key, b"host at a provider\0" + whose, hashlib.sha256).digest()
+        return digest[:_VISITOR_ID_BYTES].hex()
 
     def read(self, ticket: str) -> Ticket | None:
         """Return what the ticket contains; None if this deployment did not make it, or its key was retired."""
@@ -199,6 +208,7 @@ class Door:
         is_host = recipient is not None and recipient.role is Role.HOST
         visit = Visit(
             is_host=is_host,
+            visitor_id=self._tickets.host_id(booking) if is_host else secrets.token_hex(_VISITOR_ID_BYTES),
             name=booking.host.name if is_host else None,
             title=booking.appointment.title,
             opens_at=booking.appointment.starts_at - OPENS_BEFORE,

@@ -11,9 +11,11 @@ from math import inf
 from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
-from chalicelib.domain.meeting import MeetingRequest
+from chalicelib.domain.guest_experience import GuestExperience
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.plan import Access, Reach
 from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected
+from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.usecases.call import Caller, TimeLeft
@@ -29,6 +31,18 @@ class Step(Struct, frozen=True):
     name: str
     ok: bool
     detail: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """What a check found out."""
+
+    steps: tuple[Step, ...]
+    guest_experience: GuestExperience | None = None
+    """None where no meeting could be created."""
+
+    @property
+    def is_ok(self) -> bool:
+        return all(step.ok for step in self.steps)
 
 
 class Preflight:
@@ -50,30 +64,35 @@ class Preflight:
         self._providers = providers
         self._clock = clock
 
-    def check(self, workspace_id: str, user_id: str) -> list[Step]:
+    def check(self, workspace_id: str, user_id: str) -> Report:
         """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails.
 
-        A grant that turns out to be dead is marked as broken, as settling would.
+        What guests will experience is read from that meeting before it is deleted. A grant that turns out to be dead is
+        marked as broken, as settling would.
         """
         connection = self._connections.get(workspace_id, user_id)
         grant = self._grants.get(connection.grant_id) if connection and connection.serves_new_bookings else None
         if grant is None or grant.provider not in self._providers:
-            return [Step("connection", False, "No account is connected. Open the settings page and connect one.")]
-        done = [Step("connection", True)]
-        for name, act in self._steps(grant, self._providers[grant.provider]):
+            advice = "No account is connected. Open the settings page and connect one."
+            return Report((Step("connection", False, advice),))
+        done, seen = [Step("connection", True)], list[GuestExperience]()
+        for name, act in self._steps(grant, self._providers[grant.provider], seen.append):
             try:
                 act()
             except ProviderError as error:
-                return [*done, Step(name, False, _advice(error))]
+                done.append(Step(name, False, _advice(error)))
+                break
             done.append(Step(name, True))
-        return done
+        return Report(tuple(done), seen[0] if seen else None)
 
-    def _steps(self, grant: Grant, provider: Provider) -> Iterator[tuple[str, Callable[[], object]]]:
+    def _steps(
+        self, grant: Grant, provider: Provider, see: Callable[[GuestExperience], None]
+    ) -> Iterator[tuple[str, Callable[[], object]]]:
         starts_at = self._clock().replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
         ends_at = starts_at + timedelta(minutes=30)
         title = "Connection check (deleted again at once)"
         request = MeetingRequest(secrets.token_hex(16), title, "", starts_at, ends_at, "UTC")
-        made: list[str] = []
+        made: list[ProviderMeeting] = []
 
         def call(verb: Callable[[str], object]) -> object:
             return self._caller.call(Reach(Access.OPEN, grant), verb, _UNHURRIED)
@@ -88,8 +107,21 @@ class Preflight:
         if isinstance(provider, OAuthProvider):
             yield "scopes", partial(scopes, provider.oauth)
         yield "account", lambda: call(provider.account)
-        yield "create_meeting", lambda: call(lambda token: made.append(provider.create(token, request).id))
-        yield "delete_meeting", lambda: call(lambda token: provider.delete(token, made[0]))
+        yield "create_meeting", lambda: call(lambda token: made.append(provider.create(token, request)))
+        see(self._guest_experience(grant, provider, made[0]))
+        yield "delete_meeting", lambda: call(lambda token: provider.delete(token, made[0].id))
+
+    def _guest_experience(self, grant: Grant, provider: Provider, meeting: ProviderMeeting) -> GuestExperience:
+        """Raises nothing: the meeting still has to be deleted."""
+        try:
+            return self._caller.call(
+                Reach(Access.OPEN, grant),
+                lambda token: provider.observe_guest_experience(token, meeting, grant.account),
+                _UNHURRIED,
+            )
+        except ProviderError as error:
+            log.info("what guests experience cannot be read", provider=error.provider, status=error.status)
+            return provider.guest_experience(grant.account)
 
 
 def _advice(error: ProviderError) -> str:

@@ -119,6 +119,24 @@ def test_a_check_tries_every_step_and_leaves_nothing_behind(connected: Product) 
     assert connected.zoom.meetings == {}
 
 
+def test_a_check_reports_what_guests_will_experience(connected: Product) -> None:
+    experience = connected.caller().post("/v1/users/u-1/connection/check").json()["guest_experience"]
+
+    assert (experience["admission"], experience["moderator"]) == ("knock", "host_account")
+    assert experience["observed"] is True
+    assert "Waiting Room" in experience["notes"][0]
+
+
+def test_a_check_that_cannot_read_what_guests_experience_still_deletes_its_meeting(connected: Product) -> None:
+    connected.zoom.faults.add(Fault(r"/v2/meetings/\d+$", Action.BEFORE, method="GET", status=500))
+
+    report = connected.caller().post("/v1/users/u-1/connection/check").json()
+
+    assert report["ok"] is True
+    assert report["guest_experience"]["observed"] is False
+    assert connected.zoom.meetings == {}
+
+
 def test_a_check_stops_at_the_first_step_that_fails_and_says_what_to_do(connected: Product) -> None:
     body = {"code": 3161, "message": "This user is not able to host meetings."}
     connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, status=400, body=body))
@@ -127,6 +145,7 @@ def test_a_check_stops_at_the_first_step_that_fails_and_says_what_to_do(connecte
 
     assert report["ok"] is False
     assert report["steps"][-1]["step"] == "create_meeting"
+    assert report["guest_experience"] is None
     assert "licence" in report["steps"][-1]["detail"]
 
 

@@ -142,6 +142,65 @@ class TestBadDays:
         assert connected.meeting()["join_url"] == connected.only_link() == link
 
 
+class TestTheLobby:
+    """Of Teams: a guest waits there unless it is opened after the create."""
+
+    @pytest.fixture
+    def teams(self, moto_aws: Aws, clock: FakeClock) -> Stage:
+        made = stage(moto_aws, clock, "microsoft_teams")
+        made.connect()
+        assert made.product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+        return made
+
+    def test_guests_enter_until_the_booking_is_cancelled(self, teams: Stage) -> None:
+        link = teams.put()["join_url"]
+        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
+        teams.cancel()
+        assert teams.stand_in.meetings == []
+        assert teams.stand_in.open_link(link) is microsoft.Door.WAITS
+
+    @pytest.mark.parametrize("status", [404, 503])
+    def test_one_that_cannot_be_opened_at_once_delays_no_link_and_is_opened_a_minute_later(
+        self, teams: Stage, status: int
+    ) -> None:
+        teams.stand_in.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=status))
+        made = teams.put()
+        assert made["state"] == "ready"
+        assert len(teams.product.mails.to("guest@example.com")) == 1
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.WAITS
+        teams.product.tick(65)
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.ENTERS
+        assert teams.meeting()["join_url"] == made["join_url"] == teams.only_link()
+        assert len(teams.product.mails.to("guest@example.com")) == 1
+
+    def test_an_outage_right_after_the_create_is_waited_for(self, teams: Stage) -> None:
+        teams.stand_in.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=503, times=3))
+        link = teams.put()["join_url"]
+        for _ in range(4):
+            teams.product.tick(65)
+        assert teams.meeting()["state"] == "ready"
+        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
+
+    def test_a_policy_that_keeps_it_closed_is_told_by_the_check_and_by_the_page(self, teams: Stage) -> None:
+        teams.stand_in.lobby_policy = microsoft.LobbyPolicy.REFUSES
+        assert teams.put()["state"] == "ready"
+        report = teams.product.caller().post("/v1/users/u-1/connection/check").json()
+        assert report["ok"] is True
+        assert report["guest_experience"]["admission"] == "knock"
+        assert "meeting policies" in report["guest_experience"]["notes"][0].lower()
+        browser = teams.product.browser()
+        page = press(browser, teams.product.open_settings(browser), "/settings/check")
+        assert "They knock, and wait until you let them in." in page.text
+        assert "Who can bypass the lobby" in page.text
+        assert [held.title for held in teams.stand_in.meetings] == ["Introductory call"]
+
+    def test_before_a_check_the_page_says_what_microsoft_documents(self, teams: Stage) -> None:
+        page = teams.product.open_settings(teams.product.browser()).text
+        assert "They open the link and are in the meeting." in page
+        assert "30 hours" in page
+        assert "This is what Microsoft Teams documents." in page
+
+
 class TestAnAdministratorHasToApprove:
     @pytest.fixture
     def strict(self, moto_aws: Aws, clock: FakeClock) -> Stage:

@@ -303,7 +303,7 @@ def test_what_is_unset_goes_back_to_the_hosts_own_setting(stage: Stage) -> None:
     made = spaces.create(body={"config": {"accessType": "OPEN"}}).execute()
     assert made["config"]["accessType"] == "OPEN"
     changed = spaces.patch(name=made["name"], updateMask="config.accessType", body={"config": {}}).execute()
-    assert changed["config"]["accessType"] == "TRUSTED"
+    assert changed["config"]["accessType"] == "RESTRICTED"
 
 
 def test_spaces_have_a_quota_of_their_own(stage: Stage) -> None:

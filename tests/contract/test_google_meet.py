@@ -24,6 +24,7 @@ class GoogleMeetSubject(GoogleSubject):
     can_untick = "https://www.googleapis.com/auth/calendar.events.owned"
     refused = REFUSED
     lacks = {
+        "a_guest_enters_a_new_meeting_without_waiting": "knocks, unless the operator switches open rooms on",
         "a_wrong_key_is_refused": "has no key",
         "the_end_of_a_refresh_token_is_known": "not told",
         "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",

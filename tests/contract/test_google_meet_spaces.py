@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.guest_experience import Admission
 from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
+from infra.local.standins.google import Door, OpenPolicy
 from infra.local.standins.kit import Call, Held
 from tests.contract.kit.contract import ProviderContract
 from tests.support.clock import FakeClock
@@ -20,7 +23,7 @@ class GoogleMeetSpacesSubject(GoogleSubject):
     kind = GoogleMeetSpaces
     create_path = r"/v2/spaces$"
     can_untick = "https://www.googleapis.com/auth/meetings.space.created"
-    refused = rpc_error(403, "PERMISSION_DENIED", "Meet is switched off.")
+    refused = replace(rpc_error(403, "PERMISSION_DENIED", "Meet is switched off."), times=2)  # With and without OPEN.
     lacks = {
         "a_wrong_key_is_refused": "has no key",
         "removing_it_again_says_that_it_is_gone": "rooms are closed, not deleted; closing one again is as good",
@@ -52,10 +55,47 @@ def test_the_meetings_id_is_the_spaces_name_not_its_code(subject: GoogleMeetSpac
     assert subject.create(subject.connect()).id in subject.google.spaces
 
 
-def test_who_may_come_in_follows_the_hosts_own_settings(subject: GoogleMeetSpacesSubject) -> None:
-    subject.google.default_access = "OPEN"
+def test_guests_of_a_new_room_enter_without_knocking(subject: GoogleMeetSpacesSubject) -> None:
     made = subject.create(subject.connect())
-    assert subject.google.spaces[made.id].body["config"]["accessType"] == "OPEN"
+    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
+
+
+@pytest.mark.parametrize("policy", [OpenPolicy.REFUSES, OpenPolicy.IGNORES])
+def test_an_account_that_may_not_open_its_rooms_gets_them_all_the_same(
+    subject: GoogleMeetSpacesSubject, policy: OpenPolicy
+) -> None:
+    subject.google.open_policy = policy
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
+    assert subject.provider.update(tokens.access_token, made.id, subject.request(days=8)) == made
+
+
+def test_a_room_that_was_only_restricted_is_opened_again_when_its_booking_is_revived(
+    subject: GoogleMeetSpacesSubject,
+) -> None:
+    # The process died before it recorded the deletion, so the booking still has the room.
+    tokens = subject.connect()
+    made = subject.create(tokens)
+    subject.faults.add(rpc_error(400, "INVALID_ARGUMENT").fault(SPACE, "PATCH"))
+    subject.provider.delete(tokens.access_token, made.id)
+    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
+    assert subject.provider.update(tokens.access_token, made.id, subject.request()) == made
+    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
+
+
+@pytest.mark.parametrize(
+    ("policy", "admission"), [(OpenPolicy.ALLOWS, Admission.DIRECT), (OpenPolicy.IGNORES, Admission.KNOCK)]
+)
+def test_what_guests_experience_is_read_from_the_room(
+    subject: GoogleMeetSpacesSubject, policy: OpenPolicy, admission: Admission
+) -> None:
+    subject.google.open_policy = policy
+    token = subject.connect().access_token
+    made = subject.provider.create(token, subject.request())
+    experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+    assert (experience.admission, experience.is_observed) == (admission, True)
+    assert experience.time_limit_minutes == 60  # A personal account.
 
 
 def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSpacesSubject) -> None:

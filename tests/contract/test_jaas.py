@@ -60,7 +60,7 @@ def jaas() -> Jaas:
 
 
 def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
-    visit = Visit(True, "Demo Host", "Talk", START, START + timedelta(hours=2))
+    visit = Visit(True, "visitor-1", "Demo Host", "Talk", START, START + timedelta(hours=2))
     address = urlsplit(jaas.join(jaas.read_key(form(key_id=f"{APP_ID}/key-1")), "room-1", visit))
     assert (address.netloc, address.path) == ("8x8.vc", f"/{APP_ID}/room-1")
     text = parse_qs(address.query)["jwt"][0]
@@ -73,7 +73,7 @@ def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
         "room": "room-1",
     }
     assert claims["exp"] == int((START + timedelta(hours=2)).timestamp())
-    assert claims["context"]["user"] == {"moderator": "true", "name": "Demo Host"}
+    assert claims["context"]["user"] == {"id": "visitor-1", "moderator": "true", "name": "Demo Host"}
     assert set(claims["context"]["features"].values()) == {"false"}
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from chalicelib.domain.guest_experience import Admission, Moderator
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
 from chalicelib.providers.http import Http
@@ -66,7 +67,7 @@ def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: F
 
 
 def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) -> None:
-    visit = Visit(True, "Demo Host", "Talk", START, START + timedelta(hours=2))
+    visit = Visit(True, "visitor-1", "Demo Host", "Talk", START, START + timedelta(hours=2))
     address = urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit))
     assert (address.scheme, address.netloc, address.path) == ("https", "meet.example.com", "/room-1")
     token = jwt.decode(parse_qs(address.query)["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"])
@@ -77,15 +78,42 @@ def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) ->
         "room": "room-1",
         "nbf": int((START - timedelta(minutes=5)).timestamp()),
         "exp": int((START + timedelta(hours=2)).timestamp()),
-        "context": {"user": {"moderator": True, "affiliation": "owner", "name": "Demo Host"}},
+        "context": {
+            "user": {"id": "visitor-1", "moderator": "true", "affiliation": "owner", "name": "Demo Host"},
+        },
     }
 
 
 def test_a_guest_is_no_moderator(jitsi: Jitsi) -> None:
-    visit = Visit(False, None, "Talk", START, START + timedelta(hours=2))
+    visit = Visit(False, "visitor-2", None, "Talk", START, START + timedelta(hours=2))
     query = parse_qs(urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit)).query)
     claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
-    assert claims["context"]["user"] == {"moderator": False, "affiliation": "member"}
+    assert claims["context"]["user"] == {"id": "visitor-2", "moderator": "false", "affiliation": "member"}
+
+
+def test_a_server_with_an_audience_of_its_own_gets_that(jitsi: Jitsi) -> None:
+    visit = Visit(False, "visitor-2", None, "Talk", START, START + timedelta(hours=2))
+    key = jitsi.read_key(OWN | {"audience": "meetings"})
+    query = parse_qs(urlsplit(jitsi.join(key, "room-1", visit)).query)
+    claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
+    assert claims["aud"] == "meetings"
+
+
+@pytest.mark.parametrize(
+    ("typed", "admission", "moderator"),
+    [
+        ({"server": ""}, Admission.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN),
+        ({"server": "meet.example.com"}, Admission.DIRECT, Moderator.FIRST_TO_ARRIVE),
+        (OWN, Admission.DIRECT, Moderator.HOST_LINK),
+    ],
+    ids=["public", "own", "own with tokens"],
+)
+def test_what_guests_experience_depends_on_the_server(
+    jitsi: Jitsi, typed: dict[str, str], admission: Admission, moderator: Moderator
+) -> None:
+    experience = jitsi.guest_experience(jitsi.account(jitsi.read_key(typed)))
+    assert (experience.admission, experience.moderator) == (admission, moderator)
+    assert experience.notes
 
 
 @pytest.mark.parametrize(
@@ -114,6 +142,7 @@ def test_a_server_may_be_typed_in_several_ways(jitsi: Jitsi, typed: str, server:
         {"server": "", "app_id": "app-1"},
         {"server": "", "app_secret": SECRET},
         {"server": "", "app_id": "app-1", "app_secret": "short"},
+        {"server": "meet.example.com", "audience": "meetings"},
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_do(jitsi: Jitsi, typed: dict[str, str]) -> None:

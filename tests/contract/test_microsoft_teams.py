@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from chalicelib.domain.meeting import DialIn
+from chalicelib.domain.guest_experience import Admission
+from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from infra.local.standins.identity import Person
 from infra.local.standins.kit import Action, Fault, Faults, Held
-from infra.local.standins.microsoft import Microsoft, create_app, metadata
+from infra.local.standins.microsoft import Door, LobbyPolicy, Microsoft, create_app, metadata
 from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
@@ -74,6 +75,9 @@ class TeamsSubject(Subject):
 
     def delete_by_hand(self, meeting_id: str) -> None:
         self.microsoft.delete_by_hand(meeting_id)
+
+    def lets_guest_in(self, made: ProviderMeeting) -> bool:
+        return self.microsoft.open_link(str(made.join_url)) is Door.ENTERS
 
     def secrets(self) -> list[str]:
         return ["meetingOptions"]
@@ -135,12 +139,10 @@ class TestMeetings:
         subject.faults.add(Fault(r"/onlineMeetings/\w+$", Action.BEFORE, method="GET", status=404))
         assert subject.provider.find(token, subject.request()) == []
 
-    def test_an_ascii_title_takes_one_call(self, subject: TeamsSubject, token: str) -> None:
-        subject.provider.create(token, subject.request(title="Talk"))
-        assert subject.calls() == [("POST", 201)]
-
-    @pytest.mark.parametrize("title", ["Gespräch über Straßen", "日本語", "🚀 Start"])
-    def test_any_other_title_follows_by_patch(self, subject: TeamsSubject, token: str, title: str) -> None:
+    @pytest.mark.parametrize("title", ["Talk", "Gespräch über Straßen", "日本語", "🚀 Start"])
+    def test_the_lobby_and_any_title_beyond_ascii_follow_by_one_patch(
+        self, subject: TeamsSubject, token: str, title: str
+    ) -> None:
         subject.provider.create(token, subject.request(title=title))
         assert [held.title for held in subject.held()] == [title]
         assert subject.calls() == [("POST", 201), ("PATCH", 200)]
@@ -160,20 +162,31 @@ class TestMeetings:
         with pytest.raises(MeetingGone):
             subject.provider.create(token, subject.request())
 
-    @pytest.mark.parametrize("status", [404, 429, 503, 500])
-    def test_a_meeting_that_was_made_but_not_named_is_not_taken_for_none(
+    @pytest.mark.parametrize("status", [401, 404, 429, 503, 500])
+    def test_a_new_meeting_that_cannot_be_changed_yet_is_handed_out_as_unfinished(
         self, subject: TeamsSubject, token: str, status: int
     ) -> None:
         subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=status))
-        with pytest.raises(Ambiguous):
-            subject.provider.create(token, subject.request(title="Gespräch"))
-        subject.provider.create(token, subject.request(title="Gespräch"))
+        made = subject.provider.create(token, subject.request(title="Gespräch"))
+        assert made.is_unfinished
+        assert made.join_url
+        subject.provider.update(token, made.id, subject.request(title="Gespräch"))
         assert [held.title for held in subject.held()] == ["Gespräch"]
+        assert subject.microsoft.open_link(made.join_url) is Door.ENTERS
+
+    @pytest.mark.parametrize("status", [401, 429, 503, 500])
+    def test_an_existing_meeting_that_cannot_be_updated_is_in_doubt(
+        self, subject: TeamsSubject, token: str, status: int
+    ) -> None:
+        subject.provider.create(token, subject.request())
+        subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=status))
+        with pytest.raises(Ambiguous):
+            subject.provider.create(token, subject.request(days=9))
 
     def test_a_new_meeting_whose_real_title_is_refused_keeps_a_plain_one(
         self, subject: TeamsSubject, token: str
     ) -> None:
-        subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=400))
+        subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=400, times=2))
         assert subject.provider.create(token, subject.request(title="Gespräch")).join_url
         assert [held.title for held in subject.held()] == ["Gesprach"]
 
@@ -192,6 +205,88 @@ class TestMeetings:
         meeting = subject.microsoft.held[made.id]
         assert made.passcode == meeting.passcode
         assert made.dial_in == (DialIn(f"+1 323 555 0166,,{meeting.digits}#"),)
+
+    def test_without_a_licence_for_audio_conferencing_there_is_no_number(
+        self, subject: TeamsSubject, token: str
+    ) -> None:
+        subject.microsoft.without_audio.add(HOST.id)
+        assert subject.provider.create(token, subject.request()).dial_in == ()
+
+
+class TestTheLobby:
+    def test_it_is_closed_to_guests_unless_it_is_opened(self, subject: TeamsSubject, token: str) -> None:
+        (found,) = subject.provider.find(token, subject.request())
+        assert subject.microsoft.open_link(str(found.join_url)) is Door.WAITS
+        assert subject.microsoft.open_link(str(found.join_url), HOST.id) is Door.ENTERS
+
+    def test_a_guest_of_a_new_meeting_enters_by_link_and_by_phone(self, subject: TeamsSubject, token: str) -> None:
+        made = subject.provider.create(token, subject.request())
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
+        assert subject.microsoft.held[made.id].dial_in_bypasses
+
+    def test_what_was_found_is_opened_by_its_update(self, subject: TeamsSubject, token: str) -> None:
+        (found,) = subject.provider.find(token, subject.request())
+        subject.provider.update(token, found.id, subject.request())
+        assert subject.microsoft.open_link(str(found.join_url)) is Door.ENTERS
+
+    def test_a_create_that_is_repeated_after_a_crash_opens_it(self, subject: TeamsSubject, token: str) -> None:
+        subject.faults.add(Fault("onlineMeetings/", Action.LOST_BEFORE, method="PATCH"))
+        assert subject.provider.create(token, subject.request()).is_unfinished
+        made = subject.provider.create(token, subject.request())
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
+
+    @pytest.mark.parametrize("policy", [LobbyPolicy.REFUSES, LobbyPolicy.IGNORES])
+    def test_a_policy_that_keeps_it_closed_fails_neither_create_nor_update(
+        self, subject: TeamsSubject, token: str, policy: LobbyPolicy
+    ) -> None:
+        subject.microsoft.lobby_policy = policy
+        made = subject.provider.create(token, subject.request(title="Gespräch"))
+        assert not made.is_unfinished
+        subject.provider.update(token, made.id, subject.request(title="Vortrag – kurz"))
+        assert [held.title for held in subject.held()] == ["Vortrag – kurz"]
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
+
+    def test_nobody_but_the_organizer_enters_by_the_link_of_a_deleted_meeting(
+        self, subject: TeamsSubject, token: str
+    ) -> None:
+        made = subject.provider.create(token, subject.request())
+        subject.provider.delete(token, made.id)
+        assert subject.held() == []
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
+        assert [held.id for held in subject.held()] == [made.id]  # The link brought it back.
+
+    def test_a_meeting_whose_lobby_cannot_be_closed_is_deleted_all_the_same(
+        self, subject: TeamsSubject, token: str
+    ) -> None:
+        made = subject.provider.create(token, subject.request())
+        subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=403))
+        subject.provider.delete(token, made.id)
+        assert subject.held() == []
+
+    def test_a_deletion_waits_while_the_lobby_cannot_be_closed_now(self, subject: TeamsSubject, token: str) -> None:
+        made = subject.provider.create(token, subject.request())
+        subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=503))
+        with pytest.raises(ProviderUnavailable):
+            subject.provider.delete(token, made.id)
+        subject.provider.delete(token, made.id)
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
+
+    @pytest.mark.parametrize(
+        ("policy", "admission"),
+        [
+            (LobbyPolicy.ALLOWS, Admission.DIRECT),
+            (LobbyPolicy.REFUSES, Admission.KNOCK),
+            (LobbyPolicy.IGNORES, Admission.KNOCK),
+        ],
+    )
+    def test_what_guests_experience_is_read_from_the_meeting(
+        self, subject: TeamsSubject, token: str, policy: LobbyPolicy, admission: Admission
+    ) -> None:
+        subject.microsoft.lobby_policy = policy
+        made = subject.provider.create(token, subject.request())
+        experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+        assert (experience.admission, experience.is_observed) == (admission, True)
+        assert bool(experience.notes) == (admission is Admission.KNOCK)
 
 
 class TestAccounts:

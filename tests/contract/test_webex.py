@@ -35,6 +35,7 @@ class WebexSubject(Subject):
     refused = Says(403, {"message": NO_SCOPE, "errors": [{"description": NO_SCOPE}], "trackingId": "ROUTER_1"})
     shortest_minutes = 10
     lacks = {
+        "a_guest_enters_a_new_meeting_without_waiting": "as the host's own settings at Webex have it",
         "an_unticked_permission_is_noticed": "all or nothing",
         "a_wrong_key_is_refused": "has no key",
         "repeating_a_create_answers_with_the_same_meeting": "no idempotent create; found by tag instead",

@@ -30,6 +30,7 @@ class ZoomSubject(Subject):
     scope_missing = Says(400, {"code": 4711, "message": "Invalid access token, does not contain scopes:[x]."})
     refused = Says(400, {"code": 3161, "message": "Not allowed to host."})
     lacks = {
+        "a_guest_enters_a_new_meeting_without_waiting": "as the host's own settings at Zoom have it",
         "an_unticked_permission_is_noticed": "scopes belong to the app",
         "a_wrong_key_is_refused": "has no key",
         "repeating_a_create_answers_with_the_same_meeting": "no idempotent create; found by tag instead",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from infra.local.standins.google import ORIGINS, Google, create_app
+from chalicelib.domain.meeting import ProviderMeeting
+from infra.local.standins.google import ORIGINS, Door, Google, create_app
 from infra.local.standins.identity import Person
 from infra.local.standins.kit import Faults
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
@@ -47,6 +48,9 @@ class GoogleSubject(Subject):
     @property
     def faults(self) -> Faults:
         return self.google.faults
+
+    def lets_guest_in(self, made: ProviderMeeting) -> bool:
+        return self.google.open_link(str(made.join_url)) is Door.ENTERS
 
     def secrets(self) -> list[str]:
         return []  # Google tells no host link.

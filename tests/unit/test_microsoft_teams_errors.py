@@ -26,6 +26,8 @@ MEETING = {
     "endDateTime": "2026-03-01T12:30:00.0000000Z",
 }
 
+OPEN = {"lobbyBypassSettings": {"scope": "everyone", "isDialInBypassEnabled": True}}
+
 
 def answer(status: int, body: Any = "", **headers: str) -> httpx.Response:
     content = body if isinstance(body, str) else json.dumps(body)
@@ -116,8 +118,9 @@ def test_a_meeting_that_is_not_there_is_gone(verb: str) -> None:
 
 def test_ids_are_quoted_in_addresses() -> None:
     requests: list[httpx.Request] = []
-    graph(answer(204), requests=requests).delete(TOKEN, "MSp/k?1=#")
-    assert requests[0].url.raw_path == b"/v1.0/me/onlineMeetings/MSp%2Fk%3F1%3D%23"
+    graph(answer(200, MEETING), answer(204), requests=requests).delete(TOKEN, "MSp/k?1=#")
+    assert [request.method for request in requests] == ["PATCH", "DELETE"]
+    assert requests[0].url.raw_path == requests[1].url.raw_path == b"/v1.0/me/onlineMeetings/MSp%2Fk%3F1%3D%23"
 
 
 @pytest.mark.parametrize(
@@ -136,19 +139,21 @@ def test_whatever_is_not_as_asked_is_changed(changed: dict[str, Any], sent: set[
     assert [request.method for request in requests] == ["POST", "PATCH"]
     wanted = {"startDateTime": "2026-03-01T12:00:00Z", "endDateTime": "2026-03-01T12:30:00Z", "subject": "Talk"}
     # Times that are right are not sent again: a settler that stood still would take a move back.
-    assert json.loads(requests[1].content) == {name: wanted[name] for name in sent}
+    assert json.loads(requests[1].content) == {name: wanted[name] for name in sent} | OPEN
 
 
 @pytest.mark.parametrize("start", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.0000000+01:00"])
 def test_the_same_time_in_another_form_is_the_same(start: str) -> None:
     requests: list[httpx.Request] = []
-    graph(answer(201, MEETING | {"startDateTime": start}), requests=requests).create(TOKEN, REQUEST)
-    assert len(requests) == 1
+    graph(answer(201, MEETING | {"startDateTime": start}), answer(200, MEETING), requests=requests).create(
+        TOKEN, REQUEST
+    )
+    assert json.loads(requests[1].content) == OPEN
 
 
 def test_times_that_are_refused_for_a_meeting_that_was_got_are_told() -> None:
     with pytest.raises(Rejected):
-        graph(answer(200, MEETING), answer(400, said("BadRequest"))).create(TOKEN, REQUEST)
+        graph(answer(200, MEETING), *[answer(400, said("BadRequest"))] * 2).create(TOKEN, REQUEST)
 
 
 def test_a_token_that_expires_in_between_leaves_a_meeting_to_look_for() -> None:
@@ -174,7 +179,7 @@ def test_a_token_that_expires_in_between_leaves_a_meeting_to_look_for() -> None:
     ],
 )
 def test_dial_in_numbers_are_read_as_far_as_there_are_any(more: dict[str, Any], numbers: tuple[str, ...]) -> None:
-    made = graph(answer(201, MEETING | more)).create(TOKEN, REQUEST)
+    made = graph(answer(201, MEETING | more), answer(200, MEETING)).create(TOKEN, REQUEST)
     assert made.dial_in == tuple(DialIn(number) for number in numbers)
 
 

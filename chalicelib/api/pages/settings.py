@@ -30,8 +30,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def check(call: Call) -> Response:
         session, _ = posted(call)
-        steps = call.services.preflight.check(session.visitor.workspace_id, session.visitor.user_id)
-        return settings_page(call, session, steps=steps)
+        report = call.services.preflight.check(session.visitor.workspace_id, session.visitor.user_id)
+        return settings_page(call, session, report=report)
 
     @routes.route("/settings/disconnect", methods=["POST"], content_types=FORM)
     @page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from chalicelib.api import rendering, views
 from chalicelib.api.http import Call
 from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import is_framed
-from chalicelib.domain.connection import ConnectionState
+from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
@@ -23,7 +22,7 @@ from chalicelib.usecases.sessions import Session, Visitor
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import KeyField, Provider
-    from chalicelib.usecases.preflight import Step
+    from chalicelib.usecases.preflight import Report
 
 _RECENT = timedelta(days=7)
 _RECENT_SHOWN = 3
@@ -45,6 +44,16 @@ class ShownBooking(Struct, frozen=True):
     can_retry: bool
 
 
+class ShownExperience(Struct, frozen=True):
+    """What guests experience, in words. `time_limit` is empty without one."""
+
+    admission: str
+    moderator: str
+    time_limit: str
+    notes: tuple[str, ...]
+    is_observed: bool
+
+
 class Offer(Struct, frozen=True):
     """A provider that can be connected: by a form with `fields`, or by signing in there if it has none.
 
@@ -63,7 +72,7 @@ def settings_page(
     *,
     notice: str | None = None,
     problem: str | None = None,
-    steps: Sequence[Step] = (),
+    report: Report | None = None,
     opened: str | None = None,
 ) -> Response:
     """The settings page of the session's user, after what was just done; `opened` is the form to show open."""
@@ -91,7 +100,8 @@ def settings_page(
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
-        steps=[(words.STEPS.get(step.name, step.name), step) for step in steps],
+        steps=[(words.STEPS.get(step.name, step.name), step) for step in (report.steps if report else ())],
+        experience=_experience(call, status, report),
         calendars=services.calendars.hosted_by(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
         locations=words.LOCATIONS,
         unavailable=words.UNAVAILABLE.get(str(status.reason)),
@@ -117,6 +127,24 @@ def added_page(call: Call, session: Session | None, name: str) -> Response:
         form_targets=[_origin(provider.addresses["OAUTH"])],
         provider=provider,
         csrf=session.csrf if session else None,
+    )
+
+
+def _experience(call: Call, status: ConnectionStatus, report: Report | None) -> ShownExperience | None:
+    """What guests experience with the connected account: as the check read it, else as the provider documents it."""
+    connection = status.connection
+    provider = call.services.providers.get(connection.provider) if connection else None
+    if status.state is not ConnectionState.CONNECTED or connection is None or provider is None:
+        return None
+    observed = report.guest_experience if report else None
+    experience = observed or provider.guest_experience(connection.account)
+    limit = experience.time_limit_minutes
+    return ShownExperience(
+        admission=words.ADMISSIONS[experience.admission].format(provider=provider.display_name),
+        moderator=words.MODERATORS[experience.moderator].format(provider=provider.display_name),
+        time_limit=words.duration(limit) if limit else "",
+        notes=experience.notes,
+        is_observed=experience.is_observed,
     )
 
 

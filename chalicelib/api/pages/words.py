@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import Reason
+from chalicelib.domain.guest_experience import Admission, Moderator
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 
 LOCATIONS = {
@@ -39,6 +40,19 @@ UNAVAILABLE: dict[str, str] = {
     Reason.RECONNECT_NEEDED: "Video works again once the account is reconnected.",
     Reason.DEAUTHORIZED: "The connection was ended at the provider. Connect again to offer video.",
 }
+ADMISSIONS = {
+    Admission.DIRECT: "They open the link and are in the meeting.",
+    Admission.HOST_FIRST: "They wait until you have joined. Nobody has to let them in.",
+    Admission.KNOCK: "They knock, and wait until you let them in.",
+    Admission.BLOCKED: "They cannot join: your account's settings keep them out.",
+    Admission.ACCOUNT_SETTINGS: "Your settings at {provider} decide whether they wait. The check below reads them.",
+}
+MODERATORS = {
+    Moderator.HOST_ACCOUNT: "You, when you join signed in to {provider} with the account above.",
+    Moderator.HOST_LINK: "You, when you join with the link in your own invitation.",
+    Moderator.FIRST_TO_SIGN_IN: "The first person who signs in there.",
+    Moderator.FIRST_TO_ARRIVE: "The first person in the meeting.",
+}
 STEPS = {
     "connection": "An account is connected",
     "token": "We can sign in",
@@ -47,3 +61,8 @@ STEPS = {
     "create_meeting": "A meeting can be made",
     "delete_meeting": "A meeting can be removed",
 }
+
+
+def duration(minutes: int) -> str:
+    """Such as “40 minutes” or “30 hours”."""
+    return f"{minutes // 60} hours" if minutes >= 120 and minutes % 60 == 0 else f"{minutes} minutes"

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.guest_experience import Admission
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import (
     Ambiguous,
@@ -37,7 +38,7 @@ class ProviderContract:
         self, clock: FakeClock, request: pytest.FixtureRequest, record_property: Callable[..., None]
     ) -> Subject:
         behaviour = request.node.originalname.removeprefix("test_")
-        record_property("provider", self.subject_kind.kind.display_name)
+        record_property("provider", self.subject_kind.column())
         record_property("behaviour", behaviour)
         if behaviour in self.subject_kind.lacks:
             pytest.skip(self.subject_kind.lacks[behaviour])
@@ -87,6 +88,24 @@ class ProviderContract:
         assert utc(held.starts_at) in (utc(request.starts_at), None)
         assert utc(held.ends_at) in (utc(request.ends_at), None)
 
+    def test_a_guest_enters_a_new_meeting_without_waiting(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        assert subject.lets_guest_in(made)
+        account = subject.provider.account(tokens.access_token)
+        assert subject.provider.guest_experience(account).admission is Admission.DIRECT
+
+    def test_what_guests_experience_is_reported(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        token = tokens.access_token
+        account, made = subject.provider.account(token), subject.create(tokens)
+        observed = subject.provider.observe_guest_experience(token, made, account)
+        assert observed.admission is not Admission.ACCOUNT_SETTINGS
+        for experience in (subject.provider.guest_experience(account), observed):
+            assert experience.time_limit_minutes is None or experience.time_limit_minutes >= 40
+            assert all(note.endswith(".") for note in experience.notes)
+        assert not [secret for secret in (token, *subject.secrets()) if secret in repr(observed)]
+
     def test_every_booking_gets_its_own_meeting(self, subject: Subject) -> None:
         tokens = subject.connect()
         first, second = (subject.create(tokens, subject.request(tag)) for tag in "ab")
@@ -110,6 +129,12 @@ class ProviderContract:
         subject.provider.delete(tokens.access_token, made.id)
         assert subject.held() == []
         assert subject.provider.find(tokens.access_token, subject.request()) == []
+
+    def test_a_removed_meeting_lets_no_guest_in(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        made = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, made.id)
+        assert not subject.lets_guest_in(made)
 
     def test_removing_it_again_says_that_it_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
@@ -311,7 +336,14 @@ class ProviderContract:
         made = subject.create(tokens)
         assert made.join_url is None
         now = subject.clock()
-        visit = Visit(is_host=False, name=None, title="Talk", opens_at=now, closes_at=now + timedelta(hours=2))
+        visit = Visit(
+            is_host=False,
+            visitor_id="visitor-1",
+            name=None,
+            title="Talk",
+            opens_at=now,
+            closes_at=now + timedelta(hours=2),
+        )
         guest = subject.provider.join(tokens.access_token, made.id, visit)
         host = subject.provider.join(tokens.access_token, made.id, replace(visit, is_host=True, name="Demo Host"))
         assert guest != host

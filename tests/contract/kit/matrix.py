@@ -14,10 +14,7 @@ def behaviours() -> list[str]:
 
 def declared(contracts: Iterable[type[ProviderContract]]) -> dict[str, dict[str, str]]:
     """By provider and behaviour: `yes`, or why not."""
-    return {
-        c.subject_kind.kind.display_name: {b: c.subject_kind.lacks.get(b, "yes") for b in behaviours()}
-        for c in contracts
-    }
+    return {c.subject_kind.column(): {b: c.subject_kind.lacks.get(b, "yes") for b in behaviours()} for c in contracts}
 
 
 def table(known: Mapping[str, Mapping[str, str]]) -> str:

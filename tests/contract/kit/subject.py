@@ -45,8 +45,10 @@ WITHOUT_A_SERVER = WITH_A_KEY | dict.fromkeys(
     (
         "a_wrong_key_is_refused",
         "create_makes_the_meeting_as_asked",
+        "a_guest_enters_a_new_meeting_without_waiting",
         "a_reschedule_keeps_the_link",
         "a_removed_meeting_is_gone",
+        "a_removed_meeting_lets_no_guest_in",
         "removing_it_again_says_that_it_is_gone",
         "changing_a_meeting_deleted_by_hand_says_that_it_is_gone",
         "a_meeting_deleted_by_hand_can_be_made_again",
@@ -85,9 +87,18 @@ class Says:
     status: int
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
 
     def fault(self, path: str, method: str | None = None) -> Fault:
-        return Fault(path, Action.BEFORE, method=method, status=self.status, headers=dict(self.headers), body=self.body)
+        return Fault(
+            path,
+            Action.BEFORE,
+            method=method,
+            status=self.status,
+            headers=dict(self.headers),
+            body=self.body,
+            times=self.times,
+        )
 
 
 class Subject(ABC):
@@ -108,11 +119,18 @@ class Subject(ABC):
     scope_missing: ClassVar[Says | None] = None
     can_untick: ClassVar[str] = ""
     shortest_minutes: ClassVar[int] = 1
+    variant: ClassVar[str] = ""
+    """What is different about a second subject of one provider that has a column of its own in the matrix."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.network = InProcessTransport(self.origins())
         self.provider = self.kind(Http(httpx.Client(transport=self.network)), clock)
+
+    @classmethod
+    def column(cls) -> str:
+        """The name of this subject's column in the matrix."""
+        return f"{cls.kind.display_name}, {cls.variant}" if cls.variant else cls.kind.display_name
 
     @abstractmethod
     def origins(self) -> Mapping[str, Any]:
@@ -130,6 +148,10 @@ class Subject(ABC):
     @abstractmethod
     def delete_by_hand(self, meeting_id: str) -> None:
         """Somebody deletes a meeting on the provider's own pages."""
+
+    def lets_guest_in(self, made: ProviderMeeting) -> bool:
+        """Whether a stranger who opens the meeting's link is in the meeting at once."""
+        return made.join_url in {held.link for held in self.held()}
 
     @abstractmethod
     def secrets(self) -> list[str]:

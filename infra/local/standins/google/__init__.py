@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response
 
 from infra.local.standins.google import calendar, meet
 from infra.local.standins.google.errors import Refusal
-from infra.local.standins.google.world import Conference, Google, Mail
+from infra.local.standins.google.world import Conference, Door, Google, Mail, OpenPolicy
 
-__all__ = ["ORIGINS", "Conference", "Google", "Mail", "create_app"]
+__all__ = ["ORIGINS", "Conference", "Door", "Google", "Mail", "OpenPolicy", "create_app"]
 
 ORIGINS = (
     "https://accounts.google.com",

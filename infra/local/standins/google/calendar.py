@@ -11,7 +11,7 @@ from flask import Blueprint, request
 from infra.local.standins.google import contract
 from infra.local.standins.google.errors import calendar as refusal
 from infra.local.standins.google.errors import scope_missing, unauthenticated
-from infra.local.standins.google.world import Conference, Event, Google, Mail
+from infra.local.standins.google.world import Conference, Event, Google, Mail, Space
 from infra.local.standins.identity import Person
 
 _ID = re.compile(r"[a-v0-9]{5,1024}")
@@ -143,7 +143,7 @@ class _Calendar:
         if google.conference is Conference.FAILS:
             event.conference = {"conferenceData": {"createRequest": wish | {"status": {"statusCode": "failure"}}}}
             return
-        event.conference = _conference(google, wish)
+        event.conference = _conference(google.new_space(event.owner, is_calendars=True), wish)
 
     def _shown(self, event: Event) -> dict[str, Any]:
         shown = event.body | {"etag": f'"{event.body["sequence"]}"'}
@@ -160,9 +160,8 @@ class _Calendar:
             self._google.mails.append(Mail(event.body["id"], to))
 
 
-def _conference(google: Google, wish: dict[str, Any]) -> dict[str, Any]:
-    code, pin = google.new_code(), google.pin()
-    link = f"{google.web_url}/{code}"
+def _conference(space: Space, wish: dict[str, Any]) -> dict[str, Any]:
+    code, link, pin = space.body["meetingCode"], space.body["meetingUri"], space.body["phoneAccess"][0]["pin"]
     more = {"entryPointType": "more", "uri": f"https://tel.meet/{code}?pin={pin}", "pin": pin}
     phone = {"entryPointType": "phone", "uri": "tel:+1-202-555-0100", "label": "+1 202-555-0100", "pin": pin}
     return {

@@ -8,8 +8,10 @@ from flask import Blueprint, request
 
 from infra.local.standins.google import contract
 from infra.local.standins.google.errors import no_such_space, rpc, scope_missing, unauthenticated
-from infra.local.standins.google.world import Google, Space
+from infra.local.standins.google.world import Google, OpenPolicy, Space
 from infra.local.standins.identity import Person
+
+_SETTINGS = "https://www.googleapis.com/auth/meetings.space.settings"
 
 
 def routes(google: Google) -> Blueprint:
@@ -33,21 +35,9 @@ class _Meet:
             person, body = self._admit("meet.spaces.create"), self._body("meet.spaces.create")
             if not google.new_spaces.takes(person.id, google.clock()):
                 raise rpc(429, "Quota exceeded.", name="RESOURCE_EXHAUSTED", reason="RATE_LIMIT_EXCEEDED")
-            code, name = google.new_code(), f"spaces/{google.text(12)}"
-            space = Space(
-                person.id,
-                {
-                    "name": name,
-                    "meetingUri": f"{google.web_url}/{code}",
-                    "meetingCode": code,
-                    "config": {"accessType": google.default_access, "entryPointAccess": "ALL"},
-                    "phoneAccess": [
-                        {"phoneNumber": "+12025550100", "pin": google.pin(), "regionCode": "US", "languageCode": "en"}
-                    ],
-                },
-            )
+            self._check_policy(body.get("config", {}))
+            space = google.new_space(person.id)
             self._configure(space, body.get("config", {}))
-            google.spaces[name] = space
             return self._shown(space)
 
     def get(self, space_id: str) -> dict[str, Any]:
@@ -65,6 +55,7 @@ class _Meet:
             named = [path.removeprefix("config.") for path in mask.split(",")]
             if not set(named) <= set(fields):
                 raise rpc(400, "Invalid field mask.")
+            self._check_policy(given)
             self._configure(space, {field: given.get(field) for field in named})
             return self._shown(space)
 
@@ -97,13 +88,24 @@ class _Meet:
 
     def _space(self, person: Person, name: str) -> Space:
         space = self._google.spaces.get(name)
-        if space is None or space.owner != person.id:
+        if space is None or space.owner != person.id or (space.is_calendars and not self._has_settings_scope()):
             raise no_such_space()
         return space
+
+    def _has_settings_scope(self) -> bool:
+        """`meetings.space.created` reaches only rooms that the app made itself."""
+        token = self._google.identity.bearer()
+        return token is not None and _SETTINGS in token.scopes
+
+    def _check_policy(self, given: dict[str, str | None]) -> None:
+        if given.get("accessType") == "OPEN" and self._google.open_policy is OpenPolicy.REFUSES:
+            raise rpc(403, "The user is not allowed to set this access type.")
 
     def _configure(self, space: Space, given: dict[str, str | None]) -> None:
         defaults = {"accessType": self._google.default_access, "entryPointAccess": "ALL"}
         for field, value in given.items():
+            if value == "OPEN" and self._google.open_policy is OpenPolicy.IGNORES:
+                continue
             is_unset = value is None or value.endswith("UNSPECIFIED")
             space.body["config"][field] = defaults.get(field) if is_unset else value
 

@@ -27,6 +27,7 @@ _RULES = Rules(
         _AUTH + "calendar": "See, edit, share and delete all your calendars",
         _AUTH + "calendar.events": "View and edit events on all your calendars",
         _AUTH + "calendar.events.owned": "See, create, change and delete events on calendars that you own",
+        _AUTH + "meetings.space.settings": "See and change the settings of all your Google Meet calls",
         _AUTH + "meetings.space.created": "Create and manage Google Meet rooms made by this app",
     },
     refresh=Refresh.STATIC,
@@ -45,6 +46,24 @@ class Conference(StrEnum):
     LEFT_OUT = "left out"  # the event comes without one, as if nobody had asked
 
 
+class OpenPolicy(StrEnum):
+    """What an account's policy does when a room is opened to everyone (`accessType` OPEN)."""
+
+    ALLOWS = "allows"
+    REFUSES = "refuses"
+    """The request gets 403."""
+    IGNORES = "ignores"
+    """The request succeeds, and the account's default stays."""
+
+
+class Door(StrEnum):
+    """What a person meets who opens a room's link."""
+
+    ENTERS = "enters"
+    KNOCKS = "knocks"
+    CLOSED = "closed"
+
+
 @dataclass
 class Event:
     """An event, deleted ones too: `body` as the API shows it. `reads_left` are answers that still say `pending`."""
@@ -61,11 +80,15 @@ class Event:
 
 @dataclass
 class Space:
-    """A Meet space as the API shows it, but for a conference that is going on."""
+    """A Meet space as the API shows it, but for a conference that is going on.
+
+    `is_calendars`: Calendar made it for an event, not the app that asks.
+    """
 
     owner: str
     body: dict[str, Any]
     conference: str | None = None
+    is_calendars: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +118,10 @@ class Google:
     """State and rules; hold `lock` while touching `events` or `spaces`.
 
     `conference` and `pending_reads` (reads of an event that still say `pending`) may be changed at any time, and so may
-    `default_access`, who may enter a new space. `queries_a_minute` and `spaces_a_minute` are quotas of each user:
+    `default_access`, who enters a new space without knocking: RESTRICTED for personal accounts, for others as their
+    administrator has it. `open_policy` may change too.
+
+    `queries_a_minute` and `spaces_a_minute` are quotas of each user:
     developers.google.com/workspace/calendar/api/guides/quota and .../meet/api/guides/limits.
     """
 
@@ -110,7 +136,8 @@ class Google:
         random: Random | None = None,
         conference: Conference = Conference.MADE,
         pending_reads: int = 0,
-        default_access: str = "TRUSTED",
+        default_access: str = "RESTRICTED",
+        open_policy: OpenPolicy = OpenPolicy.ALLOWS,
         queries_a_minute: int = 600,
         spaces_a_minute: int = 10,
         web_url: str = "https://meet.google.com",
@@ -127,7 +154,7 @@ class Google:
             redirect_uris=frozenset(redirect_uris),
         )
         self.conference, self.pending_reads, self.default_access = conference, pending_reads, default_access
-        self.web_url = web_url
+        self.open_policy, self.web_url = open_policy, web_url
         self.lock = threading.RLock()
         self.faults = Faults()
         self.events: dict[tuple[str, str], Event] = {}
@@ -158,8 +185,35 @@ class Google:
             return [
                 Held(space.body["name"], "", None, None, space.body["meetingUri"], self._address(space.owner))
                 for space in self.spaces.values()
-                if space.body["config"]["entryPointAccess"] == "ALL"
+                if space.body["config"]["entryPointAccess"] == "ALL" and not space.is_calendars
             ]
+
+    def open_link(self, link: str, visitor_id: str | None = None) -> Door:
+        """Somebody opens a link, signed in as `visitor_id` or not at all.
+
+        No one is on an event's guest list here, and no two people are of one organization: only the owner enters a room
+        that is not open without knocking. An event that is deleted leaves its room as it was.
+        """
+        with self.lock:
+            space = next((s for s in self.spaces.values() if s.body["meetingUri"] == link), None)
+            if space is None or space.body["config"]["entryPointAccess"] != "ALL":
+                return Door.CLOSED
+            is_in = visitor_id == space.owner or space.body["config"]["accessType"] == "OPEN"
+            return Door.ENTERS if is_in else Door.KNOCKS
+
+    def new_space(self, owner: str, *, is_calendars: bool = False) -> Space:
+        """A space with the account's defaults."""
+        code, name = self.new_code(), f"spaces/{self.text(12)}"
+        phone = {"phoneNumber": "+12025550100", "pin": self.pin(), "regionCode": "US", "languageCode": "en"}
+        body = {
+            "name": name,
+            "meetingUri": f"{self.web_url}/{code}",
+            "meetingCode": code,
+            "config": {"accessType": self.default_access, "entryPointAccess": "ALL"},
+            "phoneAccess": [phone],
+        }
+        self.spaces[name] = Space(owner, body, is_calendars=is_calendars)
+        return self.spaces[name]
 
     def delete_event(self, event_id: str) -> None:
         """Its owner deletes an event on the calendar's own page."""

@@ -6,6 +6,6 @@ Bodies are held to Graph's own metadata: `metadata`.
 from __future__ import annotations
 
 from infra.local.standins.microsoft.api import create_app
-from infra.local.standins.microsoft.world import Meeting, Microsoft
+from infra.local.standins.microsoft.world import Door, LobbyPolicy, Meeting, Microsoft
 
-__all__ = ["Meeting", "Microsoft", "create_app"]
+__all__ = ["Door", "LobbyPolicy", "Meeting", "Microsoft", "create_app"]

@@ -43,6 +43,9 @@ def create_app(microsoft: Microsoft) -> Flask:
             raise GraphError(404, "NotFound", "3004: Meeting not found.")
         return meeting
 
+    def shown(meeting: Meeting) -> dict[str, Any]:
+        return _answer(meeting, has_audio=meeting.user_id not in microsoft.without_audio)
+
     @app.get("/v1.0/me")
     def me() -> dict[str, Any]:
         who = person(PREFIX + "User.Read")
@@ -52,24 +55,24 @@ def create_app(microsoft: Microsoft) -> Flask:
     def create_or_get() -> tuple[dict[str, Any], int]:
         with microsoft.lock:
             meeting, is_new = microsoft.create_or_get(host(), _checked(metadata.parameters("createOrGet")))
-            return _answer(meeting), 201 if is_new else 200
+            return shown(meeting), 201 if is_new else 200
 
     @app.get("/v1.0/me/onlineMeetings/<meeting_id>")
     def get(meeting_id: str) -> dict[str, Any]:
         with microsoft.lock:
-            return _answer(own(meeting_id))
+            return shown(own(meeting_id))
 
     @app.patch("/v1.0/me/onlineMeetings/<meeting_id>")
     def patch(meeting_id: str) -> dict[str, Any]:
         with microsoft.lock:
             meeting = own(meeting_id)
             microsoft.change(meeting, _checked(metadata.properties("onlineMeeting")))
-            return _answer(meeting)
+            return shown(meeting)
 
     @app.delete("/v1.0/me/onlineMeetings/<meeting_id>")
     def delete(meeting_id: str) -> tuple[str, int]:
         with microsoft.lock:
-            del microsoft.held[own(meeting_id).id]
+            microsoft.delete_by_hand(own(meeting_id).id)
         return "", 204
 
     def consented(args: MultiDict[str, str]) -> list[tuple[str, str]]:
@@ -112,8 +115,7 @@ def _instant(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + f".{moment.microsecond:06d}0Z"  # seven digits, as .NET has them
 
 
-def _answer(meeting: Meeting) -> dict[str, Any]:
-    number = "+1 323 555 0166"
+def _answer(meeting: Meeting, *, has_audio: bool) -> dict[str, Any]:
     return {
         "@odata.context": f"{PREFIX}v1.0/$metadata#users('{meeting.user_id}')/onlineMeetings/$entity",
         "id": meeting.id,
@@ -125,20 +127,25 @@ def _answer(meeting: Meeting) -> dict[str, Any]:
         "joinWebUrl": meeting.link,
         "meetingOptionsWebUrl": f"https://teams.microsoft.com/meetingOptions/?organizerId={meeting.user_id}",
         "isBroadcast": False,
-        "lobbyBypassSettings": {"scope": "organization", "isDialInBypassEnabled": False},
+        "lobbyBypassSettings": {"scope": meeting.lobby, "isDialInBypassEnabled": meeting.dial_in_bypasses},
         "joinMeetingIdSettings": {
             "isPasscodeRequired": True,
             "joinMeetingId": meeting.digits,
             "passcode": meeting.passcode,
         },
-        "audioConferencing": {
-            "conferenceId": meeting.digits,
-            "tollNumber": number,
-            "tollNumbers": [number],
-            "tollFreeNumber": None,
-            "tollFreeNumbers": [],
-            "dialinUrl": f"https://dialin.teams.microsoft.com/?id={meeting.digits}",
-        },
+        "audioConferencing": _audio(meeting) if has_audio else None,
+    }
+
+
+def _audio(meeting: Meeting) -> dict[str, Any]:
+    number = "+1 323 555 0166"
+    return {
+        "conferenceId": meeting.digits,
+        "tollNumber": number,
+        "tollNumbers": [number],
+        "tollFreeNumber": None,
+        "tollFreeNumbers": [],
+        "dialinUrl": f"https://dialin.teams.microsoft.com/?id={meeting.digits}",
     }
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from random import Random, SystemRandom
 from typing import Any
 
@@ -32,9 +33,31 @@ _NUMBERS = {"invalid_grant": 70008, "invalid_client": 7000215, "invalid_request"
 _NEEDS_ADMIN = {"blocked": "access_denied", "blocked_words": "AADSTS90094: The grant requires admin permission."}
 
 
+_ORGANIZATION = "organization"
+"""Who bypasses the lobby by default: learn.microsoft.com/graph/api/resources/lobbybypasssettings."""
+
+
+class LobbyPolicy(StrEnum):
+    """What the organization's policy does when a meeting's lobby is opened for everyone."""
+
+    ALLOWS = "allows"
+    REFUSES = "refuses"
+    """The request gets 403."""
+    IGNORES = "ignores"
+    """The request succeeds, and the lobby stays as it was."""
+
+
+class Door(StrEnum):
+    """What a person meets who opens a meeting's link."""
+
+    ENTERS = "enters"
+    WAITS = "waits in the lobby"
+    CLOSED = "no such meeting"
+
+
 @dataclass
 class Meeting:
-    """An online meeting of `user_id`. Deleted ones are forgotten, their `external_id` is free again."""
+    """An online meeting of `user_id`. The `external_id` of a deleted one is free again."""
 
     id: str
     user_id: str
@@ -45,6 +68,8 @@ class Meeting:
     created_at: datetime
     passcode: str
     digits: str
+    lobby: str = _ORGANIZATION
+    dial_in_bypasses: bool = False
 
     @property
     def link(self) -> str:
@@ -63,7 +88,11 @@ class Microsoft:
     """State and rules; hold `lock` while touching `held`.
 
     `unlicensed` are ids of people without a Teams licence. `needs_admin` makes consent wait for the administrator,
-    who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly.
+    who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly. `lobby_policy` may be changed
+    at any time. `without_audio` are ids of people without a licence for audio conferencing.
+
+    Deleting a meeting leaves its link alive: whoever opens it brings the meeting back with the settings that it had
+    (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590).
     """
 
     def __init__(
@@ -77,6 +106,8 @@ class Microsoft:
         random: Random | None = None,
         unlicensed: Iterable[str] = (),
         needs_admin: bool = False,
+        lobby_policy: LobbyPolicy = LobbyPolicy.ALLOWS,
+        without_audio: Iterable[str] = (),
     ) -> None:
         self.clock, self.random = clock, random or SystemRandom()
         people = [replace(person, **_NEEDS_ADMIN) if needs_admin else person for person in accounts]
@@ -95,6 +126,9 @@ class Microsoft:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.held: dict[str, Meeting] = {}
+        self.deleted: dict[str, Meeting] = {}
+        self.lobby_policy = lobby_policy
+        self.without_audio = set(without_audio)
 
     @property
     def meetings(self) -> list[Held]:
@@ -109,7 +143,23 @@ class Microsoft:
     def delete_by_hand(self, meeting_id: str) -> None:
         """Somebody deletes the meeting in Teams. Raises KeyError."""
         with self.lock:
-            del self.held[meeting_id]
+            self.deleted[meeting_id] = self.held.pop(meeting_id)
+
+    def open_link(self, link: str, visitor_id: str | None = None) -> Door:
+        """Somebody opens a link, signed in as `visitor_id` or not at all. A deleted meeting comes back."""
+        with self.lock:
+            for meeting_id in [m.id for m in self.deleted.values() if m.link == link]:
+                self.held[meeting_id] = self.deleted.pop(meeting_id)
+            meeting = next((m for m in self.held.values() if m.link == link), None)
+            if meeting is None:
+                return Door.CLOSED
+            colleagues = {person.id for person in self.identity.people.values()}
+            enters: dict[str, set[str | None]] = {
+                "organizer": {meeting.user_id},
+                _ORGANIZATION: {*colleagues},
+                "everyone": {*colleagues, visitor_id},
+            }
+            return Door.ENTERS if visitor_id in enters[meeting.lobby] else Door.WAITS
 
     def create_or_get(self, person: Person, body: Mapping[str, Any]) -> tuple[Meeting, bool]:
         """The meeting, and whether it is new. What is got stays as it is, whatever the body says."""
@@ -140,9 +190,21 @@ class Microsoft:
     def change(self, meeting: Meeting, body: Mapping[str, Any]) -> None:
         if ("startDateTime" in body) != ("endDateTime" in body):
             raise GraphError(400, "BadRequest", "startDateTime and endDateTime go together")
-        if "startDateTime" in body:
-            meeting.starts_at, meeting.ends_at = self._times(body)
+        times = self._times(body) if "startDateTime" in body else (meeting.starts_at, meeting.ends_at)
+        self._set_lobby(meeting, body.get("lobbyBypassSettings") or {})
+        meeting.starts_at, meeting.ends_at = times
         meeting.subject = body.get("subject", meeting.subject)
+
+    def _set_lobby(self, meeting: Meeting, settings: Mapping[str, Any]) -> None:
+        scope = settings.get("scope", meeting.lobby)
+        if scope not in ("organizer", _ORGANIZATION, "everyone"):
+            raise GraphError(400, "BadRequest", "The stand-in does not know this scope of the lobby.")
+        if scope == "everyone" and self.lobby_policy is LobbyPolicy.REFUSES:
+            raise GraphError(403, "Forbidden", "Not allowed by the meeting policy.")
+        if scope == "everyone" and self.lobby_policy is LobbyPolicy.IGNORES:
+            return
+        meeting.lobby = scope
+        meeting.dial_in_bypasses = settings.get("isDialInBypassEnabled", meeting.dial_in_bypasses)
 
     def _times(self, body: Mapping[str, Any]) -> tuple[datetime, datetime]:
         start, end = body.get("startDateTime"), body.get("endDateTime")

@@ -145,6 +145,8 @@ def _series(meeting: Meeting) -> dict[str, Any]:
         "sipAddress": f"{meeting.number}@example.webex.com",
         "scheduledType": "meeting",
         "enabledBreakoutSessions": False,
+        "enabledJoinBeforeHost": False,
+        "unlockedMeetingJoinSecurity": "allowJoin",
         "telephony": {"accessCode": meeting.number, "callInNumbers": [number], "links": []},
         "integrationTags": list(meeting.tags),
     }

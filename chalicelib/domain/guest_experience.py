@@ -1,0 +1,48 @@
+"""What a guest meets at the provider after opening a meeting's link."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Admission(StrEnum):
+    """How a guest gets from the link into the meeting; closed list, part of the API."""
+
+    DIRECT = "direct"
+    """Guests enter at once."""
+    HOST_FIRST = "host_first"
+    """Guests wait until the host has joined, and then enter without being admitted."""
+    KNOCK = "knock"
+    """Guests wait until someone in the meeting admits them."""
+    BLOCKED = "blocked"
+    """Guests cannot enter at all: the account's settings admit only people whom the provider knows."""
+    ACCOUNT_SETTINGS = "account_settings"
+    """The account's own settings at the provider decide, and the provider did not report them."""
+
+
+class Moderator(StrEnum):
+    """Who moderates the meeting; closed list, part of the API."""
+
+    HOST_ACCOUNT = "host_account"
+    """Whoever joins signed in to the connected account."""
+    HOST_LINK = "host_link"
+    """Whoever joins with the link in the host's own invitation."""
+    FIRST_TO_SIGN_IN = "first_to_sign_in"
+    """The first person who signs in at the provider."""
+    FIRST_TO_ARRIVE = "first_to_arrive"
+    """The first person in the meeting."""
+
+
+class GuestExperience(Struct, frozen=True):
+    """What guests experience, as far as it is known."""
+
+    admission: Admission
+    moderator: Moderator
+    time_limit_minutes: int | None = None
+    """How long the account's plan lets a meeting last; None without a limit, or where the plan is not known."""
+    notes: tuple[str, ...] = ()
+    """For the host, one sentence each: what the account's policy forbids, and how to change it."""
+    is_observed: bool = False
+    """Whether it was read from a meeting of the account; otherwise it is what the provider documents."""

@@ -1,0 +1,97 @@
+"""Google Meet through events whose rooms guests enter without knocking.
+
+It needs one permission more, `meetings.space.settings`: an operator switches it on with `MEETLINK_GOOGLE_MEET_OPEN`.
+Methods `spaces.get` and `spaces.patch` in the Meet API's discovery document, meet.v2.json.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from msgspec.structs import replace
+
+from chalicelib.domain.connection import Account
+from chalicelib.domain.guest_experience import Admission, GuestExperience
+from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.errors import (
+    Ambiguous,
+    MeetingGone,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    Rejected,
+    TokenRejected,
+)
+from chalicelib.observability import log
+from chalicelib.providers.google import OPEN_ROOM, is_open, oauth
+from chalicelib.providers.google_meet import CALENDAR_SCOPES, GoogleMeet, meeting_of
+
+_CLOSED_ROOM = {"accessType": "RESTRICTED"}
+_SETTINGS_SCOPE = "meetings.space.settings"
+_NOT_ALLOWED = (
+    "Guests have to knock, as the permission to change your Meet calls' settings is missing. Connect again and leave "
+    "its box ticked."
+)
+
+
+class OpenGoogleMeet(GoogleMeet):
+    """Google Meet with open rooms. An account that does not grant or allow this gets its meetings all the same."""
+
+    oauth = oauth(CALENDAR_SCOPES, optional=(_SETTINGS_SCOPE,))
+    urls = GoogleMeet.urls | {"MEET": "https://meet.googleapis.com"}
+
+    def guest_experience(self, account: Account) -> GuestExperience:
+        return self.experience(account, Admission.DIRECT)
+
+    def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
+        try:
+            return self.experience_in(self._space(token, meeting), account)
+        except Rejected as error:
+            return self.experience(account, Admission.KNOCK, error.advice, is_observed=True)
+        except ReconnectNeeded:  # The grant is good, but for this one permission.
+            return self.experience(account, Admission.KNOCK, _NOT_ALLOWED, is_observed=True)
+
+    def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        meeting = super().create(token, request)
+        try:
+            self._open(token, meeting)
+        except (ProviderUnavailable, Ambiguous, TokenRejected) as error:
+            log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
+            return replace(meeting, is_unfinished=True)
+        return meeting
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        meeting = super().update(token, meeting_id, request)
+        if meeting is not None:
+            self._open(token, meeting)
+        return meeting
+
+    def delete(self, token: str, meeting_id: str) -> None:
+        """Close the room, then delete the event: a deleted event's link keeps working."""
+        meeting = meeting_of(self._alive(token, meeting_id))
+        if meeting is not None:
+            with suppress(Rejected, ReconnectNeeded, MeetingGone):
+                self._configure(token, self._space(token, meeting), _CLOSED_ROOM)
+        super().delete(token, meeting_id)
+
+    def _open(self, token: str, meeting: ProviderMeeting) -> None:
+        """Let guests in without knocking, where the grant and the account's policy allow it."""
+        try:
+            space = self._space(token, meeting)
+            if not is_open(space):
+                self._configure(token, space, OPEN_ROOM)
+        except (Rejected, ReconnectNeeded, MeetingGone) as error:
+            log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
+
+    def _space(self, token: str, meeting: ProviderMeeting) -> dict[str, Any]:
+        """The meeting's room. Its code is an alias that only reading accepts."""
+        code = urlsplit(meeting.join_url or "").path.strip("/")
+        return self.call(token, "GET", f"/v2/spaces/{quote(code, safe='')}", at="MEET").object()
+
+    def _configure(self, token: str, space: dict[str, Any], config: dict[str, str]) -> None:
+        name = space.get("name")
+        if not isinstance(name, str):
+            raise Ambiguous(self.name, "a room without a name")
+        path = f"/v2/{quote(name)}?updateMask=config.accessType"
+        self.call(token, "PATCH", path, json={"config": config}, at="MEET")
