@@ -379,7 +379,9 @@ def _door(script: Script, *, is_host: bool = False, key_id: str = "") -> str:
     made = provider.create(token, request)
     if made.join_url:
         return made.join_url
-    visit = Visit(is_host, "Live run", "Live run", now, now + timedelta(hours=1))
+    visit = Visit(
+        is_host, "live-host" if is_host else "live-guest", "Live run", "Live run", now, now + timedelta(hours=1)
+    )
     return provider.join(token, made.id, visit)
 
 
