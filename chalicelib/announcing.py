@@ -129,6 +129,8 @@ def _connection_events(change: dict[str, Any]) -> list[Event]:
     before, after = _connection(change.get("OldImage")), _connection(change.get("NewImage"))
     events = []
     for number, (happened, connection, reason) in enumerate(connection_changes(before, after)):
+        if happened in _METRICS:
+            count(_METRICS[happened])
         name = event_id(connection.workspace_id, connection.user_id, happened, change["SequenceNumber"])
         at = _moment(change) + timedelta(milliseconds=number)  # One write, two events: their order can be told.
         events.append(connection_event(happened, name, connection, reason, at))

@@ -156,7 +156,7 @@ class Services:
     def sessions(self) -> Sessions:
         from chalicelib.usecases.sessions import Sessions
 
-        return Sessions(self.ephemeral, self.clock)
+        return Sessions(self.ephemeral, self.workspaces, self.clock)
 
     @cached_property
     def rate_limit(self) -> RateLimit:
@@ -178,6 +178,7 @@ class Services:
             self.tokens,
             self.providers,
             self.secrets,
+            self.sessions,
             self.clock,
         )
 

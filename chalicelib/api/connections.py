@@ -45,7 +45,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def post_connect_link(call: CallerCall, user_id: str) -> Response:
         body = call.read(schema.ConnectLinkBody) if call.raw_body else schema.ConnectLinkBody()
-        token, expires_at = call.services.sessions.make_link(_visitor(call, user_id, body))
+        visitor = _visitor(call, user_id, body)
+        token, expires_at = call.services.sessions.make_link(visitor, key_id=call.key_id)
         return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
 
     @routes.route("/v1/users/{user_id}/connection", methods=["GET"])
@@ -65,7 +66,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(
         _GROUP,
         "Disconnect a user, or see what that would do",
-        text="Always works here and now, also when there is no connection; revoking at the provider follows.",
+        text="Always works here and now, also when there is no connection; revoking at the provider follows. "
+        "The user's sessions and connect links end.",
         query=DisconnectQuery,
         answers={204: None, 200: answers.DisconnectPreview},
     )
@@ -85,13 +87,31 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(
         _GROUP,
         "Confirm that the connected account is the user's",
-        text="Only where the workspace asks for it: until then the connection is `pending` and gives no links.",
+        text="Only where the workspace asks for it: until then the connection is `pending` and gives no links. "
+        "Send the account that you looked at: if the user connected another one since, the answer is 409.",
+        request=schema.ConfirmBody,
         answers={200: answers.Connection},
-        problems=("not_connected",),
+        problems=("not_connected", "account_changed"),
     )
     def confirm_connection(call: CallerCall, user_id: str) -> Response:
-        status = call.services.connector.confirm(call.workspace_id, user_id)
+        if not call.raw_body:
+            _refuse("/account_id", "Send the account that you confirm: `account.id` of GET …/connection.")
+        body = call.read(schema.ConfirmBody)
+        status = call.services.connector.confirm(call.workspace_id, user_id, body.account_id)
         return json_response(views.connection(user_id, status))
+
+    @routes.route("/v1/users/{user_id}/sessions", methods=["DELETE"])
+    @caller
+    @describe(
+        _GROUP,
+        "Sign a user out",
+        text="Ends the user's sessions on the settings page and every connect link that was not used. The connection "
+        "stays.",
+        answers={204: None},
+    )
+    def delete_sessions(call: CallerCall, user_id: str) -> Response:
+        call.services.sessions.end_all(call.workspace_id, user_id)
+        return Response("", status_code=204)
 
     @routes.route("/v1/users/{user_id}/connection/check", methods=["POST"])
     @caller

@@ -102,7 +102,7 @@ class CallerCall(Call):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.workspace = _authenticate(self.header("authorization"), self.find_workspace)
+        self.workspace, self.key_id = _authenticate(self.header("authorization"), self.find_workspace)
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
         """The workspace that the key names, before it is known to be valid."""
@@ -210,7 +210,8 @@ def _whose(call: Call | None) -> dict[str, str]:
     return {"workspace_id": call.workspace_id} if isinstance(call, CallerCall) else {}
 
 
-def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -> Workspace:
+def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -> tuple[Workspace, str]:
+    """Return the workspace and the id of the key. Raise `Unauthorized`."""
     scheme, _, key = (header or "").partition(" ")
     workspace_id = workspace_of_key(key.strip()) if scheme.lower() == "bearer" else None
     if workspace_id is None:
@@ -218,4 +219,4 @@ def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -
     workspace = find(workspace_id) if len(workspace_id) <= 128 else None
     if workspace is None or not accepts(workspace, key.strip()):
         raise Unauthorized("This API key is not valid.")
-    return workspace
+    return workspace, key.strip().rsplit(".", 2)[1]

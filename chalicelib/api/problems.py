@@ -21,6 +21,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "idempotency_key_reused": (409, "This Idempotency-Key was already used for another booking."),
     "not_connected": (409, "Video needs the host's connection, and there is none."),
     "not_confirmed": (409, "The host's connection waits for your confirmation."),
+    "account_changed": (409, "The user connected another account than the one that you confirm."),
     "reconnect_needed": (409, "The host's connection is broken: the account has to be connected again."),
     "deauthorized": (409, "The host's connection was ended at the provider."),
     "too_many": (409, "The workspace has as many of these as it may have. Delete one first."),

@@ -117,6 +117,12 @@ class BookingBody(Struct, forbid_unknown_fields=True):
     links: LinksBody | None = None
 
 
+class ConfirmBody(Struct, forbid_unknown_fields=True):
+    """`POST /v1/users/{user_id}/connection/confirm`"""
+
+    account_id: Annotated[str, Meta(max_length=600, description="`account.id` as you saw it", examples=["zoom-user-1"])]
+
+
 class ConnectLinkBody(Struct, forbid_unknown_fields=True):
     """`POST /v1/users/{user_id}/connect-links`"""
 

@@ -54,7 +54,7 @@ class ConnectionEventData(Struct, forbid_unknown_fields=True):
 class ConnectionEvent(Struct, forbid_unknown_fields=True):
     """What became of a user's connection."""
 
-    type: Literal["connection.created", "connection.broken", "connection.removed"]
+    type: Literal["connection.created", "connection.confirmed", "connection.broken", "connection.removed"]
     timestamp: answers.Moment
     data: ConnectionEventData
 

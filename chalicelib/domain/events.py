@@ -22,6 +22,7 @@ class EventType(StrEnum):
     MEETING_FAILED = "meeting.failed"
     MEETING_REMOVED = "meeting.removed"
     CONNECTION_CREATED = "connection.created"
+    CONNECTION_CONFIRMED = "connection.confirmed"
     CONNECTION_BROKEN = "connection.broken"
     CONNECTION_REMOVED = "connection.removed"
     INVITATION_BOUNCED = "invitation.bounced"
@@ -106,7 +107,8 @@ def connection_changes(
     old = before if before and not before.ended_reason else None
     new = after if after and not after.ended_reason else None
     if old and new and old.grant_id == new.grant_id:
-        return []
+        confirmed = new.confirmed and not old.confirmed
+        return [(EventType.CONNECTION_CONFIRMED, new, None)] if confirmed else []
     changes: list[tuple[EventType, Connection, str | None]] = []
     if old:
         ended = after.ended_reason if after else None

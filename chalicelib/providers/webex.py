@@ -57,8 +57,6 @@ class Webex(OAuthProvider):
         scope_sets=(frozenset(_SCOPES),),
         asks=_SCOPES,
         basic_auth=False,
-        # Whether Webex takes it together with a secret is not known; the secret, state and session guard the code.
-        pkce=False,
         # Webex has no code for it: github.com/webex/webex-js-sdk/pull/855
         dead_words=("refresh token provided is expired, revoked, malformed, or invalid",),
     )

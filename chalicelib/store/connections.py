@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from pynamodb.transactions import TransactGet, TransactWrite
 
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
+from chalicelib.store.documents import Entry, ephemeral_item
 from chalicelib.store.tables import (
     ConnectionItem,
     EphemeralItem,
@@ -66,8 +68,10 @@ class ConnectionStore:
         except GrantItem.DoesNotExist:
             return found, None
 
-    def establish(self, connection: Connection, grant: Grant, *, flow_key: str | None, now: datetime) -> None:
-        """Store grant and connection and use up the OAuth flow, if one led here, all or nothing.
+    def establish(
+        self, connection: Connection, grant: Grant, *, flow_key: str | None, now: datetime, also: Iterable[Entry] = ()
+    ) -> None:
+        """Store grant, connection and the documents `also`, and use up the OAuth flow, if one led here, all or nothing.
 
         `grant.version` is the version to write; its predecessor must still be current (1: there is none).
         Raises `LostRace` when the flow is used up or the grant changed meanwhile.
@@ -77,15 +81,21 @@ class ConnectionStore:
             if flow_key is not None:
                 transaction.delete(EphemeralItem(flow_key, document="", expires_at=0), EphemeralItem.key.exists())
             transaction.save(connection_item(connection))
+            for entry in also:
+                transaction.save(ephemeral_item(entry))
             fresh = GrantItem.grant_id.does_not_exist()
             transaction.save(item, fresh if grant.version == 1 else GrantItem.version == grant.version - 1)
 
-    def replace(self, connection: Connection) -> None:
-        """Store a changed row, unless it is gone or belongs to another account by now."""
+    def replace(self, connection: Connection) -> bool:
+        """Store a changed row; False if it is gone or belongs to another account by now."""
         item = ConnectionItem(connection.workspace_id, connection.user_id)
         actions: list[Action] = [ConnectionItem.document.set(_document_of(connection))]
-        with suppress(LostRace), translated():
-            item.update(actions, condition=ConnectionItem.grant_id == connection.grant_id)
+        try:
+            with translated():
+                item.update(actions, condition=ConnectionItem.grant_id == connection.grant_id)
+        except LostRace:
+            return False
+        return True
 
     def note_meeting(self, connection: Connection, at: datetime) -> None:
         """Remember when the connection last made a meeting, unless it was replaced meanwhile."""

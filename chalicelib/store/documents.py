@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, translated
+from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, dynamo, translated
 
 T = TypeVar("T")
 _RECENT = timedelta(seconds=60)
@@ -106,6 +108,14 @@ class RecentWorkspaces:
         return workspace
 
 
+class Entry(Struct, frozen=True):
+    """A short-lived document to be written together with other rows."""
+
+    key: str
+    document: Any
+    expires_at: datetime
+
+
 class EphemeralStore:
     """Short-lived documents by key. Expired ones are absent, whether or not DynamoDB has deleted them."""
 
@@ -122,6 +132,23 @@ class EphemeralStore:
             except EphemeralItem.DoesNotExist:
                 return None
         return None if item.expires_at <= now.timestamp() else msgspec.json.decode(item.document, type=kind)
+
+    def put_all(self, entries: Iterable[Entry]) -> None:
+        """Store or replace all of the documents, or none."""
+        with translated(), TransactWrite(connection=dynamo()) as transaction:
+            for entry in entries:
+                transaction.save(ephemeral_item(entry))
+
+    def keep(self, entry: Entry, kind: type[T]) -> T:
+        """Store the document unless the key has one; return the one that is stored, which lives at least as long."""
+        item = EphemeralItem(entry.key)
+        actions: list[Action] = [
+            EphemeralItem.document.set(EphemeralItem.document | _encode(entry.document)),
+            EphemeralItem.expires_at.set(int(entry.expires_at.timestamp())),
+        ]
+        with translated():
+            item.update(actions)
+        return msgspec.json.decode(item.document, type=kind)
 
     def count(self, key: str, by: int, expires_at: datetime) -> int:
         """Add to a counter; what it has then, with what others added."""
@@ -144,6 +171,10 @@ class EphemeralStore:
         except LostRace:
             return False
         return True
+
+
+def ephemeral_item(entry: Entry) -> EphemeralItem:
+    return EphemeralItem(entry.key, document=_encode(entry.document), expires_at=int(entry.expires_at.timestamp()))
 
 
 def calendar_of(item: CalendarItem) -> Calendar:

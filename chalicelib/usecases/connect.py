@@ -43,7 +43,7 @@ from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
 from chalicelib.store.secrets import Secrets
 from chalicelib.usecases.book import Booker
-from chalicelib.usecases.sessions import Session, Visitor, secret_key
+from chalicelib.usecases.sessions import Session, Sessions, Visitor, secret_key
 from chalicelib.usecases.tokens import TokenKeeper
 
 FLOW_LIFE = timedelta(minutes=10)
@@ -95,6 +95,7 @@ class Connector:
         tokens: TokenKeeper,
         providers: Mapping[str, Provider],
         secrets: Secrets,
+        sessions: Sessions,
         clock: Callable[[], datetime],
     ) -> None:
         self._ephemeral = ephemeral
@@ -106,6 +107,7 @@ class Connector:
         self._tokens = tokens
         self._providers = providers
         self._secrets = secrets
+        self._sessions = sessions
         self._clock = clock
 
     def offered(self) -> list[Provider]:
@@ -154,7 +156,7 @@ class Connector:
         visitor = session.visitor
         owner = hashlib.sha256(f"{visitor.workspace_id}\0{visitor.user_id}".encode()).hexdigest()[:16]
         own = replace(account, id=f"{account.id}/{owner}")
-        return self._establish(visitor, provider, own, keeps_key(key), base_url)
+        return self._establish(session, provider, own, keeps_key(key), base_url)
 
     def finish(self, session: Session | None, provider_name: str, answer: Mapping[str, str]) -> Connection:
         """Handle the redirect back from the provider (RFC 6749, 4.1.2) and establish the connection.
@@ -176,7 +178,7 @@ class Connector:
         except ConsentDenied:
             self._ephemeral.take(flow_key)
             raise
-        return self._establish(session.visitor, provider, account, tokens, flow.base_url, flow_key)
+        return self._establish(session, provider, account, tokens, flow.base_url, flow_key)
 
     def _authorized(
         self, provider: OAuthProvider, credentials: tuple[str, str], flow: _Flow, answer: Mapping[str, str]
@@ -226,23 +228,37 @@ class Connector:
             if meeting.exists and meeting.join_url
         ]
 
-    def confirm(self, workspace_id: str, user_id: str) -> ConnectionStatus:
-        """The caller's backend vouches that the account is the user's; from now on bookings get links from it.
+    def confirm(self, workspace_id: str, user_id: str, account_id: str) -> ConnectionStatus:
+        """Let bookings made from now on get links from the account, as the caller's backend knows it as the user's.
 
-        Raises `Conflict` if there is no connection to confirm.
+        Raises `Conflict` if there is no connection to confirm, or if it is to another account than `account_id`.
         """
         connection = self._connections.get(workspace_id, user_id)
         if connection is None or connection.ended_reason:
             raise Conflict("There is no connection to confirm.", reason="not_connected")
-        if not connection.confirmed:
-            self._connections.replace(replace(connection, confirmed=True, connected_at=self._clock()))
+        changed = Conflict(
+            "Another account is connected by now. Look at GET …/connection, then confirm that account or disconnect.",
+            reason="account_changed",
+        )
+        if connection.account.id != account_id:
+            raise changed
+        confirmed = replace(connection, confirmed=True, connected_at=self._clock())
+        if not connection.confirmed and not self._connections.replace(confirmed):
+            raise changed
         return self.status(workspace_id, user_id)
 
-    def disconnect(self, workspace_id: str, user_id: str, *, delete_meetings: bool = False) -> None:
-        """End the connection here and now; revoking at the provider follows from the schedule.
+    def disconnect(
+        self, workspace_id: str, user_id: str, *, delete_meetings: bool = False, session: Session | None = None
+    ) -> None:
+        """End the connection and every link and session of the user but `session`, from which this was asked.
 
-        With `delete_meetings` coming meetings are removed first: the connection serves for that and for nothing else.
+        Revoking at the provider follows from the schedule. With `delete_meetings` coming meetings are removed first:
+        the connection serves for that and for nothing else.
         """
+        if session is not None:
+            self._sessions.end_others(session)
+        else:
+            self._sessions.end_all(workspace_id, user_id)
         connection = self._connections.get(workspace_id, user_id)
         if connection is None:
             return
@@ -264,27 +280,30 @@ class Connector:
 
     def _establish(
         self,
-        visitor: Visitor,
+        session: Session,
         provider: Provider,
         account: Account,
         tokens: Tokens,
         base_url: str,
         flow_key: str | None = None,
     ) -> Connection:
-        """Store grant and connection in one write, which uses up the flow that led here, if there was one."""
-        now = self._clock()
+        """Store grant and connection in one write.
+
+        It also uses up the flow that led here, if there was one, and ends the user's other links and sessions.
+        """
+        now, visitor = self._clock(), session.visitor
         workspace = self._workspaces.get(visitor.workspace_id)
-        confirmed = workspace is None or not workspace.confirms_connections
+        needs_confirmation = workspace is not None and workspace.confirms_connections
         for _ in range(_TRIES):
             before = self._connections.get(visitor.workspace_id, visitor.user_id)
             known = self._grants.get(grant_id(provider.name, account.id))
-            connection = replace(_connection(visitor, provider.name, account, before, now), base_url=base_url)
-            if not confirmed and connection.connected_at == now:
-                connection = replace(connection, confirmed=False)
+            connection = _connection(visitor, provider.name, account, before, now, confirmed=not needs_confirmation)
+            connection = replace(connection, base_url=base_url)
             version = known.version + 1 if known else 1
             grant = Grant(provider.name, account, version, None, authorized_at=now, due_at=now + _FIRST_LOOK)
             try:
-                self._connections.establish(connection, self._tokens.seal(grant, tokens), flow_key=flow_key, now=now)
+                sealed, ending = self._tokens.seal(grant, tokens), self._sessions.ending_others(session)
+                self._connections.establish(connection, sealed, flow_key=flow_key, now=now, also=ending)
             except LostRace:
                 if flow_key is not None and self._ephemeral.get(flow_key, _Flow, now) is None:
                     raise Conflict("This sign-in was already finished.", reason="flow_refused") from None
@@ -329,7 +348,7 @@ class Connector:
 
 
 def _connection(
-    visitor: Visitor, provider: str, account: Account, before: Connection | None, now: datetime
+    visitor: Visitor, provider: str, account: Account, before: Connection | None, now: datetime, *, confirmed: bool
 ) -> Connection:
     new = Connection(
         workspace_id=visitor.workspace_id,
@@ -340,6 +359,7 @@ def _connection(
         connected_at=now,
         user_email=visitor.email,
         user_name=visitor.name,
+        confirmed=confirmed,
     )
     if before is None or before.grant_id != new.grant_id or before.ended_reason:
         return new
@@ -350,6 +370,8 @@ def _connection(
         user_email=new.user_email or before.user_email,
         user_name=new.user_name or before.user_name,
         last_meeting_at=before.last_meeting_at,
+        # The same account again does not replace the confirmation, and needs no second one.
+        confirmed=before.confirmed or confirmed,
     )
 
 

@@ -12,10 +12,7 @@ from chalicelib.observability import log
 from chalicelib.store.documents import CalendarStore, WorkspaceStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.usecases.invite import Mailer
-from chalicelib.usecases.sessions import Visitor
-
-LINK_LIFE = timedelta(days=8)
-"""A reconnect link must outlive the longest pause between two reminders."""
+from chalicelib.usecases.sessions import LONGEST_LINK_LIFE, Visitor
 
 
 class NoticeMailer(Protocol):
@@ -61,7 +58,7 @@ class Notifier:
                 if address.casefold() in told:
                     continue
                 told.add(address.casefold())
-                link = self._make_link(self._visitor(connection), LINK_LIFE)
+                link = self._make_link(self._visitor(connection), LONGEST_LINK_LIFE)
                 url = f"{connection.base_url}/connect/{link}"
                 name = self._provider_name(grant.provider)
                 try:

@@ -124,6 +124,8 @@ def _last_told(services: Services, endpoint: Endpoint) -> dict[str, tuple[Any, .
 def _told(event_type: str, data: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two events say the same."""
     if event_type.startswith("connection."):
-        return event_type, data["provider"], data["account"], data["connected_at"]
+        is_there = event_type in (EventType.CONNECTION_CREATED, EventType.CONNECTION_CONFIRMED)
+        kind = EventType.CONNECTION_CREATED if is_there else event_type
+        return kind, data["provider"], data["account"], data["connected_at"]
     meeting = data["meeting"]
     return event_type, meeting["state"], meeting["reason"], meeting["join_url"]

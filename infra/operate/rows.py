@@ -37,7 +37,7 @@ class Row:
                 return self.key["endpoint_key"].partition("#")[0]
             case "ephemeral":
                 kind, _, rest = self.key["key"].partition("#")
-                if kind in ("rate", "told", "cancelled"):
+                if kind in ("rate", "told", "cancelled", "epoch"):
                     return rest.partition("#")[0]
                 document = self.content.get("document")
                 return document.get("workspace_id") if isinstance(document, dict) else None

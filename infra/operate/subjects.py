@@ -107,7 +107,9 @@ class Trail:
                 ids = values(row.content, "booking_id")
                 return any((row.workspace_id, booking_id) in self.bookings for booking_id in ids)
             case "ephemeral":
-                _, _, name = row.key["key"].partition("#")
+                kind, _, name = row.key["key"].partition("#")
+                if kind == "epoch":
+                    return False  # A user's, and found by the user's id.
                 parts = name.split("#")
                 return tuple(parts[:2]) in self.bookings or bool(self.sessions & set(texts(row.content["document"])))
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -76,6 +77,10 @@ def cautious(product: Product) -> Product:
     return product
 
 
+def confirm(product: Product, account_id: str = "zoom-user-1") -> httpx.Response:
+    return product.caller().post("/v1/users/u-1/connection/confirm", json={"account_id": account_id})
+
+
 def test_a_connection_that_must_be_confirmed_waits_as_pending_and_gives_no_links(cautious: Product) -> None:
     cautious.connect()
 
@@ -89,7 +94,7 @@ def test_once_confirmed_it_counts_for_bookings_made_from_then_on(cautious: Produ
     cautious.connect()
     cautious.clock.advance(60)
 
-    confirmed = cautious.caller().post("/v1/users/u-1/connection/confirm").json()
+    confirmed = confirm(cautious).json()
     cautious.caller().put("/v1/calendars/c-1", json=calendar())
 
     assert confirmed["state"] == "connected"
@@ -98,7 +103,7 @@ def test_once_confirmed_it_counts_for_bookings_made_from_then_on(cautious: Produ
 
 def test_reconnecting_a_confirmed_account_needs_no_second_confirmation(cautious: Product) -> None:
     cautious.connect()
-    cautious.caller().post("/v1/users/u-1/connection/confirm")
+    confirm(cautious)
     cautious.clock.advance(60)
 
     cautious.connect()
@@ -107,7 +112,8 @@ def test_reconnecting_a_confirmed_account_needs_no_second_confirmation(cautious:
 
 
 def test_there_is_nothing_to_confirm_without_a_connection(product: Product) -> None:
-    assert product.caller().post("/v1/users/u-1/connection/confirm").status_code == 409
+    answer = confirm(product)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:meetlink:problem:not_connected")
 
 
 def test_a_check_tries_every_step_and_leaves_nothing_behind(connected: Product) -> None:

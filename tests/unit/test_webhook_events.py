@@ -75,7 +75,10 @@ def test_a_connection_is_made_ends_once_and_is_replaced() -> None:
     assert told(CONNECTION, None) == told(CONNECTION, ended) == [gone]
     assert told(ended, None) == told(None, None) == []
     assert told(CONNECTION, other) == [("connection.removed", "replaced"), made]
-    assert told(None, replace(CONNECTION, confirmed=False)) == [("connection.created", "not_confirmed")]
+    pending = replace(CONNECTION, confirmed=False)
+    assert told(pending, pending) == told(CONNECTION, CONNECTION) == []
+    assert told(pending, CONNECTION) == [("connection.confirmed", None)]
+    assert told(None, pending) == [("connection.created", "not_confirmed")]
 
 
 def test_of_an_account_whose_owner_withdrew_nothing_personal_is_told() -> None:

@@ -93,6 +93,14 @@ def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
     return f"{fixed}; SameSite=Lax{'' if _is_local(call) else '; Secure'}"
 
 
+def end_cookie(call: Call) -> str:
+    """The `Set-Cookie` that has the browser forget its session."""
+    fixed = f"{_cookie_name(call)}=; Path=/; Max-Age=0; HttpOnly"
+    if is_framed(call):
+        return f"{fixed}; SameSite=None; Secure; Partitioned"
+    return f"{fixed}; SameSite=Lax{'' if _is_local(call) else '; Secure'}"
+
+
 def redirect(url: str, headers: dict[str, str] | None = None) -> Response:
     return Response("", {"Location": url, "Content-Type": "text/plain", **(headers or {})}, 303)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api import rendering
 from chalicelib.api.http import Call
-from chalicelib.api.pages.browser import FORM, page_route, posted, redirect, session_of
+from chalicelib.api.pages.browser import FORM, end_cookie, page_route, posted, redirect, session_of
 from chalicelib.api.pages.shown import settings_page
 from chalicelib.errors import Conflict, NotFound
 
@@ -39,8 +40,19 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         session, form = posted(call)
         delete_meetings = form.get("meetings") == "delete"
         visitor = session.visitor
-        call.services.connector.disconnect(visitor.workspace_id, visitor.user_id, delete_meetings=delete_meetings)
+        call.services.connector.disconnect(
+            visitor.workspace_id, visitor.user_id, delete_meetings=delete_meetings, session=session
+        )
         return redirect(f"{call.base_url}/settings?notice={'removing' if delete_meetings else 'disconnected'}")
+
+    @routes.route("/settings/sign-out", methods=["POST"], content_types=FORM)
+    @page
+    def sign_out(call: Call) -> Response:
+        session, _ = posted(call)
+        call.services.sessions.end_all(session.visitor.workspace_id, session.visitor.user_id)
+        response = rendering.page(call, "signed_out.html", visitor=session.visitor)
+        response.headers["Set-Cookie"] = end_cookie(call)
+        return response
 
     @routes.route("/settings/calendars/{calendar_id}/video", methods=["POST"], content_types=FORM)
     @page

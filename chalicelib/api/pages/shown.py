@@ -18,7 +18,7 @@ from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
-from chalicelib.usecases.sessions import Session, Visitor
+from chalicelib.usecases.sessions import Admission, Session, Visitor
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import KeyField, Provider
@@ -161,9 +161,9 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _window(call: Call, visitor: Visitor) -> str:
+def _window(call: Call, visitor: Admission) -> str:
     """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
-    token, _ = call.services.sessions.make_link(visitor)
+    token, _ = call.services.sessions.make_link(visitor, key_id=visitor.key_id)
     return f"{call.base_url}/connect/{token}"
 
 
