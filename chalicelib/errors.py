@@ -83,8 +83,15 @@ class TooLarge(CallerError):
 
 
 class Unauthorized(CallerError):
+    """A key or signature is missing or wrong. The ids are the ones that it named, for the log."""
+
     status = 401
     reason = "unauthorized"
+
+    def __init__(self, detail: str, *, workspace_id: str | None = None, key_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.workspace_id = workspace_id
+        self.key_id = key_id
 
 
 class Forbidden(CallerError):

@@ -59,6 +59,12 @@ class Log:
 log = Log()
 
 
+def refused(what: str, **ids: str | None) -> None:
+    """Log and count a request without a valid key, signature, session, form or sign-in: `what` says which."""
+    log.warning("a request was refused", refused=what, **{name: text for name, text in ids.items() if text})
+    count("RequestsRefused")
+
+
 _dimensions: dict[str, str] = {}
 
 

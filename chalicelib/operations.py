@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict, replace
 
 from chalicelib.api.schema import ID_PATTERN
-from chalicelib.domain.text import clean_line
+from chalicelib.domain.text import clean_line, is_web_address
 from chalicelib.domain.workspace import Workspace, issue_key, revoke_key
 from chalicelib.errors import InvalidInput, MeetlinkError, NotFound
 from chalicelib.usecases.branding import with_mail_settings
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors")
+_AUDIT_SHOWN = 100
 # Exact origins only: what stands here goes into headers, and every wildcard is somebody else's page too.
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 
 
-def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
+def run(request: dict[str, Any], services: Services, caller: str = "operate") -> dict[str, Any]:
     """Carry out `{"do": …}`; the answer holds `error` instead of raising, so that it reads well on a terminal.
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, shown only here ·
@@ -29,13 +30,16 @@ def run(request: dict[str, Any], services: Services) -> dict[str, Any]:
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, brand?: {name?, color?,
     logo_url?, footer?, sender?}}; bookings that were mailed before keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
-    `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id}
+    `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
+    `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces
+
+    `caller` goes into the audit trail.
     """
     verb = VERBS.get(str(request.get("do")))
     if verb is None:
         return {"error": f"Say what to do: {', '.join(VERBS)}."}
     try:
-        return verb(request, services)
+        return verb(request | {"caller": caller}, services)
     except MeetlinkError as error:
         return {"error": str(error)}
 
@@ -54,12 +58,12 @@ def _create_workspace(request: dict[str, Any], services: Services) -> dict[str, 
         **_lists(request),
     )
     workspace, key = issue_key(workspace, now=now, note="first key")
-    services.workspaces.put(workspace)
+    _put(workspace, request, services, workspace.keys[-1].key_id)
     return {"workspace_id": workspace_id, "api_key": key}
 
 
 def _set_lists(request: dict[str, Any], services: Services) -> dict[str, Any]:
-    services.workspaces.put(replace(_workspace(request, services), **_lists(request)))
+    _put(replace(_workspace(request, services), **_lists(request)), request, services)
     return _show_workspace(request, services)
 
 
@@ -68,7 +72,7 @@ def _update_workspace(request: dict[str, Any], services: Services) -> dict[str, 
     confirms = request.get("confirms_connections", workspace.confirms_connections)
     if not isinstance(confirms, bool):
         raise InvalidInput("confirms_connections must be true or false.")
-    services.workspaces.put(replace(workspace, confirms_connections=confirms))
+    _put(replace(workspace, confirms_connections=confirms), request, services)
     return _show_workspace(request, services)
 
 
@@ -80,6 +84,7 @@ def _show_suppression(request: dict[str, Any], services: Services) -> dict[str, 
 def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
     """SES has a list of its own, for the account: `aws sesv2 delete-suppressed-destination`."""
     workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
+    services.audit.note(str(request["do"]), workspace_id, caller=str(request["caller"]))
     if not services.suppressions.lift(workspace_id, email):
         raise NotFound("This address is not suppressed in this workspace.")
     return {"email": email, "suppressed": None}
@@ -87,7 +92,7 @@ def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, 
 
 def _create_key(request: dict[str, Any], services: Services) -> dict[str, Any]:
     workspace, key = issue_key(_workspace(request, services), now=services.clock(), note=str(request.get("note", "")))
-    services.workspaces.put(workspace)
+    _put(workspace, request, services, workspace.keys[-1].key_id)
     return {"workspace_id": workspace.workspace_id, "api_key": key}
 
 
@@ -96,7 +101,7 @@ def _revoke_key(request: dict[str, Any], services: Services) -> dict[str, Any]:
     without = revoke_key(workspace, key_id)
     if without == workspace:
         raise NotFound("There is no key with this key_id.")
-    services.workspaces.put(without)
+    _put(without, request, services, key_id)
     return {"workspace_id": workspace.workspace_id, "revoked": key_id}
 
 
@@ -114,12 +119,27 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
     }
 
 
+def _show_audit(request: dict[str, Any], services: Services) -> dict[str, Any]:
+    workspace_id = str(request.get("workspace_id"))
+    entries = services.audit_log.newest(workspace_id, _AUDIT_SHOWN)
+    return {"workspace_id": workspace_id, "entries": [asdict(entry) | {"at": str(entry.at)} for entry in entries]}
+
+
+def _put(workspace: Workspace, request: dict[str, Any], services: Services, key_id: str | None = None) -> None:
+    """Record the action, then store the workspace."""
+    services.audit.note(str(request["do"]), workspace.workspace_id, caller=str(request["caller"]), key_id=key_id)
+    services.workspaces.put(workspace)
+
+
 def _lists(request: dict[str, Any]) -> dict[str, Any]:
     lists = {name: _texts(name, request[name]) for name in _LISTS if name in request}
     for name in ("allowed_origins", "frame_ancestors"):
         for origin in lists.get(name, ()):
             if _ORIGIN.fullmatch(origin) is None:
                 raise InvalidInput(f"{origin} in {name} is not an origin, such as https://booking.example.com")
+    for address in lists.get("return_to", ()):
+        if not is_web_address(address):
+            raise InvalidInput(f"{address} in return_to is not an https address, such as https://booking.example.com/a")
     return lists
 
 
@@ -145,4 +165,5 @@ VERBS = {
     "create-key": _create_key,
     "revoke-key": _revoke_key,
     "show-workspace": _show_workspace,
+    "show-audit": _show_audit,
 }

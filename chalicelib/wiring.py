@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from chalicelib.outbound.sender import Post
     from chalicelib.providers.base import Provider
+    from chalicelib.store.audit import AuditStore
     from chalicelib.store.deliveries import DeliveryStore
     from chalicelib.store.endpoints import EndpointStore
     from chalicelib.store.secrets import Secrets
     from chalicelib.store.vault import Vault
     from chalicelib.usecases.announce import Announcer
+    from chalicelib.usecases.audit import Auditor
     from chalicelib.usecases.book import Booker
     from chalicelib.usecases.calendars import CalendarKeeper
     from chalicelib.usecases.connect import Connector
@@ -71,6 +73,8 @@ class Services:
     workers: Callable[[int], Executor] = ThreadPoolExecutor
     given_mailer: Postman | None = None
     given_post: Post | None = None
+    known_keys: set[bytes] = field(default_factory=set)
+    """Digests of API keys that this process has accepted."""
 
     @cached_property
     def bookings(self) -> BookingStore:
@@ -100,6 +104,18 @@ class Services:
     @cached_property
     def suppressions(self) -> SuppressionStore:
         return SuppressionStore()
+
+    @cached_property
+    def audit_log(self) -> AuditStore:
+        from chalicelib.store.audit import AuditStore
+
+        return AuditStore()
+
+    @cached_property
+    def audit(self) -> Auditor:
+        from chalicelib.usecases.audit import Auditor
+
+        return Auditor(self.audit_log, self.clock)
 
     @cached_property
     def ephemeral(self) -> EphemeralStore:

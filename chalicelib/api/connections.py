@@ -78,6 +78,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             return json_response(
                 answers.DisconnectPreview([answers.UpcomingMeeting(i, views.moment(s), u) for i, s, u in kept])
             )
+        call.audit("disconnect")
         delete_meetings = asked.meetings == "delete"
         call.services.connector.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
         return Response("", status_code=204)
@@ -97,6 +98,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         if not call.raw_body:
             _refuse("/account_id", "Send the account that you confirm: `account.id` of GET …/connection.")
         body = call.read(schema.ConfirmBody)
+        call.audit("confirm-connection")
         status = call.services.connector.confirm(call.workspace_id, user_id, body.account_id)
         return json_response(views.connection(user_id, status))
 
@@ -110,6 +112,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         answers={204: None},
     )
     def delete_sessions(call: CallerCall, user_id: str) -> Response:
+        call.audit("sign-out")
         call.services.sessions.end_all(call.workspace_id, user_id)
         return Response("", status_code=204)
 

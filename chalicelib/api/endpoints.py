@@ -48,6 +48,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         if refused is not None:
             raise InvalidInput("The request has a wrong field.", errors=[FieldError("/url", refused)])
         events = tuple(sorted(event.value for event in set(body.events)))
+        call.audit("put-webhook-endpoint")
         endpoint, secret = call.services.endpoint_keeper.put(call.workspace_id, endpoint_id, body.url, events)
         return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
 
@@ -67,6 +68,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+        call.audit("delete-webhook-endpoint")
         call.services.endpoint_keeper.delete(call.workspace_id, endpoint_id)
         return Response("", status_code=204)
 
@@ -80,6 +82,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
+        call.audit("rotate-endpoint-secret")
         endpoint, secret = call.services.endpoint_keeper.rotate(call.workspace_id, endpoint_id)
         return json_response(forms.endpoint(endpoint, secret))
 

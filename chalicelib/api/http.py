@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Callable
@@ -16,14 +17,15 @@ from chalice.app import Chalice, Request, Response
 
 from chalicelib.api import body, schema
 from chalicelib.api.problems import own_words, problem, refusal
-from chalicelib.domain.workspace import Workspace, accepts, workspace_of_key
+from chalicelib.domain.workspace import Workspace, accepts, id_of_key, workspace_of_key
 from chalicelib.errors import CallerError, InvalidInput, Malformed, StoreError, TooManyRequests, Unauthorized
-from chalicelib.observability import log
+from chalicelib.observability import log, refused
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 T = TypeVar("T")
+_MOST_KNOWN_KEYS = 10_000
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
@@ -102,7 +104,13 @@ class CallerCall(Call):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
+        # This process has accepted the key before. It is checked again, but not on its own.
+        digest = hashlib.sha256((self.header("authorization") or "").encode("utf-8", "replace")).digest()
+        self.is_known_key = digest in services.known_keys
         self.workspace, self.key_id = _authenticate(self.header("authorization"), self.find_workspace)
+        if len(services.known_keys) >= _MOST_KNOWN_KEYS:
+            services.known_keys.clear()
+        services.known_keys.add(digest)
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
         """The workspace that the key names, before it is known to be valid."""
@@ -129,6 +137,10 @@ class CallerCall(Call):
     @property
     def workspace_id(self) -> str:
         return self.workspace.workspace_id
+
+    def audit(self, verb: str) -> None:
+        """Record an administrative action before it is carried out."""
+        self.services.audit.note(verb, self.workspace_id, caller="API", key_id=self.key_id)
 
 
 def caller_route(services: Callable[[], Services], kind: type[CallerCall] = CallerCall) -> Callable[..., Any]:
@@ -188,6 +200,7 @@ def _route(
                     parts = {name: schema.check_id(value, name) for name, value in parts.items()}
                 response = view(call, **parts)
             except CallerError as error:
+                _note_refusal(error, call)
                 response = refuse(call, error) if refuse and call else refusal(error)
             except StoreError as error:
                 log.failure("store", error, **_whose(call))
@@ -205,6 +218,18 @@ def _route(
     return decorate
 
 
+_REFUSALS = {"no_session": "session", "csrf": "form", "cross_site": "form", "flow_refused": "sign-in"}
+"""What is refused, by the reason of the error."""
+
+
+def _note_refusal(error: CallerError, call: Call | None) -> None:
+    if isinstance(error, Unauthorized):
+        # Without a call no caller was made out: the key is wrong.
+        return refused("signature" if call else "key", workspace_id=error.workspace_id, key_id=error.key_id)
+    what = _REFUSALS.get(error.reason)
+    return refused(what) if what else None
+
+
 def _whose(call: Call | None) -> dict[str, str]:
     """The workspace, for the log, where the caller is known."""
     return {"workspace_id": call.workspace_id} if isinstance(call, CallerCall) else {}
@@ -216,7 +241,7 @@ def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -
     workspace_id = workspace_of_key(key.strip()) if scheme.lower() == "bearer" else None
     if workspace_id is None:
         raise Unauthorized("Send your workspace's API key: Authorization: Bearer <key>.")
-    workspace = find(workspace_id) if len(workspace_id) <= 128 else None
+    workspace = find(workspace_id)
     if workspace is None or not accepts(workspace, key.strip()):
-        raise Unauthorized("This API key is not valid.")
-    return workspace, key.strip().rsplit(".", 2)[1]
+        raise Unauthorized("This API key is not valid.", workspace_id=workspace_id, key_id=id_of_key(key.strip()))
+    return workspace, str(id_of_key(key.strip()))

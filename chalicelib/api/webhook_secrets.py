@@ -44,6 +44,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def post_secret(call: CallerCall) -> Response:
         body = call.read(forms.SecretBody) if call.raw_body else forms.SecretBody()
         note = clean_line(body.note, 200)
+        call.audit("add-webhook-secret")
         secret, text = call.services.inbound_secrets.add(call.workspace_id, body.secret, note)
         return json_response(forms.secret(secret, text), 201)
 
@@ -57,6 +58,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def delete_secret(call: CallerCall, secret_id: str) -> Response:
+        call.audit("delete-webhook-secret")
         call.services.inbound_secrets.remove(call.workspace_id, secret_id)
         return Response("", status_code=204)
 

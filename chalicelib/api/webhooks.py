@@ -35,7 +35,9 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def provider_event(call: Call, provider: str) -> Response:
         from chalicelib.providers.base import Deauthorized, Reply
 
-        known, credentials = call.services.providers.get(provider), call.services.secrets.credentials(provider)
+        known = call.services.providers.get(provider)
+        # Only for known names: each other one would cost a call of Secrets Manager.
+        credentials = call.services.secrets.credentials(provider) if known else None
         if known is None or credentials is None or not credentials.webhook_secret:
             raise NotFound("This provider sends no webhooks here.")
         if len(call.raw_body) > _LIMIT:
@@ -65,10 +67,12 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def booking_event(call: Call, workspace_id: str) -> Response:
         if len(call.raw_body) > _LIMIT:
             raise TooLarge("The event is too large.")
-        source, keys = StandardSource(), call.services.inbound_secrets.keys(workspace_id)
-        if not source.is_signed(keys, call.request.headers, call.raw_body, call.services.clock()):
+        source, headers, now = StandardSource(), call.request.headers, call.services.clock()
+        # Secrets are opened only for what looks signed: opening them costs calls of KMS.
+        keys = call.services.inbound_secrets.keys(workspace_id) if source.may_be_signed(headers, now) else []
+        if not source.is_signed(keys, headers, call.raw_body, now):
             # The same words for a workspace that does not exist: nobody learns which do.
-            raise Unauthorized("The signature is missing, wrong or too old.")
+            raise Unauthorized("The signature is missing, wrong or too old.", workspace_id=workspace_id)
         event = source.read(call.raw_body)
         if event is not None:
             call.services.booking_events.apply(workspace_id, event)

@@ -62,14 +62,22 @@ def signed_headers(keys: Iterable[bytes], message_id: str, now: datetime, body: 
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": " ".join(signatures)}
 
 
+def is_timely(headers: Mapping[str, str], now: datetime) -> bool:
+    """Whether the three headers are there, and the time in them is within `TOLERANCE` of now. Never raises."""
+    timestamp = headers.get("webhook-timestamp") or ""
+    if not headers.get("webhook-id") or not headers.get("webhook-signature"):
+        return False
+    if re.fullmatch(r"[0-9]{1,12}", timestamp) is None:
+        return False
+    return abs(now.timestamp() - int(timestamp)) <= TOLERANCE.total_seconds()
+
+
 def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
     """Whether one of the keys signed these raw bytes, within `TOLERANCE` of now. Never raises."""
-    message_id, timestamp = headers.get("webhook-id") or "", headers.get("webhook-timestamp") or ""
-    given = (headers.get("webhook-signature") or "").split(" ")[:_MOST_SIGNATURES]
-    if not message_id or re.fullmatch(r"[0-9]{1,12}", timestamp) is None:
+    if not is_timely(headers, now):
         return False
-    if abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
-        return False
+    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    given = headers["webhook-signature"].split(" ")[:_MOST_SIGNATURES]
     # As text: base64 has several forms for the same bytes, and a form that nobody signed is not a signature.
     expected = [_signature(key, message_id, timestamp, body).encode() for key in keys]
     matches = [hmac.compare_digest(e, g.encode("utf-8", "replace")) for e in expected for g in given]

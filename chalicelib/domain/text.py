@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from urllib.parse import urlsplit
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n"))
 # Overrides and isolates reorder what follows them: one name could disguise the rest of a mail.
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -23,6 +25,18 @@ def clean_lines(text: str, limit: int) -> str:
 def clean_line(text: str, limit: int) -> str:
     """`text` on one line, without control characters and with single spaces, at most `limit` characters."""
     return " ".join(clean_lines(text, len(text)).split())[:limit].rstrip()
+
+
+def is_web_address(text: str) -> bool:
+    """Whether `text` may be a link on a page: an https address, or an http address on this machine."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or not text.isprintable() or parts.username is not None:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
 
 
 def _is_harmful(character: str) -> bool:

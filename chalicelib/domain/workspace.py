@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime
 
@@ -13,6 +14,8 @@ from msgspec.structs import replace
 from chalicelib.domain.signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
+WORKSPACE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_KEY_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
 class ApiKey(Struct, frozen=True):
@@ -82,9 +85,23 @@ def revoke_key(workspace: Workspace, key_id: str) -> Workspace:
 
 def workspace_of_key(text: str) -> str | None:
     """The workspace that a key names; None if the text cannot be a key. Says nothing about the key being valid."""
+    parts = _parts(text)
+    return parts[0] if parts else None
+
+
+def id_of_key(text: str) -> str | None:
+    """The id that a key names; None if the text cannot be a key. Says nothing about the key being valid."""
+    parts = _parts(text)
+    return parts[1] if parts else None
+
+
+def _parts(text: str) -> list[str] | None:
     prefix, _, rest = text.partition(".")
     parts = rest.rsplit(".", 2)
-    return parts[0] if prefix == KEY_PREFIX and len(parts) == 3 and all(parts) else None
+    if prefix != KEY_PREFIX or len(parts) != 3 or not parts[2]:
+        return None
+    is_key = WORKSPACE_ID.fullmatch(parts[0]) and _KEY_ID.fullmatch(parts[1])
+    return parts if is_key else None
 
 
 def accepts(workspace: Workspace, text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from chalicelib.domain.meeting import DialIn, ProviderMeeting
+from chalicelib.domain.text import is_web_address
 from chalicelib.errors import Ambiguous
 
 LONGEST_ID = 1024
@@ -41,7 +42,8 @@ def described(
     Whatever else cannot be kept is left out: people can join without.
     """
     known_id, known_link = text(meeting_id, LONGEST_ID), text(link, _LONGEST_LINK)
-    if known_id is None or known_link is None or not isinstance(link, str):
+    # The link is put on pages: one of another scheme, such as `javascript:`, would run there.
+    if known_id is None or known_link is None or not isinstance(link, str) or not is_web_address(known_link):
         raise Ambiguous(provider, "a meeting without an id and a link that can be kept")
     numbers = dict.fromkeys(number for phone in phones if (number := _dial_in(phone)))
     return ProviderMeeting(known_id, known_link, text(passcode, _LONGEST_PASSCODE), tuple(numbers)[:_MOST_PHONES])

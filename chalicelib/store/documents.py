@@ -14,7 +14,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.calendar import Calendar
-from chalicelib.domain.workspace import Workspace
+from chalicelib.domain.workspace import WORKSPACE_ID, Workspace
 from chalicelib.errors import LostRace
 from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, dynamo, translated
 
@@ -73,6 +73,8 @@ class WorkspaceStore:
     """The workspaces table: profiles and hashed API keys."""
 
     def get(self, workspace_id: str) -> Workspace | None:
+        if WORKSPACE_ID.fullmatch(workspace_id) is None:
+            return None  # Suppressed addresses are in this table too, under keys that are no workspace's id.
         with translated():
             try:
                 item = WorkspaceItem.get(workspace_id, consistent_read=True)

@@ -239,6 +239,19 @@ class DeliveryItem(Table):
     due = DueIndex()
 
 
+class AuditItem(Table):
+    """Administrative actions. `entry_name` is the time and a random part."""
+
+    class Meta:
+        table_name = "audit"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    entry_name = UnicodeAttribute(range_key=True)
+    format = NumberAttribute(default=FORMAT)
+    document = UnicodeAttribute()
+    expires_at = NumberAttribute()
+
+
 MODELS: tuple[type[Model], ...] = (
     BookingItem,
     ConnectionItem,
@@ -248,6 +261,7 @@ MODELS: tuple[type[Model], ...] = (
     EphemeralItem,
     EndpointItem,
     DeliveryItem,
+    AuditItem,
 )
 _NAMES = {model: model.Meta.table_name for model in MODELS}
 

@@ -41,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _enter(given.stage, given.region, given.profile)
         if given.do in operations.VERBS:
             request = {name: value for name, value in vars(given).items() if value is not None}
-            answer = operations.run(request, wiring.services())
+            answer = operations.run(request, wiring.services(), _caller())
         else:
+            if given.yes or given.do in _ALWAYS_ACT:
+                wiring.services().audit.note(given.do, given.workspace_id, caller=_caller())
             answer = _VERBS[given.do](given, wiring.services())
     except (MeetlinkError, DeployError) as error:
         answer = {"error": str(error)}
@@ -103,6 +105,11 @@ def _enter(name: str, region: str | None, profile: str | None) -> None:
         raise InvalidInput(f"There is no stage {name} in .chalice/config.json.")
     location.check(stage)
     os.environ.update(known)
+
+
+def _caller() -> str:
+    """Who uses this terminal, for the audit trail."""
+    return str(_client("sts").get_caller_identity()["Arn"])
 
 
 def _client(service: str) -> Any:
@@ -183,6 +190,9 @@ def _redrive(_: argparse.Namespace, services: wiring.Services) -> dict[str, Any]
     url = sqs.get_queue_url(QueueName=f"meetlink-{services.settings.stage}-dead-letters")["QueueUrl"]
     return asdict(Redriver(sqs, _client("dynamodbstreams"), invoke).redrive(url))
 
+
+_ALWAYS_ACT = ("export", "redrive")
+"""Commands that need no `--yes`; all others only look without it."""
 
 _VERBS = {
     "export": _export,

@@ -21,7 +21,17 @@ from chalicelib.wiring import Services
 from infra.operate.rows import Row, Tables
 from infra.operate.subjects import OneWorkspace, Person, find
 
-_ORDER = ("bookings", "connections", "grants", "calendars", "ephemeral", "endpoints", "deliveries", "workspaces")
+_ORDER = (
+    "bookings",
+    "connections",
+    "grants",
+    "calendars",
+    "ephemeral",
+    "endpoints",
+    "deliveries",
+    "audit",
+    "workspaces",
+)
 """A workspace's own row last: what is still to be mailed looks as it says."""
 
 

@@ -334,6 +334,7 @@ def live_a_day(watched: Watched) -> None:
     watched.bounce("hard_bounce")
     watched.operate(do="lift-suppression", email="guest@example.com")
     watched.operate(do="create-key")
+    watched.operate(do="show-audit")
 
     # Webhooks: in and out, and a receiver that is out of order for a while.
     watched.api("POST", "/v1/webhook-secrets", 201, json={"secret": SECRET})

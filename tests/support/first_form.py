@@ -17,6 +17,7 @@ RECORDED: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "component" / "first_form" / "rows_and_records.json").read_text(encoding="utf-8")
 )
 _ROW_KEYS = {
+    "audit": ("workspace_id", "entry_name"),
     "bookings": ("workspace_id", "booking_id"),
     "calendars": ("workspace_id", "calendar_id"),
     "connections": ("workspace_id", "user_id"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pynamodb.models import Model
 
-from chalicelib.store.tables import MODELS, BookingItem, DeliveryItem, EphemeralItem
+from chalicelib.store.tables import MODELS, AuditItem, BookingItem, DeliveryItem, EphemeralItem
 from infra.tables import read_template, table_definitions
 
 TABLES = {table["TableName"]: table for table in table_definitions("")}
@@ -75,6 +75,7 @@ def test_bookings_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the
         "bookings": {"AttributeName": BookingItem.expires_at.attr_name, "Enabled": True},
         "ephemeral": {"AttributeName": EphemeralItem.expires_at.attr_name, "Enabled": True},
         "deliveries": {"AttributeName": DeliveryItem.expires_at.attr_name, "Enabled": True},
+        "audit": {"AttributeName": AuditItem.expires_at.attr_name, "Enabled": True},
     }
 
 

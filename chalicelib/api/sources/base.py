@@ -10,7 +10,11 @@ from chalicelib.usecases.inbound import BookingEvent
 
 
 class Source(Protocol):
-    """One form of signing and writing events. The order is fixed by the route: `is_signed` first, then `read`."""
+    """One form of signing and writing events. The order is fixed by the route: `may_be_signed`, `is_signed`, `read`."""
+
+    def may_be_signed(self, headers: Mapping[str, str], now: datetime) -> bool:
+        """Return whether the headers of a signature are there and timely. Never raises."""
+        ...
 
     def is_signed(self, keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
         """Whether one of the workspace's keys signed these raw bytes just now. Never raises."""

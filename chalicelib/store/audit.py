@@ -1,0 +1,44 @@
+"""The audit trail: who changed what about a workspace, kept for 400 days."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.store.tables import AuditItem, translated
+
+LIFE = timedelta(days=400)
+DEPLOYMENT = "*"
+"""In place of a workspace's id, for actions that concern all of them. No workspace has this id."""
+
+
+class AuditEntry(Struct, frozen=True):
+    """One administrative action, written before it is carried out."""
+
+    workspace_id: str
+    at: datetime
+    verb: str
+    caller: str
+    """The API, the function `operate`, or the ARN of whoever used the command line."""
+    key_id: str | None = None
+    """The API key that was used, or that was created or revoked."""
+
+
+class AuditStore:
+    """The audit table. Entries are added and read, never changed."""
+
+    def add(self, entry: AuditEntry) -> None:
+        name = f"{entry.at.isoformat(timespec='milliseconds')}#{secrets.token_hex(8)}"
+        ends = int((entry.at + LIFE).timestamp())
+        document = msgspec.json.encode(entry).decode()
+        with translated():
+            AuditItem(entry.workspace_id, name, document=document, expires_at=ends).save()
+
+    def newest(self, workspace_id: str, limit: int) -> list[AuditEntry]:
+        """Return at most `limit` entries, newest first."""
+        with translated():
+            items = list(AuditItem.query(workspace_id, scan_index_forward=False, limit=limit))
+        return [msgspec.json.decode(item.document, type=AuditEntry) for item in items]
