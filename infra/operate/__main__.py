@@ -16,7 +16,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from chalicelib import operations, wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
@@ -109,6 +109,10 @@ def _enter(name: str, region: str | None, profile: str | None) -> None:
 
 def _caller() -> str:
     """Who uses this terminal, for the audit trail."""
+    import boto3
+
+    if boto3.Session().region_name is None:
+        raise NoRegionError  # STS alone would do without one.
     return str(_client("sts").get_caller_identity()["Arn"])
 
 
