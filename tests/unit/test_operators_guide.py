@@ -100,7 +100,7 @@ def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str
     nothing = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     done = subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
-    assert json.loads(done.stdout) == {"error": "You must specify a region."}
+    assert json.loads(done.stdout) == {"error": "No region is configured: give --region, such as eu-central-1."}
 
 
 @pytest.mark.parametrize("name", ["ZOOM_CLIENT_SECRET", "ZOOM_CLIENT_ID", "ZOOM_WEBHOOK_SECRET", "MEETLINK_TAG_SECRET"])
