@@ -76,7 +76,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
-        webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1",
+        # On Lambda that would be the address of the runtime API: not even an operator can want it.
+        webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1" and "AWS_LAMBDA_FUNCTION_NAME" not in env,
         offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
         without_pkce=frozenset(env.get("MEETLINK_WITHOUT_PKCE", "").replace(",", " ").split()),
         opens_google_meet=env.get("MEETLINK_GOOGLE_MEET_OPEN") == "1",

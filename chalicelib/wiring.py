@@ -226,6 +226,7 @@ class Services:
             self.suppressions,
             lambda visitor, life: self.sessions.make_link(visitor, life)[0],
             lambda name: self.providers[name].display_name,
+            self.settings.public_base_url,
         )
         return GrantKeeper(
             self.connections,

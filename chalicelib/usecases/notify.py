@@ -36,6 +36,7 @@ class Notifier:
         suppressions: SuppressionStore,
         make_link: Callable[[Visitor, timedelta], str],
         provider_name: Callable[[str], str],
+        public_base_url: str | None = None,
     ) -> None:
         self._mailer = mailer
         self._workspaces = workspaces
@@ -43,6 +44,7 @@ class Notifier:
         self._suppressions = suppressions
         self._make_link = make_link
         self._provider_name = provider_name
+        self._public_base_url = public_base_url
 
     def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> bool:
         """Mail the users of a broken grant and their workspaces' administrators, one mail an address.
@@ -59,7 +61,7 @@ class Notifier:
                     continue
                 told.add(address.casefold())
                 link = self._make_link(self._visitor(connection), LONGEST_LINK_LIFE)
-                url = f"{connection.base_url}/connect/{link}"
+                url = f"{self._public_base_url or connection.base_url}/connect/{link}"
                 name = self._provider_name(grant.provider)
                 try:
                     self._mailer.send_notice(address, *reconnect(name, grant.account.label, url))

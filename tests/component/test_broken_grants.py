@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from chalicelib.errors import MailUnavailable
 from infra.local.visitor import press
-from tests.support.clock import START
+from tests.support.aws import Aws
+from tests.support.clock import START, FakeClock
 from tests.support.product import ACCOUNT, Product, booking, calendar
 
 DAY = timedelta(days=1).total_seconds()
@@ -32,6 +35,18 @@ def test_the_user_and_the_administrators_get_one_mail_each_with_a_reconnect_link
 
     assert sorted(notice.to for notice in product.mails.notices) == ["admin@example.com", "host@example.com"]
     assert all("http://localhost:8000/connect/" in notice.text for notice in product.mails.notices)
+
+
+def test_a_mailed_link_begins_with_the_public_address_of_today(moto_aws: Aws, clock: FakeClock) -> None:
+    product = Product(moto_aws, clock, PUBLIC_BASE_URL="http://localhost:8000")
+    connect_with_address(product, "host@example.com")
+    connection = product.services.connections.get("ws-1", "u-1")
+    assert connection is not None
+    product.services.connections.replace(replace(connection, base_url="https://old.execute-api.example"))
+    break_by_booking(product)
+    product.tick()
+    (notice,) = product.mails.notices
+    assert link_in(notice.text).startswith("http://localhost:8000/connect/")
 
 
 def test_without_an_address_from_the_link_the_calendars_host_is_told(connected: Product) -> None:
