@@ -50,6 +50,7 @@ class TeamsSubject(Subject):
         "a_missing_permission_needs_the_owner": NOT_TOLD,
         "the_end_of_a_refresh_token_is_known": "not told",
         "disconnecting_ends_the_tokens": "no revoke; people let go at myapps.microsoft.com",
+        "a_refused_revocation_is_no_success": "no revoke; people let go at myapps.microsoft.com",
         "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
     }
 

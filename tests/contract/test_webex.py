@@ -43,6 +43,7 @@ class WebexSubject(Subject):
         "a_missing_permission_needs_the_owner": "403 does not tell it from a missing licence; scopes are checked "
         "when connecting",
         "disconnecting_ends_the_tokens": "no revoke; people let go in their settings",
+        "a_refused_revocation_is_no_success": "no revoke; people let go in their settings",
         "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
     }
 

@@ -14,6 +14,7 @@ from chalicelib.domain.guest_experience import Admission
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import (
     Ambiguous,
+    ClientRefused,
     MeetingGone,
     ProviderError,
     ProviderUnavailable,
@@ -21,8 +22,9 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
+from chalicelib.providers import oauth
 from infra.local.standins.kit import Action, Fault
-from tests.contract.kit.subject import Refreshing, Says, Subject, utc
+from tests.contract.kit.subject import CREDENTIALS, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
 
 HOSTILE_TITLES = ("Gespräch – 日本語 🚀", "x" * 600, "", 'quote " and \\ back', "line one line two", "{booking} %s <b>")
@@ -303,6 +305,12 @@ class ProviderContract:
         with pytest.raises(Ambiguous):
             subject.refresh(tokens)
 
+    def test_wrong_credentials_of_the_operator_end_no_grant(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        with pytest.raises(ClientRefused):
+            oauth.refresh(subject.oauth_provider(), (CREDENTIALS[0], "wrong"), tokens)
+        assert subject.refresh(tokens).access_token
+
     def test_the_end_of_a_refresh_token_is_known(self, subject: Subject) -> None:
         tokens = subject.connect()
         assert tokens.lapses_at is not None
@@ -314,6 +322,15 @@ class ProviderContract:
         with pytest.raises((TokenRejected, ReconnectNeeded)):
             subject.create(tokens)
         subject.revoke(tokens)  # Again is as good.
+
+    def test_a_refused_revocation_is_no_success(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        path = subject.oauth_provider().oauth.revoke_path
+        assert path is not None
+        subject.faults.add(Says(403, {"error": "unsupported_token_type"}).fault(f"{path}$"))
+        with pytest.raises(ProviderUnavailable):
+            subject.revoke(tokens)
+        assert subject.create(tokens).id
 
     def test_no_secret_leaves_the_provider(self, subject: Subject) -> None:
         tokens = subject.connect()

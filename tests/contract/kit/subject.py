@@ -37,6 +37,8 @@ WITH_A_KEY = {
     "a_dead_grant_is_told_apart": "a key does not expire",
     "a_refresh_without_an_answer_is_in_doubt": "a key does not expire",
     "the_end_of_a_refresh_token_is_known": "a key does not expire",
+    "wrong_credentials_of_the_operator_end_no_grant": "a key does not expire",
+    "a_refused_revocation_is_no_success": "the key is its owner's to take back",
     "disconnecting_ends_the_tokens": "the key is its owner's to take back",
 }
 """What a provider lacks that is connected by a key."""
