@@ -15,6 +15,8 @@ _LINE_LENGTH = 78
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I)
 _URI_SAFE = "!$&'*+/=~"
+_LOOKALIKES = "\u0131\u0138\u013a\u013c\u013e\u0140\u0142\u017f"
+"""Latin letters that are easily taken for i, k, l and s."""
 _SPECIALS = re.compile(r"[()<>\[\]:;@,.\s]+")
 
 
@@ -40,6 +42,20 @@ def ascii_domain(domain: str) -> str:
         return idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:
         raise MailRejected("The address's domain is not a domain name.") from error
+
+
+def shown_address(address: str) -> str:
+    """`address` for people to read, its domain in Punycode where a letter could pass for another one.
+
+    Accented Latin letters are left as they are: `аpple.com` with a Cyrillic `а` must not look like another domain.
+    """
+    local, _, domain = address.rpartition("@")
+    if all(c.isascii() or ("\u00df" <= c <= "\u017f" and c not in _LOOKALIKES) for c in domain.casefold()):
+        return address
+    try:
+        return f"{local}@{ascii_domain(domain)}"
+    except MailRejected:
+        return address
 
 
 def sending_address(address: str) -> str:

@@ -10,7 +10,7 @@ from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.text import clean_line
-from chalicelib.mail.addresses import header_text
+from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.colors import ACCENT, ink_on, readable
 from chalicelib.mail.entries import google, outlook
 from chalicelib.mail.sender import Sender
@@ -175,7 +175,7 @@ def _person(party: Party) -> Line:
 
 
 def _email(party: Party) -> str:
-    return clean_line(party.email, _ADDRESS)
+    return clean_line(shown_address(party.email), _ADDRESS)
 
 
 def _number(dial_in: DialIn) -> Line:

@@ -9,6 +9,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.text import clean_line
+from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.times import start_in_short
 from chalicelib.mail.wording import Letter, Wording, in_language
 
@@ -34,7 +35,7 @@ def undelivered(booking: Booking, email: str, trouble: Trouble) -> Notice:
     return _notice(
         words,
         words.delayed if trouble is Trouble.DELAYED else words.undelivered,
-        guest=clean_line(email, _ADDRESS),
+        guest=clean_line(shown_address(email), _ADDRESS),
         title=clean_line(appointment.title, _TITLE) or words.untitled,
         when=start_in_short(appointment.starts_at, booking.host.time_zone or appointment.time_zone, words),
         why=words.why.get(trouble, ""),

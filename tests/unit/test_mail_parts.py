@@ -17,12 +17,14 @@ from msgspec.structs import fields, replace
 from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailUnavailable
+from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.colors import contrast, ink_on, readable
+from chalicelib.mail.compose import compose
 from chalicelib.mail.entries import google, outlook
 from chalicelib.mail.pace import Pace, account_limit
 from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
 from infra.local.console.mail_cases import NOTICES, mails
-from tests.support.invites import LINK, guest_invite, without_link
+from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
 from tests.support.mailcheck import texts_of
 
 COLORS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
@@ -192,3 +194,28 @@ def test_a_fingerprint_tells_what_is_seen_from_what_is_not():
     ]
     assert all(other.content != invite.content for other in seen)
     assert all(other.content == invite.content for other in unseen)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("boss@аpple.com", "boss@xn--pple-43d.com"),
+        ("boss@аррӏе.com", "boss@xn--80ak6aa92e.com"),
+        ("boss@appIe.com", "boss@appIe.com"),
+        ("gast@müller.example", "gast@müller.example"),
+        ("gast@straße.example", "gast@straße.example"),
+        ("boss@goog\u0142e.example", "boss@xn--googe-n7a.example"),
+        ("guest@example.com", "guest@example.com"),
+    ],
+)
+def test_a_domain_that_could_pass_for_another_one_is_shown_in_punycode(address: str, shown: str) -> None:
+    assert shown_address(address) == shown
+
+
+def test_the_mail_shows_a_homograph_in_punycode() -> None:
+    guest = replace(GUEST, email="boss@аpple.com")
+    message = message_from_bytes(compose(host_invite(attendees=(HOST, guest)), SENDER).raw, policy=policy.default)
+    for kind in ("plain", "html"):
+        text = message.get_body((kind,)).get_content()  # type: ignore[union-attr]
+        assert "boss@xn--pple-43d.com" in text
+        assert "аpple" not in text
