@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection
@@ -60,7 +61,7 @@ def announce_connections(event: dict[str, Any], context: Any, services: Services
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
     """Deliver what is due: retries, and whatever was owed and not tried yet."""
     keys = [key for shard in all_shards() for key in services.deliveries.due(shard, services.clock(), _DUE_PER_SHARD)]
-    _deliver(keys, context, services)
+    _deliver(sorted(keys, key=lambda key: key.name), context, services)
     return {"deliveries": len(keys)}
 
 
@@ -71,11 +72,12 @@ def _announce(batch: dict[str, Any], context: Any, services: Services, read: Rea
     `chalice deploy` makes would take that for success, and nothing else would find the event again. The whole batch
     comes again then; what it owed already it does not owe twice.
     """
-    owed: list[DeliveryKey] = []
+    owed: list[tuple[datetime, DeliveryKey]] = []
     for record in batch.get("Records", []):
         for event in _read(record, read):
-            owed += services.announcer.announce(event)
-    _deliver(owed, context, services, _STREAM_PATIENCE_SECONDS)
+            owed += [(event.at, key) for key in services.announcer.announce(event)]
+    owed.sort(key=lambda pair: pair[0])  # Names hold the second only.
+    _deliver([key for _, key in owed], context, services, _STREAM_PATIENCE_SECONDS)
 
 
 def _read(record: dict[str, Any], read: Read) -> list[Event]:
@@ -104,9 +106,11 @@ def _meeting_events(change: dict[str, Any]) -> list[Event]:
     happened = meeting_change(before, after)
     if happened is None:
         return []
-    _count(happened, before, booking, _moment(change))
+    filed_at = _moment(change)
+    at = after.written_at or filed_at
+    _count(happened, before, booking, at)
     name = event_id(booking.workspace_id, booking.booking_id, happened, change["SequenceNumber"])
-    return [meeting_event(happened, name, booking, after.meeting, _moment(change))]
+    return [replace(meeting_event(happened, name, booking, after.meeting, at), filed_at=filed_at)]
 
 
 def _count(happened: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:
@@ -142,7 +146,7 @@ def _connection(image: dict[str, Any] | None) -> Connection | None:
 
 
 def _moment(change: dict[str, Any]) -> datetime:
-    """When the row was written: the same however often the record is delivered."""
+    """When the row was written, in whole seconds: the same however often the record is delivered."""
     return datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
 
 
@@ -150,7 +154,9 @@ def _deliver(
     keys: Iterable[DeliveryKey], context: Any, services: Services, patience_seconds: float = float("inf")
 ) -> None:
     """Try deliveries, each endpoint's in order. What fails for want of the database is due again by itself."""
-    ordered = sorted(keys, key=lambda key: (key.workspace_id, key.endpoint_id, key.name))
+    ordered = sorted(
+        keys, key=lambda key: (key.workspace_id, key.endpoint_id)
+    )  # It keeps the order of each endpoint's.
     groups = [list(group) for _, group in groupby(ordered, key=lambda key: (key.workspace_id, key.endpoint_id))]
     if not groups:
         return

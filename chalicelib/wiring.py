@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.inbound import BookingEvents
     from chalicelib.usecases.join import Door, Tickets
     from chalicelib.usecases.limit import RateLimit
-    from chalicelib.usecases.notify import Postman
+    from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
     from chalicelib.usecases.preflight import Preflight
     from chalicelib.usecases.sessions import Sessions
     from chalicelib.usecases.settle import Settler
@@ -241,13 +241,18 @@ class Services:
         )
 
     @cached_property
-    def mailer(self) -> Postman:
+    def mailer(self) -> GuardedMailer:
+        from chalicelib.usecases.mail_circuit import GuardedMailer, MailCircuit
+
+        circuit = MailCircuit(self.ephemeral, self.clock, self.random)
+        return GuardedMailer(self.given_mailer or self.ses, circuit, self.settings.mail_from)
+
+    @cached_property
+    def ses(self) -> Postman:
         from chalicelib.mail.pace import Pace, account_limit
         from chalicelib.mail.sender import Sender
         from chalicelib.mail.ses import SesMailer
 
-        if self.given_mailer is not None:
-            return self.given_mailer
         sender = Sender(self.settings.mail_from, self.settings.mail_name)
         client = _Client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
         pace = Pace(lambda: account_limit(client), sleep=self.sleep)

@@ -32,13 +32,18 @@ TEST_EVENT = "endpoint.test"
 
 
 class Event(Struct, frozen=True):
-    """Something that happened at `at`. `event_id` is the same however often the event is noticed or delivered."""
+    """Something that happened at `at`. `event_id` is the same however often the event is noticed or delivered.
+
+    `filed_at` begins the names of its deliveries, where that is another time: it must be the same on every replay of a
+    stream, whatever `at` comes from.
+    """
 
     workspace_id: str
     event_id: str
     type: str
     at: datetime
     data: dict[str, Any]
+    filed_at: datetime | None = None
 
     def body(self) -> bytes:
         """The payload, as it is signed and sent."""

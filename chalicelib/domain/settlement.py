@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Struct, field
 
 from chalicelib.domain.invitation import Invitation, InvitationState
@@ -14,7 +16,8 @@ class Settlement(Struct, frozen=True):
     `sequence` is the last iTIP number that was used. `uid` is the calendar entry's name and `sender` the address that
     organizes it, both for the booking's whole life: calendars take an update only from the same organizer.
     `leftovers` are meetings of former hosts that are still to be removed. `notice` is how far telling the host has
-    come that the meeting failed for good.
+    come that the meeting failed for good. `written_at` is when a settler wrote this, in milliseconds of its clock; it
+    only grows, so that two writes within a second can be told apart.
     """
 
     revision: int = 0
@@ -25,3 +28,4 @@ class Settlement(Struct, frozen=True):
     sender: str | None = None
     notice: InvitationState | None = None
     leftovers: tuple[Meeting, ...] = ()
+    written_at: datetime | None = None

@@ -18,12 +18,18 @@ from chalicelib.errors import MailUnavailable
 from chalicelib.observability import log
 
 _KNOWN_SECONDS = 900.0
+_ASK_AGAIN_SECONDS = 60.0
+_CAUTIOUS_RATE = 1.0
+"""Mails a second while the account's own rate is unknown: what SES allows every account, also in its sandbox."""
 _PATIENCE_SECONDS = 5.0
 """Whoever would wait longer gives way: its lease on the booking must not run out."""
 
 
 class Pace:
-    """`limit` tells the mails a second that are allowed, None if that is unknown: then nobody waits."""
+    """`limit` returns the mails a second that are allowed, None if it cannot find out now.
+
+    Then the last known rate goes on, at first a cautious one, and `limit` is called again after a minute.
+    """
 
     def __init__(
         self,
@@ -35,18 +41,18 @@ class Pace:
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = Lock()
-        self._rate: float | None = None
-        self._asked_at: float | None = None
+        self._rate = _CAUTIOUS_RATE
+        self._ask_at = float("-inf")
         self._free_at = 0.0
 
     def wait(self) -> None:
         """Return when the next mail may go. Raises `MailUnavailable` if that is too long."""
         with self._lock:
             now = self._monotonic()
-            if self._asked_at is None or now - self._asked_at > _KNOWN_SECONDS:
-                self._rate, self._asked_at = self._limit(), now
-            if not self._rate:
-                return
+            if now > self._ask_at:
+                limit = self._limit()
+                self._rate = limit or self._rate
+                self._ask_at = now + (_KNOWN_SECONDS if limit else _ASK_AGAIN_SECONDS)
             at = max(now, self._free_at)
             if at - now > _PATIENCE_SECONDS:
                 raise MailUnavailable("The account's sending rate is used up for now.")
@@ -61,5 +67,5 @@ def account_limit(client: Any) -> float | None:
     try:
         return float(client.get_account()["SendQuota"]["MaxSendRate"])
     except (BotoCoreError, ClientError, KeyError) as error:
-        log.failure("SES does not tell its sending rate: mails are not paced", error)
+        log.warning("the account's sending rate cannot be read", error=type(error).__name__)
         return None

@@ -147,7 +147,7 @@ class BookingStore:
         """
         item = _item(claim)
         item.silent_runs = claim.silent_runs + 1
-        actions: list[Action] = [BookingItem.observed.set(_encode(settlement)), *_hold(item, now)]
+        actions: list[Action] = [BookingItem.observed.set(_encode(settlement, now)), *_hold(item, now)]
         with translated():
             item.update(actions, condition=BookingItem.fence == claim.fence)
         return _claim(item)
@@ -240,7 +240,7 @@ class BookingStore:
     def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Action], now: datetime) -> Claim | None:
         item = _item(claim)
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "silent_runs", "crashed_runs")]
-        actions = [BookingItem.observed.set(_encode(settlement)), *ended, *actions]
+        actions = [BookingItem.observed.set(_encode(settlement, now)), *ended, *actions]
         mine = BookingItem.fence == claim.fence
         try:
             with translated():
@@ -293,8 +293,12 @@ def _item(claim: Claim) -> BookingItem:
     return BookingItem(claim.booking.workspace_id, claim.booking.booking_id)
 
 
-def _encode(settlement: Settlement) -> str:
-    return msgspec.json.encode(settlement).decode()
+def _encode(settlement: Settlement, now: datetime) -> str:
+    """`settlement` as it is stored, with the time of the write: later than that of the write before, on any clock."""
+    written_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    if settlement.written_at is not None:
+        written_at = max(written_at, settlement.written_at + timedelta(milliseconds=1))
+    return msgspec.json.encode(replace(settlement, written_at=written_at)).decode()
 
 
 def record_of(item: BookingItem) -> Record:

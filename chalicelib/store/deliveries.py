@@ -121,7 +121,7 @@ class DeliveryStore:
 
 
 def _name(event: Event) -> str:
-    return f"{milliseconds(event.at):015d}-{event.event_id}"
+    return f"{milliseconds(event.filed_at or event.at):015d}-{event.event_id}"
 
 
 def _hash_key(workspace_id: str, endpoint_id: str) -> str:

@@ -152,6 +152,27 @@ class EphemeralStore:
             item.update(actions)
         return msgspec.json.decode(item.document, type=kind)
 
+    def load(self, key: str, kind: type[T], now: datetime) -> tuple[T | None, int]:
+        """A document that `swap` wrote, None if it is absent or has expired; and the version to swap it by."""
+        with translated():
+            try:
+                item = EphemeralItem.get(key, consistent_read=True)
+            except EphemeralItem.DoesNotExist:
+                return None, 0
+        has_expired = item.expires_at <= now.timestamp()
+        return None if has_expired else msgspec.json.decode(item.document, type=kind), int(item.counted or 0)
+
+    def swap(self, key: str, document: Any, expires_at: datetime, version: int) -> None:
+        """Replace the document of that version, 0 for an absent one. Raises `LostRace` if there is another by now."""
+        actions: list[Action] = [
+            EphemeralItem.counted.set(version + 1),
+            EphemeralItem.document.set(_encode(document)),
+            EphemeralItem.expires_at.set(int(expires_at.timestamp())),
+        ]
+        unchanged = EphemeralItem.counted == version if version else EphemeralItem.counted.does_not_exist()
+        with translated():
+            EphemeralItem(key).update(actions, condition=unchanged)
+
     def count(self, key: str, by: int, expires_at: datetime) -> int:
         """Add to a counter; what it has then, with what others added."""
         item = EphemeralItem(key)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, Grant, Reason
-from chalicelib.errors import ClientRefused, LostRace, ProviderError, ReconnectNeeded
+from chalicelib.errors import ClientRefused, LostRace, MailUnavailable, ProviderError, ReconnectNeeded
 from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
@@ -126,8 +126,10 @@ class GrantKeeper:
         if now < due_at:
             self._grants.visited(grant, due_at)
             return
-        if not self._notifier.connection_broken(grant, users):
-            self._grants.visited(grant, now + _RETRY)
+        try:
+            self._notifier.connection_broken(grant, users)
+        except MailUnavailable as error:
+            self._grants.visited(grant, error.retry_at or now + _RETRY)
             return
         try:
             told = self._grants.write(replace(grant, notices=grant.notices + 1))

@@ -35,16 +35,25 @@ _SEND_SECONDS = 15.0
 
 
 class Mailer(Protocol):
-    """Hands a mail over. Raises `MailUnavailable` (try again) or `MailRejected` (never)."""
+    """Hands a mail over. Raises `MailUnavailable` (try again) or `MailRejected` (never).
+
+    `check` says when to try again, if no mail may be sent now.
+    """
+
+    def check(self, sender: str | None = None) -> datetime | None: ...
 
     def send(self, invite: Invite) -> str: ...
 
 
 class Delivery(Struct, frozen=True):
-    """The claim after mailing, and when to look again (None: every mail that is owed was sent)."""
+    """The claim after mailing, and when to look again (None: every mail that is owed was sent).
+
+    `is_parked`: SES refuses every mail, and the booking waits for that to end.
+    """
 
     claim: Claim
     again_at: datetime | None = None
+    is_parked: bool = False
 
 
 class Workspaces(Protocol):
@@ -96,6 +105,8 @@ class Inviter:
         owed = self._owed(claim, workspace)
         if owed and due > self._clock():
             return Delivery(claim, due)
+        if owed and (parked_until := self._mailer.check(owed[0].sender)):
+            return Delivery(claim, parked_until, is_parked=True)
         revision, again_at = claim.booking.revision, None
         # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
         # nothing that may fail shall come between.
@@ -114,7 +125,9 @@ class Inviter:
             claim.require(self._clock(), _SEND_SECONDS)
             try:
                 message_id = self._mailer.send(letter)
-            except MailUnavailable:
+            except MailUnavailable as error:
+                if error.retry_at is not None:
+                    return Delivery(claim, error.retry_at, is_parked=True)
                 again_at = self._clock() + _RETRY
             except MailRejected:
                 claim = _with(claim, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)

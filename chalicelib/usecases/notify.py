@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from chalicelib.domain.connection import Connection, Grant
@@ -11,18 +11,18 @@ from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
 from chalicelib.store.documents import CalendarStore, WorkspaceStore
 from chalicelib.store.suppressions import SuppressionStore
-from chalicelib.usecases.invite import Mailer
 from chalicelib.usecases.sessions import LONGEST_LINK_LIFE, Visitor
 
 
 class NoticeMailer(Protocol):
-    """Hands a notice over. Raises `MailUnavailable` (try again) or `MailRejected` (never)."""
+    """Hands a notice over. Raises `MailUnavailable` (try again) or `MailRejected` (never).
+
+    `check` says when to try again, if no mail may be sent now.
+    """
+
+    def check(self, sender: str | None = None) -> datetime | None: ...
 
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str: ...
-
-
-class Postman(Mailer, NoticeMailer, Protocol):
-    """Hands over both invitations and notices."""
 
 
 class Notifier:
@@ -46,15 +46,18 @@ class Notifier:
         self._provider_name = provider_name
         self._public_base_url = public_base_url
 
-    def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> bool:
+    def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> None:
         """Mail the users of a broken grant and their workspaces' administrators, one mail an address.
 
-        Any one of them can mend it for all: the grant is shared. False if a mail could not be handed over now.
+        Any one of them can reconnect it for all: the grant is shared. Raises `MailUnavailable` if a mail could not be
+        handed over now, after the others were.
         """
         from chalicelib.mail.notices import reconnect
 
+        if parked_until := self._mailer.check():
+            raise MailUnavailable("SES refuses every mail", retry_at=parked_until)
         told: set[str] = set()
-        done = True
+        failure: MailUnavailable | None = None
         for connection in users:
             for address in self._addresses(connection):
                 if address.casefold() in told:
@@ -65,13 +68,14 @@ class Notifier:
                 name = self._provider_name(grant.provider)
                 try:
                     self._mailer.send_notice(address, *reconnect(name, grant.account.label, url))
-                except MailUnavailable:
-                    done = False
+                except MailUnavailable as error:
+                    failure = error
                 except MailRejected as error:
                     log.failure("a reconnect mail was refused", error, workspace_id=connection.workspace_id)
         if not told:
             log.warning("a connection is broken and nobody can be told", users=len(users))
-        return done
+        if failure is not None:
+            raise failure
 
     def _addresses(self, connection: Connection) -> list[str]:
         """The user's own address, from the connect link, else from a calendar; then the administrators'.

@@ -45,12 +45,13 @@ class Settler:
         Whatever goes wrong outside is written on the booking, but for `StoreUnavailable`. Any other error is a bug of
         ours: it is raised, and counted on the booking, which is given up if that goes on.
         """
-        claim = held = self._bookings.lease(workspace_id, booking_id, self._clock())
+        begun_at = self._clock()
+        claim = held = self._bookings.lease(workspace_id, booking_id, begun_at)
         try:
             if held is not None and runs.are_hopeless(silent=held.silent_runs, crashed=held.crashed_runs):
                 claim = self._give_up(held)
             while claim is not None:
-                claim, again_at = self._pass(claim, remaining_seconds)
+                claim, again_at = self._pass(claim, remaining_seconds, begun_at)
                 if claim is None:
                     return again_at
         except LostRace:
@@ -92,7 +93,9 @@ class Settler:
         act = self._bookings.settle if again else self._bookings.save
         return act(claim, settlement, now)
 
-    def _pass(self, claim: Claim, remaining_seconds: Callable[[], float]) -> tuple[Claim | None, datetime | None]:
+    def _pass(
+        self, claim: Claim, remaining_seconds: Callable[[], float], begun_at: datetime
+    ) -> tuple[Claim | None, datetime | None]:
         """One round for the claim's revision: a claim to go on with, or when to come back."""
         claim = self._meetings.advance(claim, remaining_seconds)
         if claim.booking.revision != claim.settlement.revision:
@@ -109,10 +112,28 @@ class Settler:
         meetings = (claim.settlement.meeting, *claim.settlement.leftovers)
         next_attempts = [_next_attempt(meeting, self._clock()) for meeting in meetings]
         again_at = _earliest(*next_attempts, delivery.again_at, notice.again_at)
+        settlement, now = claim.settlement, self._clock()
         if again_at is None:
-            look_at = _next_look(claim, self._clock())
-            return self._bookings.settle(claim, claim.settlement, self._clock(), look_at=look_at), None
-        return self._bookings.park(claim, claim.settlement, again_at, self._clock()), again_at
+            left = self._bookings.settle(claim, settlement, now, look_at=_next_look(claim, now))
+        else:
+            left = self._bookings.park(claim, settlement, again_at, now)
+        if left is None:
+            self._log(claim, begun_at, is_mail_parked=delivery.is_parked or notice.is_parked)
+        return left, again_at
+
+    def _log(self, claim: Claim, begun_at: datetime, *, is_mail_parked: bool) -> None:
+        """One line for each run that comes to its end, whatever became of the booking."""
+        meeting = claim.settlement.meeting
+        log.info(
+            "settled",
+            workspace_id=claim.booking.workspace_id,
+            booking_id=claim.booking.booking_id,
+            state=meeting.state.value,
+            reason=meeting.reason,
+            provider=meeting.provider,
+            mail="parked" if is_mail_parked else "done",
+            took_ms=round((self._clock() - begun_at).total_seconds() * 1000),
+        )
 
 
 def _next_attempt(meeting: Meeting, now: datetime) -> datetime | None:

@@ -43,6 +43,8 @@ class Teller:
         over = booking.appointment.ends_at <= self._clock()
         if told or idle or over or self._suppressions.holds(booking.workspace_id, booking.host.email):
             return Delivery(claim)
+        if parked_until := self._mailer.check():
+            return Delivery(claim, parked_until, is_parked=True)
         claim = self._bookings.save(claim, replace(settlement, notice=InvitationState.SENDING), self._clock())
         if claim.booking.revision != booking.revision:
             return Delivery(replace(claim, settlement=settlement))
@@ -54,8 +56,8 @@ class Teller:
         booking, state = claim.booking, InvitationState.SENT
         try:
             self._mailer.send_notice(booking.host.email, *meeting_failed(booking, claim.settlement.meeting))
-        except MailUnavailable:
-            return Delivery(claim, self._clock() + _RETRY)
+        except MailUnavailable as error:
+            return Delivery(claim, error.retry_at or self._clock() + _RETRY, is_parked=error.retry_at is not None)
         except MailRejected as error:
             log.failure("a notice was refused", error, workspace_id=booking.workspace_id)
             state = InvitationState.SUPPRESSED

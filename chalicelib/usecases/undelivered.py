@@ -75,6 +75,8 @@ class Undelivered:
         is_late = report.trouble.state is InvitationState.SENT
         digest = hashlib.sha256(address_key(email).encode()).hexdigest()[:32]
         listeners = self._listeners(booking, email)  # First: an outage here must not count as told.
+        if listeners and (parked_until := self._mailer.check()):
+            raise MailUnavailable("SES refuses every mail", retry_at=parked_until)
         told = f"told#{booking.workspace_id}#{booking.booking_id}#{digest}#{'late' if is_late else 'lost'}"
         try:
             self._ephemeral.put(told, report.trouble, booking.appointment.ends_at + _REMEMBERED)

@@ -38,7 +38,7 @@ def test_neither_do_the_other_services(service: str, moto_aws: Aws, monkeypatch:
     client = {
         "kms": services.vault._kms,
         "secretsmanager": services.secrets._client,
-        "sesv2": services.mailer._client,  # type: ignore[attr-defined]
+        "sesv2": services.ses._client,  # type: ignore[attr-defined]
     }[service]
     # SES has no idempotency: a second attempt could mail twice.
     assert waits_little_and_serves_all_workers(client, attempts=1 if service == "sesv2" else 3)

@@ -87,6 +87,7 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
     life.step("GET", lambda: caller.get("/v1/bookings/b-1"))
     life.step("DELETE", lambda: caller.delete("/v1/bookings/b-1"))
     records = product.stream_records()[-1:]
+    product.services.mailer.check()  # Read once a minute, for all bookings of a process.
     life.step("settled: the meeting removed, two cancellations", settle)
     return life
 

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 import app
 from chalicelib import announcing, handlers, operations
-from chalicelib.errors import MailUnavailable, MeetlinkError
+from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
 from chalicelib.observability import Log
 from chalicelib.outbound.sender import Outcome
 from chalicelib.settings import from_environment
@@ -48,6 +48,7 @@ from tests.support.webhooks import SECRET, Receivers, Streams, send_event
 
 HOOK = "https://receiver.example/hooks"
 DAY = 86_400
+SANDBOXED = MailAccountError("SES: MessageRejected", code="NotVerified")
 _CACHES_SECONDS = 301
 _LEASES_SECONDS = 100
 FUNCTIONS = settings.functions()
@@ -323,13 +324,24 @@ def live_a_day(watched: Watched) -> None:
     watched.api("PUT", "/v1/bookings/b-1", 201, json=booking())
     watched.settle()
     watched.announce()
-    watched.api("PUT", "/v1/bookings/b-1", 200, json=booking(days=40))
+    for days in (40, 41, 42):  # SES refuses; the schedule finds that it is over.
+        product.mails.refusals[:] = [SANDBOXED]
+        watched.api("PUT", "/v1/bookings/b-1", 200, json=booking(days=days))
+        watched.settle()
+        product.mails.refusals.clear()
+        product.clock.advance(20 * 60)
+        watched.does("on_schedule", lambda: handlers.settle_due(LambdaContext(), product.services))
     watched.settle()
-    watched.api("GET", "/v1/bookings", 200)
+    for _ in range(10):  # As many share their count.
+        watched.api("GET", "/v1/bookings", 200)
     watched.api("GET", "/v1/bookings?user_id=u-1", 200)
     watched.api("POST", "/v1/bookings/b-1/retry", 200)
     with suppress(MailUnavailable):
+        watched.bounce("hard_bounce", SANDBOXED)
+    product.clock.advance(20 * 60)
+    with suppress(MailUnavailable):
         watched.bounce("hard_bounce", MailUnavailable("SES: Throttling"))
+    product.clock.advance(20 * 60)
     product.mails.refusals.clear()
     watched.bounce("hard_bounce")
     watched.operate(do="lift-suppression", email="guest@example.com")

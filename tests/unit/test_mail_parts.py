@@ -162,18 +162,36 @@ def test_whoever_would_wait_too_long_gives_way():
     pace.wait()
 
 
-def test_an_unknown_rate_holds_nobody_up():
+def test_an_unknown_rate_is_a_cautious_one_and_is_asked_for_again_after_a_minute():
     from botocore.exceptions import ClientError
 
-    class Forbidden:
-        def get_account(self) -> None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccount")
+    class Account:
+        answers: list[float | None] = [None, 10.0, None]
+        asked = 0
 
-    watch = Stopwatch()
-    pace = Pace(lambda: account_limit(Forbidden()), lambda: watch.now, watch.sleep)
-    for _ in range(100):
-        pace.wait()
-    assert sum(watch.slept) == 0
+        def get_account(self) -> dict[str, Any]:
+            self.asked += 1
+            rate = self.answers.pop(0)
+            if rate is None:
+                raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "GetAccount")
+            return {"SendQuota": {"MaxSendRate": rate}}
+
+    account, watch = Account(), Stopwatch()
+    pace = Pace(lambda: account_limit(account), lambda: watch.now, watch.sleep)
+
+    def pauses() -> list[float]:
+        watch.slept.clear()
+        for _ in range(4):
+            pace.wait()
+        return watch.slept
+
+    assert pauses() == pytest.approx([0, 1, 2, 3])
+    assert account.asked == 1
+    watch.now += 61
+    assert pauses() == pytest.approx([0, 0.1, 0.2, 0.3])
+    watch.now += 901
+    assert pauses() == pytest.approx([0, 0.1, 0.2, 0.3])  # It could not be read: the last known one goes on.
+    assert account.asked == 3
 
 
 def test_the_accounts_rate_is_what_ses_says():

@@ -68,6 +68,9 @@ class Desk:
     def holds(self, workspace_id: str, email: str) -> bool:
         return False
 
+    def check(self, sender: str | None = None) -> None:
+        return None
+
     def send(self, invite: Invite) -> str:
         failure = self.failures.pop() if self.failures else ""
         if failure != "lost before":
