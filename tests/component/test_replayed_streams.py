@@ -91,7 +91,8 @@ def test_the_time_to_a_link_is_the_settlers_and_not_the_streams(
     connected.settle()
     observability.count_for("prod")
     announce(connected, whole_seconds(streams.records(arn)))
-    assert counted(capsys)["TimeToLink"] == [250]
+    (took,) = counted(capsys)["TimeToLink"]
+    assert 250 <= took < 255  # Each write is at least a millisecond later than the one before.
 
 
 @pytest.mark.parametrize(
