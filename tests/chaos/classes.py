@@ -91,6 +91,13 @@ def _outage(kind: Callable[[World], faults.Act]) -> Variant:
     return Variant(arm, lasts_seconds=3600)
 
 
+def _mail_outage(world: World) -> list[Trouble]:
+    """Every mail is refused for an hour; mails go out within 18 minutes after that, as probes are so far apart."""
+    until = world.simulation.seconds + 3600
+    refused = faults.mail_account_refused(world)
+    return [while_it_lasts(_SES, refused, lambda: world.simulation.seconds < until)]
+
+
 def _expired(world: World) -> list[Trouble]:
     """The provider does not know the access tokens any more; the refresh tokens are good."""
     world.place.end_access_tokens()
@@ -212,6 +219,9 @@ FAULTS = {
                 "answer lost": _at(_SES, lambda world: faults.mail_unavailable(world, after=True)),
                 "slow": _at(_SES, lambda world: faults.slow(world, 9), times=3),
             },
+        ),
+        Fault(
+            "SES refuses the account for an hour", {"every mail": Variant(_mail_outage, lasts_seconds=3600 + 18 * 60)}
         ),
         Fault("KMS", {"down": _at("kms", lambda world: faults.kms_says("KMSInternalException"), times=6)}),
         Fault(

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from botocore.exceptions import ClientError
 
-from chalicelib.errors import MailRejected, MailUnavailable
+from chalicelib.errors import MailAccountError, MailRejected, MailUnavailable
 from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
 from tests.chaos.dynamo import Refused
 from tests.chaos.network import Trouble
@@ -177,6 +177,15 @@ def mail_unavailable(world: World, *, after: bool = False) -> Act:
             perform()
             world.post.mails[-1].is_lost = True
         raise MailUnavailable("SES: no answer")
+
+    return act
+
+
+def mail_account_refused(_: World) -> Act:
+    """SES refuses the account: whatever is sent."""
+
+    def act(point: str, perform: Callable[[], Any]) -> Any:
+        raise MailAccountError("SES: MessageRejected", code="NotVerified", concerns_sender=True)
 
     return act
 
