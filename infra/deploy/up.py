@@ -157,7 +157,7 @@ def watch(stage: Stage, wishes: Wishes) -> None:
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
-    tables = stacks.apply(stage, "tables", TablePrefix=stage.table_prefix)
+    tables = stacks.apply_tables(stage)
     key = stacks.apply(stage, "key", Stage=stage.name)
     stacks.apply(stage, "secrets", SecretsPrefix=stage.secrets_prefix)
     queue = stacks.apply(stage, "queue", Stage=stage.name)
