@@ -15,6 +15,10 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 from chalicelib import announcing, api, handlers, operations, settings
 from chalicelib.wiring import services
 
+# LATEST could miss records while Lambda creates or updates a trigger, and no schedule finds what webhooks missed:
+# docs.aws.amazon.com/lambda/latest/dg/with-ddb.html. Every handler accepts a record again.
+FROM_THE_OLDEST = "TRIM_HORIZON"
+
 # Chalice would add a handler of its own to the logger of that name, and every line would be written twice.
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
@@ -23,7 +27,9 @@ for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
 
 
 # Chalice wants the stream's ARN while it imports this module: it subscribes the function to it when deploying.
-@app.on_dynamodb_record(stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25)
+@app.on_dynamodb_record(
+    stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25, starting_position=FROM_THE_OLDEST
+)
 def on_booking(event: DynamoDBEvent) -> dict[str, Any]:
     """Settle bookings as they change."""
     return handlers.settle_records(event.to_dict(), event.context, services())
@@ -42,13 +48,17 @@ def on_mail_event(event: SNSEvent) -> None:
 
 
 # A second reader of the stream and a schedule of its own: a slow receiver of webhooks must not hold up settling.
-@app.on_dynamodb_record(stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25)
+@app.on_dynamodb_record(
+    stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25, starting_position=FROM_THE_OLDEST
+)
 def announce_bookings(event: DynamoDBEvent) -> None:
     """Tell workspaces by webhook what became of their meetings."""
     announcing.announce_bookings(event.to_dict(), event.context, services())
 
 
-@app.on_dynamodb_record(stream_arn=settings.from_environment().connections_stream_arn, batch_size=25)
+@app.on_dynamodb_record(
+    stream_arn=settings.from_environment().connections_stream_arn, batch_size=25, starting_position=FROM_THE_OLDEST
+)
 def announce_connections(event: DynamoDBEvent) -> None:
     """Tell workspaces by webhook who was connected and disconnected."""
     announcing.announce_connections(event.to_dict(), event.context, services())

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mail-from", help="the address that invitations come from; needed the first time")
     parser.add_argument("--alarm-email", help="whom alarms are mailed to")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
+    parser.add_argument("--unset", action="append", default=[], metavar="NAME", help="remove a setting; repeatable")
     parser.add_argument("--bucket", help="deploy through CloudFormation, with the code in this S3 bucket")
     parser.add_argument("--domain", help="the API's own domain name, such as meet.example.com")
     parser.add_argument("--certificate", metavar="ARN", help="the domain's, in ACM in the stage's region")
@@ -85,6 +86,7 @@ def _wishes(given: argparse.Namespace) -> Wishes:
         mail_from=given.mail_from,
         alarm_email=given.alarm_email,
         settings=settings.chosen(given.set),
+        unset=given.unset,
         bucket=given.bucket,
         domain=given.domain,
         certificate=given.certificate,

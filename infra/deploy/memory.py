@@ -25,11 +25,20 @@ def complete(stage: Stage) -> list[str]:
     """
     if stacks.outputs(stage, packaging.CONCERN):
         return []  # Everything is the stack's.
-    known = chalice.resources(stage)
+    remembered = chalice.resources(stage)
+    known = {name: resource for name, resource in remembered.items() if not _is_gone(stage, resource)}
     found = {resource["name"]: resource for resource in _search(stage, known)}
-    if found:
+    if found or known != remembered:
         _write(stage, {**known, **found})
     return sorted(found)
+
+
+def _is_gone(stage: Stage, resource: Resource) -> bool:
+    """Whether it is the trigger of a stream that was deleted: Chalice would try to update it."""
+    if resource["resource_type"] != "dynamodb_event":
+        return False
+    function = resource["lambda_arn"].rpartition(":")[2]
+    return resource["event_uuid"] not in {m["UUID"] for m in triggers.mappings(stage.client("lambda"), function)}
 
 
 def _search(stage: Stage, known: dict[str, Resource]) -> Iterator[Resource]:

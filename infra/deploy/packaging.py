@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from botocore.config import Config
+
 from infra.deploy import chalice, settings, stacks, triggers
 from infra.deploy.stage import API, DeployError, Stage
 
@@ -34,21 +36,28 @@ def deploy(stage: Stage, queue_arn: str, bucket: str) -> None:
             resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": code}
     # Too long to be given along.
     key = _upload(stage, bucket, json.dumps(template, sort_keys=True).encode(), "json")
-    url = stage.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
-    stacks.bring(
-        stage,
-        CONCERN,
-        {"TemplateURL": url.partition("?")[0], "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]},
-    )
+    source = {
+        "TemplateURL": object_url(stage, bucket, key),
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    stacks.bring(stage, CONCERN, source)
+
+
+def object_url(stage: Stage, bucket: str, key: str) -> str:
+    """The address of an object, with its region: S3 routes the address without one to older regions only."""
+    options = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
+    client = stage.session.client("s3", config=options)
+    url: str = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    return url.partition("?")[0]
 
 
 def additions(stage: Stage, queue_arn: str) -> dict[str, Any]:
     """What Chalice's template lacks: names of functions, and options of triggers, in the words of AWS SAM."""
-    return {
-        "Resources": {
-            _logical(name): {"Properties": _properties(stage, name, queue_arn)} for name in settings.functions()
-        }
-    }
+    functions = {_logical(name): {"Properties": _properties(stage, name, queue_arn)} for name in settings.functions()}
+    # Without it SAM makes a second public stage of the API, called "Stage": github.com/aws/serverless-application-model
+    # issue 191.
+    api = {"Properties": {"OpenApiVersion": "2.0"}}
+    return {"Resources": {**functions, "RestAPI": api}}
 
 
 def _properties(stage: Stage, function: str, queue_arn: str) -> dict[str, Any]:

@@ -56,10 +56,29 @@ def write(stage: Stage, variables: Mapping[str, str]) -> None:
     # Metrics of API Gateway tell REST APIs apart by name and stage, and Chalice gives all of them the app's name.
     part.setdefault("api_gateway_stage", stage.name)
     part["environment_variables"] = dict(sorted(variables.items()))
+    # Costs are told apart by it.
+    part.setdefault("tags", {})["meetlink:stage"] = stage.name
     for name in functions():
         part.setdefault("lambda_functions", {}).setdefault(name, {})["iam_policy_file"] = _policy_file(stage, name)
     text = json.dumps(config, indent=2) + "\n"
     _write_if_changed(stage.chalice_directory / "config.json", text)
+
+
+def options(stage: Stage, function: str) -> dict[str, Any]:
+    """A function's options, such as `layers`, from every level of `.chalice/config.json` as Chalice combines them."""
+    config = _read(stage)
+    part = config.get("stages", {}).get(stage.name, {})
+    levels = [config, part, part.get("lambda_functions", {}).get(function, {})]
+    tags = {key: value for level in levels for key, value in level.get("tags", {}).items()}
+    return {key: value for level in levels for key, value in level.items()} | {"tags": tags}
+
+
+def write_options(stage: Stage, function: str, values: Mapping[str, Any]) -> None:
+    """Set options of one function. Tags are added to those that it has."""
+    config = _read(stage)
+    own = config["stages"][stage.name]["lambda_functions"].setdefault(function, {})
+    own.update({**values, **({"tags": {**own.get("tags", {}), **values["tags"]}} if "tags" in values else {})})
+    _write_if_changed(stage.chalice_directory / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def write_policies(stage: Stage, names: Mapping[str, str]) -> None:

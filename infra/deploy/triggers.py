@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from infra.deploy.stage import DeployError, Stage
 _PATIENCE_SECONDS = 180.0
 _POLL_SECONDS = 1.0
 _HOUR_SECONDS = 3600
+STARTS_AT = "TRIM_HORIZON"
+"""As app.py has it: the oldest record of the stream, at most a day old."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Stream:
     """Patterns of records that are for it; none: every record is."""
     age_seconds: int
     tries: int = -1
+    variable: str = "MEETLINK_BOOKINGS_STREAM_ARN"
+    """The setting that names the stream."""
 
 
 STREAMS = {
@@ -38,7 +42,7 @@ STREAMS = {
         ({"eventName": ["INSERT"]}, {"dynamodb": {"NewImage": {"observed": {"S": [{"exists": True}]}}}}),
         6 * _HOUR_SECONDS,
     ),
-    "announce_connections": Stream((), 6 * _HOUR_SECONDS),
+    "announce_connections": Stream((), 6 * _HOUR_SECONDS, variable="MEETLINK_CONNECTIONS_STREAM_ARN"),
 }
 
 SCHEDULES = ("on_schedule", "deliver_webhooks")
@@ -82,10 +86,31 @@ def tune(stage: Stage, queue_arn: str) -> None:
         )
 
 
+def remove_stale(stage: Stage, variables: Mapping[str, str]) -> list[str]:
+    """Delete the mappings that the deployment has to create again, and return their functions.
+
+    Lambda can change neither the stream of a mapping, which is another one once a table was restored or its stream was
+    switched off and on, nor where in the stream it starts.
+    """
+    client, removed = stage.client("lambda"), []
+    for function, stream in STREAMS.items():
+        name = stage.function(function)
+        for mapping in _settled(client, name):
+            starts_at = mapping.get("StartingPosition", STARTS_AT)
+            if (mapping["EventSourceArn"], starts_at) != (variables[stream.variable], STARTS_AT):
+                client.delete_event_source_mapping(UUID=mapping["UUID"])
+                removed.append(function)
+        _settled(client, name)
+    return removed
+
+
 def mappings(client: Any, function: str) -> list[dict[str, Any]]:
-    """The event source mappings of a function at Lambda."""
+    """The event source mappings of a function at Lambda; none if there is no such function."""
     pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
-    return [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    try:
+        return [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    except client.exceptions.ResourceNotFoundException:
+        return []
 
 
 def differing(mapping: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

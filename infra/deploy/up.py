@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from infra.deploy import bytecode, chalice, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy import bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.findings import Finding
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
@@ -21,6 +21,8 @@ class Wishes:
     mail_from: str | None = None
     alarm_email: str | None = None
     settings: Mapping[str, str] | None = None
+    unset: Collection[str] = ()
+    """Names of settings to remove."""
     bucket: str | None = None
     """Deploy through CloudFormation, with this bucket for the code."""
     domain: str | None = None
@@ -46,6 +48,8 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     queue_arn = foundation.names["DeadLettersArn"]
     say("bytecode ...")
     bytecode.write(stage.project)
+    if removed := triggers.remove_stale(stage, foundation.variables):
+        say(f"triggers that have to be created again: {', '.join(removed)}")
     if wishes.bucket is None:
         if found := memory.complete(stage):
             say(f"found what an earlier deployment made: {', '.join(found)}")
@@ -76,6 +80,7 @@ def complete(stage: Stage, wishes: Wishes) -> Wishes:
         # An empty address is no wish to be no longer alarmed.
         alarm_email=wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
         settings=public | dict(wishes.settings or {}),
+        unset=wishes.unset,
         bucket=wishes.bucket,
         domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
@@ -131,7 +136,10 @@ def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
     for hint in ensure_identity(stage, mail_from):
         say(hint)
     say("settings and policies in .chalice ...")
-    settings.write(stage, settings.known(stage) | foundation.variables | dict(wishes.settings or {}))
+    functions = live.read(stage)
+    fixed = foundation.variables | dict(wishes.settings or {})
+    settings.write(stage, live.merge_variables(stage, functions, fixed, wishes.unset, say))
+    live.keep_options(stage, functions, say)
     settings.write_policies(stage, foundation.names)
     return foundation
 

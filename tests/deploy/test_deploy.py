@@ -87,7 +87,7 @@ def test_after_a_failed_deployment_the_next_goes_on_with_what_it_made(deployed: 
 def test_streams_are_read_as_asked(deployed: Deployment, function: str) -> None:
     queue_arn = f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}"
     (mapping,) = triggers.mappings(deployed.client("lambda"), f"meetlink-{STAGE}-{function}")
-    assert mapping["State"] == "Enabled"
+    assert (mapping["State"], mapping["StartingPosition"]) == ("Enabled", triggers.STARTS_AT)
     assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
 
 
@@ -214,6 +214,37 @@ def test_a_booking_that_was_lost_comes_back_from_a_backup(deployed: Deployment) 
     assert operate(deployed, "put-back", "--table", "bookings", "--source", "restored", "--yes")["rows"] == 1
     assert deployed.call("GET", "/v1/bookings/b-1").json() == before
     dynamodb.delete_table(TableName="restored")
+
+
+def test_the_wrong_region_is_refused_before_anything_is_written(deployed: Deployment) -> None:
+    config = (deployed.project / ".chalice" / "config.json").read_text()
+    with pytest.raises(AssertionError, match="is in us-east-1 of account 000000000000"):
+        deployed.deploy("--region", "eu-central-1")
+    assert (deployed.project / ".chalice" / "config.json").read_text() == config
+
+
+def test_a_trigger_of_another_stream_or_start_is_made_again(deployed: Deployment) -> None:
+    """As after a table was restored under its name, or by a release that started at LATEST."""
+    lambda_, dynamodb = deployed.client("lambda"), deployed.client("dynamodb")
+    other = dynamodb.create_table(
+        TableName="other",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )["TableDescription"]["LatestStreamArn"]
+    own = settings_of(deployed)["MEETLINK_BOOKINGS_STREAM_ARN"]
+    for function, stream, start in (("on_booking", own, "LATEST"), ("announce_connections", other, "TRIM_HORIZON")):
+        name = f"meetlink-{STAGE}-{function}"
+        (mapping,) = triggers.mappings(lambda_, name)
+        lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
+        lambda_.create_event_source_mapping(FunctionName=name, EventSourceArn=stream, StartingPosition=start)
+    assert "triggers that have to be created again: on_booking, announce_connections" in deployed.deploy()
+    for function in triggers.STREAMS:
+        (mapping,) = triggers.mappings(lambda_, f"meetlink-{STAGE}-{function}")
+        wanted = settings_of(deployed)[triggers.STREAMS[function].variable]
+        assert (mapping["EventSourceArn"], mapping["StartingPosition"]) == (wanted, triggers.STARTS_AT)
+    dynamodb.delete_table(TableName="other")
 
 
 def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deployment) -> None:

@@ -60,11 +60,19 @@ def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> No
             assert archive.read(str(compiled)).startswith(header(archive.read(str(path)))), path
 
 
+def test_the_api_has_one_stage(packaged: Deployment) -> None:
+    """What guards that stage could be walked around through another one."""
+    gateway = packaged.client("apigateway")
+    (api,) = gateway.get_rest_apis()["items"]
+    assert [stage["stageName"] for stage in gateway.get_stages(restApiId=api["id"])["item"]] == [STAGE]
+
+
 @pytest.mark.parametrize("function", triggers.STREAMS)
 def test_streams_are_read_as_asked(packaged: Deployment, function: str) -> None:
     queue_arn = f"arn:aws:sqs:us-east-1:000000000000:meetlink-{STAGE}-dead-letters"
     (mapping,) = triggers.mappings(packaged.client("lambda"), f"meetlink-{STAGE}-{function}")
     assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
+    assert mapping["StartingPosition"] == triggers.STARTS_AT
 
 
 def test_a_second_run_finds_nothing_to_do(packaged: Deployment) -> None:
