@@ -1,4 +1,4 @@
-"""The account's monthly budget. CloudFormation has the type in some regions only; the API is the same for all of them."""
+"""The account's monthly budget. CloudFormation can create one in some regions only; the Budgets API serves all."""
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import chalice, memory, packaging, settings, stacks
+from infra.deploy import budget, chalice, memory, packaging, settings, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
-WITHOUT_DATA = ("budget", "dashboard", "alarms", "logs", "mail", "queue")
+WITHOUT_DATA = ("dashboard", "alarms", "logs", "mail", "queue")
 """Stacks that are made again with nothing lost but logs."""
 WITH_DATA = ("secrets", "tables", "key")
 _RECOVERY_DAYS = 30
@@ -28,6 +28,7 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
     for concern in (packaging.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)
+    budget.remove(stage)
     if not delete_data:
         say("Tables, key and secrets are kept: nothing else knows what is in them.")
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from infra.deploy import bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy import budget, bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.findings import Finding
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
@@ -66,29 +68,47 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     return verify.check(stage)
 
 
-def complete(stage: Stage, wishes: Wishes) -> Wishes:
+def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None = None) -> Wishes:
     """The wishes, with what the stage has for those that say nothing.
 
-    Raises DeployError for what could not be fulfilled, while nothing is made yet.
+    `answers` says whether the API answers at an address. Raises DeployError for what could not be fulfilled, while
+    nothing is made yet.
     """
     known, domain = settings.known(stage), stacks.parameters(stage, "domain")
-    domain_name = wishes.domain or domain.get("Domain")
-    is_news = wishes.domain or not known.get("PUBLIC_BASE_URL")
-    public = {"PUBLIC_BASE_URL": settings.address_at(domain_name)} if domain_name and is_news else {}
+    domain_name, old_name = wishes.domain or domain.get("Domain"), domain.get("Domain")
+    public, unset = known.get("PUBLIC_BASE_URL"), set(wishes.unset)
+    if old_name and domain_name != old_name and public == settings.address_at(old_name):
+        # The old name goes with this deployment: links have the API's own address until the new one answers.
+        unset.add("PUBLIC_BASE_URL")
+    is_news = wishes.domain or not public
+    address = settings.address_at(domain_name) if domain_name and is_news else None
+    is_there = address is not None and (answers or partial(_answers, stage))(address)
     whole = Wishes(
         mail_from=wishes.mail_from or known.get("MEETLINK_MAIL_FROM"),
         # An empty address is no wish to be no longer alarmed.
         alarm_email=wishes.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
-        settings=public | dict(wishes.settings or {}),
-        unset=wishes.unset,
+        settings=({"PUBLIC_BASE_URL": str(address)} if is_there else {}) | dict(wishes.settings or {}),
+        unset=unset,
         bucket=wishes.bucket,
         domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
-        monthly_budget=wishes.monthly_budget or stacks.parameters(stage, "budget").get("Limit"),
+        # Looked up only for a new address: a pipeline that says nothing needs no rights on budgets.
+        monthly_budget=wishes.monthly_budget or (budget.find_limit(stage) if wishes.alarm_email else None),
     )
     if refusal := _refusal(stage, whole):
         raise DeployError(refusal)
     return whole
+
+
+def _answers(stage: Stage, address: str) -> bool:
+    """Whether the API answers there: an address in links and mails that does not resolve yet is a dead link."""
+    if verify.is_elsewhere(stage):
+        return False
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=10) as response:  # noqa: S310 — https
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def _refusal(stage: Stage, wishes: Wishes) -> str | None:
@@ -153,6 +173,9 @@ def name(stage: Stage, wishes: Wishes, say: Say) -> None:
     parameters = {"Domain": wishes.domain, "Certificate": str(wishes.certificate)}
     made = stacks.apply(stage, "domain", **parameters, Api=api_id, ApiStage=settings.api_stage(stage))
     say(f"DNS: {wishes.domain} CNAME {made['Target']}")
+    address = settings.address_at(wishes.domain)
+    if not settings.known(stage).get("PUBLIC_BASE_URL"):
+        say(f"Links keep the API's own address. When {address}/health answers, run this again: links then lead there.")
 
 
 def watch(stage: Stage, wishes: Wishes) -> None:
@@ -161,7 +184,7 @@ def watch(stage: Stage, wishes: Wishes) -> None:
     stacks.apply(stage, "alarms", Stage=stage.name, ApiStage=api_stage, Email=email)
     stacks.apply(stage, "dashboard", Stage=stage.name, ApiStage=api_stage)
     if wishes.monthly_budget:
-        stacks.apply(stage, "budget", Limit=wishes.monthly_budget, Email=email)
+        budget.apply(stage, wishes.monthly_budget, email)
 
 
 def _make_stacks(stage: Stage, mail_from: str) -> Foundation:

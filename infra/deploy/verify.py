@@ -69,7 +69,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
     yield from run("who receives alarms", account.check_alarm_topic, is_vital=False)
     yield from run("Lambda's limits", account.check_concurrency, is_vital=False)
     yield from run("the account's budgets", account.check_budget, is_vital=False)
-    if not _is_elsewhere(stage):
+    if not is_elsewhere(stage):
         yield from run("the domain", account.check_domain)
 
 
@@ -97,7 +97,7 @@ def _is_amazons(url: str) -> bool:
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
-def _is_elsewhere(stage: Stage) -> bool:
+def is_elsewhere(stage: Stage) -> bool:
     """Whether the stage is at another AWS than Amazon's, such as an emulator."""
     return not _is_amazons(str(stage.client("apigateway").meta.endpoint_url))
 
@@ -194,7 +194,7 @@ def _alarms(stage: Stage) -> Iterator[Finding]:
 
 def _health(stage: Stage) -> Iterator[Finding]:
     url = address(stage).rstrip("/") + "/health"
-    if _is_amazons(url) and _is_elsewhere(stage):
+    if _is_amazons(url) and is_elsewhere(stage):
         yield problem(f"GET {url} was not asked: it is at Amazon, and AWS_ENDPOINT_URL points elsewhere.")
         return
     ends = time.monotonic() + _PATIENCE_SECONDS

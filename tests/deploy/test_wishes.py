@@ -1,4 +1,4 @@
-"""What the command line may ask for beside a deployment. The local AWS has no budgets: stacks are a dictionary here."""
+"""What the command line may ask for beside a deployment. Stacks are a dictionary here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-import yaml  # type: ignore[import-untyped]
 from moto import mock_aws
 
-from infra.deploy import memory, settings, stacks
+from infra.deploy import budget, memory, settings, stacks
 from infra.deploy.down import take_down
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, complete, put_up, watch
@@ -48,42 +47,50 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     return made
 
 
-def test_a_budget_tells_whoever_hears_alarms_and_is_remembered(stage: Stage, made: Stacks) -> None:
-    watch(stage, complete(stage, ASKED(alarm_email="operator@example.com", monthly_budget="50")))
+def test_an_alarm_address_is_remembered(stage: Stage, made: Stacks) -> None:
+    watch(stage, complete(stage, ASKED(alarm_email="operator@example.com")))
     watch(stage, complete(stage, ASKED()))
-    assert made["budget"] == {"Limit": "50", "Email": "operator@example.com"}
     assert made["alarms"]["Email"] == "operator@example.com"
-
-
-def test_a_budget_has_no_name_that_its_replacement_would_collide_with() -> None:
-    template = yaml.safe_load((settings.POLICIES.parent / "budget.yaml").read_text())
-    assert "BudgetName" not in template["Resources"]["Budget"]["Properties"]["Budget"]
 
 
 def test_without_a_wish_there_is_no_budget(stage: Stage, made: Stacks) -> None:
     watch(stage, complete(stage, ASKED(alarm_email="operator@example.com")))
     assert sorted(made) == ["alarms", "dashboard"]
+    assert budget.find_limit(stage) is None
 
 
-def test_a_domain_is_where_the_api_says_it_is_unless_told_otherwise(stage: Stage) -> None:
-    asked = {"domain": "meet.example.com", "certificate": CERTIFICATE}
-    assert complete(stage, ASKED(**asked)).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
+def test_a_domain_becomes_the_address_once_the_api_answers_there(stage: Stage) -> None:
+    asked = ASKED(domain="meet.example.com", certificate=CERTIFICATE)
+    assert complete(stage, asked, lambda _: False).settings == {}
+    assert complete(stage, asked, lambda _: True).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
     elsewhere = {"PUBLIC_BASE_URL": "https://proxy.example.com"}
-    assert complete(stage, ASKED(**asked, settings=elsewhere)).settings == elsewhere
+    asked = ASKED(domain="meet.example.com", certificate=CERTIFICATE, settings=elsewhere)
+    assert complete(stage, asked, lambda _: True).settings == elsewhere
 
 
 def test_a_domain_is_remembered(stage: Stage, made: Stacks) -> None:
     made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
-    known = complete(stage, ASKED())
+    known = complete(stage, ASKED(), lambda _: False)
     assert (known.domain, known.certificate) == ("meet.example.com", CERTIFICATE)
 
 
 def test_a_domain_that_is_remembered_is_the_address_where_none_is_known(stage: Stage, made: Stacks) -> None:
-    """As in a clone whose `.chalice/config.json` was never committed."""
+    """In the second run, and in a clone whose `.chalice/config.json` was never committed."""
     made["domain"] = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
-    assert complete(stage, ASKED()).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
+    assert complete(stage, ASKED(), lambda _: True).settings == {"PUBLIC_BASE_URL": "https://meet.example.com"}
     settings.write(stage, {"PUBLIC_BASE_URL": "https://proxy.example.com"})
-    assert complete(stage, ASKED()).settings == {}
+    assert complete(stage, ASKED(), lambda _: True).settings == {}
+
+
+def test_until_a_new_domain_answers_links_have_the_apis_own_address_and_not_the_old_domain(
+    stage: Stage, made: Stacks
+) -> None:
+    made["domain"] = {"Domain": "old.example.com", "Certificate": CERTIFICATE}
+    settings.write(stage, {"PUBLIC_BASE_URL": "https://old.example.com"})
+    asked = ASKED(domain="new.example.com", certificate=CERTIFICATE)
+    known = complete(stage, asked, lambda _: False)
+    assert (known.settings, set(known.unset)) == ({}, {"PUBLIC_BASE_URL"})
+    assert complete(stage, asked, lambda _: True).settings == {"PUBLIC_BASE_URL": "https://new.example.com"}
 
 
 @pytest.mark.parametrize(
