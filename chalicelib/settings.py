@@ -29,6 +29,7 @@ class Settings(Struct, frozen=True):
     public_base_url: str | None
     rate_per_second: float
     rate_burst: int
+    max_waiting_calls: int
     webhooks_to_loopback: bool
     offers: frozenset[str]
     without_pkce: frozenset[str]
@@ -75,6 +76,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
+        max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS", "20"))),
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
         # On Lambda that would be the address of the runtime API: not even an operator can want it.
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1" and "AWS_LAMBDA_FUNCTION_NAME" not in env,

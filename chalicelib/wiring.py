@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.signing import InboundSecrets
     from chalicelib.usecases.tokens import TokenKeeper
     from chalicelib.usecases.undelivered import Undelivered
+    from chalicelib.usecases.waiting_calls import WaitingCalls
 
 
 def _now() -> datetime:
@@ -179,6 +180,12 @@ class Services:
         from chalicelib.usecases.limit import RateLimit
 
         return RateLimit(self.ephemeral, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
+
+    @cached_property
+    def waiting_calls(self) -> WaitingCalls:
+        from chalicelib.usecases.waiting_calls import WaitingCalls
+
+        return WaitingCalls(self.ephemeral, self.settings.max_waiting_calls, self.clock)
 
     @cached_property
     def connector(self) -> Connector:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _LONGEST_WAIT_SECONDS = 20
-_POLL_SECONDS = 0.1
+_MOST_READS = 25
+_FIRST_POLL_SECONDS = 0.1
+_LONGEST_POLL_SECONDS = 1.5
+_POLL_GROWTH = 1.3
 _GROUP = "Bookings"
 
 
@@ -206,9 +209,12 @@ def _query(workspace_id: str, asked: BookingsQuery) -> Query:
 
 
 def _answer(call: CallerCall, accepted: Accepted, status: int, headers: dict[str, str] | None = None) -> Response:
-    wait = _wait_seconds(call.header("prefer"))
-    record = _settled(call, accepted.record, wait) if wait else accepted.record
-    applied = {"Preference-Applied": f"wait={wait}"} if wait else {}
+    wait, record = _wait_seconds(call.header("prefer")), accepted.record
+    is_applied = wait > 0
+    if wait and _is_pending(record):
+        with call.services.waiting_calls.lease(call.workspace_id, wait) as is_applied:
+            record = _settled(call, record, wait) if is_applied else record
+    applied = {"Preference-Applied": f"wait={wait}"} if is_applied else {}
     return json_response(views.booking(record), status, {**(headers or {}), **applied})
 
 
@@ -220,8 +226,23 @@ def _wait_seconds(prefer: str | None) -> int:
 
 def _settled(call: CallerCall, record: Record, seconds: int) -> Record:
     """The booking as soon as its meeting is not pending any more, or after `seconds`."""
-    ends = time.monotonic() + seconds
-    while views.current_meeting(record).state is MeetingState.PENDING and time.monotonic() < ends:
-        time.sleep(_POLL_SECONDS)
-        record = call.services.bookings.get(call.workspace_id, record.booking.booking_id) or record
+    ends, pause, seen = time.monotonic() + seconds, _FIRST_POLL_SECONDS, None
+    booking_id, reads = record.booking.booking_id, 0
+    while _is_pending(record) and (left := ends - time.monotonic()) > 0:
+        if reads >= _MOST_READS - 1:  # A look takes two, where something has changed.
+            pause = left
+        call.services.sleep(min(pause, left))
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        progress = call.services.bookings.progress(call.workspace_id, booking_id)
+        reads += 1
+        if progress != seen:
+            seen = progress
+            record = call.services.bookings.get(call.workspace_id, booking_id) or record
+            reads += 1
+        if reads >= _MOST_READS:
+            break
     return record
+
+
+def _is_pending(record: Record) -> bool:
+    return views.current_meeting(record).state is MeetingState.PENDING

@@ -94,6 +94,20 @@ class BookingStore:
                 return None
         return record_of(item)
 
+    def progress(self, workspace_id: str, booking_id: str) -> tuple[float | None, ...]:
+        """Numbers that change whenever a caller or settler writes; read without the documents."""
+        with translated():
+            try:
+                item = BookingItem.get(
+                    workspace_id,
+                    booking_id,
+                    consistent_read=True,
+                    attributes_to_get=["revision", "settled_revision", "fence", "lease_until"],
+                )
+            except BookingItem.DoesNotExist:
+                return ()
+        return item.revision, item.settled_revision, item.fence, item.lease_until
+
     def create(self, booking: Booking, now: datetime) -> None:
         """Store a new booking, due at once. Raises `LostRace` if the id is taken."""
         attributes: dict[str, Any] = _desired(booking, now)
