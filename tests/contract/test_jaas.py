@@ -20,6 +20,7 @@ from chalicelib.providers.jaas import Jaas
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import ServerlessSubject
 from tests.support.clock import START
+from tests.support.jitsi_rules import browser_problems
 
 APP_ID = "vpaas-magic-cookie-0123456789abcdef"
 
@@ -75,6 +76,17 @@ def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
     assert claims["exp"] == int((START + timedelta(hours=2)).timestamp())
     assert claims["context"]["user"] == {"id": "visitor-1", "moderator": "true", "name": "Demo Host"}
     assert set(claims["context"]["features"].values()) == {"false"}
+
+
+@pytest.mark.parametrize("is_host", [True, False], ids=["host", "guest"])
+def test_jitsi_meets_own_rules_accept_the_token(jaas: Jaas, is_host: bool) -> None:
+    visit = Visit(is_host, "visitor-1", "Demo Host" if is_host else None, "Talk", START, START + timedelta(hours=2))
+    text = parse_qs(urlsplit(jaas.join(jaas.read_key(form()), "room-1", visit)).query)["jwt"][0]
+    header = dict(extract_compact(text.encode()).headers())
+    claims = jwt.decode(text, RSAKey.import_key(key().as_pem(private=False)), algorithms=["RS256"]).claims
+    assert browser_problems(header, claims, tenant=APP_ID, now=START) == []
+    wrong = browser_problems(header, claims | {"sub": "*"}, tenant=f"{APP_ID}0", now=START + timedelta(days=1))
+    assert wrong == ["it has expired", "kid belongs to another tenant", f"sub is not {APP_ID}0"]
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")

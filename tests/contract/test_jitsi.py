@@ -20,6 +20,7 @@ from chalicelib.providers.jitsi import Jitsi
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import WITHOUT_A_SERVER, ServerlessSubject
 from tests.support.clock import START, FakeClock
+from tests.support.jitsi_rules import prosody_problems
 
 SECRET = "app-secret-canary"
 OWN = {"server": "https://meet.example.com", "app_id": "app-1", "app_secret": SECRET}
@@ -89,6 +90,24 @@ def test_a_guest_is_no_moderator(jitsi: Jitsi) -> None:
     query = parse_qs(urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit)).query)
     claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
     assert claims["context"]["user"] == {"id": "visitor-2", "moderator": "false", "affiliation": "member"}
+
+
+@pytest.mark.parametrize("is_host", [True, False], ids=["host", "guest"])
+@pytest.mark.parametrize("audience", ["", "meetings"])
+def test_prosodys_rules_accept_the_token(jitsi: Jitsi, is_host: bool, audience: str) -> None:
+    visit = Visit(is_host, "visitor-1", "Demo Host" if is_host else None, "Talk", START, START + timedelta(hours=2))
+    address = jitsi.join(jitsi.read_key(OWN | {"audience": audience}), "room-1", visit)
+    token = parse_qs(urlsplit(address).query)["jwt"][0]
+    claims = jwt.decode(token, OctKey.import_key(SECRET), algorithms=["HS256"]).claims
+    rules = {"app_id": "app-1", "room": "room-1", "audiences": (audience or "jitsi",)}
+    assert prosody_problems(claims, now=START, **rules) == []
+    assert prosody_problems(claims, now=START - timedelta(hours=1), **rules) == ["it is not valid yet"]
+    assert prosody_problems(claims, now=START + timedelta(hours=2), **rules) == ["it has expired"]
+    other = claims | {"aud": "other", "context": {"user": claims["context"]["user"] | {"moderator": True}}}
+    assert prosody_problems(other, now=START, **rules) == [
+        "aud is no accepted audience",
+        "user.moderator is a boolean or an object",
+    ]
 
 
 def test_a_server_with_an_audience_of_its_own_gets_that(jitsi: Jitsi) -> None:

@@ -131,6 +131,8 @@ class Held:
     link: str | None
     owner: str | None = None
     tag: str | None = None
+    lets_guests_in: bool | None = None
+    """Whether a stranger with the link enters without waiting; None where the stand-in has no door."""
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,15 @@ class Google:
         """The spaces that can be entered by their link."""
         with self.lock:
             return [
-                Held(space.body["name"], "", None, None, space.body["meetingUri"], self._address(space.owner))
+                Held(
+                    space.body["name"],
+                    "",
+                    None,
+                    None,
+                    space.body["meetingUri"],
+                    self._address(space.owner),
+                    lets_guests_in=space.body["config"]["accessType"] == "OPEN",
+                )
                 for space in self.spaces.values()
                 if space.body["config"]["entryPointAccess"] == "ALL" and not space.is_calendars
             ]

@@ -136,7 +136,16 @@ class Microsoft:
         with self.lock:
             addresses = {person.id: address for address, person in self.identity.people.items()}
             return [
-                Held(m.id, m.subject, m.starts_at, m.ends_at, m.link, addresses[m.user_id], m.external_id)
+                Held(
+                    m.id,
+                    m.subject,
+                    m.starts_at,
+                    m.ends_at,
+                    m.link,
+                    addresses[m.user_id],
+                    m.external_id,
+                    m.lobby == "everyone",
+                )
                 for m in self.held.values()
             ]
 
