@@ -10,7 +10,7 @@ from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.connection import Reason as ConnectionReason
-from chalicelib.domain.guest_experience import Admission, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.invitation import InvitationState, Role, Trouble
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 
@@ -198,7 +198,7 @@ class GuestExperience(Struct):
     """What guests experience who open a meeting's link."""
 
     admission: Annotated[
-        Admission,
+        GuestEntry,
         Meta(
             description="`direct`: they enter at once. `host_first`: they wait until the host has joined. `knock`: "
             "they wait until someone in the meeting admits them. `blocked`: the account's settings keep them out. "

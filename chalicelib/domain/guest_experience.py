@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Admission(StrEnum):
+class GuestEntry(StrEnum):
     """How a guest gets from the link into the meeting; closed list, part of the API."""
 
     DIRECT = "direct"
@@ -38,7 +38,7 @@ class Moderator(StrEnum):
 class GuestExperience(Struct, frozen=True):
     """What guests experience, as far as it is known."""
 
-    admission: Admission
+    admission: GuestEntry
     moderator: Moderator
     time_limit_minutes: int | None = None
     """How long the account's plan lets a meeting last; None without a limit, or where the plan is not known."""

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
@@ -55,7 +55,7 @@ class Daily(KeyProvider):
         return Account(text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.DIRECT, Moderator.HOST_LINK)
+        return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_LINK)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         body = {"name": request.tag, "privacy": "private", "properties": _times(request)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.described import LONGEST_ID, text
@@ -84,7 +84,7 @@ class Google(OAuthProvider):
             raise Ambiguous(self.name, "userinfo answered without an id or address") from error
 
     def experience(
-        self, account: Account, admission: Admission, *notes: str, is_observed: bool = False
+        self, account: Account, admission: GuestEntry, *notes: str, is_observed: bool = False
     ) -> GuestExperience:
         """What guests experience, with the time limit of the account: one without a Workspace domain is personal."""
         is_personal = account.organization is None
@@ -95,8 +95,8 @@ class Google(OAuthProvider):
     def experience_in(self, space: dict[str, Any], account: Account) -> GuestExperience:
         """What guests experience in a room of the Meet API."""
         if is_open(space):
-            return self.experience(account, Admission.DIRECT, is_observed=True)
-        return self.experience(account, Admission.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
+            return self.experience(account, GuestEntry.DIRECT, is_observed=True)
+        return self.experience(account, GuestEntry.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
 
     def explain(self, answer: Answer) -> ProviderError | None:
         if not 400 <= answer.status < 500 or answer.status in (401, 404, 408, 410):

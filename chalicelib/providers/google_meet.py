@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
@@ -60,7 +60,7 @@ class GoogleMeet(Google):
     keeps_tags = True
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, Admission.KNOCK, _KNOCKING)
+        return self.experience(account, GuestEntry.KNOCK, _KNOCKING)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         asked = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
@@ -42,15 +42,15 @@ class OpenGoogleMeet(GoogleMeet):
     urls = GoogleMeet.urls | {"MEET": "https://meet.googleapis.com"}
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, Admission.DIRECT)
+        return self.experience(account, GuestEntry.DIRECT)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         try:
             return self.experience_in(self._space(token, meeting), account)
         except Rejected as error:
-            return self.experience(account, Admission.KNOCK, error.advice, is_observed=True)
+            return self.experience(account, GuestEntry.KNOCK, error.advice, is_observed=True)
         except ReconnectNeeded:  # The grant is good, but for this one permission.
-            return self.experience(account, Admission.KNOCK, _NOT_ALLOWED, is_observed=True)
+            return self.experience(account, GuestEntry.KNOCK, _NOT_ALLOWED, is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         meeting = super().create(token, request)

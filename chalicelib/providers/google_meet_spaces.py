@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
@@ -41,7 +41,7 @@ class GoogleMeetSpaces(Google):
     idempotent = False
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, Admission.DIRECT)
+        return self.experience(account, GuestEntry.DIRECT)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         return self.experience_in(self.call(token, "GET", _path(meeting.id)).object(), account)

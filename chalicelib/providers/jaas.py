@@ -12,7 +12,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.providers.base import KeyField, RoomProvider
 
@@ -63,7 +63,7 @@ class Jaas(RoomProvider):
         return Account(app_id, "", app_id)
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.DIRECT, Moderator.HOST_LINK)
+        return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_LINK)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         return ProviderMeeting(request.tag, None)

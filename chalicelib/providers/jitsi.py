@@ -12,7 +12,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.providers.base import KeyField, RoomProvider
 
@@ -75,10 +75,10 @@ class Jitsi(RoomProvider):
     def guest_experience(self, account: Account) -> GuestExperience:
         label = account.organization or ""
         if label.endswith(")"):  # With tokens: see `account`.
-            return GuestExperience(Admission.DIRECT, Moderator.HOST_LINK, notes=(_ONLY_IF_CONFIGURED,))
+            return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_LINK, notes=(_ONLY_IF_CONFIGURED,))
         if label == urlsplit(_PUBLIC).netloc:
-            return GuestExperience(Admission.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN, notes=(_SIGN_IN_FIRST,))
-        return GuestExperience(Admission.DIRECT, Moderator.FIRST_TO_ARRIVE, notes=(_ANYONE_FIRST,))
+            return GuestExperience(GuestEntry.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN, notes=(_SIGN_IN_FIRST,))
+        return GuestExperience(GuestEntry.DIRECT, Moderator.FIRST_TO_ARRIVE, notes=(_ANYONE_FIRST,))
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         key = _key(token)

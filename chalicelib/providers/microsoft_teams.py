@@ -14,7 +14,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
 from chalicelib.observability import log
@@ -98,12 +98,12 @@ class MicrosoftTeams(OAuthProvider):
         return Account(account_id, address)
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.DIRECT, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES)
+        return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         scope = _lobby_scope(self.call(token, "GET", _path(meeting.id)).object())
         is_open = scope == "everyone"
-        admission, notes = (Admission.DIRECT, ()) if is_open else (Admission.KNOCK, (_LOBBY_ADVICE,))
+        admission, notes = (GuestEntry.DIRECT, ()) if is_open else (GuestEntry.KNOCK, (_LOBBY_ADVICE,))
         return GuestExperience(
             admission, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES, notes, is_observed=scope is not None
         )

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
@@ -78,7 +78,7 @@ class Webex(OAuthProvider):
         return Account(str(body["id"]), str(emails[0]), text(body.get("orgId"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_FREE_PLAN,))
+        return GuestExperience(GuestEntry.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_FREE_PLAN,))
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         body = self.call(token, "GET", f"{_MEETINGS}/{quote(meeting.id, safe='')}").object()
@@ -87,11 +87,11 @@ class Webex(OAuthProvider):
             return self.guest_experience(account)
         advice: tuple[str, ...]
         if security == "allowJoin":
-            admission, advice = Admission.DIRECT if is_early else Admission.HOST_FIRST, ()
+            admission, advice = GuestEntry.DIRECT if is_early else GuestEntry.HOST_FIRST, ()
         elif security == "allowJoinWithLobby":
-            admission, advice = Admission.KNOCK, (_LOBBY,)
+            admission, advice = GuestEntry.KNOCK, (_LOBBY,)
         else:
-            admission, advice = Admission.BLOCKED, (_BLOCKED,)
+            admission, advice = GuestEntry.BLOCKED, (_BLOCKED,)
         return GuestExperience(admission, Moderator.HOST_ACCOUNT, notes=(*advice, _FREE_PLAN), is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:

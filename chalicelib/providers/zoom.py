@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
@@ -104,17 +104,17 @@ class Zoom(OAuthProvider):
         return Account(account_id, email, text(body.get("account_id"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_OWN_SETTINGS,))
+        return GuestExperience(GuestEntry.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_OWN_SETTINGS,))
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         settings = self.call(token, "GET", f"/v2/meetings/{meeting.id}").object().get("settings")
         if not isinstance(settings, dict) or "waiting_room" not in settings:
             return self.guest_experience(account)
         # Zoom ignores join_before_host where there is a waiting room.
-        admission = Admission.DIRECT if settings.get("join_before_host") else Admission.HOST_FIRST
+        admission = GuestEntry.DIRECT if settings.get("join_before_host") else GuestEntry.HOST_FIRST
         if settings["waiting_room"]:
-            admission = Admission.KNOCK
-        notes: tuple[str, ...] = () if admission is Admission.DIRECT else (_OWN_SETTINGS,)
+            admission = GuestEntry.KNOCK
+        notes: tuple[str, ...] = () if admission is GuestEntry.DIRECT else (_OWN_SETTINGS,)
         if settings.get("meeting_authentication"):
             notes += (_ONLY_SIGNED_IN,)
         is_basic = self.call(token, "GET", "/v2/users/me").object().get("type") == _BASIC

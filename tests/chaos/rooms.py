@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from chalicelib.domain.connection import Account
-from chalicelib.domain.guest_experience import Admission, GuestExperience, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.providers.base import OAuth, OAuthProvider
 
@@ -61,7 +61,7 @@ class Rooms(OAuthProvider):
         raise NotImplementedError("nobody signs in at this stand-in")
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return GuestExperience(Admission.DIRECT, Moderator.HOST_ACCOUNT)
+        return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_ACCOUNT)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         return _made(self._put(token, request.tag, request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.guest_experience import Admission
+from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import ProviderUnavailable
 from chalicelib.providers.google_meet_open import OpenGoogleMeet
 from infra.local.standins.google import Door, OpenPolicy
@@ -98,7 +98,7 @@ def test_a_policy_that_keeps_rooms_closed_fails_neither_create_nor_update(
     assert not made.is_unfinished
     assert subject.provider.update(token, made.id, subject.request(days=8)) == made
     experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
-    assert experience.admission is Admission.KNOCK
+    assert experience.admission is GuestEntry.KNOCK
     assert "administrator" in " ".join(experience.notes)
 
 
@@ -109,7 +109,7 @@ def test_whoever_unticks_the_permission_connects_and_has_guests_knock(subject: O
     assert door(subject) is Door.KNOCKS
     account = subject.provider.account(tokens.access_token)
     experience = subject.provider.observe_guest_experience(tokens.access_token, made, account)
-    assert (experience.admission, experience.is_observed) == (Admission.KNOCK, True)
+    assert (experience.admission, experience.is_observed) == (GuestEntry.KNOCK, True)
     assert "Connect again" in experience.notes[0]
 
 
@@ -118,7 +118,7 @@ def test_a_switched_off_meet_api_is_reported_to_the_host(subject: OpenGoogleMeet
     made = subject.provider.create(token, subject.request())
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED").fault(SPACE, "GET"))
     experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
-    assert experience.admission is Admission.KNOCK
+    assert experience.admission is GuestEntry.KNOCK
     assert "operator" in experience.notes[0]
 
 

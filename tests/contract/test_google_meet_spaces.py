@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.guest_experience import Admission
+from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
 from infra.local.standins.google import Door, OpenPolicy
@@ -85,10 +85,10 @@ def test_a_room_that_was_only_restricted_is_opened_again_when_its_booking_is_rev
 
 
 @pytest.mark.parametrize(
-    ("policy", "admission"), [(OpenPolicy.ALLOWS, Admission.DIRECT), (OpenPolicy.IGNORES, Admission.KNOCK)]
+    ("policy", "admission"), [(OpenPolicy.ALLOWS, GuestEntry.DIRECT), (OpenPolicy.IGNORES, GuestEntry.KNOCK)]
 )
 def test_what_guests_experience_is_read_from_the_room(
-    subject: GoogleMeetSpacesSubject, policy: OpenPolicy, admission: Admission
+    subject: GoogleMeetSpacesSubject, policy: OpenPolicy, admission: GuestEntry
 ) -> None:
     subject.google.open_policy = policy
     token = subject.connect().access_token

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from chalicelib.domain.guest_experience import Admission, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
 from chalicelib.providers.http import Http
@@ -121,14 +121,14 @@ def test_a_server_with_an_audience_of_its_own_gets_that(jitsi: Jitsi) -> None:
 @pytest.mark.parametrize(
     ("typed", "admission", "moderator"),
     [
-        ({"server": ""}, Admission.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN),
-        ({"server": "meet.example.com"}, Admission.DIRECT, Moderator.FIRST_TO_ARRIVE),
-        (OWN, Admission.DIRECT, Moderator.HOST_LINK),
+        ({"server": ""}, GuestEntry.HOST_FIRST, Moderator.FIRST_TO_SIGN_IN),
+        ({"server": "meet.example.com"}, GuestEntry.DIRECT, Moderator.FIRST_TO_ARRIVE),
+        (OWN, GuestEntry.DIRECT, Moderator.HOST_LINK),
     ],
     ids=["public", "own", "own with tokens"],
 )
 def test_what_guests_experience_depends_on_the_server(
-    jitsi: Jitsi, typed: dict[str, str], admission: Admission, moderator: Moderator
+    jitsi: Jitsi, typed: dict[str, str], admission: GuestEntry, moderator: Moderator
 ) -> None:
     experience = jitsi.guest_experience(jitsi.account(jitsi.read_key(typed)))
     assert (experience.admission, experience.moderator) == (admission, moderator)

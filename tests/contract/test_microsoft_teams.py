@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from chalicelib.domain.guest_experience import Admission
+from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
@@ -275,19 +275,19 @@ class TestTheLobby:
     @pytest.mark.parametrize(
         ("policy", "admission"),
         [
-            (LobbyPolicy.ALLOWS, Admission.DIRECT),
-            (LobbyPolicy.REFUSES, Admission.KNOCK),
-            (LobbyPolicy.IGNORES, Admission.KNOCK),
+            (LobbyPolicy.ALLOWS, GuestEntry.DIRECT),
+            (LobbyPolicy.REFUSES, GuestEntry.KNOCK),
+            (LobbyPolicy.IGNORES, GuestEntry.KNOCK),
         ],
     )
     def test_what_guests_experience_is_read_from_the_meeting(
-        self, subject: TeamsSubject, token: str, policy: LobbyPolicy, admission: Admission
+        self, subject: TeamsSubject, token: str, policy: LobbyPolicy, admission: GuestEntry
     ) -> None:
         subject.microsoft.lobby_policy = policy
         made = subject.provider.create(token, subject.request())
         experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
         assert (experience.admission, experience.is_observed) == (admission, True)
-        assert bool(experience.notes) == (admission is Admission.KNOCK)
+        assert bool(experience.notes) == (admission is GuestEntry.KNOCK)
 
 
 class TestAccounts:

@@ -15,6 +15,7 @@ from chalicelib.api.http import Call
 from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import is_framed
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
@@ -45,13 +46,16 @@ class ShownBooking(Struct, frozen=True):
 
 
 class ShownExperience(Struct, frozen=True):
-    """What guests experience, in words. `time_limit` is empty without one."""
+    """What guests experience, in words. `time_limit` is empty without one.
+
+    `is_documented`: it is what the provider documents, and the account can differ.
+    """
 
     admission: str
     moderator: str
     time_limit: str
     notes: tuple[str, ...]
-    is_observed: bool
+    is_documented: bool
 
 
 class Offer(Struct, frozen=True):
@@ -144,7 +148,7 @@ def _experience(call: Call, status: ConnectionStatus, report: Report | None) -> 
         moderator=words.MODERATORS[experience.moderator].format(provider=provider.display_name),
         time_limit=words.duration(limit) if limit else "",
         notes=experience.notes,
-        is_observed=experience.is_observed,
+        is_documented=not experience.is_observed and experience.admission is not GuestEntry.ACCOUNT_SETTINGS,
     )
 
 

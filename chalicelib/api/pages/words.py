@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import Reason
-from chalicelib.domain.guest_experience import Admission, Moderator
+from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 
 LOCATIONS = {
@@ -41,11 +41,11 @@ UNAVAILABLE: dict[str, str] = {
     Reason.DEAUTHORIZED: "The connection was ended at the provider. Connect again to offer video.",
 }
 ADMISSIONS = {
-    Admission.DIRECT: "They open the link and are in the meeting.",
-    Admission.HOST_FIRST: "They wait until you have joined. Nobody has to let them in.",
-    Admission.KNOCK: "They knock, and wait until you let them in.",
-    Admission.BLOCKED: "They cannot join: your account's settings keep them out.",
-    Admission.ACCOUNT_SETTINGS: "Your settings at {provider} decide whether they wait. The check below reads them.",
+    GuestEntry.DIRECT: "They open the link and are in the meeting.",
+    GuestEntry.HOST_FIRST: "They wait until you have joined. Nobody has to let them in.",
+    GuestEntry.KNOCK: "They knock, and wait until you let them in.",
+    GuestEntry.BLOCKED: "They cannot join: your account's settings keep them out.",
+    GuestEntry.ACCOUNT_SETTINGS: "Your settings at {provider} decide whether they wait. The check below reads them.",
 }
 MODERATORS = {
     Moderator.HOST_ACCOUNT: "You, when you join signed in to {provider} with the account above.",

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.guest_experience import Admission
+from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import (
     Ambiguous,
@@ -95,14 +95,14 @@ class ProviderContract:
         made = subject.create(tokens)
         assert subject.lets_guest_in(made)
         account = subject.provider.account(tokens.access_token)
-        assert subject.provider.guest_experience(account).admission is Admission.DIRECT
+        assert subject.provider.guest_experience(account).admission is GuestEntry.DIRECT
 
     def test_what_guests_experience_is_reported(self, subject: Subject) -> None:
         tokens = subject.connect()
         token = tokens.access_token
         account, made = subject.provider.account(token), subject.create(tokens)
         observed = subject.provider.observe_guest_experience(token, made, account)
-        assert observed.admission is not Admission.ACCOUNT_SETTINGS
+        assert observed.admission is not GuestEntry.ACCOUNT_SETTINGS
         for experience in (subject.provider.guest_experience(account), observed):
             assert experience.time_limit_minutes is None or experience.time_limit_minutes >= 40
             assert all(note.endswith(".") for note in experience.notes)
