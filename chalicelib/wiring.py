@@ -213,7 +213,7 @@ class Services:
 
         # With a breaker of its own: whoever checks wants the provider asked, whatever settling found.
         caller = Caller(self.tokens, self.providers, Breaker(self.clock))
-        return Preflight(self.connections, self.grants, self.tokens, caller, self.providers, self.clock)
+        return Preflight(self.connections, self.grants, self.ephemeral, self.tokens, caller, self.providers, self.clock)
 
     @cached_property
     def calendar_keeper(self) -> CalendarKeeper:

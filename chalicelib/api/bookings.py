@@ -35,6 +35,10 @@ _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 1.5
 _POLL_GROWTH = 1.3
 _GROUP = "Bookings"
+_LISTING = (
+    "With `calendar_id` or `status` a page can have fewer items than `limit`, even none, while more follow: go on "
+    "until `next_cursor` is null."
+)
 
 
 class BookingsQuery(PageQuery):
@@ -89,7 +93,13 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
     @routes.route("/v1/bookings", methods=["GET"])
     @caller
-    @describe(_GROUP, "List bookings in order of start", answers={200: answers.BookingPage}, query=BookingsQuery)
+    @describe(
+        _GROUP,
+        "List bookings in order of start",
+        text=_LISTING,
+        answers={200: answers.BookingPage},
+        query=BookingsQuery,
+    )
     def list_bookings(call: CallerCall) -> Response:
         asked = call.read_query(BookingsQuery)
         query = _query(call.workspace_id, asked)

@@ -12,7 +12,8 @@ from chalicelib.api import answers, schema, views
 from chalicelib.api.describe import describe
 from chalicelib.api.http import CallerCall, caller_route, json_response
 from chalicelib.domain.text import clean_line
-from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
+from chalicelib.usecases.preflight import CHECK_EVERY
 from chalicelib.usecases.sessions import Visitor
 
 if TYPE_CHECKING:
@@ -122,11 +123,17 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         _GROUP,
         "Try the connection out",
         text="Signs in as a booking would, and makes and deletes a disposable meeting. Reports what guests will "
-        "experience: whether they wait, who moderates, how long a meeting may last.",
+        "experience: whether they wait, who moderates, how long a meeting may last. At most once a minute for an "
+        "account; then 429.",
         answers={200: answers.Check},
     )
     def check_connection(call: CallerCall, user_id: str) -> Response:
-        return json_response(views.check(call.services.preflight.check(call.workspace_id, user_id)))
+        try:
+            report = call.services.preflight.check(call.workspace_id, user_id)
+        except TooManyRequests:
+            call.answer_headers["Retry-After"] = str(int(CHECK_EVERY.total_seconds()))
+            raise
+        return json_response(views.check(report))
 
     @routes.route("/v1/providers", methods=["GET"])
     @caller

@@ -16,9 +16,9 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 from chalicelib.api import body, schema
-from chalicelib.api.problems import own_words, problem, refusal
+from chalicelib.api.problems import REASONS, own_words, problem, refusal
 from chalicelib.domain.workspace import Workspace, accepts, id_of_key, workspace_of_key
-from chalicelib.errors import CallerError, InvalidInput, Malformed, StoreError, TooManyRequests, Unauthorized
+from chalicelib.errors import CallerError, InvalidInput, LostRace, Malformed, StoreError, TooManyRequests, Unauthorized
 from chalicelib.observability import log, refused
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ def _route(
             except CallerError as error:
                 _note_refusal(error, call)
                 response = refuse(call, error) if refuse and call else refusal(error)
+            except LostRace:
+                response = problem(409, "changed_meanwhile", REASONS["changed_meanwhile"][1])
             except StoreError as error:
                 log.failure("store", error, **_whose(call))
                 response = problem(503, "unavailable", "The database did not answer. Please try again.")

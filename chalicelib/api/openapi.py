@@ -92,6 +92,8 @@ def reasons(path: str, method: str, description: Description) -> list[str]:
         found.append("invalid_input")
     if description.request:
         found += ["malformed", "too_large", "invalid_input"]
+    if method in ("DELETE", "POST", "PUT"):
+        found.append("changed_meanwhile")
     if method in ("POST", "PUT"):
         found.append("unsupported_media_type")
     return list(dict.fromkeys([*found, "unavailable", "internal_error"]))

@@ -13,7 +13,7 @@ from chalicelib.errors import InvalidInput
 Limit = Annotated[
     str,
     Meta(
-        pattern=r"^([1-9][0-9]?|100)$",
+        pattern=r"^([1-9][0-9]?|100)$(?!\n)",
         description="At most so many items, 1 to 100",
         examples=["50"],
     ),

@@ -24,13 +24,17 @@ REASONS: dict[str, tuple[int, str]] = {
     "account_changed": (409, "The user connected another account than the one that you confirm."),
     "reconnect_needed": (409, "The host's connection is broken: the account has to be connected again."),
     "deauthorized": (409, "The host's connection was ended at the provider."),
+    "changed_meanwhile": (409, "Other requests changed the same thing at the same moment. Send the request again."),
     "too_many": (409, "The workspace has as many of these as it may have. Delete one first."),
     "too_large": (413, "The body has more than 64 kB."),
     "unsupported_media_type": (415, "Send the body as application/json."),
     "invalid_input": (422, "A field or parameter makes no sense; `errors` says which and why."),
     "invalid_id": (422, "An id in the path is not 1 to 128 of A-Z a-z 0-9 . _ : -"),
     "unknown_calendar": (422, "The booking names a calendar that does not exist."),
-    "too_many_requests": (429, "The workspace sends too much. Wait for Retry-After seconds."),
+    "too_many_requests": (
+        429,
+        "Too many requests, or this one too often. Wait for Retry-After seconds.",
+    ),
     "internal_error": (500, "Something went wrong on our side."),
     "unavailable": (503, "The database did not answer. Try again after Retry-After seconds."),
 }

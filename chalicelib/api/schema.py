@@ -17,11 +17,13 @@ from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.text import clean_line, clean_lines
 from chalicelib.errors import FieldError, InvalidInput
 
-ID_PATTERN = r"^[A-Za-z0-9._:\-]{1,128}$"
+# `$` alone also matches before a line feed at the end in Python; in JavaScript (JSON Schema) the rest changes nothing.
+END = r"$(?!\n)"
+ID_PATTERN = rf"^[A-Za-z0-9._:\-]{{1,128}}{END}"
 # RFC 5646, 2.1, without the grandfathered tags: language, script, region, variants, extensions, private use.
 LANGUAGE_PATTERN = (
     r"^[A-Za-z]{2,8}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
-    r"(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"
+    r"(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?" + END
 )
 # ASCII before the @, as SES requires; the domain may be international and is mailed in its ASCII form (RFC 5891).
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_][\w-]{0,61}[^\W_]")

@@ -9,8 +9,10 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api.describe import describe
 from chalicelib.api.http import Call, json_response, open_route
+from chalicelib.api.problems import problem
 from chalicelib.api.sources.standard import BookingEventBody, StandardSource
-from chalicelib.errors import NotFound, TooLarge, Unauthorized
+from chalicelib.errors import NotFound, ProviderError, TooLarge, Unauthorized
+from chalicelib.observability import log
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -49,7 +51,13 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             case Reply(body):
                 return json_response(body)
             case Deauthorized(account_id, at):
-                call.services.connector.deauthorized(provider, account_id, at)
+                try:
+                    call.services.connector.deauthorized(provider, account_id, at)
+                except ProviderError as error:
+                    log.failure("a deauthorization could not be verified", error, provider=provider)
+                    response = problem(503, "unavailable", "The event could not be verified. Send it again.")
+                    response.headers["Retry-After"] = "60"
+                    return response
         return Response("", status_code=204)
 
     @routes.route("/v1/webhooks/bookings/{workspace_id}", methods=["POST"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.headerregistry import HeaderRegistry
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.invitation import Invite, Party, Role
+from chalicelib.domain.invitation import Invite, Role
 from chalicelib.domain.text import clean_lines
 from chalicelib.errors import MailRejected
 from chalicelib.mail.addresses import ascii_address, header_text, is_mailable, mailbox, sending_address
@@ -38,6 +39,8 @@ _NOTICE_SUBJECT = 240
 LARGEST = 100_000
 """Octets of a mail: Gmail cuts off what is longer than 102 kB of HTML, and some gateways are as strict."""
 
+_REPLY_TO_LENGTH = 4000
+
 
 def compose(invite: Invite, sender: Sender) -> Mail:
     """The mail to `invite.recipient`, in that person's language and time zone.
@@ -61,9 +64,8 @@ def _composed(invite: Invite, sender: Sender, limits: Limits) -> Mail:
     message["To"] = mailbox(clean.recipient.name, to)
     message["Subject"] = said.subject
     message["Date"] = clean.stamped_at
-    answers_to = _answers_to(clean)
-    if answers_to:
-        message["Reply-To"] = mailbox(answers_to.name, answers_to.email)
+    if reply_to := _reply_to(clean):
+        message["Reply-To"] = reply_to
     page = {"said": said, "words": words}
     message.set_content(templates().get_template("invitation.txt").render(page))
     message.add_alternative(templates().get_template("invitation.html").render(page), subtype="html")
@@ -96,11 +98,13 @@ def _started(name: str, address: str) -> EmailMessage:
     return message
 
 
-def _answers_to(invite: Invite) -> Party | None:
-    """A guest answers the host; the host answers the guest, if there is just one."""
+def _reply_to(invite: Invite) -> list[Address]:
+    """A guest's reply goes to the host; the host's goes to every guest, or to as many as the header has room for."""
     wanted = Role.GUEST if invite.recipient.role is Role.HOST else Role.HOST
-    parties = [party for party in invite.attendees if party.role is wanted]
-    return parties[0] if len(parties) == 1 and is_mailable(parties[0].email) else None
+    parties = [party for party in invite.attendees if party.role is wanted and is_mailable(party.email)]
+    mailboxes = [mailbox(party.name if len(parties) == 1 else "", party.email) for party in parties]
+    ends = accumulate(len(str(mailbox)) + len(", ") for mailbox in mailboxes)
+    return [mailbox for mailbox, end in zip(mailboxes, ends, strict=True) if end <= _REPLY_TO_LENGTH]
 
 
 @cache

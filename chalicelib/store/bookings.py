@@ -26,6 +26,10 @@ LEASE = timedelta(seconds=90)
 RETENTION = timedelta(days=365)
 """How long a booking is kept after its end, unless the deployment says otherwise."""
 
+_FILTERED_ROWS = 1000
+_MOST_QUERIES = 2
+"""A filtered page looks at no more than these rows of the index, in so many calls; then it ends with a cursor."""
+
 _UNENDING = datetime.max.replace(tzinfo=UTC)
 
 
@@ -203,13 +207,22 @@ class BookingStore:
             return [(item.workspace_id, item.booking_id) for item in found]
 
     def page(self, query: Query, *, limit: int, after: str | None) -> tuple[list[Record], str | None]:
-        """At most `limit` bookings in order of start, after the start key `after`; with the next such key, if any."""
-        keys: list[tuple[str, str, str]] = []
-        for item in self._index(query, after, limit + 1):
-            if len(keys) == limit:
-                return self._read([key[:2] for key in keys]), keys[-1][2]
-            keys.append((query.workspace_id, item.booking_id, item.start_key))
-        return self._read([key[:2] for key in keys]), None
+        """At most `limit` bookings in order of start, after the start key `after`; with the next such key, if any.
+
+        With a filter the page can be shorter, even empty, and have a next key all the same.
+        """
+        keys: list[tuple[str, str]] = []
+        place: str | None = None
+        for number, rows in enumerate(self._pages(query, after, limit + 1), 1):
+            for row in rows["Items"]:
+                if len(keys) == limit:
+                    return self._read(keys), place
+                keys.append((query.workspace_id, row["booking_id"]["S"]))
+                place = row["start_key"]["S"]
+            rest = rows.get("LastEvaluatedKey")
+            if rest and number == _MOST_QUERIES:
+                return self._read(keys), rest["start_key"]["S"]
+        return self._read(keys), None
 
     def upcoming(self, workspace_id: str, user_id: str, now: datetime) -> Iterator[Record]:
         """Every confirmed booking of a host that is not over."""
@@ -222,7 +235,8 @@ class BookingStore:
             if after is None:
                 return
 
-    def _index(self, query: Query, after: str | None, page_size: int) -> Iterator[BookingItem]:
+    def _pages(self, query: Query, after: str | None, wanted: int) -> Iterator[dict[str, Any]]:
+        """DynamoDB's responses. It applies a filter after its limit, so a filtered query reads more rows at once."""
         # A cursor of another list may lie before this one's start.
         low = max(f"{after}\x00" if after else " ", _start_key(query.starts_from, "") if query.starts_from else " ")
         high = _start_key(query.starts_before, "") if query.starts_before else "~"
@@ -236,7 +250,8 @@ class BookingStore:
         if query.user_id is not None:
             index, key = BookingItem.by_host, host_key(query.workspace_id, query.user_id)  # type: ignore[assignment]
         with translated():
-            yield from index.query(key, BookingItem.start_key.between(low, high), matches, page_size=page_size)
+            size = wanted if matches is None else _FILTERED_ROWS
+            yield from index.query(key, BookingItem.start_key.between(low, high), matches, page_size=size).page_iter
 
     def _read(self, keys: list[tuple[str, str]]) -> list[Record]:
         if not keys:

@@ -127,6 +127,17 @@ class EphemeralStore:
         with translated():
             item.save(condition=EphemeralItem.key.does_not_exist())
 
+    def hold(self, key: str, until: datetime, now: datetime) -> bool:
+        """Take the key until then; True for the one caller that gets it."""
+        item = EphemeralItem(key, document="", expires_at=int(until.timestamp()))
+        free = EphemeralItem.key.does_not_exist() | (EphemeralItem.expires_at <= int(now.timestamp()))
+        try:
+            with translated():
+                item.save(condition=free)
+        except LostRace:
+            return False
+        return True
+
     def get(self, key: str, kind: type[T], now: datetime) -> T | None:
         with translated():
             try:

@@ -21,7 +21,7 @@ from chalicelib.domain.booking import (
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound, StoreUnavailable
+from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.documents import CalendarStore
@@ -173,7 +173,7 @@ class Booker:
                 return Accepted(Record(wanted, record.settlement, record.settled_revision))
             except LostRace:
                 sight = None
-        raise StoreUnavailable("the booking changes too fast")
+        raise LostRace("the booking changes too fast")
 
     def _calendar(self, workspace_id: str, calendar_id: str, sight: Sight | None) -> Calendar:
         calendar = sight.calendar if sight else self._calendars.get(workspace_id, calendar_id)

@@ -13,7 +13,7 @@ from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import InvalidInput, MailRejected
 
 _DAY, _MONTH = 24 * 60, 40320
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)")]
 
 
 class BrandForm(Struct, forbid_unknown_fields=True):

@@ -60,8 +60,11 @@ class CalendarKeeper:
         status = self._status(workspace_id, user_id)
         if status.state is ConnectionState.CONNECTED:
             return
-        advice = "Reconnect" if status.state is ConnectionState.BROKEN else "Connect"
-        detail = f"{advice} the host's video account first (POST /v1/users/{user_id}/connect-links)."
+        if status.state is ConnectionState.PENDING:
+            detail = f"Confirm the host's video account first (POST /v1/users/{user_id}/connection/confirm)."
+        else:
+            verb = "Reconnect" if status.state is ConnectionState.BROKEN else "Connect"
+            detail = f"{verb} the host's video account first (POST /v1/users/{user_id}/connect-links)."
         raise Conflict(
             f"Video is not available for this host: {status.reason}. {detail}",
             reason=status.reason,

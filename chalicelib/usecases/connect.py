@@ -49,6 +49,7 @@ from chalicelib.usecases.tokens import TokenKeeper
 FLOW_LIFE = timedelta(minutes=10)
 _TOKEN_BYTES = 32
 _TRIES = 3
+_CLOCKS_DIFFER = timedelta(minutes=5)  # And some senders cut their times to the second.
 _FIRST_LOOK = timedelta(days=1)
 _REVOKE_AFTER = timedelta(seconds=5)  # Lets the index of connections by grant catch up.
 
@@ -319,13 +320,21 @@ class Connector:
     def deauthorized(self, provider: str, account_id: str, at: datetime) -> None:
         """The provider says that the account's owner took the access away at `at`.
 
-        The tokens go at once, in one write; the schedule then forgets the owner everywhere. A late or repeated word
-        about an authorization that was given again since changes nothing.
+        The tokens go at once, in one write; the schedule then forgets the owner everywhere. A late or repeated event
+        about an authorization that was given again since changes nothing. Two clocks are not compared to decide which
+        came first: within `_CLOCKS_DIFFER` the provider is asked whether it still accepts the tokens. Raises
+        `ProviderUnavailable` or `Ambiguous` if it gives no answer; the sender then has to send the event again.
         """
         for _ in range(_TRIES):
             grant = self._grants.get(grant_id(provider, account_id))
-            if grant is None or (grant.authorized_at and grant.authorized_at > at):
+            if grant is None:
                 return
+            since = at - grant.authorized_at if grant.authorized_at else None
+            if since is not None and since < -_CLOCKS_DIFFER:
+                return
+            if since is not None and since <= _CLOCKS_DIFFER and self._is_accepted(grant):
+                return
+            grant = self._grants.get(grant.id) or grant
             ended = replace(grant, sealed_tokens=None, broken_reason=Reason.DEAUTHORIZED, broken_at=self._clock())
             try:
                 self._grants.write(ended)
@@ -334,6 +343,23 @@ class Connector:
             self._grants.set_due(grant.id, self._clock())
             return
         raise StoreUnavailable("the grant changes too fast")
+
+    def _is_accepted(self, grant: Grant) -> bool:
+        """Whether the provider accepts the grant's tokens now."""
+        provider, rejected = self._providers.get(grant.provider), None
+        if provider is None:
+            return False
+        for _ in range(2):  # An access token can end early; the refresh token decides.
+            try:
+                token = self._tokens.access_token(grant, rejected=rejected)
+                provider.account(token)
+            except TokenRejected:
+                rejected = token
+            except ReconnectNeeded:
+                return False
+            else:
+                return True
+        return False
 
     def _give_up_meetings(self, workspace_id: str, user_id: str) -> None:
         for record in self._bookings.upcoming(workspace_id, user_id, self._clock()):

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from chalicelib.domain.endpoint import MOST_ENDPOINTS, SECRET_OVERLAP, Delivery, Endpoint
 from chalicelib.domain.events import TEST_EVENT, Event, event_id
 from chalicelib.domain.signing import new_secret
-from chalicelib.errors import Conflict, NotFound
+from chalicelib.errors import Conflict, LostRace, NotFound
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.vault import Vault
 from chalicelib.usecases.deliver import Deliverer
 from chalicelib.usecases.signing import seal
 
+T = TypeVar("T")
+_TRIES = 5
+
 
 class EndpointKeeper:
-    """Secrets are answered once, when they are made. Writes raise `LostRace` if somebody else wrote."""
+    """Secrets are answered once, when they are made. Writes raise `LostRace` if others write again and again."""
 
     def __init__(
         self,
@@ -47,6 +52,11 @@ class EndpointKeeper:
         self, workspace_id: str, endpoint_id: str, url: str, events: tuple[str, ...]
     ) -> tuple[Endpoint, str | None]:
         """Create (then with its secret) or change; a disabled endpoint is enabled again. Raises `Conflict`."""
+        return _retried(lambda: self._put(workspace_id, endpoint_id, url, events))
+
+    def _put(
+        self, workspace_id: str, endpoint_id: str, url: str, events: tuple[str, ...]
+    ) -> tuple[Endpoint, str | None]:
         now = self._clock()
         known = self._endpoints.all(workspace_id)
         before = next((e for e in known if e.endpoint_id == endpoint_id), None)
@@ -57,15 +67,23 @@ class EndpointKeeper:
                 self._endpoints.put(after)
             return after, None
         if len(known) >= MOST_ENDPOINTS:
-            raise Conflict(f"A workspace has at most {MOST_ENDPOINTS} endpoints. Delete one first.", reason="too_many")
+            raise _too_many()
         text = new_secret()
         secret = seal(self._vault, workspace_id, text, now)
         endpoint = Endpoint(workspace_id, endpoint_id, url, events, (secret,), created_at=now, updated_at=now)
         self._endpoints.put(endpoint)
+        if len(self._endpoints.all(workspace_id)) > MOST_ENDPOINTS:
+            # Others were created since the count. Each request that sees too many takes its own away, so that never
+            # more than these stay, whichever order the requests came in.
+            self._endpoints.delete(workspace_id, endpoint_id)
+            raise _too_many()
         return endpoint, text
 
     def rotate(self, workspace_id: str, endpoint_id: str) -> tuple[Endpoint, str]:
         """A new secret; the newest former one signs beside it for a day more. Raises `NotFound`."""
+        return _retried(lambda: self._rotate(workspace_id, endpoint_id))
+
+    def _rotate(self, workspace_id: str, endpoint_id: str) -> tuple[Endpoint, str]:
         now, endpoint = self._clock(), self.get(workspace_id, endpoint_id)
         text = new_secret()
         former = replace(endpoint.secrets[-1], expires_at=now + SECRET_OVERLAP)
@@ -96,3 +114,15 @@ class EndpointKeeper:
         """What was sent, newest first. Raises `NotFound`."""
         self.get(workspace_id, endpoint_id)
         return self._deliveries.page(workspace_id, endpoint_id, limit=limit, after=after)
+
+
+def _retried(act: Callable[[], T]) -> T:
+    """Do it again after a lost race, a few times."""
+    for _ in range(_TRIES - 1):
+        with suppress(LostRace):
+            return act()
+    return act()
+
+
+def _too_many() -> Conflict:
+    return Conflict(f"A workspace has at most {MOST_ENDPOINTS} endpoints. Delete one first.", reason="too_many")

@@ -10,19 +10,27 @@ from math import inf
 
 from msgspec import Struct
 
-from chalicelib.domain.connection import Grant
+from chalicelib.domain.connection import ConnectionState, Grant, status
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.plan import Access, Reach
-from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected
+from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.documents import EphemeralStore
 from chalicelib.usecases.call import Caller, TimeLeft
 from chalicelib.usecases.tokens import TokenKeeper
 
 _UNHURRIED = TimeLeft(lambda: inf)
 """Somebody waits for the answer; and what was made has to be deleted, however late it is."""
+
+
+CHECK_EVERY = timedelta(minutes=1)
+_NOT_USABLE = {
+    ConnectionState.NONE: "No account is connected. Open the settings page and connect one.",
+    ConnectionState.PENDING: "The connection is not confirmed yet (POST /v1/users/{user_id}/connection/confirm).",
+}
 
 
 class Step(Struct, frozen=True):
@@ -52,6 +60,7 @@ class Preflight:
         self,
         connections: ConnectionStore,
         grants: GrantStore,
+        ephemeral: EphemeralStore,
         tokens: TokenKeeper,
         caller: Caller,
         providers: Mapping[str, Provider],
@@ -59,6 +68,7 @@ class Preflight:
     ) -> None:
         self._connections = connections
         self._grants = grants
+        self._ephemeral = ephemeral
         self._tokens = tokens
         self._caller = caller
         self._providers = providers
@@ -68,13 +78,18 @@ class Preflight:
         """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails.
 
         What guests will experience is read from that meeting before it is deleted. A grant that turns out to be dead is
-        marked as broken, as settling would.
+        marked as broken, as settling would. Raises `TooManyRequests` within a minute of the last check of the same
+        account: each one costs two calls of the host's daily limit.
         """
         connection = self._connections.get(workspace_id, user_id)
-        grant = self._grants.get(connection.grant_id) if connection and connection.serves_new_bookings else None
-        if grant is None or grant.provider not in self._providers:
-            advice = "No account is connected. Open the settings page and connect one."
+        grant = self._grants.get(connection.grant_id) if connection else None
+        current = status(connection, grant)
+        if grant is None or current.state in _NOT_USABLE or grant.provider not in self._providers:
+            advice = _NOT_USABLE.get(current.state, "This deployment does not offer the account's provider any more.")
             return Report((Step("connection", False, advice),))
+        now = self._clock()
+        if not self._ephemeral.hold(f"check#{grant.id}", now + CHECK_EVERY, now):
+            raise TooManyRequests("This account was checked less than a minute ago. Wait a minute, then check again.")
         done, seen = [Step("connection", True)], list[GuestExperience]()
         for name, act in self._steps(grant, self._providers[grant.provider], seen.append):
             try:

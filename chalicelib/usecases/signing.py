@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from chalicelib.domain.signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import Conflict, FieldError, InvalidInput, NotFound
+from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
 from chalicelib.store.documents import WorkspaceStore
 from chalicelib.store.vault import Vault
 
 MOST_SECRETS = 5
+_TRIES = 2 * MOST_SECRETS  # One of the requests that come at once wins each round.
 
 
 class InboundSecrets:
@@ -37,27 +38,47 @@ class InboundSecrets:
     def add(self, workspace_id: str, given: str | None, note: str) -> tuple[SigningSecret, str]:
         """A new secret, or the one that the booking system made; with its text, which is never shown again.
 
-        Raises `InvalidInput`, `Conflict`, and `LostRace` if somebody else changed the workspace.
+        Raises `InvalidInput`, `Conflict`, and `LostRace` if other requests change the workspace again and again.
         """
-        workspace, text = self._workspace(workspace_id), given or new_secret()
-        if len(workspace.inbound_secrets) >= MOST_SECRETS:
-            raise Conflict(f"A workspace has at most {MOST_SECRETS} secrets. Delete one first.", reason="too_many")
+        text = given or new_secret()
         try:
             key_of(text)
         except ValueError as error:
             detail = f"This is not a Standard Webhooks secret (whsec_…): {error}."
             raise InvalidInput("The request has a wrong field.", errors=[FieldError("/secret", detail)]) from error
         secret = seal(self._vault, workspace_id, text, self._clock(), note=note)
-        self._workspaces.put(replace(workspace, inbound_secrets=(*workspace.inbound_secrets, secret)))
+
+        def with_secret(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            if len(secrets) >= MOST_SECRETS:
+                raise Conflict(f"A workspace has at most {MOST_SECRETS} secrets. Delete one first.", reason="too_many")
+            return (*secrets, secret)
+
+        self._change(workspace_id, with_secret)
         return secret, text
 
     def remove(self, workspace_id: str, secret_id: str) -> None:
-        """Raises `NotFound`, and `LostRace` if somebody else changed the workspace."""
-        workspace = self._workspace(workspace_id)
-        kept = tuple(secret for secret in workspace.inbound_secrets if secret.secret_id != secret_id)
-        if kept == workspace.inbound_secrets:
-            raise NotFound("There is no webhook secret with this id in your workspace.")
-        self._workspaces.put(replace(workspace, inbound_secrets=kept))
+        """Raises `NotFound`, and `LostRace` if other requests change the workspace again and again."""
+
+        def without(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            kept = tuple(secret for secret in secrets if secret.secret_id != secret_id)
+            if kept == secrets:
+                raise NotFound("There is no webhook secret with this id in your workspace.")
+            return kept
+
+        self._change(workspace_id, without)
+
+    def _change(
+        self, workspace_id: str, change: Callable[[tuple[SigningSecret, ...]], tuple[SigningSecret, ...]]
+    ) -> None:
+        for tries_left in reversed(range(_TRIES)):
+            workspace = self._workspace(workspace_id)
+            try:
+                self._workspaces.put(replace(workspace, inbound_secrets=change(workspace.inbound_secrets)))
+            except LostRace:
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def _workspace(self, workspace_id: str) -> Workspace:
         workspace = self._workspaces.get(workspace_id)

@@ -15,7 +15,9 @@ import pytest
 from chalicelib.providers.base import Deauthorized, Reply
 from chalicelib.providers.http import Http
 from chalicelib.providers.zoom import Zoom
+from infra.local.standins.kit import Action, Fault
 from tests.support.product import ACCOUNT, Product, booking
+from tests.support.steps import break_grant, connection
 
 VECTORS = json.loads((Path(__file__).parent.parent / "contract" / "zoom-webhook-vectors.json").read_text())
 ADDRESS = "/v1/webhooks/providers/zoom"
@@ -71,6 +73,39 @@ def test_a_connection_that_was_given_again_is_not_ended_by_a_late_delivery(heard
 
     assert answer.status_code == 204
     assert heard.caller().get("/v1/users/u-1/connection").json()["state"] == "connected"
+
+
+@pytest.mark.parametrize("seconds", [-299, -1, 0, 1, 299])
+class TestAnEventFromAboutTheTimeOfTheAuthorization:
+    """The two times come from two clocks, and some senders cut theirs to the second."""
+
+    def about(self, heard: Product, seconds: float) -> httpx.Response:
+        authorized_at = heard.clock()
+        heard.clock.advance(300)
+        event_ts = int((authorized_at.timestamp() + seconds) * 1000)
+        return send(heard, "app_deauthorized", {"user_id": ACCOUNT.user_id}, event_ts=event_ts)
+
+    def test_ends_a_connection_whose_tokens_the_provider_does_not_accept(self, heard: Product, seconds: float) -> None:
+        heard.connect()
+        break_grant(heard)
+        assert self.about(heard, seconds).status_code == 204
+        heard.tick()
+        assert connection(heard)["reason"] == "deauthorized"
+
+    def test_keeps_one_whose_tokens_the_provider_accepts(self, heard: Product, seconds: float) -> None:
+        heard.connect()
+        assert self.about(heard, seconds).status_code == 204
+        assert connection(heard)["state"] == "connected"
+
+    def test_is_to_be_sent_again_while_the_provider_does_not_respond(self, heard: Product, seconds: float) -> None:
+        heard.connect()
+        break_grant(heard)
+        heard.zoom.faults.add(Fault("/v2/users/me$", Action.BEFORE, status=503))
+        answer = self.about(heard, seconds)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        assert connection(heard)["state"] == "connected"
+        assert send(heard, "app_deauthorized", {"user_id": ACCOUNT.user_id}).status_code == 204
+        assert connection(heard)["reason"] == "deauthorized"
 
 
 def test_the_same_delivery_twice_does_no_harm(heard: Product) -> None:

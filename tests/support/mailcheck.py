@@ -77,9 +77,11 @@ def _headers(message: EmailMessage) -> Iterator[str]:
             return
     for name in {name.lower() for name in message} - _HEADERS:
         yield f"unexpected header {name}"
-    for name in ("From", "To", "Reply-To"):
+    for name in ("From", "To"):
         if message[name] is not None and (len(message[name].addresses) != 1 or message[name].defects):
             yield f"{name} is not exactly one address"
+    if message["Reply-To"] is not None and (not message["Reply-To"].addresses or message["Reply-To"].defects):
+        yield "Reply-To is not a list of addresses"
     for part in message.walk():
         if part.defects:
             yield f"{part.get_content_type()} is malformed: {part.defects}"

@@ -237,9 +237,17 @@ def test_the_hosts_answer_goes_to_the_only_guest():
     assert headers(host_invite())["Reply-To"] == "Demo Guest <guest@example.com>"
 
 
-def test_among_several_guests_none_is_picked_for_the_hosts_answer():
-    second = replace(GUEST, email="second.guest@example.com")
-    assert headers(host_invite(attendees=(HOST, GUEST, second)))["Reply-To"] is None
+def test_the_hosts_answer_goes_to_all_of_several_guests():
+    second = replace(GUEST, name="Guest, Second", email="second.guest@example.com")
+    invite = host_invite(attendees=(HOST, GUEST, second))
+    assert headers(invite)["Reply-To"] == "guest@example.com, second.guest@example.com"
+    assert check_mail(raw(invite)) == []
+
+
+def test_fifty_guests_are_all_in_the_hosts_reply_to():
+    guests = tuple(replace(GUEST, email=f"guest.number.{number}@a-long-domain.example.com") for number in range(50))
+    message = message_from_bytes(raw(host_invite(attendees=(HOST, *guests))), policy=policy.SMTP)
+    assert [str(address) for address in message["Reply-To"].addresses] == [guest.email for guest in guests]
 
 
 def test_a_nameless_host_writes_in_the_services_name():

@@ -11,7 +11,7 @@ from chalicelib.api import rendering
 from chalicelib.api.http import Call
 from chalicelib.api.pages.browser import FORM, end_cookie, page_route, posted, redirect, session_of
 from chalicelib.api.pages.shown import settings_page
-from chalicelib.errors import Conflict, NotFound
+from chalicelib.errors import Conflict, NotFound, TooManyRequests
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -31,7 +31,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def check(call: Call) -> Response:
         session, _ = posted(call)
-        report = call.services.preflight.check(session.visitor.workspace_id, session.visitor.user_id)
+        try:
+            report = call.services.preflight.check(session.visitor.workspace_id, session.visitor.user_id)
+        except TooManyRequests as error:
+            return settings_page(call, session, problem=error.detail)
         return settings_page(call, session, report=report)
 
     @routes.route("/settings/disconnect", methods=["POST"], content_types=FORM)

@@ -1,0 +1,203 @@
+"""What a tenant, or a guest with a link, cannot make the service do at everyone's expense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chalicelib.domain.endpoint import MOST_ENDPOINTS, Endpoint
+from chalicelib.errors import Conflict, LostRace, Rejected
+from chalicelib.providers.http import Http
+from chalicelib.providers.jaas import Jaas
+from chalicelib.store.bookings import Query
+from chalicelib.store.documents import WorkspaceStore
+from chalicelib.store.endpoints import EndpointStore
+from chalicelib.usecases.endpoints import EndpointKeeper
+from chalicelib.usecases.signing import MOST_SECRETS, InboundSecrets
+from tests.support.clock import START
+from tests.support.product import SECOND_ACCOUNT, Product, booking
+from tests.support.steps import connection, put, zoom_writes
+
+CHECK = "/v1/users/{}/connection/check"
+URL = "https://hooks.example.com/"
+
+
+@pytest.mark.parametrize(("bits", "accepted"), [(1024, False), (2048, True), (4096, True), (4608, False)])
+def test_a_key_whose_signatures_take_seconds_is_refused(bits: int, accepted: bool) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    typed = {"app_id": "vpaas-magic-cookie-1", "key_id": "k1", "private_key": pem}
+    jaas = Jaas(Http(httpx.Client()), lambda: START)
+    if accepted:
+        assert jaas.read_key(typed)
+        assert len(pem) < next(field.longest for field in jaas.fields if field.name == "private_key")
+    else:
+        with pytest.raises(Rejected) as refused:
+            jaas.read_key(typed)
+        assert "2048 to 4096 bits" in refused.value.advice
+
+
+class TestTheCheckOfAConnection:
+    def test_runs_once_a_minute_for_an_account_whoever_asks(self, connected: Product) -> None:
+        connected.connect("u-2")
+        assert connected.caller().post(CHECK.format("u-1")).status_code == 200
+        writes = zoom_writes(connected)
+        for user_id in ("u-1", "u-2"):
+            refused = connected.caller().post(CHECK.format(user_id))
+            assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+            assert refused.json()["type"].endswith(":too_many_requests")
+        assert zoom_writes(connected) == writes
+        connected.clock.advance(60)
+        assert connected.caller().post(CHECK.format("u-2")).status_code == 200
+
+    def test_of_another_account_is_not_held_up(self, connected: Product) -> None:
+        connected.connect("u-2", SECOND_ACCOUNT)
+        for user_id in ("u-1", "u-2"):
+            assert connected.caller().post(CHECK.format(user_id)).status_code == 200
+
+
+class TestAListWithAFilter:
+    def test_looks_at_so_many_rows_and_then_ends_with_a_cursor(
+        self, connected: Product, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chalicelib.store.bookings._FILTERED_ROWS", 3)
+        for number in range(13):
+            put(connected, f"b-{number:02}", days=number + 1)
+        connected.caller().delete("/v1/bookings/b-12")
+        found, pages, cursor = [], 0, None
+        while cursor is not None or pages == 0:
+            asked = {"status": "cancelled", "limit": "1"} | ({"cursor": cursor} if cursor else {})
+            page = connected.caller().get("/v1/bookings", params=asked).json()
+            found, pages, cursor = [*found, *page["items"]], pages + 1, page["next_cursor"]
+        assert [item["id"] for item in found] == ["b-12"]
+        assert pages == 3  # Six rows each: 6, 12 and the last one.
+
+    def test_asks_the_database_once_for_a_few_hundred_rows(self, connected: Product) -> None:
+        for number in range(30):
+            connected.caller().put(f"/v1/bookings/b-{number}", json=booking(days=number + 1))
+        asked = Query("ws-1", calendar_id="none")
+        assert len(list(connected.services.bookings._pages(asked, None, 2))) == 1
+
+
+@pytest.mark.parametrize("what", ["calendar_id", "language", "user_id"])
+def test_no_field_ends_in_a_line_feed(connected: Product, what: str) -> None:
+    host = {"user_id": "u-1", "name": "Demo Host", "email": "host@example.com"}
+    if what == "calendar_id":
+        answer = connected.caller().put("/v1/bookings/b-1", json=booking("c-1\n"))
+    else:
+        body = {"name": "Introduction", "host": host | {what: "de\n"}, "location": {"type": "phone"}}
+        answer = connected.caller().put("/v1/calendars/c-1", json=body)
+    assert answer.status_code == 422
+    assert connected.caller().get("/v1/bookings", params={"user_id": "u-1\n"}).status_code == 422
+
+
+def test_every_pattern_of_a_request_ends_where_the_text_ends(connected: Product) -> None:
+    described = connected.stranger().get("/openapi.json").json()
+    requests = {n: f for n, f in described["components"]["schemas"].items() if n.endswith("Body")}
+    found = [*_patterns(requests), *_patterns([o for ms in described["paths"].values() for o in _parameters(ms)])]
+    assert len(found) > 10
+    assert [pattern for pattern in found if not pattern.endswith(r"$(?!\n)")] == []
+
+
+class Behind(EndpointStore):
+    """Every first count of a request was made before the others' writes."""
+
+    def __init__(self) -> None:
+        self._stale = True
+
+    def all(self, workspace_id: str) -> list[Endpoint]:
+        self._stale = not self._stale
+        return super().all(workspace_id) if self._stale else []
+
+
+def test_requests_that_count_at_the_same_moment_make_no_endpoint_too_many(connected: Product) -> None:
+    services = connected.services
+    keeper = EndpointKeeper(Behind(), services.deliveries, services.deliverer, services.vault, services.clock)
+    for number in range(MOST_ENDPOINTS):
+        keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
+    for number in range(MOST_ENDPOINTS, MOST_ENDPOINTS + 5):
+        with pytest.raises(Conflict, match="at most"):
+            keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
+    assert len(services.endpoints.all("ws-1")) == MOST_ENDPOINTS
+
+
+class Overtaken(WorkspaceStore):
+    """Another request writes between each of the first reads and its write."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def put(self, workspace: Any) -> None:
+        if self.left:
+            self.left -= 1
+            raise LostRace("ConditionalCheckFailedException")
+        super().put(workspace)
+
+
+class TestALostRace:
+    def test_is_run_again(self, connected: Product) -> None:
+        connected.caller()
+        secrets = InboundSecrets(Overtaken(MOST_SECRETS), connected.services.vault, connected.clock)
+        secret, _ = secrets.add("ws-1", None, "")
+        assert [known.secret_id for known in secrets.all("ws-1")] == [secret.secret_id]
+
+    def test_that_is_lost_again_and_again_is_a_conflict_and_no_outage(self, connected: Product) -> None:
+        vars(connected.services)["inbound_secrets"] = InboundSecrets(
+            Overtaken(1000), connected.services.vault, connected.clock
+        )
+        answer = connected.caller().post("/v1/webhook-secrets")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:meetlink:problem:changed_meanwhile")
+
+
+class TestTheCheckAndTheConnectionAgree:
+    def test_on_one_that_waits_for_confirmation(self, product: Product) -> None:
+        product.caller()
+        workspace = product.services.workspaces.get("ws-1")
+        assert workspace is not None
+        _confirms(product)
+        product.connect()
+        assert connection(product)["state"] == "pending"
+        (step,) = product.caller().post(CHECK.format("u-1")).json()["steps"]
+        assert (step["step"], step["ok"]) == ("connection", False)
+        assert "connection/confirm" in step["detail"]
+        refused = product.caller().put("/v1/calendars/c-1", json=_video())
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:meetlink:problem:not_confirmed")
+        assert "POST /v1/users/u-1/connection/confirm" in refused.json()["detail"]
+
+    def test_on_one_that_was_ended_at_the_provider(self, connected: Product) -> None:
+        connected.zoom.webhook_url = f"{connected.base_url}/v1/webhooks/providers/zoom"
+        connected.zoom.webhook_transport = connected.browser()._transport
+        connected.clock.advance(600)
+        connected.zoom.deauthorize("zoom-user-1")
+        assert connection(connected)["state"] == "none"
+        (step,) = connected.caller().post(CHECK.format("u-1")).json()["steps"]
+        assert (step["step"], step["ok"]) == ("connection", False)
+
+
+def _confirms(product: Product) -> None:
+    from chalicelib import operations
+
+    request = {"do": "update-workspace", "workspace_id": "ws-1", "confirms_connections": True}
+    assert "error" not in operations.run(request, product.services)
+
+
+def _video() -> dict[str, Any]:
+    host = {"user_id": "u-1", "name": "Demo Host", "email": "host@example.com"}
+    return {"name": "Introduction", "host": host, "location": {"type": "video"}}
+
+
+def _parameters(methods: dict[str, Any]) -> list[Any]:
+    return [operation.get("parameters", []) for operation in methods.values()]
+
+
+def _patterns(form: Any) -> list[str]:
+    if isinstance(form, list):
+        return [pattern for part in form for pattern in _patterns(part)]
+    if not isinstance(form, dict):
+        return []
+    own = [form["pattern"]] if isinstance(form.get("pattern"), str) else []
+    return own + [pattern for part in form.values() for pattern in _patterns(part)]
