@@ -188,6 +188,7 @@ class TestTheLobby:
         assert report["ok"] is True
         assert report["guest_experience"]["admission"] == "knock"
         assert "meeting policies" in report["guest_experience"]["notes"][0].lower()
+        teams.product.clock.advance(60)
         browser = teams.product.browser()
         page = press(browser, teams.product.open_settings(browser), "/settings/check")
         assert "They knock, and wait until you let them in." in page.text
