@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,15 @@ _LAMBDA_TIMEOUT_SECONDS = 90  # The longest that a function may take, and some.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command and print its answer as JSON; 1 if it was refused or has left something to do."""
     given = _parser().parse_args(arguments)
+    # Log lines and metrics go to stdout, as Lambda wants them. Here stdout is for the answer alone.
+    with redirect_stdout(sys.stderr):
+        answer = _answer(given)
+    print(json.dumps(answer, indent=2, default=str))
+    return 1 if answer.get("error") or answer.get("left") or answer.get("lost") or answer.get("failed") else 0
+
+
+def _answer(given: argparse.Namespace) -> dict[str, Any]:
+    """The command's answer, or its refusal."""
     try:
         if given.stage:
             _enter(given.stage, given.region, given.profile)
@@ -50,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer = {"error": str(error)}
     except (BotoCoreError, ClientError) as error:
         answer = {"error": explain(error)}
-    print(json.dumps(answer, indent=2, default=str))
-    return 1 if answer.get("error") or answer.get("left") or answer.get("lost") or answer.get("failed") else 0
+    return answer
 
 
 def _parser() -> argparse.ArgumentParser:
