@@ -76,7 +76,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
-        max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS", "20"))),
+        max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS") or _waiting_calls(env))),
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
         # On Lambda that would be the address of the runtime API: not even an operator can want it.
         webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1" and "AWS_LAMBDA_FUNCTION_NAME" not in env,
@@ -85,3 +85,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         opens_google_meet=env.get("MEETLINK_GOOGLE_MEET_OPEN") == "1",
         environment=env,
     )
+
+
+def _waiting_calls(env: Mapping[str, str]) -> int:
+    """The waiting calls that a stage allows unless it is set: a waiting call occupies one of the account's Lambdas."""
+    return 20 if int(env.get("MEETLINK_LAMBDA_CONCURRENCY") or 1000) >= 200 else 2

@@ -55,9 +55,14 @@ def check_sending(stage: Stage) -> Iterator[Finding]:
         yield warning(f"SES has sent {sent:.0f} of the {most:.0f} mails that it sends {where} in 24 hours.")
 
 
+def concurrency_limit(stage: Stage) -> int:
+    """Return how many functions run at once in this account and region, for all stages together."""
+    return int(stage.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+
+
 def check_concurrency(stage: Stage) -> Iterator[Finding]:
     """Report a limit of Lambda that callers and settling would fight over."""
-    limit = stage.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    limit = concurrency_limit(stage)
     if limit < ENOUGH_CONCURRENCY:
         yield warning(
             f"Lambda runs at most {limit} functions at once in this account and region, for all stages together. A "

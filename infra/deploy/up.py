@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from infra.deploy import budget, bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy import account, budget, bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
 from infra.deploy.findings import Finding
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
@@ -157,7 +157,8 @@ def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
         say(hint)
     say("settings and policies in .chalice ...")
     functions = live.read(stage)
-    fixed = foundation.variables | dict(wishes.settings or {})
+    limit = {"MEETLINK_LAMBDA_CONCURRENCY": str(account.concurrency_limit(stage))}
+    fixed = foundation.variables | limit | dict(wishes.settings or {})
     settings.write(stage, live.merge_variables(stage, functions, fixed, wishes.unset, say))
     live.keep_options(stage, functions, say)
     settings.write_policies(stage, foundation.names)

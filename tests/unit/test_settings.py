@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.settings import from_environment
 
 
@@ -9,3 +11,17 @@ def test_webhooks_never_go_to_loopback_on_lambda() -> None:
     wanted = {"MEETLINK_WEBHOOKS_TO_LOOPBACK": "1"}
     assert from_environment(wanted).webhooks_to_loopback
     assert not from_environment(wanted | {"AWS_LAMBDA_FUNCTION_NAME": "meetlink-prod"}).webhooks_to_loopback
+
+
+@pytest.mark.parametrize(
+    ("environment", "calls"),
+    [
+        ({}, 20),
+        ({"MEETLINK_LAMBDA_CONCURRENCY": "10"}, 2),
+        ({"MEETLINK_LAMBDA_CONCURRENCY": "1000"}, 20),
+        ({"MEETLINK_LAMBDA_CONCURRENCY": "10", "MEETLINK_MAX_WAITING_CALLS": "5"}, 5),
+        ({"MEETLINK_MAX_WAITING_CALLS": "0"}, 0),
+    ],
+)
+def test_few_calls_wait_in_an_account_that_runs_few_functions(environment: dict[str, str], calls: int) -> None:
+    assert from_environment(environment).max_waiting_calls == calls
