@@ -22,7 +22,7 @@ Notice = tuple[str, str, str]
 _TITLE, _ADDRESS = 120, 320
 
 
-def reconnect(provider: str, account: str, url: str, language: str = DEFAULT_LANGUAGE) -> Notice:
+def reconnect(provider: str, account: str, url: str, language: str) -> Notice:
     """An account's access was lost; `url` is a connect link for the reader."""
     words = in_language(language)
     return _notice(words, words.reconnect, url, provider=provider, account=account)

@@ -13,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.calendar import Calendar
+from chalicelib.domain.calendar import Calendar, Host
 from chalicelib.domain.workspace import WORKSPACE_ID, Workspace
 from chalicelib.errors import LostRace
 from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, dynamo, translated
@@ -45,10 +45,10 @@ class CalendarStore:
             calendars = [calendar_of(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
         return [calendar for calendar in calendars if calendar.host.user_id == user_id]
 
-    def host_email(self, workspace_id: str, user_id: str) -> str | None:
-        """The user's address on the calendar that was changed last, if the user hosts any."""
+    def newest_host(self, workspace_id: str, user_id: str) -> Host | None:
+        """Return the user as the host of the calendar that was changed last, or None if the user hosts none."""
         hosted = self.hosted_by(workspace_id, user_id)
-        return max(hosted, key=lambda calendar: calendar.updated_at).host.email if hosted else None
+        return max(hosted, key=lambda calendar: calendar.updated_at).host if hosted else None
 
     def delete(self, workspace_id: str, calendar_id: str) -> bool:
         """Whether there was such a calendar."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import Connection, Grant
+from chalicelib.domain.invitation import DEFAULT_LANGUAGE
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
 from chalicelib.store.documents import CalendarStore, WorkspaceStore
@@ -49,6 +51,7 @@ class Notifier:
     def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> None:
         """Mail the users of a broken grant and their workspaces' administrators, one mail an address.
 
+        The mails about a user are in the language of the calendar of that user that was changed last.
         Any one of them can reconnect it for all: the grant is shared. Raises `MailUnavailable` if a mail could not be
         handed over now, after the others were.
         """
@@ -59,7 +62,9 @@ class Notifier:
         told: set[str] = set()
         failure: MailUnavailable | None = None
         for connection in users:
-            for address in self._addresses(connection):
+            host = self._calendars.newest_host(connection.workspace_id, connection.user_id)
+            language = (host and host.language) or DEFAULT_LANGUAGE
+            for address in self._addresses(connection, host):
                 if address.casefold() in told:
                     continue
                 told.add(address.casefold())
@@ -67,7 +72,7 @@ class Notifier:
                 url = f"{self._public_base_url or connection.base_url}/connect/{link}"
                 name = self._provider_name(grant.provider)
                 try:
-                    self._mailer.send_notice(address, *reconnect(name, grant.account.label, url))
+                    self._mailer.send_notice(address, *reconnect(name, grant.account.label, url, language))
                 except MailUnavailable as error:
                     failure = error
                 except MailRejected as error:
@@ -77,13 +82,13 @@ class Notifier:
         if failure is not None:
             raise failure
 
-    def _addresses(self, connection: Connection) -> list[str]:
+    def _addresses(self, connection: Connection, host: Host | None) -> list[str]:
         """The user's own address, from the connect link, else from a calendar; then the administrators'.
 
         None that bounced for good or complained.
         """
         workspace = self._workspaces.get(connection.workspace_id)
-        own = connection.user_email or self._calendars.host_email(connection.workspace_id, connection.user_id)
+        own = connection.user_email or (host and host.email)
         known = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
         return [address for address in known if not self._suppressions.holds(connection.workspace_id, address)]
 

@@ -75,8 +75,9 @@ def _sign_in(stack: LocalStack) -> str:
     """What to type on the provider's page, or on the settings page."""
     if stack.standing.sign_in:
         return f"{stack.demo.host_email} / {PASSWORD}"
-    typed = "    ".join(f"{name}: {text}" for name, text in stack.standing.key_form.items() if text)
-    return typed or "nothing to type"
+    fields = {name: text for name, text in stack.standing.key_form.items() if text}
+    shown = [f"{name}: {text if len(text.split()) == 1 else 'see the console'}" for name, text in fields.items()]
+    return "    ".join(shown) or "nothing to type"
 
 
 if __name__ == "__main__":

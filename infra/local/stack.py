@@ -117,6 +117,7 @@ class LocalStack(Assembly):
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
+            "MEETLINK_PROVIDERS": self._provider,  # The others have no stand-in here: a form would reach the real one.
             **self.standing.environment(self.provider_url),
         }
         for name, value in own.items():
@@ -168,9 +169,10 @@ class LocalStack(Assembly):
             calendar_id=CALENDAR_ID,
             provider=self._provider,
             provider_url=self.provider_url,
-            provider_email=HOST_EMAIL,
-            provider_password=PASSWORD,
+            provider_email=HOST_EMAIL if self.standing.sign_in else "",
+            provider_password=PASSWORD if self.standing.sign_in else "",
             verified_senders=frozenset({MAIL_FROM}),
+            key_form=self.standing.key_form,
         )
         self.mailbox = Mailbox()
         console.app = create_console(self.demo, self.mailbox)

@@ -57,6 +57,23 @@ def test_without_an_address_from_the_link_the_calendars_host_is_told(connected: 
     assert [notice.to for notice in connected.mails.notices] == ["host@example.com"]
 
 
+def test_the_mails_are_in_the_language_of_the_users_newest_calendar(product: Product) -> None:
+    product.caller(admin_emails=["admin@example.com"])
+    connect_with_address(product, "host@example.com")
+    break_by_booking(product)
+    host = calendar()["host"]
+    product.clock.advance(1)
+    german = calendar("phone") | {"host": host | {"language": "de-AT"}}
+    product.caller().put("/v1/calendars/c-2", json=german).raise_for_status()
+
+    product.tick()
+
+    assert {(notice.to, notice.subject) for notice in product.mails.notices} == {
+        ("host@example.com", "Zoom neu verbinden, damit Ihre Buchungen weiter Links erhalten"),
+        ("admin@example.com", "Zoom neu verbinden, damit Ihre Buchungen weiter Links erhalten"),
+    }
+
+
 def test_the_link_in_the_mail_reconnects_the_account_and_the_waiting_booking_gets_its_link(connected: Product) -> None:
     break_by_booking(connected, "b-1")
     connected.tick()

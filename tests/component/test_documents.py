@@ -46,15 +46,15 @@ class TestCalendars:
         assert not CalendarStore().delete("ws-1", "c-1")
         assert CalendarStore().get("ws-1", "c-1") is None
 
-    def test_a_hosts_address_is_the_one_on_the_calendar_that_was_changed_last(self) -> None:
+    def test_the_newest_host_is_the_one_of_the_calendar_that_was_changed_last(self) -> None:
         moved = replace(calendar().host, email="new@example.com")
         CalendarStore().put(replace(calendar("c-1"), host=moved, updated_at=START + timedelta(days=1)))
         CalendarStore().put(calendar("c-2"))
-        assert CalendarStore().host_email("ws-1", "u-1") == "new@example.com"
+        assert CalendarStore().newest_host("ws-1", "u-1") == moved
 
-    def test_who_hosts_nothing_has_no_address(self) -> None:
+    def test_a_user_who_hosts_nothing_is_no_host(self) -> None:
         CalendarStore().put(calendar())
-        assert CalendarStore().host_email("ws-1", "u-2") is None
+        assert CalendarStore().newest_host("ws-1", "u-2") is None
 
     def test_pages_follow_the_ids(self) -> None:
         for number in (3, 1, 2):

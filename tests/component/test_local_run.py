@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import signal
 import subprocess
 import sys
@@ -41,6 +43,19 @@ BUSY = """
     print("stopped", flush=True)
 """
 
+# A stack with a provider that people connect with a key.
+WITH_A_KEY = """
+    import httpx, json
+    from infra.local.run import _addresses
+    from infra.local.stack import LocalStack, Ports
+
+    with LocalStack(Ports(), provider="jaas") as stack:
+        authorization = {"Authorization": f"Bearer {stack.demo.api_key}"}
+        providers = httpx.get(f"{stack.app_url}/v1/providers", headers=authorization, timeout=30).json()
+        console = httpx.get(f"{stack.console_url}/", timeout=30).text
+        print(json.dumps([_addresses(stack), console, dict(stack.standing.key_form), providers]))
+"""
+
 
 def start(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -70,3 +85,15 @@ def test_a_storm_of_signals_stops_a_busy_process() -> None:
     finally:
         running.kill()
         running.wait()
+
+
+def test_a_stack_offers_only_the_provider_that_runs_in_it_and_shows_private_keys_on_the_console_alone() -> None:
+    done = start(WITH_A_KEY)
+    printed, _ = done.communicate(timeout=60)
+    assert done.returncode == 0
+    addresses, console, form, providers = json.loads(printed.splitlines()[-1])
+    assert "PRIVATE KEY" in form["private_key"]
+    assert "PRIVATE KEY" not in addresses
+    assert f"app_id: {form['app_id']}    key_id: demo    private_key: see the console" in addresses
+    assert form["private_key"].strip() in html.unescape(console)
+    assert [provider["name"] for provider in providers["items"]] == ["jaas"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +12,7 @@ class Demo:
 
     Addresses carry no trailing slash. `verified_senders` are SES identities: whole addresses, or domains, which cover
     their subdomains. `provider_email` and `provider_password` sign in at the stand-in; empty means: nothing to show.
+    `key_form` is what connects a provider with a key: the text for each field of the settings page's form.
     """
 
     app_url: str
@@ -26,3 +28,4 @@ class Demo:
     provider_email: str = ""
     provider_password: str = ""
     verified_senders: frozenset[str] = frozenset()
+    key_form: Mapping[str, str] = field(default_factory=dict)

@@ -113,7 +113,7 @@ def _booking(language: str) -> Booking:
 
 _URL = "https://meet.example.com/connect/example"
 NOTICES: dict[str, Notice] = {
-    "notice: reconnect": reconnect("Zoom", "host@example.com", _URL),
+    "notice: reconnect": reconnect("Zoom", "host@example.com", _URL, "en"),
     "notice: reconnect, German": reconnect("Zoom", "host@example.com", _URL, "de"),
     **{f"notice: {trouble.value}": undelivered(_booking("en"), _GUEST.email, trouble) for trouble in Trouble},
     "notice: hard_bounce, German": undelivered(_booking("de"), _GUEST.email, Trouble.HARD_BOUNCE),
