@@ -14,8 +14,8 @@ PREFIX = "urn:meetlink:problem:"
 REASONS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The body is not JSON that we accept: UTF-8, no duplicate names, no NaN, at most 20 levels."),
     "unauthorized": (401, "The API key or the signature is missing or not valid."),
-    "not_found": (404, "There is no such thing in your workspace."),
-    "method_not_allowed": (405, "The address exists, the method does not; see the Allow header."),
+    "blocked": (403, "A firewall or an access rule of the operator refused the request."),
+    "not_found": (404, "There is no such thing in your workspace, or no such address with this method."),
     "booking_cancelled": (409, "A cancelled booking cannot be changed. Make a new one under another id."),
     "version_reused": (409, "This version was already used for other content."),
     "idempotency_key_reused": (409, "This Idempotency-Key was already used for another booking."),
@@ -36,7 +36,7 @@ REASONS: dict[str, tuple[int, str]] = {
         "Too many requests, or this one too often. Wait for Retry-After seconds.",
     ),
     "internal_error": (500, "Something went wrong on our side."),
-    "unavailable": (503, "The database did not answer. Try again after Retry-After seconds."),
+    "unavailable": (503, "The service or its database did not respond. Try again after Retry-After seconds."),
 }
 
 
@@ -59,13 +59,10 @@ def refusal(error: CallerError) -> Response:
 
 
 def own_words(response: Response) -> Response:
-    """Chalice answers 404, 405, 415 and unexpected errors in a form of its own: the same as a problem detail."""
+    """Translate Chalice's own errors to problem details. A 404 or 405 is API Gateway's own matter."""
     given = response.body
     if response.status_code < 400 or not isinstance(given, dict) or "Code" not in given:
         return response
-    reason = {405: "method_not_allowed", 415: "unsupported_media_type"}.get(response.status_code, "internal_error")
-    details = {405: "This method is not supported here.", 415: "Send the body as application/json."}
-    detail = details.get(response.status_code, "Something went wrong on our side. It has been logged.")
-    ours = problem(response.status_code, reason, detail)
-    ours.headers.update({k: v for k, v in response.headers.items() if k.lower() == "allow"})
-    return ours
+    if response.status_code == 415:
+        return problem(415, "unsupported_media_type", "Send the body as application/json.")
+    return problem(response.status_code, "internal_error", "Something went wrong on our side. It has been logged.")

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", help="the API's own domain name, such as meet.example.com")
     parser.add_argument("--certificate", metavar="ARN", help="the domain's, in ACM in the stage's region")
     parser.add_argument("--monthly-budget", metavar="USD", help="whom alarms are mailed to hears when it is used up")
+    parser.add_argument("--web-acl", metavar="ARN", help="of AWS WAF in the stage's region, put before the API")
     parser.add_argument("--check", action="store_true", help="check the stage and change nothing")
     parser.add_argument("--down", action="store_true", help="delete the stage, but not its data")
     parser.add_argument("--delete-data", metavar="STAGE", help="with --down: its tables, key and secrets too")
@@ -91,6 +92,7 @@ def _wishes(given: argparse.Namespace) -> Wishes:
         domain=given.domain,
         certificate=given.certificate,
         monthly_budget=given.monthly_budget,
+        web_acl=given.web_acl,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from infra.deploy import chalice, settings, stacks, triggers
+from infra.deploy import chalice, gateway, settings, stacks, triggers
 from infra.deploy.stage import API, DeployError, Stage
 
 CONCERN = "app"
@@ -56,7 +56,7 @@ def additions(stage: Stage, queue_arn: str) -> dict[str, Any]:
     functions = {_logical(name): {"Properties": _properties(stage, name, queue_arn)} for name in settings.functions()}
     # Without it SAM makes a second public stage of the API, called "Stage": github.com/aws/serverless-application-model
     # issue 191.
-    api = {"Properties": {"OpenApiVersion": "2.0"}}
+    api = {"Properties": {"OpenApiVersion": "2.0", **gateway.additions(stage)}}
     return {"Resources": {**functions, "RestAPI": api}}
 
 

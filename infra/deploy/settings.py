@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -47,6 +48,26 @@ def address_at(domain: str) -> str:
 def api_stage(stage: Stage) -> str:
     """The stage's name at API Gateway, which is in the API's address."""
     return str(_read(stage).get("stages", {}).get(stage.name, {}).get("api_gateway_stage", stage.name))
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """The most requests that API Gateway takes for the whole stage."""
+
+    per_second: float = 500.0
+    burst: int = 1000
+
+
+def throttle(stage: Stage) -> Throttle:
+    """The stage's `api_throttle` in `.chalice/config.json`, such as `{"per_second": 100, "burst": 200}`."""
+    part = _read(stage).get("stages", {}).get(stage.name, {}).get("api_throttle", {})
+    try:
+        limits = Throttle(**part)
+    except TypeError:
+        raise DeployError('api_throttle in .chalice/config.json may have "per_second" and "burst".') from None
+    if not (limits.per_second > 0 and limits.burst > 0):
+        raise DeployError("api_throttle in .chalice/config.json needs numbers above 0: with 0, no call passes.")
+    return limits
 
 
 def write(stage: Stage, variables: Mapping[str, str]) -> None:

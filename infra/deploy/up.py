@@ -8,7 +8,20 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from infra.deploy import account, budget, bytecode, chalice, live, memory, packaging, settings, stacks, triggers, verify
+from infra.deploy import (
+    account,
+    budget,
+    bytecode,
+    chalice,
+    gateway,
+    live,
+    memory,
+    packaging,
+    settings,
+    stacks,
+    triggers,
+    verify,
+)
 from infra.deploy.findings import Finding
 from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
@@ -33,6 +46,8 @@ class Wishes:
     """ARN of the domain's certificate, in the stage's region."""
     monthly_budget: str | None = None
     """US dollars."""
+    web_acl: str | None = None
+    """ARN of the web ACL (AWS WAF) before the API. API Gateway itself remembers it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     wishes = complete(stage, wishes)
     foundation = lay_foundation(stage, wishes, say)
     queue_arn = foundation.names["DeadLettersArn"]
+    gateway.allow_access_log(stage)
     say("bytecode ...")
     bytecode.write(stage.project)
     if removed := triggers.remove_stale(stage, foundation.variables):
@@ -58,9 +74,12 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
         say("chalice deploy ...")
         chalice.run(stage, "deploy")
         triggers.tune(stage, queue_arn)
+        gateway.tune(stage, verify.rest_api(stage)[0])
     else:
         say("chalice package, stack app ...")
         packaging.deploy(stage, queue_arn, wishes.bucket)
+    if wishes.web_acl:
+        gateway.protect(stage, verify.rest_api(stage)[0], wishes.web_acl)
     name(stage, wishes, say)
     say("alarms, dashboard ...")
     watch(stage, wishes)
@@ -92,6 +111,7 @@ def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None
         bucket=wishes.bucket,
         domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
+        web_acl=wishes.web_acl,
         # Looked up only for a new address: a pipeline that says nothing needs no rights on budgets.
         monthly_budget=wishes.monthly_budget or (budget.find_limit(stage) if wishes.alarm_email else None),
     )
@@ -122,6 +142,8 @@ def _refusal(stage: Stage, wishes: Wishes) -> str | None:
         return "Say who is told when the budget is used up: --alarm-email."
     if wishes.monthly_budget and not re.fullmatch(r"[1-9]\d*(\.\d{1,2})?", wishes.monthly_budget):
         return "Say the budget in US dollars a month, such as --monthly-budget 50."
+    if wishes.web_acl and f":wafv2:{stage.region}:" not in wishes.web_acl:
+        return f"Say which web ACL is before the API: --web-acl, the ARN of a regional one in {stage.region}."
     if wishes.bucket is None and stacks.outputs(stage, packaging.CONCERN):
         return "This stage was deployed with --bucket: say which, or take it down first."
     return _taken_names(stage)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from infra.deploy import account, chalice, packaging, sender, settings, stacks, triggers
+from infra.deploy import account, chalice, gateway, packaging, sender, settings, stacks, triggers
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 
@@ -58,6 +58,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
     if not missing:
         # A stage without a function lacks its routes and triggers as well.
         yield from run("the routes", _routes, app)
+        yield from run("the API's stage", gateway.check, rest_api(stage)[0], is_vital=False)
         yield from run("the streams", _mappings, queue_arn)
         yield from run("the schedules", _schedules)
         yield from run("the mails' events", _topic)

@@ -1,54 +1,77 @@
-"""API Gateway on this machine: Chalice's own local gateway behind a server that logs no query strings."""
+"""API Gateway on this machine: Chalice's own local gateway behind a server that logs no query strings.
+
+Where API Gateway differs from Chalice's gateway, this one does as API Gateway does: an address or method without a
+route and a body over 10 MB never reach the app, and `WWW-Authenticate` is renamed.
+"""
 
 from __future__ import annotations
 
-import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice
 from chalice.config import Config
-from chalice.local import LocalGateway, LocalGatewayException
+from chalice.local import LocalGateway, LocalGatewayException, RouteMatcher
 from werkzeug.wrappers import Request, Response
+
+from infra.gateway_responses import NOT_FOUND, TOO_LARGE, TOO_LARGE_BYTES, GatewayResponse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 TIMEOUT_SECONDS = 29
 """What API Gateway allows an integration."""
+_RENAMED = {"WWW-Authenticate": "x-amzn-Remapped-WWW-Authenticate"}
+"""docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html."""
 
 
 def wsgi(app: Chalice) -> WSGIApplication:
     """`app` as a WSGI application."""
     gateway = LocalGateway(app, Config.create(chalice_app=app, lambda_timeout=TIMEOUT_SECONDS))
+    routes = RouteMatcher(list(app.routes))
 
     @Request.application
     def application(request: Request) -> Response:
         # The raw target: decoding the path here would turn an encoded slash into another route.
-        target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path
+        target = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path)
+        if not _has_route(app, routes, request.method, target):
+            return _own_response(NOT_FOUND)
+        body = request.get_data()
+        if len(body) > TOO_LARGE_BYTES:
+            return _own_response(TOO_LARGE)
         try:
             answer = gateway.handle_request(
                 method=request.method,
-                path=str(target),
+                path=target,
                 headers=dict(request.headers),
-                body=request.get_data() or None,
+                body=body or None,
             )
         except LocalGatewayException:
-            # API Gateway says 403 "Missing Authentication Token" for a path that has no route; deployments map it.
-            return _problem(404, "not_found", "There is nothing at this address. See /docs.")
+            return _own_response(NOT_FOUND)
         return _response(answer)
 
     return application
 
 
+def _has_route(app: Chalice, routes: RouteMatcher, method: str, target: str) -> bool:
+    try:
+        return method in app.routes[routes.match_route(target).route]
+    except ValueError:
+        return False
+
+
 def _response(answer: dict[str, Any]) -> Response:
     response = Response(answer["body"] or "", status=answer["statusCode"])
     for name, value in answer["headers"].items():
-        response.headers.set(name, value)
+        response.headers.set(_RENAMED.get(name, name), value)
     for name, values in answer["multiValueHeaders"].items():
         response.headers.setlist(name, values)
     return response
 
 
-def _problem(status: int, reason: str, detail: str) -> Response:
-    problem = {"type": f"urn:meetlink:problem:{reason}", "title": "Not Found", "status": status, "detail": detail}
-    return Response(json.dumps(problem), status, content_type="application/problem+json")
+def _own_response(own: GatewayResponse) -> Response:
+    response = Response(own.body, own.status)
+    for name, value in own.headers.items():
+        response.headers.set(name, value)
+    response.headers.set("X-Request-Id", str(uuid.uuid4()))
+    return response

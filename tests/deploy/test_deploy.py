@@ -15,10 +15,11 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 import app
-from infra.deploy import settings, triggers
+from infra.deploy import gateway, settings, triggers
 from infra.local.demo import Story
 from infra.local.stack import CALENDAR_ID
 from infra.tables import table_definitions
+from tests.support.answers import assert_problem
 from tests.support.deployment import STAGE, Deployment
 from tests.support.first_form import RECORDED
 from tests.support.product import recorded_event
@@ -74,6 +75,25 @@ def test_every_route_of_the_app_is_at_api_gateway(deployed: Deployment) -> None:
     found = {(i["path"], m) for page in pages for i in page["items"] for m in i.get("resourceMethods", {})}
     assert found == {(path, method) for path, methods in app.app.routes.items() for method in methods}
     assert api["endpointConfiguration"]["types"] == ["REGIONAL"]
+
+
+def test_what_api_gateway_responds_itself_is_a_problem_of_the_api(deployed: Deployment) -> None:
+    for method, path in (("GET", "/v1/nothing"), ("PATCH", "/v1/bookings/b-1")):
+        answer = deployed.call(method, path)
+        assert_problem(answer, 404, "not_found")
+        assert answer.headers["X-Request-Id"] and answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_stage_has_its_limits_and_its_access_log_and_the_account_a_role_for_it(deployed: Deployment) -> None:
+    client = deployed.client("apigateway")
+    (api,) = client.get_rest_apis()["items"]
+    stage = client.get_stage(restApiId=api["id"], stageName=STAGE)
+    limits = stage["methodSettings"]["*/*"]
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (500, 1000)
+    group = stage["accessLogSettings"]["destinationArn"].rpartition(":")[2]
+    (found,) = deployed.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert (found["logGroupName"], found["retentionInDays"]) == (f"/aws/apigateway/meetlink-{STAGE}", 30)
+    assert client.get_account()["cloudwatchRoleArn"].endswith(f":role/{gateway.LOG_ROLE}")
 
 
 def test_after_a_failed_deployment_the_next_goes_on_with_what_it_made(deployed: Deployment) -> None:
@@ -259,6 +279,7 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
     assert "found what an earlier deployment made: announce_bookings, " in said and "Deployed: " in said
     assert state(deployed) == before
     assert sorted(json.dumps(r) for r in json.loads(memory.read_text())["resources"]) == sorted(map(json.dumps, known))
+    assert_problem(deployed.call("GET", "/v1/nothing"), 404, "not_found")  # Chalice's own deployment had lost it.
     deployed.make_workspace("second")
     Story(deployed).tell()  # type: ignore[arg-type]
 
@@ -290,7 +311,7 @@ def test_taking_it_down_keeps_the_data_and_putting_it_up_again_finds_it(deployed
         "keys": ["Enabled"],
         "mappings": [],
         "queues": [],
-        "roles": [],
+        "roles": [gateway.LOG_ROLE],
         "rules": [],
         "secrets": [f"meetlink/{STAGE}/deployment", f"meetlink/{STAGE}/providers/zoom"],
         "stacks": [f"meetlink-{STAGE}-{concern}" for concern in ("key", "secrets", "tables")],
@@ -310,6 +331,7 @@ def test_data_is_deleted_if_the_command_names_the_stage(deployed: Deployment) ->
     deployed.deploy("--down", "--delete-data", STAGE)
     there = left(deployed)
     assert there.pop("keys") == ["PendingDeletion"]
+    assert there.pop("roles") == [gateway.LOG_ROLE]  # Other APIs of the account may use it.
     assert {what: names for what, names in there.items() if names} == {}
 
 

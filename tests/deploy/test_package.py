@@ -17,6 +17,7 @@ from infra.deploy import settings, triggers
 from infra.local.demo import Story
 from infra.local.stack import MAIL_FROM
 from tests.deploy.test_bytecode import header
+from tests.support.answers import assert_problem
 from tests.support.deployment import STAGE, Deployment
 
 DOMAIN = "meet.example.com"
@@ -38,6 +39,14 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
     Story(packaged).tell()  # type: ignore[arg-type]
+
+
+def test_what_api_gateway_responds_itself_is_a_problem_of_the_api(packaged: Deployment) -> None:
+    assert_problem(packaged.call("GET", "/v1/nothing"), 404, "not_found")
+    client = packaged.client("apigateway")
+    (api,) = client.get_rest_apis()["items"]
+    stage = client.get_stage(restApiId=api["id"], stageName=STAGE)
+    assert stage["accessLogSettings"]["destinationArn"].endswith(f":log-group:/aws/apigateway/meetlink-{STAGE}")
 
 
 def test_it_answers_under_its_own_domain(packaged: Deployment) -> None:

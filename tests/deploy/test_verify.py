@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import boto3
 import cfnlint.data.AdditionalSpecs
 import pytest
-from botocore.stub import Stubber
 from chalice.app import Chalice
 
 from infra.deploy import __main__ as command
 from infra.deploy import account, sender, settings, stacks, triggers, verify
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
+from tests.support.fake_aws import ACCOUNT, FakeSession
 
-ACCOUNT = "123456789012"
 STREAM = f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/meetlink-ci-bookings/stream/2027-01-01T00:00:00.000"
 MAIL_FROM = "invitations@example.com"
 PATHS = [
@@ -56,53 +53,8 @@ FAILED_MAIL_FROM = {
 }
 
 
-class FakeSession:
-    """A boto3 session whose clients reply with what a test says, in order, and to nothing else."""
-
-    region_name = "eu-central-1"
-    profile_name = "default"
-
-    def __init__(self, parts: ExitStack) -> None:
-        self._session = boto3.Session("test", "test", region_name=self.region_name)
-        self._parts = parts
-        self._clients: dict[str, Any] = {}
-        self._stubs: dict[str, Stubber] = {}
-
-    def client(self, service: str, **_: Any) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service)
-            self._stubs[service] = self._parts.enter_context(Stubber(self._clients[service]))
-        return self._clients[service]
-
-    def reply(
-        self, service: str, operation: str, response: dict[str, Any], request: dict[str, Any] | None = None
-    ) -> None:
-        self.client(service)
-        self._stubs[service].add_response(operation, response, request)
-
-    def refuse(self, service: str, operation: str, code: str) -> None:
-        self.client(service)
-        self._stubs[service].add_client_error(operation, code, "no")
-
-    def get_partition_for_region(self, region: str) -> str:
-        return str(self._session.get_partition_for_region(region))
-
-    def assert_all_used(self) -> None:
-        for stub in self._stubs.values():
-            stub.assert_no_pending_responses()
-
-
 @pytest.fixture
-def aws() -> Iterator[FakeSession]:
-    with ExitStack() as parts:
-        session = FakeSession(parts)
-        yield session
-        session.assert_all_used()
-
-
-@pytest.fixture
-def stage(aws: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+def stage(aws: FakeSession, tmp_path: Path) -> Stage:
     variables = {"MEETLINK_BOOKINGS_STREAM_ARN": STREAM, "MEETLINK_CONNECTIONS_STREAM_ARN": STREAM}
     (tmp_path / ".chalice").mkdir()
     config = {"stages": {"ci": {"environment_variables": variables}}}

@@ -16,12 +16,14 @@ from ministack.services import apigateway_v1 as gateway
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _stock = gateway.handle_request
+_stock_import = gateway._import_rest_api
 _refusals = [os.environ[name] for name in ("REFUSE_ONCE",) if os.environ.get(name)]
 
 
 def install() -> None:
     """Have ministack's API Gateway take whole documents."""
     gateway.handle_request = _handle_request
+    gateway._import_rest_api = _import_for_cloudformation
 
 
 async def _handle_request(
@@ -50,6 +52,7 @@ def _import(document: Mapping[str, Any], query: Mapping[str, Any]) -> tuple[int,
 
 def _put_routes(api_id: str, document: Mapping[str, Any]) -> None:
     """Replace the API's routes by the document's."""
+    _put_responses(api_id, document)
     gateway._rest_apis[api_id]["binaryMediaTypes"] = document.get("x-amazon-apigateway-binary-media-types", [])
     resources = gateway._resources[api_id]
     root = next(id_ for id_, resource in resources.items() if resource["path"] == "/")
@@ -60,6 +63,20 @@ def _put_routes(api_id: str, document: Mapping[str, Any]) -> None:
         resource_id = _resource(api_id, root, path)
         for name in _METHODS & set(methods):
             _put_method(api_id, resource_id, name.upper(), methods[name])
+
+
+def _import_for_cloudformation(document: Mapping[str, Any], data: Any) -> str:
+    """CloudFormation's way, for which ministack takes everything but gateway responses."""
+    api_id = str(_stock_import(document, data))
+    _put_responses(api_id, document)
+    return api_id
+
+
+def _put_responses(api_id: str, document: Mapping[str, Any]) -> None:
+    """Replace the API's gateway responses by the document's: PutRestApi overwrites all that a document can say."""
+    gateway._gateway_responses[api_id] = {}
+    for kind, response in document.get("x-amazon-apigateway-gateway-responses", {}).items():
+        gateway._put_gateway_response(api_id, kind, response)
 
 
 def _resource(api_id: str, root: str, path: str) -> str:

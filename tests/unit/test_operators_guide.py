@@ -15,11 +15,14 @@ from msgspec import convert
 from msgspec.structs import fields
 
 from chalicelib import operations
+from chalicelib.mail import refusals
+from chalicelib.mail.refusals import Fault
 from chalicelib.providers.catalogue import PROVIDERS
 from chalicelib.store.secrets import Credentials
-from infra.deploy import settings, triggers
+from infra.deploy import gateway, settings, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
+from infra.tables import table_definitions
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operators.md").read_text()
@@ -42,20 +45,62 @@ def test_every_alarm_has_a_section_that_says_what_to_do() -> None:
     assert all(f'See docs/operators.md, "{p["AlarmName"]["Fn::Sub"][18:]}"' in p["AlarmDescription"] for p in alarms())
 
 
-def test_every_trigger_that_fails_or_falls_behind_rings_an_alarm() -> None:
-    rings = {(d["Value"]["Fn::Sub"].rpartition("-")[2], p["MetricName"]) for p in alarms() for d in functions_of(p)}
+def test_every_section_of_an_alarm_starts_with_a_command() -> None:
+    sections = re.findall(r"^### (.+)\n(.*)\n(.*)$", GUIDE, re.MULTILINE)
+    assert [name for name, first, second in sections if (first, second[:2]) != ("```console", "$ ")] == []
+
+
+def test_commands_read_logs_that_are_there_and_look_for_messages_that_are_written() -> None:
+    runbook = GUIDE.partition("## Alarms")[2].partition("## Workspaces")[0]
+    groups = re.findall(r"LogGroupName:\n\s+Fn::Sub: (\S+)", (ROOT / "infra" / "logs.yaml").read_text())
+    there = {group.replace("${Stage}", "$STAGE") for group in groups}
+    assert set(re.findall(r"aws logs tail (\S+)", runbook)) <= there
+    code = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
+    written = [message for message in re.findall(r'\$\.message = "([^"]+)"', runbook) if f'"{message}"' in code]
+    assert set(written) == set(re.findall(r'\$\.message = "([^"]+)"', runbook))
+    read = set(re.findall(r"\$\.(\w+) [=>]", runbook.replace("level", "")))
+    assert read - {"message", ""} <= set(re.findall(r'(\w+)["=]', code + gateway.LOG_FORMAT))
+
+
+def test_every_trigger_that_fails_falls_behind_or_stops_rings_an_alarm() -> None:
+    rings = {(d["Value"]["Fn::Sub"].rpartition("-")[2], m["MetricName"]) for m in metrics() for d in functions_of(m)}
     wanted = {(function, "Errors") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
+    wanted |= {(function, "DestinationDeliveryFailures") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
+    wanted |= {(function, "Invocations") for function in triggers.SCHEDULES}
     assert wanted | {(function, "IteratorAge") for function in triggers.STREAMS} <= rings
+
+
+def test_throttles_are_those_of_the_stages_own_functions() -> None:
+    named = {d["Value"]["Fn::Sub"] for m in metrics() if m["MetricName"] == "Throttles" for d in functions_of(m)}
+    functions = [name for name in settings.functions() if name != "api_handler"]
+    assert named == {"meetlink-${Stage}", *(f"meetlink-${{Stage}}-{name}" for name in functions)}
+
+
+def test_no_alarm_has_more_metrics_than_cloudwatch_allows() -> None:
+    assert max(len(alarm.get("Metrics", [])) - 1 for alarm in alarms()) <= 10
+
+
+def test_throttled_tables_are_tables_of_a_stage() -> None:
+    tables = {table["TableName"] for table in table_definitions("meetlink-${Stage}-")}
+    named = {d["Value"]["Fn::Sub"] for m in metrics() for d in m.get("Dimensions", []) if d["Name"] == "TableName"}
+    assert named and named <= tables
+
+
+def test_mails_that_the_account_keeps_from_being_sent_ring_an_alarm() -> None:
+    refused = [m["Dimensions"] for m in metrics() if m["MetricName"] == "MailsRefused"]
+    faults = {d["Value"] for dimensions in refused for d in dimensions if d["Name"] == "fault"}
+    assert faults == {Fault.ACCOUNT.value, Fault.TEMPORARY.value}
 
 
 def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
     code = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     listed = set(re.findall(r"`([A-Z]\w+)`", GUIDE.partition("| metric |")[2].partition("\n\n")[0]))
     dashboard = (ROOT / "infra" / "dashboard.yaml").read_text()
-    looked_at = {p["MetricName"] for p in alarms() if p["Namespace"] == "meetlink"}
+    looked_at = {m["MetricName"] for m in metrics() if m["Namespace"] == "meetlink"}
     looked_at |= set(re.findall(r'\["meetlink", "(\w+)"', dashboard))
     assert looked_at <= listed
-    assert [metric for metric in listed if f'"{metric}"' not in code] == []
+    codes = refusals.CODES
+    assert [metric for metric in listed - codes if f'"{metric}"' not in code] == []
 
 
 def test_the_dashboard_is_what_cloudwatch_reads() -> None:
@@ -107,6 +152,12 @@ def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
         settings.chosen([f"{name}=x"])
+
+
+def metrics() -> list[dict[str, Any]]:
+    """Every metric that an alarm watches."""
+    sums = [metric["MetricStat"]["Metric"] for alarm in alarms() for metric in alarm.get("Metrics", [])[1:]]
+    return [alarm for alarm in alarms() if "MetricName" in alarm] + sums
 
 
 def functions_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
