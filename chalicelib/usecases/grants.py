@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.errors import ClientRefused, LostRace, MailUnavailable, ProviderError, ReconnectNeeded
-from chalicelib.observability import count
+from chalicelib.observability import count, log
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
@@ -117,7 +117,6 @@ class GrantKeeper:
         """Mail the owners of a broken grant, on the days of `NOTICE_DAYS`; then only bookings wait."""
         now, broken_at = self._clock(), grant.broken_at or self._clock()
         if grant.notices == 0:
-            count("ConnectionsBroken", len(users))
             self._announcer.connections_broken(grant, users)
         if grant.notices >= len(NOTICE_DAYS):
             self._grants.visited(grant, now + LOOK_EVERY)
@@ -135,6 +134,8 @@ class GrantKeeper:
             told = self._grants.write(replace(grant, notices=grant.notices + 1))
         except LostRace:
             return  # Reconnected meanwhile.
+        if grant.notices == 0:  # Counted once, also if the first mail had to be tried again.
+            _report_broken(grant, users)
         following = NOTICE_DAYS[told.notices] if told.notices < len(NOTICE_DAYS) else NOTICE_DAYS[-1] + 1
         # Never two mails within a day, also when the first one was late.
         self._grants.visited(told, max(broken_at + timedelta(days=following), now + timedelta(days=1)))
@@ -154,3 +155,11 @@ class GrantKeeper:
         except ProviderError:
             soon = True
         self._grants.visited(grant, now + (_RETRY if soon else LOOK_EVERY))
+
+
+def _report_broken(grant: Grant, users: list[Connection]) -> None:
+    """Log and count each user whose connection the grant was."""
+    for user in users:
+        reason = grant.broken_reason
+        log.info("a connection is broken", workspace_id=user.workspace_id, provider=grant.provider, reason=reason)
+    count("ConnectionsBroken", len(users))

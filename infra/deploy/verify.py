@@ -19,12 +19,6 @@ from infra.deploy.stage import DeployError, Stage
 
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 2.0
-_STREAM_SETTINGS = {
-    "on_booking": "MEETLINK_BOOKINGS_STREAM_ARN",
-    "announce_bookings": "MEETLINK_BOOKINGS_STREAM_ARN",
-    "announce_connections": "MEETLINK_CONNECTIONS_STREAM_ARN",
-}
-"""The setting that names each function's stream."""
 
 
 def check(stage: Stage) -> list[Finding]:
@@ -148,9 +142,9 @@ def _routes(stage: Stage, app: Any) -> Iterator[Finding]:
 
 def _mappings(stage: Stage, queue_arn: str) -> Iterator[Finding]:
     client, variables = stage.client("lambda"), settings.known(stage)
-    for name in triggers.STREAMS:
+    for name, wanted in triggers.STREAMS.items():
         function, found = stage.function(name), triggers.mappings(client, stage.function(name))
-        stream = variables[_STREAM_SETTINGS[name]]
+        stream = variables[wanted.variable]
         if len(found) != 1:
             yield problem(f"{function} reads {len(found)} streams, and should read one.")
         for mapping in found:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
+from chalicelib import observability
 from chalicelib.errors import MailUnavailable
 from infra.local.visitor import press
 from tests.support.aws import Aws
@@ -137,6 +139,28 @@ def test_a_mail_that_cannot_be_handed_over_is_tried_again(connected: Product) ->
     connected.tick()
 
     assert len(connected.mails.notices) == 1
+
+
+def test_a_broken_connection_is_logged_and_counted_once_though_its_mail_is_tried_again(
+    connected: Product,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    break_by_booking(connected)
+    monkeypatch.setattr(observability, "_dimensions", {})
+    observability.count_for("prod")
+    connected.mails.refusals.append(MailUnavailable("throttled"))
+    connected.tick()
+    connected.tick()
+    connected.clock.advance(DAY)
+    connected.tick()  # The first reminder.
+
+    assert len(connected.mails.notices) == 2
+    (logged,) = [vars(record) for record in caplog.records if record.message == "a connection is broken"]
+    assert (logged["workspace_id"], logged["provider"], logged["reason"]) == ("ws-1", "zoom", "reconnect_needed")
+    assert capsys.readouterr().out.count('"ConnectionsBroken":[1') == 1
 
 
 def test_an_idle_grant_is_refreshed_long_before_the_provider_lets_it_lapse(connected: Product) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from benchmarks.sim_scale import Setup, simulate
 from chalicelib import announcing, handlers
@@ -103,9 +104,14 @@ def test_the_sums_follow_from_counts_prices_and_assumptions() -> None:
     assert {n: {v: pytest.approx(x, rel=0.02, abs=0.006) for v, x in row.items()} for n, row in counted.items()} == told
 
 
-def test_the_alarms_that_are_paid_for_are_those_that_there_are() -> None:
-    template = (Path(__file__).parents[2] / "infra" / "alarms.yaml").read_text(encoding="utf-8")
-    assert int(table("assumption")["alarms"]["figure"]) == template.count("Type: AWS::CloudWatch::Alarm")
+def test_the_metrics_that_alarms_are_billed_for_are_those_of_the_template() -> None:
+    """An alarm on metric math is billed for each metric in it."""
+    template = yaml.safe_load((Path(__file__).parents[2] / "infra" / "alarms.yaml").read_text(encoding="utf-8"))
+    alarms = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    watched = [sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1 for alarm in alarms]
+    row = table("assumption")["metrics that alarms watch"]
+    assert int(row["figure"]) == sum(watched)
+    assert f"the {len(alarms)} alarms" in row["from"]
 
 
 @pytest.mark.parametrize("shards", [2, 4])
@@ -152,9 +158,10 @@ def cost(what: str, bookings: int) -> float:
                 bookings * each["mails"] / 1e3 * price["mail"] + bookings * each["mails"] * 14e-6 * price["GB mailed"]
             )
         case "Logs":
-            return bookings * runs * assumed["kB logged a run"] / 1e6 * price["GB logged"]
+            kb = runs * assumed["kB logged a run"] + (calls + settlings + looks) * assumed["kB of a log line"]
+            return bookings * kb / 1e6 * price["GB logged"]
         case "Fixed":
-            alarms = price["alarm"] * assumed["alarms"] + price["metric"] * assumed["metrics"]
+            alarms = price["alarm"] * assumed["metrics that alarms watch"] + price["metric"] * assumed["metrics"]
             return alarms + price["key"] + price["secret"] * 2 + price["dashboard"]
     return sum(cost(part, bookings) for part in ("DynamoDB", "Lambda", "API Gateway", "SES", "Logs", "Fixed"))
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from msgspec import convert
 from msgspec.structs import fields
 
 from chalicelib import operations
+from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.mail import refusals
 from chalicelib.mail.refusals import Fault
 from chalicelib.providers.catalogue import PROVIDERS
 from chalicelib.store.secrets import Credentials
+from chalicelib.usecases import mail_circuit
 from infra.deploy import gateway, settings, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
@@ -61,6 +64,22 @@ def test_commands_read_logs_that_are_there_and_look_for_messages_that_are_writte
     assert [message for message in messages if not re.search('"' + message.replace("*", '[^"]*'), code)] == []
     read = set(re.findall(r"\$\.(\w+) [=>]", runbook.replace("level", "")))
     assert read - {"message", ""} <= set(re.findall(r'(\w+)["=]', code + gateway.LOG_FORMAT))
+
+
+def test_commands_look_for_states_reasons_and_faults_that_there_are() -> None:
+    runbook = GUIDE.partition("## Alarms")[2].partition("## Workspaces")[0]
+    values = {"state": MeetingState, "reason": MeetingReason, "fault": Fault, "mail": ("parked", "done")}
+    for field, valid in values.items():
+        looked_for = set(re.findall(rf'\$\.{field} = "([^"]+)"', runbook))
+        assert looked_for <= {str(value) for value in valid}, field
+
+
+def test_the_alarm_on_refused_mails_lasts_from_one_probe_to_the_next() -> None:
+    """While mail is paused, SES refuses one mail in each pause, which the schedule tries up to two minutes late."""
+    (alarm,) = [a for a in alarms() if a["AlarmName"]["Fn::Sub"].endswith("-mails-refused")]
+    between_probes = mail_circuit.LONGEST_PAUSE + mail_circuit.SPREAD + timedelta(minutes=1)
+    assert alarm["DatapointsToAlarm"] == alarm["Threshold"] == 1
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= between_probes.total_seconds()
 
 
 def test_every_trigger_that_fails_falls_behind_or_stops_rings_an_alarm() -> None:
