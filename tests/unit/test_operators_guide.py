@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import yaml  # type: ignore[import-untyped]
+from botocore import xform_name
 from msgspec import convert
 from msgspec.structs import fields
 
@@ -152,11 +156,40 @@ def test_documented_secrets_hold_what_the_app_reads_under_names_that_are_there_o
     for verb, provider in said:
         assert provider in PROVIDERS
         assert (verb == "put") == (f"providers/{provider}\n" in template)
-    contents = [json.loads(found) for text in DOCUMENTS for found in re.findall(r"--secret-string '(\{.*?\})'", text)]
-    assert contents
+    contents = [json.loads(found) for text in DOCUMENTS for found in re.findall(r'^ *(\{"client_id".*\})$', text, re.M)]
+    assert len(contents) == 2
     for content in contents:
         assert convert(content, Credentials, strict=True)
         assert content.keys() <= {field.name for field in fields(Credentials)}
+
+
+def test_no_documented_command_has_a_secret_in_it() -> None:
+    values = [found for text in DOCUMENTS for found in re.findall(r"--secret-string\s+(?:\\\s+)?(\S+)", text)]
+    assert values
+    assert [value for value in values if not value.startswith("file://")] == []
+
+
+def test_the_guides_advise_no_bare_chalice_deploy() -> None:
+    commands = [line for text in DOCUMENTS for line in re.findall(r"`?\S*\.venv/bin/chalice deploy.*", text)]
+    assert commands == []
+
+
+def test_documented_aws_commands_are_calls_that_aws_has() -> None:
+    """With options that exist, and each one that is required."""
+    commands = {command for text in DOCUMENTS for command in aws_commands(text)}
+    assert len(commands) > 30
+    assert {command: wrong for command in commands if (wrong := _wrong(shlex.split(command)[1:]))} == {}
+
+
+def test_messages_refer_to_sections_that_the_guide_has() -> None:
+    sections = set(re.findall(r"^##+ (.+)$", GUIDE, re.MULTILINE))
+    code = "".join(path.read_text() for path in (ROOT / "infra").rglob("*.py"))
+    # A message may be broken into several literals.
+    joined = re.sub(r'["\']\s*\n\s*f?["\']', "", code)
+    named = set(re.findall(r'docs/operators\.md, "([^"]+)"', joined))
+    assert "First deployment to a new account" in named
+    assert named <= sections
+    assert set(re.findall(r'[Ss]ee "([^"]+)"', " ".join(GUIDE.split()))) <= sections
 
 
 @pytest.mark.parametrize("arguments", [["redrive"], ["create-workspace", "--workspace-id", "acme"]])
@@ -172,6 +205,33 @@ def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
         settings.chosen([f"{name}=x"])
+
+
+def aws_commands(text: str) -> Iterator[str]:
+    """Every command of the AWS CLI in the examples, those within others' arguments too; one line each."""
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for example in re.split(r"^ *\$ ", block, flags=re.MULTILINE):
+            line = re.sub(r"\\\n *", "", example).strip()
+            yield from (inner for inner in re.findall(r"\$\((aws [^)]*)\)", line))
+            if line.startswith("aws "):
+                yield re.sub(r"\$\([^)]*\)", "X", line)
+
+
+def _wrong(words: Sequence[str]) -> list[str]:
+    """What of a command, after `aws`, the service's model does not know or misses."""
+    if words[0].startswith("--") or words[:2] == ["logs", "tail"]:
+        return []  # The CLI's own.
+    session = botocore.session.get_session()
+    service, command, *rest = words
+    model = session.get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    if command not in operations:
+        return [command]
+    shape = model.operation_model(operations[command]).input_shape
+    members = {xform_name(name, "-"): name for name in shape.members}
+    options = {word.removeprefix("--").removeprefix("no-") for word in rest if word.startswith("--")}
+    unknown = options - members.keys() - {"query", "output", "region", "cli-binary-format"}
+    return sorted(unknown | {xform_name(name, "-") for name in shape.required_members} - options)
 
 
 def metrics() -> list[dict[str, Any]]:
