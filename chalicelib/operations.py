@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import asdict, replace
 
@@ -16,7 +17,7 @@ from chalicelib.usecases.branding import with_mail_settings
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors")
+LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors")
 _AUDIT_SHOWN = 100
 # Exact origins only: what stands here goes into headers, and every wildcard is somebody else's page too.
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
@@ -35,11 +36,14 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
 
     `caller` goes into the audit trail.
     """
-    verb = VERBS.get(str(request.get("do")))
+    name = str(request.get("do"))
+    verb = VERBS.get(name)
     if verb is None:
         return {"error": f"Say what to do: {', '.join(VERBS)}."}
+    if unknown := sorted(map(str, request.keys() - {"do", *verb.fields})):
+        return {"error": f"{name} takes {', '.join(verb.fields)}, and not {', '.join(unknown)}."}
     try:
-        return verb(request | {"caller": caller}, services)
+        return verb.act(request | {"caller": caller}, services)
     except MeetlinkError as error:
         return {"error": str(error)}
 
@@ -110,7 +114,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
     return {
         "workspace_id": workspace.workspace_id,
         "name": workspace.name,
-        **{name: list(getattr(workspace, name)) for name in _LISTS},
+        **{name: list(getattr(workspace, name)) for name in LISTS},
         "confirms_connections": workspace.confirms_connections,
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
@@ -132,7 +136,7 @@ def _put(workspace: Workspace, request: dict[str, Any], services: Services, key_
 
 
 def _lists(request: dict[str, Any]) -> dict[str, Any]:
-    lists = {name: _texts(name, request[name]) for name in _LISTS if name in request}
+    lists = {name: _texts(name, request[name]) for name in LISTS if name in request}
     for name in ("allowed_origins", "frame_ancestors"):
         for origin in lists.get(name, ()):
             if _ORIGIN.fullmatch(origin) is None:
@@ -156,14 +160,24 @@ def _workspace(request: dict[str, Any], services: Services) -> Workspace:
     return workspace
 
 
+class Verb(NamedTuple):
+    """What an operator can ask for."""
+
+    act: Callable[[dict[str, Any], Services], dict[str, Any]]
+    fields: tuple[str, ...]
+    """What a request may contain beside `do`. The command line has an option for each."""
+
+
 VERBS = {
-    "create-workspace": _create_workspace,
-    "set-lists": _set_lists,
-    "update-workspace": _update_workspace,
-    "show-suppression": _show_suppression,
-    "lift-suppression": _lift_suppression,
-    "create-key": _create_key,
-    "revoke-key": _revoke_key,
-    "show-workspace": _show_workspace,
-    "show-audit": _show_audit,
+    "create-workspace": Verb(_create_workspace, ("workspace_id", "name", *LISTS)),
+    "set-lists": Verb(_set_lists, ("workspace_id", *LISTS)),
+    "update-workspace": Verb(
+        _update_workspace, ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand")
+    ),
+    "show-suppression": Verb(_show_suppression, ("workspace_id", "email")),
+    "lift-suppression": Verb(_lift_suppression, ("workspace_id", "email")),
+    "create-key": Verb(_create_key, ("workspace_id", "note")),
+    "revoke-key": Verb(_revoke_key, ("workspace_id", "key_id")),
+    "show-workspace": Verb(_show_workspace, ("workspace_id",)),
+    "show-audit": Verb(_show_audit, ("workspace_id",)),
 }

@@ -31,6 +31,9 @@ from infra.operate.replay import Range, announce_again, replay, workspaces
 from infra.operate.rows import Tables
 from infra.operate.subjects import OneWorkspace, Person, find
 
+_NONE = "none"
+"""As the only value of a list it empties the list; as the reminder it means that there is none."""
+_OWN_OPTIONS = ("stage", "region", "profile", "yes", "cancel")
 _LAMBDA_TIMEOUT_SECONDS = 90  # The longest that a function may take, and some.
 
 
@@ -50,8 +53,7 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
         if given.stage:
             _enter(given.stage, given.region, given.profile)
         if given.do in operations.VERBS:
-            request = {name: value for name, value in vars(given).items() if value is not None}
-            answer = operations.run(request, wiring.services(), _caller())
+            answer = operations.run(_request(given), wiring.services(), _caller())
         else:
             if given.yes or given.do in _ALWAYS_ACT:
                 wiring.services().audit.note(given.do, given.workspace_id, caller=_caller())
@@ -61,6 +63,15 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
     except (BotoCoreError, ClientError) as error:
         answer = {"error": explain(error)}
     return answer
+
+
+def _request(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the request for `operations` that the options make."""
+    request = {name: value for name, value in vars(given).items() if name not in _OWN_OPTIONS and value is not None}
+    request |= {name: [] for name in operations.LISTS if request.get(name) == [_NONE]}
+    if request.get("reminder_minutes") == _NONE:
+        request["reminder_minutes"] = None
+    return request
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,11 +84,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name")
     parser.add_argument("--admin", action="append", dest="admin_emails", help="address of an administrator; repeatable")
     parser.add_argument("--return-to", action="append", help="address the settings page may lead back to; repeatable")
+    parser.add_argument(
+        "--allowed-origin",
+        action="append",
+        dest="allowed_origins",
+        help="origin whose pages may call the API from a browser; repeatable",
+    )
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        dest="frame_ancestors",
+        help="origin that may show the settings page in a frame; repeatable",
+    )
+    parser.add_argument(
+        "--confirms-connections",
+        action=argparse.BooleanOptionalAction,
+        help="whether a connection waits until the workspace's backend has confirmed it",
+    )
     parser.add_argument("--key-id")
     parser.add_argument("--note")
     parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for a link that is late")
-    parser.add_argument("--reminder-minutes", type=int, help="when calendars remind of a booking")
-    parser.add_argument("--brand", type=json.loads, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
+    parser.add_argument("--reminder-minutes", type=_minutes, help="when calendars remind of a booking, or none")
+    parser.add_argument("--brand", type=_brand, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
     parser.add_argument("--email", help="an address that bounced or complained; a person's, to export or erase")
     parser.add_argument("--user-id", help="a person's id in --workspace-id, to export or erase")
     parser.add_argument("--from", dest="starts_from", type=_moment, help="bookings that start then or later")
@@ -88,6 +116,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cancel", action="store_true", help="cancel bookings to come of whoever is erased")
     parser.add_argument("--yes", action="store_true", help="do it, rather than tell what would be done")
     return parser
+
+
+def _minutes(text: str) -> int | str:
+    return text if text == _NONE else int(text)
+
+
+def _brand(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError('write JSON, as in \'{"name": "Acme", "color": "#0055aa"}\'') from error
 
 
 def _moment(text: str) -> datetime:

@@ -75,6 +75,30 @@ def test_a_key_that_is_not_there_cannot_be_revoked(product: Product) -> None:
     assert "error" in run(product, "revoke-key", workspace_id="ws-1", key_id="00000000")
 
 
+def test_a_field_that_the_command_does_not_take_is_refused_and_nothing_is_changed(product: Product) -> None:
+    run(product, "create-workspace", workspace_id="ws-1")
+    answer = run(product, "update-workspace", workspace_id="ws-1", hold_minutes=5, allowed_origin=["https://a.example"])
+    assert answer["error"] == (
+        "update-workspace takes workspace_id, confirms_connections, hold_minutes, reminder_minutes, brand, "
+        "and not allowed_origin."
+    )
+    assert run(product, "show-workspace", workspace_id="ws-1")["hold_minutes"] == 15
+
+
+def test_a_list_is_replaced_or_emptied_and_the_others_stay(product: Product) -> None:
+    run(
+        product,
+        "create-workspace",
+        workspace_id="ws-1",
+        admin_emails=["a@example.com"],
+        return_to=["https://a.example/"],
+    )
+    run(product, "set-lists", workspace_id="ws-1", return_to=[], frame_ancestors=["https://b.example"])
+    lists = run(product, "show-workspace", workspace_id="ws-1")
+    assert (lists["admin_emails"], lists["return_to"]) == (["a@example.com"], [])
+    assert lists["frame_ancestors"] == ["https://b.example"]
+
+
 @pytest.mark.parametrize("do", ["", "delete-everything", None, 7, "__class__"])
 def test_what_is_not_understood_is_answered_with_what_is(product: Product, do: Any) -> None:
     assert "create-workspace" in operations.run({"do": do}, product.services)["error"]

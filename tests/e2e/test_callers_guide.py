@@ -62,8 +62,9 @@ def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: 
     said = [text.strip() for language, _, text in printed if language == "python" and text]
     assert said[1] == f"connected {HOST_EMAIL}"
     assert said[2].startswith("ready http")
-    assert said[3] == "cancelled"
-    assert said[4] == "3"
+    assert said[3] == "BEGIN:VCALENDAR"
+    assert said[4] == "cancelled"
+    assert said[5] == "4"
 
 
 def test_the_first_link_takes_at_most_six_commands() -> None:

@@ -20,6 +20,7 @@ from msgspec import convert
 from msgspec.structs import fields
 
 from chalicelib import operations
+from chalicelib.api import schema
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.mail import refusals
 from chalicelib.mail.refusals import Fault
@@ -134,10 +135,73 @@ def test_the_dashboard_is_what_cloudwatch_reads() -> None:
     assert len(places) == len(set(places))
 
 
-def test_every_command_of_the_terminal_is_in_the_guide() -> None:
-    said = set(re.findall(r"python -m infra\.operate --stage \S+ ([a-z-]+)", GUIDE))
-    assert said >= set(operate._VERBS)
-    assert said <= set(operate._VERBS) | set(operations.VERBS)
+def test_every_command_of_the_terminal_is_in_the_guide_and_no_other() -> None:
+    written = set(re.findall(r"python -m infra\.operate --stage \S+ ([a-z-]+)", GUIDE))
+    assert written == set(operate._VERBS) | set(operations.VERBS)
+
+
+def test_every_field_of_an_operation_has_an_option_and_a_row_in_the_guide() -> None:
+    """The row names the option, the field and the commands that take it."""
+    options = {action.dest: action.option_strings for action in operate._parser()._actions}
+    fields_of = {name: verb.fields for name, verb in operations.VERBS.items()}
+    wanted = {
+        field: (options[field], {name for name, taken in fields_of.items() if field in taken})
+        for field in {field for taken in fields_of.values() for field in taken}
+    }
+    rows = re.findall(r"^\| (`--.+?) \| `(\w+)` \| (.+?) \|", GUIDE, re.MULTILINE)
+    assert {
+        field: (codes(options), set(fields_of) if verbs == "all of them" else set(codes(verbs)))
+        for options, field, verbs in rows
+    } == wanted
+
+
+def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
+    callers = (ROOT / "docs" / "callers.md").read_text()
+    asked_for = set(re.findall(r"`(--[a-z-]+)`", callers))
+    assert asked_for == {"--confirms-connections", "--return-to", "--allowed-origin", "--frame-ancestor"}
+    assert asked_for <= {name for action in operate._parser()._actions for name in action.option_strings}
+
+
+@pytest.mark.parametrize(
+    ("options", "request_"),
+    [
+        (["--confirms-connections"], {"confirms_connections": True}),
+        (["--no-confirms-connections"], {"confirms_connections": False}),
+        (
+            ["--allowed-origin", "https://a.example", "--allowed-origin", "https://b.example"],
+            {"allowed_origins": ["https://a.example", "https://b.example"]},
+        ),
+        (["--frame-ancestor", "https://a.example"], {"frame_ancestors": ["https://a.example"]}),
+        (["--return-to", "none"], {"return_to": []}),
+        (["--hold-minutes", "0"], {"hold_minutes": 0}),
+        (["--reminder-minutes", "60"], {"reminder_minutes": 60}),
+        (["--reminder-minutes", "none"], {"reminder_minutes": None}),
+        (["--brand", '{"color": null}'], {"brand": {"color": None}}),
+        (["--state", "ready"], {"state": ["ready"]}),
+        ([], {}),
+    ],
+)
+def test_options_become_the_fields_of_a_request(options: list[str], request_: dict[str, Any]) -> None:
+    given = operate._parser().parse_args(["--stage", "prod", "update-workspace", "--workspace-id", "acme", *options])
+    assert operate._request(given) == {"do": "update-workspace", "workspace_id": "acme"} | request_
+
+
+def test_every_field_that_a_caller_can_send_is_in_their_guide() -> None:
+    guide = (ROOT / "docs" / "callers.md").read_text()
+    written = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`|\"\w+\":", guide))))
+    bodies = (
+        schema.ConnectLinkBody,
+        schema.CalendarBody,
+        schema.HostBody,
+        schema.PhoneBody,
+        schema.InPersonBody,
+        schema.CustomLinkBody,
+        schema.BookingBody,
+        schema.GuestBody,
+        schema.LinksBody,
+        schema.ConfirmBody,
+    )
+    assert [field.name for body in bodies for field in fields(body) if field.name not in written] == []
 
 
 def test_documented_commands_run_from_the_repository_with_its_own_python() -> None:
@@ -238,6 +302,10 @@ def metrics() -> list[dict[str, Any]]:
     """Every metric that an alarm watches."""
     sums = [metric["MetricStat"]["Metric"] for alarm in alarms() for metric in alarm.get("Metrics", [])[1:]]
     return [alarm for alarm in alarms() if "MetricName" in alarm] + sums
+
+
+def codes(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
 
 
 def functions_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
