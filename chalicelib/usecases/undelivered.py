@@ -52,6 +52,12 @@ class Undelivered:
         if record is None:
             log.warning("a mail of an unknown booking is in trouble", workspace_id=report.workspace_id)
             return
+        log.info(
+            "a mail problem was reported",
+            workspace_id=report.workspace_id,
+            booking_id=report.booking_id,
+            trouble=report.trouble.value,
+        )
         self._bookings.note_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
         mailed = _recipient(record.settlement.invitations, report)
         email = mailed.email if mailed else report.email

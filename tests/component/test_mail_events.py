@@ -56,6 +56,17 @@ def test_the_booking_says_what_became_of_the_mail(booked: Product, name: str, st
     assert outcome(booked, HOST) == ("sent", None)
 
 
+def test_a_mail_that_did_not_arrive_is_logged_with_its_ids_and_without_its_address(
+    booked: Product, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that an operator finds the workspace whose mails bounce."""
+    caplog.set_level("INFO")
+    happens(booked, "hard_bounce")
+    (line,) = [vars(record) for record in caplog.records if record.message == "a mail problem was reported"]
+    assert (line["workspace_id"], line["booking_id"], line["trouble"]) == ("ws-1", "b-1", "hard_bounce")
+    assert GUEST not in str(line)
+
+
 @pytest.mark.parametrize("name", ["hard_bounce", "soft_bounce", "blocked", "complaint", "rejected", "delayed"])
 def test_the_host_is_told_once_however_often_the_event_comes(booked: Product, name: str) -> None:
     for _ in range(3):
