@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from chalicelib.domain.hidden import Hidden
 from chalicelib.errors import NotFound
@@ -46,6 +46,8 @@ class Admission(Visitor, frozen=True):
     epoch: str = ""
     key_id: str | None = None
     """The API key that the link was made with; None for one that was mailed."""
+    opener: str | None = None
+    """Where the session of the frame is stored that opened a window for signing in: the two are one visit."""
 
 
 class Session(Hidden, frozen=True):
@@ -77,12 +79,21 @@ class Sessions:
         self._clock = clock
 
     def make_link(
-        self, visitor: Visitor, life: timedelta = LINK_LIFE, *, key_id: str | None = None
+        self,
+        visitor: Visitor,
+        life: timedelta = LINK_LIFE,
+        *,
+        key_id: str | None = None,
+        opener: Session | None = None,
     ) -> tuple[str, datetime]:
-        """Return a connect link's token and when it expires. `key_id` is the API key that asked for it."""
+        """Return a connect link's token and when it expires.
+
+        `key_id` is the API key that asked for it, `opener` the session of the frame that opens the link in a window.
+        """
         token, ends = random.token_urlsafe(_TOKEN_BYTES), self._clock() + min(life, LONGEST_LINK_LIFE)
         epoch = self._ephemeral.keep(self._new_epoch(visitor), _Epoch).epoch
-        self._ephemeral.put(secret_key("link", token), _admission(visitor, epoch, key_id), ends)
+        stored = secret_key("session", opener.token) if opener else None
+        self._ephemeral.put(secret_key("link", token), _admission(visitor, epoch, key_id, stored), ends)
         return token, ends
 
     def visitor_of(self, link: str) -> Admission | None:
@@ -110,14 +121,18 @@ class Sessions:
         self._ephemeral.put_all([self._new_epoch(Visitor(workspace_id, user_id))])
 
     def end_others(self, session: Session) -> None:
-        """End every link and session of the user but this one."""
+        """End every link and session of the user but this visit."""
         self._ephemeral.put_all(self.ending_others(session))
 
     def ending_others(self, session: Session) -> list[Entry]:
-        """Return what to write to end every other link and session of the user."""
+        """Return what to write to end every link and session of the user but this one and its opener's."""
         epoch = self._new_epoch(session.visitor)
-        kept = _admission(session.visitor, epoch.document.epoch, session.visitor.key_id)
-        return [epoch, Entry(secret_key("session", session.token), kept, self._clock() + SESSION_LIFE)]
+        visit = {secret_key("session", session.token): session.visitor}
+        opener = session.visitor.opener
+        if opener and (admission := self._admitted(opener)):
+            visit[opener] = admission
+        ends = self._clock() + SESSION_LIFE
+        return [epoch, *(Entry(key, replace(kept, epoch=epoch.document.epoch), ends) for key, kept in visit.items())]
 
     def _admitted(self, key: str) -> Admission | None:
         now = self._clock()
@@ -149,5 +164,5 @@ def _epoch_key(visitor: Visitor) -> str:
     return f"epoch#{visitor.workspace_id}#{visitor.user_id}"
 
 
-def _admission(visitor: Visitor, epoch: str, key_id: str | None) -> Admission:
-    return Admission(**asdict(visitor) | {"epoch": epoch, "key_id": key_id})
+def _admission(visitor: Visitor, epoch: str, key_id: str | None, opener: str | None) -> Admission:
+    return Admission(**asdict(visitor) | {"epoch": epoch, "key_id": key_id, "opener": opener})

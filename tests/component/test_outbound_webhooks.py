@@ -147,7 +147,7 @@ def test_a_meeting_that_cannot_be_made_is_told_as_failed_and_again_after_a_retry
             Action.BEFORE,
             method="POST",
             status=400,
-            times=2,
+            times=None,
             body={"code": 300, "message": "no"},
         )
     )

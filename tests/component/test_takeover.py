@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chalicelib import operations
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.catalogue import PROVIDERS
-from chalicelib.usecases.sessions import LONGEST_LINK_LIFE, Visitor
+from chalicelib.usecases.sessions import LONGEST_LINK_LIFE, Session, Sessions, Visitor
 from infra.local.standins.catalogue import Host, make
 from infra.local.visitor import press
 from tests.support.aws import Aws
@@ -221,6 +221,31 @@ ENDS = [
     connect_with_a_key,
     revoke_the_key,
 ]
+
+
+class TestAWindowThatAFrameOpens:
+    """Providers refuse to be signed in to in a frame, so the frame opens the settings page in a window."""
+
+    def test_connecting_in_the_window_ends_other_sessions_but_not_the_frames(self, product: Product) -> None:
+        sessions = product.services.sessions
+        frame, other = _open(sessions), _open(sessions)
+        link, _ = sessions.make_link(frame.visitor, opener=frame)
+        window = sessions.open_session(link)
+        sessions.end_others(window)
+        assert [sessions.session(one.token) is not None for one in (frame, window, other)] == [True, True, False]
+
+    def test_a_frame_that_was_signed_out_is_not_revived_by_its_window(self, product: Product) -> None:
+        sessions = product.services.sessions
+        frame = _open(sessions)
+        link, _ = sessions.make_link(frame.visitor, opener=frame)
+        window = sessions.open_session(link)
+        sessions.end_all(frame.visitor.workspace_id, frame.visitor.user_id)
+        sessions.end_others(window)
+        assert sessions.session(frame.token) is None
+
+
+def _open(sessions: Sessions) -> Session:
+    return sessions.open_session(sessions.make_link(Visitor("demo", "u-1"))[0])
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -19,7 +19,7 @@ from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
-from chalicelib.usecases.sessions import Admission, Session, Visitor
+from chalicelib.usecases.sessions import Session, Visitor
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import KeyField, Provider
@@ -110,7 +110,7 @@ def settings_page(
         locations=words.LOCATIONS,
         unavailable=words.UNAVAILABLE.get(str(status.reason)),
         bookings=_bookings(call, visitor),
-        window=_window(call, visitor) if is_framed(call) else None,
+        window=_window(call, session) if is_framed(call) else None,
     )
 
 
@@ -165,9 +165,9 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _window(call: Call, visitor: Admission) -> str:
+def _window(call: Call, session: Session) -> str:
     """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
-    token, _ = call.services.sessions.make_link(visitor, key_id=visitor.key_id)
+    token, _ = call.services.sessions.make_link(session.visitor, key_id=session.visitor.key_id, opener=session)
     return f"{call.base_url}/connect/{token}"
 
 
