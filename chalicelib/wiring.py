@@ -275,7 +275,9 @@ class Services:
     def door(self) -> Door:
         from chalicelib.usecases.join import Door
 
-        return Door(self.tickets, self.bookings, self.connections, self.tokens, self.providers, self.clock)
+        return Door(
+            self.tickets, self.bookings, self.connections, self.tokens, self.providers, self.ephemeral, self.clock
+        )
 
     @cached_property
     def settler(self) -> Settler:

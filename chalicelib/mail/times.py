@@ -23,6 +23,12 @@ def span_in_words(starts_at: datetime, ends_at: datetime, zone: str, words: Word
     )
 
 
+def moment_in_words(moment: datetime, zone: str, words: Wording) -> tuple[str, str]:
+    """Return date and clock, for example `Tuesday, 5 January 2027` and `16:00`. An unknown zone is UTC's."""
+    moment = _local(moment, zone)
+    return _date(moment, words), _clock(moment)
+
+
 def start_in_short(starts_at: datetime, zone: str, words: Wording) -> str:
     """For example `Tue, 5 Jan 2027, 16:00 (CET)`."""
     starts_at = _local(starts_at, zone)

@@ -14,18 +14,33 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import Grant
 from chalicelib.domain.invitation import Party, Role, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState, Visit
 from chalicelib.domain.plan import Access, reach
-from chalicelib.errors import Forbidden, MeetingGone, NotFound, ReconnectNeeded, Rejected, TokenRejected
+from chalicelib.errors import (
+    Forbidden,
+    MeetingGone,
+    NotFound,
+    ProviderError,
+    ReconnectNeeded,
+    Rejected,
+    StoreError,
+    TokenRejected,
+)
+from chalicelib.observability import log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.secrets import LinkKey
+from chalicelib.usecases.limit import Counter
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
@@ -33,7 +48,12 @@ if TYPE_CHECKING:
 
 OPENS_BEFORE = timedelta(minutes=15)
 CLOSES_AFTER = timedelta(hours=1)
-_NOT_CONNECTED = "The host's video account is not connected any more. Please ask the host."
+KEPT_FOR = timedelta(seconds=5)
+"""How long a visit's address serves further visits with the same ticket. It contains a token: it is stored nowhere."""
+WINDOW = timedelta(seconds=10)
+VISITS = 60
+"""How many visits of one booking may ask its provider for an address in one window."""
+_ADDRESSES = 1000
 _UNINVITED = "You are not invited to this meeting any more. If you should be, ask the host for a new invitation."
 _VISITOR_ID_BYTES = 16
 _LONGEST_TICKET = 768
@@ -145,6 +165,18 @@ def _base_of(link: str) -> str:
     return link.rpartition("/j/")[0]
 
 
+class NoEntry(StrEnum):
+    """Why there is no way into a meeting (any more)."""
+
+    CANCELLED = "cancelled"
+    OVER = "over"
+    NOT_VIDEO = "not_video"
+    NOT_MADE = "not_made"
+    NOT_CONNECTED = "not_connected"
+    REMOVED = "removed"
+    REFUSED = "refused"
+
+
 class Early(Struct, frozen=True):
     """The door is not open yet."""
 
@@ -155,22 +187,57 @@ class Early(Struct, frozen=True):
 
 
 class Closed(Struct, frozen=True):
-    """There is no meeting behind this door (any more). `why` is for the visitor."""
+    """There is no meeting behind this door (any more)."""
 
     booking: Booking
-    why: str
+    why: NoEntry
     recipient: Party | None
     """Whose ticket it was; None for the link that names no one."""
 
 
 class Unready(Struct, frozen=True):
-    """The meeting is being made, or waits for its provider or its host: the visitor is to come again."""
+    """The meeting is being made, or waits for its provider or its host: the visitor is to come again.
+
+    `is_crowded`: more visits came than the provider may be asked for, and it was not called.
+    """
+
+    booking: Booking
+    recipient: Party | None
+    is_crowded: bool = False
 
 
 class Open(Struct, frozen=True):
     """Where to send the visitor's browser: a secret made for this visit, or the link that the meeting has by now."""
 
     address: str
+
+
+class _Kept(Struct, frozen=True):
+    address: str
+    until: datetime
+
+
+class Addresses:
+    """The addresses of the last seconds, in this process's memory alone: a reload does not call the provider."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._kept: dict[object, _Kept] = {}
+        self._lock = Lock()
+
+    def get(self, key: object) -> str | None:
+        """Return the address kept under `key`; None if there is none, or no longer."""
+        with self._lock:
+            kept = self._kept.get(key)
+        return kept.address if kept is not None and self._clock() < kept.until else None
+
+    def keep(self, key: object, address: str) -> None:
+        """Keep `address` for `KEPT_FOR`, and forget what is older."""
+        now = self._clock()
+        with self._lock:
+            self._kept = {key: kept for key, kept in self._kept.items() if now < kept.until}
+            if len(self._kept) < _ADDRESSES:
+                self._kept[key] = _Kept(address, now + KEPT_FOR)
 
 
 class Door:
@@ -183,6 +250,7 @@ class Door:
         connections: ConnectionStore,
         tokens: TokenKeeper,
         providers: Mapping[str, Provider],
+        counter: Counter,
         clock: Callable[[], datetime],
     ) -> None:
         self._tickets = tickets
@@ -190,12 +258,14 @@ class Door:
         self._connections = connections
         self._tokens = tokens
         self._providers = providers
+        self._counter = counter
         self._clock = clock
+        self._addresses = Addresses(clock)
 
     def knock(self, ticket: str) -> Early | Closed | Unready | Open:
         """Return what is behind the door now.
 
-        Raise `NotFound` for an unknown ticket, `Forbidden` for a recipient who is uninvited, or `ProviderError`.
+        Raise `NotFound` for an unknown ticket, `Forbidden` for a recipient who is uninvited.
         """
         read = self._tickets.read(ticket)
         record = self._bookings.get(read.workspace_id, read.booking_id) if read else None
@@ -204,7 +274,7 @@ class Door:
         booking, now = record.booking, self._clock()
         recipient = read.recipient(booking)
         if booking.is_cancelled:
-            return Closed(booking, "This meeting was cancelled.", recipient)
+            return Closed(booking, NoEntry.CANCELLED, recipient)
         is_host = recipient is not None and recipient.role is Role.HOST
         visit = Visit(
             is_host=is_host,
@@ -215,39 +285,68 @@ class Door:
             closes_at=booking.appointment.ends_at + CLOSES_AFTER,
         )
         if now >= visit.closes_at:
-            return Closed(booking, "This meeting is over.", recipient)
+            return Closed(booking, NoEntry.OVER, recipient)
         if now < visit.opens_at:
             return Early(booking, visit.opens_at, recipient)
-        entry = self._enter(booking, record.settlement.meeting, visit)
-        return Closed(booking, entry, recipient) if isinstance(entry, str) else entry
+        unready = Unready(booking, recipient)
+        try:
+            entry = self._enter(booking, record.settlement.meeting, visit, ticket, unready)
+        except ProviderError as error:
+            log.failure("joining failed", error)
+            return unready
+        return Closed(booking, entry, recipient) if isinstance(entry, NoEntry) else entry
 
-    def _enter(self, booking: Booking, meeting: Meeting, visit: Visit) -> str | Unready | Open:
+    def _enter(
+        self, booking: Booking, meeting: Meeting, visit: Visit, ticket: str, unready: Unready
+    ) -> NoEntry | Unready | Open:
         """Return where to send the visitor, or why there is no way in.
 
         A change of the meeting that waits or failed keeps no one out.
         """
         if not booking.wants_video:
-            return "This meeting is not held by video any more. Look for the newest invitation."
+            return NoEntry.NOT_VIDEO
         if meeting.id is None or meeting.grant_id is None:
-            return _without_meeting(meeting)
+            return unready if meeting.is_under_way else _without_meeting(meeting)
         if meeting.join_url is not None and meeting.host_url is None:
             return Open(meeting.join_url)  # The booking moved to a provider whose links are no secrets.
         connection, grant = self._connections.with_grant(booking.workspace_id, str(meeting.user_id), meeting.grant_id)
         access = reach(connection, grant, meeting.grant_id, None)
         provider = self._providers.get(meeting.provider or "")
         if access.access is not Access.OPEN or grant is None or provider is None:
-            return _NOT_CONNECTED
+            return NoEntry.NOT_CONNECTED
+        entry = self._address(booking, provider, grant, meeting.id, visit, ticket)
+        return replace(unready, is_crowded=True) if entry is None else entry
+
+    def _address(
+        self, booking: Booking, provider: Provider, grant: Grant, meeting_id: str, visit: Visit, ticket: str
+    ) -> Open | NoEntry | None:
+        """Return where the provider lets the visitor in, or why it does not; None if too many visits asked it."""
+        key = (ticket, meeting_id, grant.id, visit.opens_at, visit.closes_at)
+        kept = self._addresses.get(key)
+        if kept is not None:
+            return Open(kept)
+        if not self._may_ask(booking):
+            return None
         try:
-            return Open(provider.join(self._tokens.access_token(grant), meeting.id, visit))
+            address = provider.join(self._tokens.access_token(grant), meeting_id, visit)
         except MeetingGone:
-            return "This meeting was removed at its provider. Please ask the host."
+            return NoEntry.REMOVED
         except (TokenRejected, ReconnectNeeded, Rejected):
-            return "The host's video account does not let anybody in. Please ask the host."
+            return NoEntry.REFUSED
+        self._addresses.keep(key, address)
+        return Open(address)
+
+    def _may_ask(self, booking: Booking) -> bool:
+        """Count one call of the provider. A count that does not answer keeps no one out."""
+        now = self._clock()
+        window = int(now.timestamp() / WINDOW.total_seconds())
+        key = f"visits#{booking.workspace_id}#{booking.booking_id}#{window}"
+        try:
+            return self._counter.count(key, 1, now + timedelta(minutes=1)) <= VISITS
+        except StoreError as error:
+            log.warning("the count of visits did not answer", error=type(error).__name__)
+            return True
 
 
-def _without_meeting(meeting: Meeting) -> str | Unready:
-    if meeting.is_under_way:
-        return Unready()
-    if meeting.state is MeetingState.FAILED:
-        return "The video meeting could not be made. Please ask the host."
-    return _NOT_CONNECTED
+def _without_meeting(meeting: Meeting) -> NoEntry:
+    return NoEntry.NOT_MADE if meeting.state is MeetingState.FAILED else NoEntry.NOT_CONNECTED

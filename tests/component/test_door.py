@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chalicelib.api.pages.door_words import door_words
 from chalicelib.domain.booking import Booking
+from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.secrets import LinkKey
-from chalicelib.usecases.join import Ticket, Tickets
+from chalicelib.usecases.join import KEPT_FOR, VISITS, WINDOW, NoEntry, Ticket, Tickets
 from infra.local.standins.kit import Action, Fault
 from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay
@@ -404,7 +406,7 @@ class TestARoomThatIsNotAsTheBookingWantsIt:
         until_the_door_opens(hosted)
         page = visit(hosted, address)
         assert (page.status_code, page.headers["Refresh"]) == (503, "10")
-        assert "tries again by itself" in page.text
+        assert "tries again automatically" in page.text
         hosted.tick()
         assert visit(hosted, address).status_code == 302
 
@@ -455,3 +457,92 @@ def test_a_fixed_link_may_name_the_booking(moto_aws: Aws, clock: FakeClock) -> N
     product.settle()
     (letter,) = product.mails.to("guest@example.com")
     assert letter.invite.join_url == "https://rooms.example.org/b%3A1?from=us"
+
+
+class TestTheJoinPageIsForItsReader:
+    """The zone and the language are those of the ticket's recipient, else the booking's."""
+
+    @pytest.fixture
+    def german_guest(self, hosted: Product) -> Product:
+        guest = {"name": "Gast", "email": "gast@example.com", "time_zone": "Asia/Tokyo", "language": "de-DE"}
+        hosted.caller().put("/v1/bookings/b-1", json=booking(days=DAYS, guests=[GUEST, guest]))
+        hosted.settle()
+        return hosted
+
+    def test_the_links_without_a_name_show_the_bookings_zone(self, german_guest: Product) -> None:
+        page = visit(german_guest, link(german_guest))
+        opens = "You can join from 10:15 on Tuesday, 8 December 2026. Keep this page open and we&#39;ll let you in"
+        assert opens in page.text
+        assert '<html lang="en">' in page.text
+
+    def test_a_guest_reads_the_guests_own_clock(self, german_guest: Product) -> None:
+        page = visit(german_guest, guest_link(german_guest))
+        assert "You can join from 04:15 on Tuesday, 8 December 2026." in page.text
+        assert "04:30 – 05:00 (America/New_York, EST)" in page.text
+
+    def test_a_german_guest_reads_german(self, german_guest: Product) -> None:
+        page = visit(german_guest, guest_link(german_guest, "gast@example.com"))
+        assert "Sie können am Dienstag, 8. Dezember 2026 ab 18:15 Uhr teilnehmen." in page.text
+        assert '<html lang="de">' in page.text
+
+    def test_a_cancelled_meeting_is_cancelled_in_german(self, german_guest: Product) -> None:
+        address = guest_link(german_guest, "gast@example.com")
+        german_guest.caller().delete("/v1/bookings/b-1")
+        assert "Dieser Termin wurde abgesagt." in visit(german_guest, address).text
+
+    def test_every_language_of_the_mails_has_every_sentence(self) -> None:
+        for wording in CATALOGUES:
+            words, dates = door_words(wording.language)
+            assert dates is wording
+            assert set(words.no_entry) == set(NoEntry)
+
+
+class TestVisitsThatRepeat:
+    def calls(self, product: Product) -> int:
+        return len(product.daily.tokens)
+
+    def test_200_visits_with_one_link_make_one_token(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        address = guest_link(hosted)
+        led = {visit(hosted, address).headers["Location"] for _ in range(200)}
+        assert (len(led), self.calls(hosted)) == (1, 1)
+
+    def test_after_some_seconds_a_visit_gets_an_address_of_its_own(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        first = visit(hosted, link(hosted)).headers["Location"]
+        hosted.clock.advance(KEPT_FOR.total_seconds())
+        assert visit(hosted, link(hosted)).headers["Location"] != first
+        assert self.calls(hosted) == 2
+
+    def test_host_and_guest_do_not_share_an_address(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        assert len({visit(hosted, of(hosted)).headers["Location"] for of in (link, guest_link, host_link)}) == 3
+
+    def test_a_cancelled_booking_lets_no_one_in_with_a_kept_address(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        address = link(hosted)
+        assert visit(hosted, address).status_code == 302
+        hosted.caller().delete("/v1/bookings/b-1")
+        assert visit(hosted, address).status_code == 410
+
+    def test_beyond_the_allowance_the_provider_is_not_called(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        window = int(hosted.clock().timestamp() / WINDOW.total_seconds())
+        hosted.services.ephemeral.count(f"visits#ws-1#b-1#{window}", VISITS, hosted.clock() + timedelta(minutes=1))
+        page = visit(hosted, link(hosted))
+        assert (page.status_code, page.headers["Refresh"]) == (503, "10")
+        assert "in a few seconds" in page.text
+        assert self.calls(hosted) == 0
+        hosted.clock.advance(WINDOW.total_seconds())
+        assert visit(hosted, link(hosted)).status_code == 302
+
+    def test_a_provider_that_fails_is_not_asked_more_often_than_the_allowance(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        hosted.daily.faults.add(Fault("/v1/meeting-tokens", Action.BEFORE, status=503, times=None))
+        pages = [visit(hosted, link(hosted)).text for _ in range(VISITS + 1)]
+        assert ["in a few seconds" in page for page in pages] == [False] * VISITS + [True]
+
+    def test_the_address_is_not_in_any_table(self, hosted: Product) -> None:
+        until_the_door_opens(hosted)
+        token = parse_qs(urlsplit(visit(hosted, link(hosted)).headers["Location"]).query)["t"][0]
+        assert token not in str(hosted.aws.scan("ephemeral"))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import rendering
 from chalicelib.api.http import Call
 from chalicelib.api.pages.browser import page_route
-from chalicelib.domain.booking import Booking
-from chalicelib.errors import ProviderError
-from chalicelib.observability import log
-from chalicelib.usecases.join import Closed, Early, Unready
+from chalicelib.domain.invitation import DEFAULT_LANGUAGE
+from chalicelib.usecases.join import Closed, Early, Open, Unready
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -33,49 +29,45 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/j/{ticket}", methods=["GET"])
     @page
     def join(call: Call, ticket: str) -> Response:
-        try:
-            found = call.services.door.knock(ticket)
-        except ProviderError as error:
-            log.failure("joining failed", error)
-            return _unready(call)
-        if isinstance(found, Unready):
-            return _unready(call)
-        if isinstance(found, Early):
-            wait = (found.opens_at - call.services.clock()).total_seconds()
-            again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
-            return _again(_door(call, found.booking, opens_at=found.opens_at), again)
-        if isinstance(found, Closed):
-            return _door(call, found.booking, why=found.why, status=410)
-        return Response("", {"Location": found.address}, 302)
+        found = call.services.door.knock(ticket)
+        if isinstance(found, Open):
+            return Response("", {"Location": found.address}, 302)
+        return _door(call, found)
 
     return routes
 
 
-def _unready(call: Call) -> Response:
-    return _again(rendering.page(call, "door.html", status=503, booking=None), _TRY_AGAIN_SECONDS)
+def _door(call: Call, found: Early | Closed | Unready) -> Response:
+    """Return the page for a visitor who cannot go in now, in the time zone and language of the ticket's recipient."""
+    from chalicelib.api.pages.door_words import door_words
+    from chalicelib.mail.times import moment_in_words, span_in_words
 
-
-def _again(response: Response, seconds: int) -> Response:
-    """Have the browser ask again by itself (html.spec.whatwg.org, the Refresh header)."""
-    response.headers["Refresh"] = str(seconds)
-    return response
-
-
-def _door(
-    call: Call,
-    booking: Booking,
-    *,
-    opens_at: datetime | None = None,
-    why: str | None = None,
-    status: int = 200,
-) -> Response:
-    zone = ZoneInfo(booking.appointment.time_zone)
-    return rendering.page(
+    appointment, recipient = found.booking.appointment, found.recipient
+    zone = recipient.time_zone if recipient else appointment.time_zone
+    words, dates = door_words(recipient.language if recipient else DEFAULT_LANGUAGE)
+    status, again, said = 200, None, ""
+    if isinstance(found, Early):
+        wait = (found.opens_at - call.services.clock()).total_seconds()
+        again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
+        date, clock = moment_in_words(found.opens_at, zone, dates)
+        said = words.opens.format(date=date, clock=clock)
+    elif isinstance(found, Closed):
+        status, said = 410, words.no_entry[found.why]
+    else:
+        status, again, said = 503, _TRY_AGAIN_SECONDS, words.crowded if found.is_crowded else words.wait
+    response = rendering.page(
         call,
         "door.html",
         status=status,
-        booking=booking,
-        starts_at=f"{booking.appointment.starts_at.astimezone(zone):%A, %-d %B %Y, %H:%M}",
-        opens_at=f"{opens_at.astimezone(zone):%H:%M}" if opens_at else None,
-        why=why,
+        language=dates.language,
+        words=words,
+        title=appointment.title or words.untitled,
+        when=span_in_words(appointment.starts_at, appointment.ends_at, zone, dates),
+        host=found.booking.host.name,
+        is_early=isinstance(found, Early),
+        is_unready=isinstance(found, Unready),
+        said=said,
     )
+    if again is not None:
+        response.headers["Refresh"] = str(again)  # html.spec.whatwg.org: the browser asks again by itself.
+    return response
