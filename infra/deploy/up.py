@@ -19,6 +19,7 @@ from infra.deploy import (
     packaging,
     settings,
     stacks,
+    tables,
     triggers,
     verify,
 )
@@ -174,7 +175,7 @@ def lay_foundation(stage: Stage, wishes: Wishes, say: Say) -> Foundation:
     """Everything that Chalice needs before it deploys: stacks, settings, policies."""
     mail_from = str(wishes.mail_from)
     say("stacks: tables, key, secrets, queue, mail, logs ...")
-    foundation = _make_stacks(stage, mail_from)
+    foundation = _make_stacks(stage, mail_from, say)
     for hint in ensure_identity(stage, mail_from):
         say(hint)
     say("settings and policies in .chalice ...")
@@ -210,8 +211,9 @@ def watch(stage: Stage, wishes: Wishes) -> None:
         budget.apply(stage, wishes.monthly_budget, email)
 
 
-def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
-    tables = stacks.apply_tables(stage)
+def _make_stacks(stage: Stage, mail_from: str, say: Say) -> Foundation:
+    stacks.apply_tables(stage)
+    streams = tables.ensure_complete(stage, say)
     key = stacks.apply(stage, "key", Stage=stage.name)
     stacks.apply(stage, "secrets", SecretsPrefix=stage.secrets_prefix)
     queue = stacks.apply(stage, "queue", Stage=stage.name)
@@ -220,8 +222,7 @@ def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
     variables = {
         "MEETLINK_STAGE": stage.name,
         "MEETLINK_TABLE_PREFIX": stage.table_prefix,
-        "MEETLINK_BOOKINGS_STREAM_ARN": tables["BookingsStreamArn"],
-        "MEETLINK_CONNECTIONS_STREAM_ARN": tables["ConnectionsStreamArn"],
+        **streams,
         "MEETLINK_KMS_KEY_ID": key["KeyArn"],
         "MEETLINK_SECRETS_PREFIX": stage.secrets_prefix,
         "MEETLINK_MAIL_FROM": mail_from,
@@ -235,8 +236,8 @@ def _make_stacks(stage: Stage, mail_from: str) -> Foundation:
         "Stage": stage.name,
         "TablePrefix": stage.table_prefix,
         "SecretsPrefix": stage.secrets_prefix,
-        "BookingsStreamArn": tables["BookingsStreamArn"],
-        "ConnectionsStreamArn": tables["ConnectionsStreamArn"],
+        "BookingsStreamArn": streams["MEETLINK_BOOKINGS_STREAM_ARN"],
+        "ConnectionsStreamArn": streams["MEETLINK_CONNECTIONS_STREAM_ARN"],
         "KeyArn": key["KeyArn"],
         "DeadLettersArn": queue["DeadLettersArn"],
         "ConfigurationSet": mail["ConfigurationSet"],

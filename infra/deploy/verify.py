@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from infra.deploy import account, chalice, gateway, packaging, sender, settings, stacks, triggers
+from infra.deploy import account, chalice, gateway, packaging, sender, settings, stacks, tables, triggers
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 
@@ -47,6 +47,7 @@ def load_app(stage: Stage) -> Any:
 
 def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
     run = partial(_run, stage)
+    yield from run("the tables", tables.check)
     missing = list(run("the functions", _functions))
     yield from missing
     if not missing:

@@ -243,8 +243,9 @@ def test_the_wrong_region_is_refused_before_anything_is_written(deployed: Deploy
     assert (deployed.project / ".chalice" / "config.json").read_text() == config
 
 
-def test_a_trigger_of_another_stream_or_start_is_made_again(deployed: Deployment) -> None:
-    """As after a table was restored under its name, or by a release that started at LATEST."""
+def test_lost_functions_streams_and_triggers_are_made_again(deployed: Deployment) -> None:
+    """A trigger of another stream, as after a table was restored, one of a release that started at LATEST, a function
+    that was deleted, and a stream that was switched off."""
     lambda_, dynamodb = deployed.client("lambda"), deployed.client("dynamodb")
     other = dynamodb.create_table(
         TableName="other",
@@ -259,7 +260,15 @@ def test_a_trigger_of_another_stream_or_start_is_made_again(deployed: Deployment
         (mapping,) = triggers.mappings(lambda_, name)
         lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
         lambda_.create_event_source_mapping(FunctionName=name, EventSourceArn=stream, StartingPosition=start)
-    assert "triggers that have to be created again: on_booking, announce_connections" in deployed.deploy()
+    connections, lost = f"meetlink-{STAGE}-connections", f"meetlink-{STAGE}-deliver_webhooks"
+    dynamodb.update_table(TableName=connections, StreamSpecification={"StreamEnabled": False})
+    lambda_.delete_function(FunctionName=lost)
+    said = deployed.deploy()
+    assert f"{connections} lacks its stream: added" in said
+    assert "triggers that have to be created again: on_booking, announce_connections" in said
+    assert lambda_.get_function_configuration(FunctionName=lost)["Environment"]["Variables"] == settings_of(deployed)
+    made = dynamodb.describe_table(TableName=connections)["Table"]["LatestStreamArn"]
+    assert settings_of(deployed)["MEETLINK_CONNECTIONS_STREAM_ARN"] == made
     for function in triggers.STREAMS:
         (mapping,) = triggers.mappings(lambda_, f"meetlink-{STAGE}-{function}")
         wanted = settings_of(deployed)[triggers.STREAMS[function].variable]

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.deploy import stacks
+from infra.deploy import tables as table_settings
 from infra.deploy.stage import DeployError, Stage
 from infra.local.aws import REGION, LocalAws
 from infra.tables import read_template
@@ -236,3 +237,41 @@ def test_a_stack_that_was_rolled_back_to_what_is_wanted_is_whole() -> None:
     fake = FakeCloudFormation("UPDATE_ROLLBACK_COMPLETE", has_updates=False)
     bring(fake)
     assert fake.did == []
+
+
+def test_a_restored_table_gets_back_its_stream_expiry_recovery_and_protection(stage: Stage) -> None:
+    stacks.apply_tables(stage)
+    said: list[str] = []
+    # The local CloudFormation sets neither expiry nor recovery, so the first call has something to add as well.
+    before = table_settings.ensure_complete(stage, said.append)
+    dynamodb, name = stage.client("dynamodb"), f"{stage.table_prefix}bookings"
+    backup = dynamodb.create_backup(TableName=name, BackupName="before")["BackupDetails"]["BackupArn"]
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=name)
+    with pytest.raises(DeployError, match=f"The table {name} is missing. Restore it"):
+        table_settings.ensure_complete(stage, said.append)
+    assert [f.text for f in table_settings.check(stage) if name in f.text and f.is_problem]
+    dynamodb.restore_table_from_backup(TargetTableName=name, BackupArn=backup)
+    stacks.apply_tables(stage)
+    after = table_settings.ensure_complete(stage, said.append)
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    assert table["DeletionProtectionEnabled"]
+    assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert after == before | {"MEETLINK_BOOKINGS_STREAM_ARN": table["LatestStreamArn"]}
+    assert dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    said.clear()
+    assert table_settings.ensure_complete(stage, said.append) == after
+    assert said == []
+
+
+def test_a_stream_that_was_switched_off_is_reported_and_switched_on(stage: Stage) -> None:
+    stacks.apply_tables(stage)
+    dynamodb, name = stage.client("dynamodb"), f"{stage.table_prefix}connections"
+    dynamodb.update_table(TableName=name, StreamSpecification={"StreamEnabled": False})
+    texts = [finding.text for finding in table_settings.check(stage)]
+    assert f"The table {name} lacks its stream. Deploy again." in texts
+    assert "MEETLINK_CONNECTIONS_STREAM_ARN is not the table's stream, which is switched off. Deploy again." in texts
+    arn = table_settings.ensure_complete(stage, lambda _: None)["MEETLINK_CONNECTIONS_STREAM_ARN"]
+    assert arn == dynamodb.describe_table(TableName=name)["Table"]["LatestStreamArn"]

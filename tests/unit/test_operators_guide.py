@@ -35,6 +35,7 @@ from infra.tables import table_definitions
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operators.md").read_text()
 DOCUMENTS = [(ROOT / "README.md").read_text(), *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+FIRST = ("MeetingsWaiting", "MeetingsFailed", "TimeToLink", "MailsRefused")
 SECRETS = {"MEETLINK_TAG_SECRET"}
 """Read from the environment by the local stack alone."""
 
@@ -133,6 +134,20 @@ def test_the_dashboard_is_what_cloudwatch_reads() -> None:
     body = json.loads(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
     places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
     assert len(places) == len(set(places))
+    lines = [line for widget in body["widgets"] for line in widget["properties"].get("metrics", []) if len(line) > 1]
+    assert [line for line in lines if "label" not in line[-1]] == []
+
+
+def test_the_dashboard_shows_first_what_matters_and_every_alarm() -> None:
+    template = yaml.safe_load((ROOT / "infra" / "dashboard.yaml").read_text())
+    body = json.loads(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    text, *figures, states = sorted(body["widgets"], key=lambda widget: (widget["y"], widget["x"]))[:6]
+    assert "docs/operators.md" in text["properties"]["markdown"]
+    shown = [{line[1] for line in widget["properties"]["metrics"]} for widget in figures]
+    assert [name in names for name, names in zip(FIRST, shown, strict=True)] == [True] * 4
+    assert states["type"] == "alarm"
+    names = {arn.partition(":alarm:")[2] for arn in states["properties"]["alarms"]}
+    assert names == {alarm["AlarmName"]["Fn::Sub"] for alarm in alarms()}
 
 
 def test_every_command_of_the_terminal_is_in_the_guide_and_no_other() -> None:
@@ -287,6 +302,9 @@ def _wrong(words: Sequence[str]) -> list[str]:
         return []  # The CLI's own.
     session = botocore.session.get_session()
     service, command, *rest = words
+    if command == "wait":
+        waiters = session.get_waiter_model(service).waiter_names
+        return [rest[0]] if rest[0] not in {xform_name(name, "-") for name in waiters} else []
     model = session.get_service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     if command not in operations:
