@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra.deploy import tables as table_settings
 from infra.deploy.stage import DeployError, Stage
 from infra.local.aws import REGION, LocalAws
 from infra.tables import read_template
+from tests.support import deploy_child
 
 Calls = list[tuple[str, dict[str, Any]]]
 TABLES = sorted(name for name, resource in read_template()["Resources"].items())
@@ -23,7 +25,8 @@ TABLES = sorted(name for name, resource in read_template()["Resources"].items())
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
-    with LocalAws(services=("cloudformation", "dynamodb", "dynamodbstreams", "sns", "cloudwatch", "monitoring")) as aws:
+    services = ("cloudformation", "dynamodb", "dynamodbstreams", "sns", "cloudwatch", "monitoring")
+    with LocalAws(services=services, child=Path(deploy_child.__file__)) as aws:
         yield aws
 
 
