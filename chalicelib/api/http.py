@@ -70,11 +70,16 @@ class Call:
         return str(given[0]) if given else None
 
     def read_query(self, kind: type[T]) -> T:
-        """The query parameters as the struct `kind`; unknown ones are ignored. Raises `InvalidInput`."""
+        """The query parameters as the struct `kind`. Raises `InvalidInput`, also for one that it does not have."""
         names = [field.encode_name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]
+        unknown = sorted(set(self.request.query_params or {}) - set(names))
+        if unknown:
+            raise InvalidInput(
+                f"Unknown query parameter: {', '.join(map(repr, unknown))[:200]}. Accepted here: {', '.join(names)}."
+            )
         given = {name: value for name in names if (value := self.query(name)) is not None}
         try:
-            return msgspec.convert(given, kind, strict=False)
+            return msgspec.convert(given, kind)  # Strict: otherwise the year 2031 would be seconds since 1970.
         except msgspec.ValidationError as error:
             what, _, where = str(error).partition(" - at `$.")
             raise InvalidInput(f"The query parameter {where.rstrip('`')} is wrong: {what}.") from None

@@ -9,7 +9,6 @@ from string import punctuation
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Guest, Links
@@ -185,17 +184,6 @@ def check_id(value: str, what: str) -> str:
     """An id from a path. Raises `InvalidInput`."""
     if re.fullmatch(ID_PATTERN, value) is None:
         raise InvalidInput(f"The {what} must be 1 to 128 of A-Z a-z 0-9 . _ : -", reason="invalid_id")
-    return value
-
-
-def moment(text: str, name: str) -> datetime:
-    """A time from a query string. Raises `InvalidInput`."""
-    try:
-        value = msgspec.convert(text, Moment)
-    except msgspec.ValidationError:
-        value = None
-    if value is None or not 1900 <= value.year <= 2200:
-        raise InvalidInput(f"{name} must be an RFC 3339 time with an offset, such as 2027-01-05T15:00:00Z.")
     return value
 
 

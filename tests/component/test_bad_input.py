@@ -189,6 +189,33 @@ def test_a_misspelled_field_is_refused_rather_than_ignored(caller: httpx.Client,
 
 
 @pytest.mark.parametrize(
+    ("path", "accepted"),
+    [
+        ("/v1/bookings?state=failed", ("limit", "cursor", "from", "to", "calendar_id", "user_id", "status")),
+        ("/v1/bookings?stauts=cancelled&status=cancelled", ("status",)),
+        ("/v1/calendars?page=2", ("limit", "cursor")),
+    ],
+)
+def test_an_unknown_query_parameter_is_refused_with_the_accepted_ones(
+    caller: httpx.Client, path: str, accepted: tuple[str, ...]
+) -> None:
+    answer = caller.get(path)
+    assert_problem(answer, 422, "invalid_input")
+    unknown, _, known = answer.json()["detail"].partition(" Accepted here: ")
+    assert path.partition("?")[2].partition("=")[0] in unknown
+    assert set(accepted) <= set(known.rstrip(".").split(", "))
+
+
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize("text", ["2031", "1.5e9", "-1", "2031-01-01", "2031-01-01T00:00:00", "tomorrow"])
+def test_a_time_in_a_query_is_rfc_3339_with_an_offset(caller: httpx.Client, name: str, text: str) -> None:
+    answer = caller.get("/v1/bookings", params={name: text})
+    assert_problem(answer, 422, "invalid_input")
+    assert f"The query parameter {name} is wrong" in answer.json()["detail"]
+    assert caller.get("/v1/bookings", params={name: "2031-01-01T00:00:00+01:00"}).status_code == 200
+
+
+@pytest.mark.parametrize(
     "email", ["o'hara+news@mail.example.com", "gast@müller.example", "GUEST@EXAMPLE.COM", "a@b.co", "1@2.example"]
 )
 def test_an_unusual_address_is_an_address(caller: httpx.Client, email: str) -> None:
