@@ -22,7 +22,7 @@ from chalicelib.api.paging import PageQuery, cursor
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, InvalidInput, NotFound
-from chalicelib.store.bookings import Query, Record
+from chalicelib.store.bookings import Query, Record, place_of
 from chalicelib.store.sight import Sight
 from chalicelib.usecases.book import Accepted, id_for
 
@@ -34,10 +34,12 @@ _MOST_READS = 25
 _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 1.5
 _POLL_GROWTH = 1.3
+_PAGE_BYTES = 2_500_000
+"""Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
 _GROUP = "Bookings"
 _LISTING = (
-    "With `calendar_id` or `status` a page can have fewer items than `limit`, even none, while more follow: go on "
-    "until `next_cursor` is null."
+    "A page can have fewer items than `limit` while more follow: with `calendar_id` or `status`, even none, and where "
+    "bookings are large. Continue until `next_cursor` is null."
 )
 
 
@@ -104,7 +106,15 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         asked = call.read_query(BookingsQuery)
         query = _query(call.workspace_id, asked)
         records, after = call.services.bookings.page(query, limit=asked.size, after=asked.after)
-        return json_response(answers.BookingPage([views.booking(r) for r in records], cursor(after)))
+        items, size = [], 0
+        for record in records:
+            item = views.booking(record)
+            size += len(msgspec.json.encode(item))
+            if items and size > _PAGE_BYTES:
+                after = place_of(records[len(items) - 1].booking)
+                break
+            items.append(item)
+        return json_response(answers.BookingPage(items, cursor(after)))
 
     @routes.route("/v1/bookings", methods=["POST"])
     @booker

@@ -287,6 +287,11 @@ def host_key(workspace_id: str, user_id: str) -> str:
     return f"{workspace_id}#{user_id}"
 
 
+def place_of(booking: Booking) -> str:
+    """Return the start key that continues a list after this booking."""
+    return _start_key(booking.appointment.starts_at, booking.booking_id)
+
+
 def _start_key(starts_at: datetime, booking_id: str) -> str:
     return f"{starts_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}#{booking_id}"
 

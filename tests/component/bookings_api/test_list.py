@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import httpx
@@ -106,3 +107,16 @@ class TestList:
         answer = caller.get(f"/v1/bookings?{query}")
         assert answer.status_code == 422, answer.text
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+    def test_a_page_of_large_bookings_stays_below_what_lambda_may_return(self, product: Product) -> None:
+        caller, everything = product.caller(), [f"b-{number:02}" for number in range(45)]
+        for booking_id in everything:
+            body = booking() | {"metadata": {"note": '"' * 29_000}}
+            assert caller.put(f"/v1/bookings/{booking_id}", json=body).status_code == 201
+        found, cursor, pages = [], None, 0
+        while pages == 0 or cursor:
+            answer = caller.get("/v1/bookings", params={"limit": 100} | ({"cursor": cursor} if cursor else {}))
+            assert len(json.dumps({"body": answer.text})) < 6_000_000
+            found += self.ids(answer)
+            cursor, pages = answer.json()["next_cursor"], pages + 1
+        assert (found, pages) == (everything, 2)
