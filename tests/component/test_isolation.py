@@ -102,7 +102,9 @@ def test_lists_hold_nothing_of_others_whatever_is_asked_for(ours: Product) -> No
     cursor = ours.caller(OURS).get("/v1/bookings", params={"limit": 1}).json()["next_cursor"]
     for (_, path), nothing in WITHOUT_IDS.items():
         for query in ({}, {"user_id": "u-1"}, {"calendar_id": "c-1"}, {"cursor": cursor} if cursor else {}):
-            assert ours.caller(THEIRS).get(path, params=query).json() == nothing
+            answer = ours.caller(THEIRS).get(path, params=query)
+            is_refused = answer.status_code == 422 and "Unknown query parameter" in answer.json()["detail"]
+            assert is_refused or answer.json() == nothing
 
 
 def test_an_unknown_id_and_another_workspaces_are_answered_alike(ours: Product) -> None:

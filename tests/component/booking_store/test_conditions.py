@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking, BookingStatus
 from chalicelib.domain.settlement import Settlement
@@ -61,7 +62,7 @@ class TestCallers:
         store.settle(claimed(store, clock), settlement(), clock())
         store.replace(booking(revision=2), over_revision=1, now=clock())
         record = store.get(*KEY)
-        assert (record.settlement, record.settled_revision, record.is_settled) == (settlement(), 1, False)
+        assert (record.settlement, record.settled_revision, record.is_settled) == (written(clock), 1, False)
 
 
 class TestLeases:
@@ -100,7 +101,7 @@ class TestLeases:
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
         claim = store.lease(*KEY, clock())
-        assert (claim.booking, claim.settlement) == (changed, settlement())
+        assert (claim.booking, claim.settlement) == (changed, written(clock))
 
     def test_progress_renews_the_lease(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
         claim = claimed(store, clock)
@@ -184,10 +185,15 @@ class TestUnfinishedRuns:
         assert due() == []
 
 
+def written(clock: FakeClock) -> Settlement:
+    """`settlement()` as it is read back: with the time of the settler that wrote it."""
+    return replace(settlement(), written_at=clock())
+
+
 class TestSettlers:
     def test_progress_is_stored(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
         store.save(claimed(store, clock), settlement(), clock())
-        assert store.get(*KEY) == Record(stored, settlement(), settled_revision=0)
+        assert store.get(*KEY) == Record(stored, written(clock), settled_revision=0)
 
     def test_saving_tells_the_newest_desired_state(
         self, store: BookingStore, stored: Booking, clock: FakeClock
@@ -196,14 +202,14 @@ class TestSettlers:
         changed = booking(revision=2, status=BookingStatus.CANCELLED)
         store.replace(changed, over_revision=1, now=clock())
         newer = store.save(claim, settlement(), clock())
-        assert (newer.booking, newer.settlement, newer.fence) == (changed, settlement(), claim.fence)
+        assert (newer.booking, newer.settlement, newer.fence) == (changed, written(clock), claim.fence)
 
     def test_settling_records_the_revision_and_lets_go(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
         assert store.settle(claimed(store, clock), settlement(), clock()) is None
         record = store.get(*KEY)
-        assert record == Record(stored, settlement(), settled_revision=1)
+        assert record == Record(stored, written(clock), settled_revision=1)
         assert record.is_settled
 
     def test_settling_a_booking_that_changed_meanwhile_keeps_the_claim(
@@ -213,7 +219,7 @@ class TestSettlers:
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
         kept = store.settle(claim, settlement(), clock())
-        assert (kept.booking, kept.settlement, kept.fence) == (changed, settlement(), claim.fence)
+        assert (kept.booking, kept.settlement, kept.fence) == (changed, written(clock), claim.fence)
         assert store.lease(*KEY, clock()) is None
         assert not store.get(*KEY).is_settled
 
@@ -243,5 +249,5 @@ class TestSettlers:
         until = [clock() + MINUTE] if write == "park" else []
         with pytest.raises(LostRace):
             getattr(store, write)(overtaken, settlement(id="another"), *until, clock())
-        assert store.get(*KEY).settlement == settlement()
+        assert store.get(*KEY).settlement == written(clock)
         assert store.settle(newest, settlement(), clock()) is None
