@@ -106,7 +106,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         asked = call.read_query(BookingsQuery)
         query = _query(call.workspace_id, asked)
         records, after = call.services.bookings.page(query, limit=asked.size, after=asked.after)
-        items, size = [], 0
+        items: list[answers.Booking] = []
+        size = 0
         for record in records:
             item = views.booking(record)
             size += len(msgspec.json.encode(item))
