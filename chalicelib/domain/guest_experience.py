@@ -26,9 +26,9 @@ class Moderator(StrEnum):
     """Who moderates the meeting; closed list, part of the API."""
 
     HOST_ACCOUNT = "host_account"
-    """Whoever joins signed in to the connected account."""
+    """The person who joins signed in to the connected account."""
     HOST_LINK = "host_link"
-    """Whoever joins with the link in the host's own invitation."""
+    """The person who joins with the link in the host's own invitation."""
     FIRST_TO_SIGN_IN = "first_to_sign_in"
     """The first person who signs in at the provider."""
     FIRST_TO_ARRIVE = "first_to_arrive"

@@ -31,7 +31,7 @@ _SHORTEST_SECRET = 14
 
 
 class Jitsi(RoomProvider):
-    """Rooms with names of 160 bits that nobody can guess; where the server wants a token, it is made when joining.
+    """Rooms with names of 160 bits that no one can guess; where the server wants a token, it is made when joining.
 
     Whether a token makes its holder a moderator is decided by the server: docs/providers.md says how to configure it.
     """

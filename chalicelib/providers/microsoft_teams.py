@@ -32,7 +32,7 @@ _PERSONAL = (
 )
 # Until this is sent, the organization's default applies: people from outside wait in the lobby.
 _OPEN_LOBBY = {"lobbyBypassSettings": {"scope": "everyone", "isDialInBypassEnabled": True}}
-# A deleted meeting's link still works, and whoever opens it brings the meeting back
+# A deleted meeting's link still works, and opening it restores the meeting
 # (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590): only its lobby keeps people out.
 _CLOSED_LOBBY = {"lobbyBypassSettings": {"scope": "organizer", "isDialInBypassEnabled": False}}
 _LONGEST_MEETING_MINUTES = 30 * 60

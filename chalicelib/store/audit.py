@@ -22,7 +22,7 @@ class AuditEntry(Struct, frozen=True):
     at: datetime
     verb: str
     caller: str
-    """The API, the function `operate`, or the ARN of whoever used the command line."""
+    """The API, the function `operate`, or the ARN of the person at the command line."""
     key_id: str | None = None
     """The API key that was used, or that was created or revoked."""
 

@@ -139,7 +139,7 @@ def _client(stage: Stage) -> Any:
 
 
 def _differing_responses(client: Any, api_id: str) -> list[str]:
-    """The types whose response is not ours: `chalice deploy` imports the API anew, without any."""
+    """The types whose response is missing or different: `chalice deploy` imports the API without any."""
     found = {item["responseType"]: item for item in client.get_gateway_responses(restApiId=api_id, limit=500)["items"]}
     return [kind for kind, response in RESPONSES.items() if not _is_same(found.get(kind, {}), response)]
 

@@ -1,4 +1,4 @@
-"""What Jitsi's own programs require of a token, written anew from their documentation and behaviour.
+"""What Jitsi's own programs require of a token, written from their documentation and behaviour.
 
 `prosody_problems`: Prosody's token authentication with luajwtjitsi (handbook, devops-guide/token-authentication;
 lib-jitsi-meet/doc/tokens.md). `browser_problems`: jitsi-meet's check in the browser before it joins a JaaS room

@@ -69,5 +69,5 @@ def _door(call: Call, found: Early | Closed | Unready) -> Response:
         said=said,
     )
     if again is not None:
-        response.headers["Refresh"] = str(again)  # html.spec.whatwg.org: the browser asks again by itself.
+        response.headers["Refresh"] = str(again)  # html.spec.whatwg.org: the browser reloads the page automatically.
     return response

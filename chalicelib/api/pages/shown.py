@@ -115,10 +115,10 @@ def settings_page(
 
 
 def added_page(call: Call, session: Session | None, name: str) -> Response:
-    """The page for a browser that comes from "Add app" at the provider: with a code, but from no sign-in of ours.
+    """The page for a browser that comes from "Add app" at the provider: with a code, but without a sign-in from here.
 
-    The code is left alone: a link with somebody else's code would otherwise connect their account to this session.
-    Raises `NotFound` for a provider that nobody signs in to here.
+    The code is left alone: a link with another person's code would otherwise connect that account to this session.
+    Raises `NotFound` for a provider without a sign-in here.
     """
     from chalicelib.providers.base import OAuthProvider
 

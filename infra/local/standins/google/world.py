@@ -197,7 +197,7 @@ class Google:
             ]
 
     def open_link(self, link: str, visitor_id: str | None = None) -> Door:
-        """Somebody opens a link, signed in as `visitor_id` or not at all.
+        """A person opens a link, signed in as `visitor_id` or not at all.
 
         No one is on an event's guest list here, and no two people are of one organization: only the owner enters a room
         that is not open without knocking. An event that is deleted leaves its room as it was.

@@ -91,7 +91,7 @@ class Microsoft:
     who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly. `lobby_policy` may be changed
     at any time. `without_audio` are ids of people without a licence for audio conferencing.
 
-    Deleting a meeting leaves its link alive: whoever opens it brings the meeting back with the settings that it had
+    Deleting a meeting leaves its link alive: opening it restores the meeting with the settings that it had
     (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590).
     """
 
@@ -155,7 +155,7 @@ class Microsoft:
             self.deleted[meeting_id] = self.held.pop(meeting_id)
 
     def open_link(self, link: str, visitor_id: str | None = None) -> Door:
-        """Somebody opens a link, signed in as `visitor_id` or not at all. A deleted meeting comes back."""
+        """A person opens a link, signed in as `visitor_id` or not at all. A deleted meeting comes back."""
         with self.lock:
             for meeting_id in [m.id for m in self.deleted.values() if m.link == link]:
                 self.held[meeting_id] = self.deleted.pop(meeting_id)

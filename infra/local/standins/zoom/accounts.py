@@ -21,7 +21,7 @@ APP_SCOPES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Account:
-    """A person with a Zoom user; `type` 1 is basic (free: nobody joins by phone), 2 licensed.
+    """A person with a Zoom user; `type` 1 is basic (free: no one joins by phone), 2 licensed.
 
     `scopes` are those this person can grant; None means all the app asks for.
     """
