@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -262,8 +263,10 @@ class TestTheTokenEndpoint:
         subject.faults.add(Says(200, body).fault("/access_token$"))
         assert not Webex.oauth.missing_scopes(frozenset(subject.connect().scopes))
 
-    def test_no_challenge_is_sent(self, subject: WebexSubject) -> None:
-        assert "code_challenge" not in subject.authorization_url()
+    def test_a_challenge_is_sent_so_that_a_stolen_code_is_worth_nothing(self, subject: WebexSubject) -> None:
+        asked = parse_qs(urlsplit(subject.authorization_url()).query)
+        assert asked["code_challenge_method"] == ["S256"]
+        assert len(asked["code_challenge"][0]) == 43
 
     def test_a_wrong_secret_is_the_deployments_fault_and_nobody_must_reconnect(self, subject: WebexSubject) -> None:
         tokens = subject.connect()
