@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
-from tests.support.aws import Aws, furnish, moto_client, shared_local_aws
+from tests.support.aws import Aws, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
 # A deadline would measure the machine, not the code.
@@ -42,7 +42,7 @@ def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        yield furnish(moto_client, "moto-")
+        yield furnish_moto("moto-")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from moto import mock_aws
 
 from infra.local.aws import REGION
-from tests.support.aws import furnish, moto_client
+from tests.support.aws import furnish_moto
 from tests.support.clock import FakeClock
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, Product, booking, calendar
 
@@ -48,7 +48,7 @@ class Promises(RuleBasedStateMachine):
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         self.parts.enter_context(mock_aws())
         self.clock = FakeClock()
-        self.product = Product(furnish(moto_client, "moto-"), self.clock)
+        self.product = Product(furnish_moto("moto-"), self.clock)
         self.connections: dict[Owner, Connected] = {}
         self.broken: set[str] = set()
         self.bookings: dict[tuple[str, str], Booked] = {}

@@ -28,7 +28,7 @@ from infra.local.aws import REGION
 from infra.local.standins.zoom import Account
 from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
-from tests.support.aws import Aws, furnish, moto_client
+from tests.support.aws import Aws, furnish_moto
 from tests.support.clock import FakeClock
 from tests.support.invites import guest_invite
 from tests.support.permissions import Permission, Recorder, allowed, covers, is_lambdas_own
@@ -216,7 +216,7 @@ def _a_day(*, withholds: bool) -> Watched:
     with pytest.MonkeyPatch.context() as monkeypatch, mock_aws():
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-        watched = Watched(furnish(moto_client, "moto-"), FakeClock(), monkeypatch, withholds=withholds)
+        watched = Watched(furnish_moto("moto-"), FakeClock(), monkeypatch, withholds=withholds)
         live_a_day(watched)
         return watched
 
