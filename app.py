@@ -12,7 +12,8 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
-from chalicelib import announcing, api, handlers, operations, settings
+from chalicelib import api, settings
+from chalicelib.handlers import booking_stream, operations, webhook_streams
 from chalicelib.wiring import services
 
 # LATEST could miss records while Lambda creates or updates a trigger, and no schedule finds what webhooks missed:
@@ -23,7 +24,7 @@ FROM_THE_OLDEST = "TRIM_HORIZON"
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
 for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
-    app.register_middleware(handlers.name_run, kind)
+    app.register_middleware(booking_stream.name_run, kind)
 
 
 # Chalice wants the stream's ARN while it imports this module: it subscribes the function to it when deploying.
@@ -32,19 +33,19 @@ for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
 )
 def on_booking(event: DynamoDBEvent) -> dict[str, Any]:
     """Settle bookings as they change."""
-    return handlers.settle_records(event.to_dict(), event.context, services())
+    return booking_stream.settle_records(event.to_dict(), event.context, services())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_schedule(event: CloudWatchEvent) -> dict[str, int]:
     """Settle what is due again, or was missed; revoke grants that nobody uses."""
-    return handlers.settle_due(event.context, services())
+    return booking_stream.settle_due(event.context, services())
 
 
 @app.on_sns_message(topic=settings.from_environment().mail_events_topic)
 def on_mail_event(event: SNSEvent) -> None:
     """Take note of mails that bounced, were complained of, refused or delayed. An error has Lambda try again."""
-    handlers.take_mail_event(event.message, services())
+    booking_stream.take_mail_event(event.message, services())
 
 
 # A second reader of the stream and a schedule of its own: a slow receiver of webhooks must not hold up settling.
@@ -53,7 +54,7 @@ def on_mail_event(event: SNSEvent) -> None:
 )
 def announce_bookings(event: DynamoDBEvent) -> None:
     """Tell workspaces by webhook what became of their meetings."""
-    announcing.announce_bookings(event.to_dict(), event.context, services())
+    webhook_streams.announce_bookings(event.to_dict(), event.context, services())
 
 
 @app.on_dynamodb_record(
@@ -61,13 +62,13 @@ def announce_bookings(event: DynamoDBEvent) -> None:
 )
 def announce_connections(event: DynamoDBEvent) -> None:
     """Tell workspaces by webhook who was connected and disconnected."""
-    announcing.announce_connections(event.to_dict(), event.context, services())
+    webhook_streams.announce_connections(event.to_dict(), event.context, services())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
     """Deliver webhooks that are due again."""
-    return announcing.deliver_due(event.context, services())
+    return webhook_streams.deliver_due(event.context, services())
 
 
 @app.lambda_function()

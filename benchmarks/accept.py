@@ -69,9 +69,10 @@ def body() -> dict[str, Any]:
 def _product() -> Callable[[int], int]:
     from chalice import Chalice
 
-    from chalicelib import api, operations
+    from chalicelib import api
     from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
     from chalicelib.domain.connection import Account, Connection
+    from chalicelib.handlers import operations
     from chalicelib.settings import from_environment
     from chalicelib.store.connections import connection_item
     from chalicelib.wiring import build

@@ -21,10 +21,10 @@ from tests.chaos.dynamo import PREFIX
 
 def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[Line]:
     """The lines of this benchmark."""
-    from chalicelib import handlers
+    from chalicelib.handlers import booking_stream
 
     with deployment() as product:
-        handlers.settle_records({"Records": product.book(1)}, Context(), product.services)
+        booking_stream.settle_records({"Records": product.book(1)}, Context(), product.services)
         few = _costs(product)
         _fill(product, many)
         full = _costs(product)
@@ -40,7 +40,7 @@ def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[L
 
 def _costs(product: Deployment) -> dict[str, float]:
     """Calls and rows for one booking accepted, settled, listed; and for a tick with nothing due."""
-    from chalicelib import handlers
+    from chalicelib.handlers import booking_stream
     from chalicelib.store.bookings import Query
 
     services = product.services
@@ -54,11 +54,11 @@ def _costs(product: Deployment) -> dict[str, float]:
     measured("")
     records = product.book(1)
     measured("accepting")
-    handlers.settle_records({"Records": records}, Context(), services)
+    booking_stream.settle_records({"Records": records}, Context(), services)
     measured("settling")
     services.bookings.page(Query("ws"), limit=1, after=None)
     measured("a page of one")
-    handlers.settle_due(Context(), services)
+    booking_stream.settle_due(Context(), services)
     measured("a tick with nothing due")
     return {what: cost for what, cost in found.items() if what}
 
@@ -77,23 +77,23 @@ def _fill(product: Deployment, many: int) -> None:
 
 
 def _tick(product: Deployment, due: int) -> float:
-    from chalicelib import handlers
+    from chalicelib.handlers import booking_stream
 
     product.book(due)
     product.calls.clear()
-    done = handlers.settle_due(Context(lives=60_000), product.services)
+    done = booking_stream.settle_due(Context(lives=60_000), product.services)
     assert done["bookings"] >= due, done
     return float(product.calls.total())
 
 
 def resident(product: Deployment, count: int) -> tuple[float, float]:
     """MiB that the process occupies after so many were settled, and after a tenth of them; the database is emptied."""
-    from chalicelib import handlers
+    from chalicelib.handlers import booking_stream
 
     sizes = []
     for _ in range(10):
         for size in (count // 10 % 100, *[100] * (count // 1_000)):
-            handlers.settle_records({"Records": product.book(size)}, Context(), product.services)
+            booking_stream.settle_records({"Records": product.book(size)}, Context(), product.services)
             product.empty()
         sizes.append(_resident_pages() * os.sysconf("SC_PAGE_SIZE") / 2**20)
     return sizes[-1], sizes[0]
@@ -105,10 +105,10 @@ def _resident_pages() -> int:
 
 def _kept(product: Deployment, count: int) -> float:
     """Bytes that the process still holds for each booking when the database, which is in it too, has been emptied."""
-    from chalicelib import handlers
+    from chalicelib.handlers import booking_stream
 
     def settle() -> None:
-        handlers.settle_records({"Records": product.book(count)}, Context(), product.services)
+        booking_stream.settle_records({"Records": product.book(count)}, Context(), product.services)
 
     def held() -> int:
         product.empty()

@@ -15,7 +15,7 @@ from email.policy import SMTP
 from icalendar import Alarm, Calendar, Event, vCalAddress
 from icalendar.prop.conference import Conference
 
-from chalicelib.mail.compose import compose
+from chalicelib.mail.message import compose
 from infra.local.console.mail_cases import INVITATIONS, SENDER
 
 INVITE = INVITATIONS["guest"]

@@ -20,10 +20,10 @@ from chalicelib.domain.booking import Appointment, Guest
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
 from chalicelib.domain.invitation import Invite
-from chalicelib.mail.compose import compose
+from chalicelib.mail.message import compose
 from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
-from chalicelib.store.vault import Vault
+from chalicelib.store.encryption import Vault
 from chalicelib.wiring import Services, build
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering

@@ -14,8 +14,8 @@ from functools import partial
 from benchmarks import mail
 from benchmarks.measure import Line, alternate, compare
 from benchmarks.memory import Kms
-from chalicelib.domain import signing
-from chalicelib.store.vault import Vault
+from chalicelib.domain import webhook_signing
+from chalicelib.store.encryption import Vault
 
 _TOKENS = os.urandom(2_000)
 _EVENT = os.urandom(2_000)
@@ -54,15 +54,15 @@ def _microseconds(act: Callable[[], object], batch: int) -> float:
 
 def _signature() -> tuple[Callable[[], object], Callable[[], object]]:
     key, now = os.urandom(32), datetime.now(UTC)
-    headers = signing.signed_headers([key], "msg-1", now, _EVENT)
+    headers = webhook_signing.signed_headers([key], "msg-1", now, _EVENT)
     content = f"msg-1.{int(now.timestamp())}.".encode() + _EVENT
 
     def bare() -> bool:
         made = base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
         return hmac.compare_digest(f"v1,{made}", headers["webhook-signature"])
 
-    assert bare() and signing.verify([key], headers, _EVENT, now)
-    return partial(signing.verify, [key], headers, _EVENT, now), bare
+    assert bare() and webhook_signing.verify([key], headers, _EVENT, now)
+    return partial(webhook_signing.verify, [key], headers, _EVENT, now), bare
 
 
 def _tokens() -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:

@@ -17,41 +17,41 @@ from chalicelib import settings as environment
 from chalicelib.observability import count_for
 from chalicelib.settings import Settings
 from chalicelib.store import tables
+from chalicelib.store.booking_reads import SightStore
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
-from chalicelib.store.sight import SightStore
 from chalicelib.store.suppressions import SuppressionStore
 
 if TYPE_CHECKING:
     import httpx
 
-    from chalicelib.outbound.sender import Post
     from chalicelib.providers.base import Provider
     from chalicelib.store.audit import AuditStore
-    from chalicelib.store.deliveries import DeliveryStore
-    from chalicelib.store.endpoints import EndpointStore
-    from chalicelib.store.secrets import Secrets
-    from chalicelib.store.vault import Vault
-    from chalicelib.usecases.announce import Announcer
+    from chalicelib.store.deployment_secrets import Secrets
+    from chalicelib.store.encryption import Vault
+    from chalicelib.usecases.access_tokens import TokenKeeper
     from chalicelib.usecases.audit import Auditor
-    from chalicelib.usecases.book import Booker
+    from chalicelib.usecases.booking_events import BookingEvents
+    from chalicelib.usecases.bookings import Booker
+    from chalicelib.usecases.bounces import Undelivered
     from chalicelib.usecases.calendars import CalendarKeeper
     from chalicelib.usecases.connect import Connector
-    from chalicelib.usecases.deliver import Deliverer
-    from chalicelib.usecases.endpoints import EndpointKeeper
-    from chalicelib.usecases.grants import GrantKeeper
-    from chalicelib.usecases.inbound import BookingEvents
-    from chalicelib.usecases.join import Door, Tickets
-    from chalicelib.usecases.limit import RateLimit
+    from chalicelib.usecases.connect_links import Sessions
+    from chalicelib.usecases.connection_check import Preflight
+    from chalicelib.usecases.grant_upkeep import GrantKeeper
+    from chalicelib.usecases.join_links import Door, Tickets
     from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
-    from chalicelib.usecases.preflight import Preflight
-    from chalicelib.usecases.sessions import Sessions
-    from chalicelib.usecases.settle import Settler
-    from chalicelib.usecases.signing import InboundSecrets
-    from chalicelib.usecases.tokens import TokenKeeper
-    from chalicelib.usecases.undelivered import Undelivered
+    from chalicelib.usecases.rate_limit import RateLimit
+    from chalicelib.usecases.settling import Settler
     from chalicelib.usecases.waiting_calls import WaitingCalls
+    from chalicelib.webhooks.delivery import Deliverer
+    from chalicelib.webhooks.delivery_store import DeliveryStore
+    from chalicelib.webhooks.endpoint_store import EndpointStore
+    from chalicelib.webhooks.endpoints import EndpointKeeper
+    from chalicelib.webhooks.http_sender import Post
+    from chalicelib.webhooks.outbox import Announcer
+    from chalicelib.webhooks.signing_secrets import InboundSecrets
 
 
 def _now() -> datetime:
@@ -124,13 +124,13 @@ class Services:
 
     @cached_property
     def secrets(self) -> Secrets:
-        from chalicelib.store.secrets import Secrets
+        from chalicelib.store.deployment_secrets import Secrets
 
         return Secrets(self.settings, _Client("secretsmanager"), self.clock)
 
     @cached_property
     def vault(self) -> Vault:
-        from chalicelib.store.vault import Vault
+        from chalicelib.store.encryption import Vault
 
         return Vault(_Client("kms"), self.settings.kms_key_id, self.clock)
 
@@ -139,9 +139,9 @@ class Services:
         import httpx
 
         from chalicelib.providers.base import OAuthProvider
-        from chalicelib.providers.catalogue import PROVIDERS
         from chalicelib.providers.google_meet_open import OpenGoogleMeet
-        from chalicelib.providers.http import Http
+        from chalicelib.providers.http_client import Http
+        from chalicelib.providers.registry import PROVIDERS
 
         # It logs whole addresses, and query strings must not reach a log.
         logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -159,25 +159,25 @@ class Services:
 
     @cached_property
     def tokens(self) -> TokenKeeper:
-        from chalicelib.usecases.tokens import TokenKeeper
+        from chalicelib.usecases.access_tokens import TokenKeeper
 
         return TokenKeeper(self.grants, self.vault, self.providers, self.secrets, self.clock, self.sleep)
 
     @cached_property
     def booker(self) -> Booker:
-        from chalicelib.usecases.book import Booker
+        from chalicelib.usecases.bookings import Booker
 
         return Booker(self.bookings, self.calendars, self.connections, self.clock)
 
     @cached_property
     def sessions(self) -> Sessions:
-        from chalicelib.usecases.sessions import Sessions
+        from chalicelib.usecases.connect_links import Sessions
 
         return Sessions(self.ephemeral, self.workspaces, self.clock)
 
     @cached_property
     def rate_limit(self) -> RateLimit:
-        from chalicelib.usecases.limit import RateLimit
+        from chalicelib.usecases.rate_limit import RateLimit
 
         return RateLimit(self.ephemeral, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
 
@@ -207,9 +207,9 @@ class Services:
 
     @cached_property
     def preflight(self) -> Preflight:
-        from chalicelib.usecases.breaker import Breaker
-        from chalicelib.usecases.call import Caller
-        from chalicelib.usecases.preflight import Preflight
+        from chalicelib.usecases.circuit_breaker import Breaker
+        from chalicelib.usecases.connection_check import Preflight
+        from chalicelib.usecases.provider_calls import Caller
 
         # With a breaker of its own: whoever checks wants the provider asked, whatever settling found.
         caller = Caller(self.tokens, self.providers, Breaker(self.clock))
@@ -223,8 +223,8 @@ class Services:
 
     @cached_property
     def grant_keeper(self) -> GrantKeeper:
-        from chalicelib.usecases.grants import GrantKeeper
-        from chalicelib.usecases.notify import Notifier
+        from chalicelib.usecases.grant_upkeep import GrantKeeper
+        from chalicelib.usecases.notices import Notifier
 
         notifier = Notifier(
             self.mailer,
@@ -256,7 +256,7 @@ class Services:
 
     @cached_property
     def ses(self) -> Postman:
-        from chalicelib.mail.pace import Pace, account_limit
+        from chalicelib.mail.send_rate import Pace, account_limit
         from chalicelib.mail.sender import Sender
         from chalicelib.mail.ses import SesMailer
 
@@ -267,13 +267,13 @@ class Services:
 
     @cached_property
     def tickets(self) -> Tickets:
-        from chalicelib.usecases.join import Tickets
+        from chalicelib.usecases.join_links import Tickets
 
         return Tickets(self.secrets.link_keys, self.settings.public_base_url)
 
     @cached_property
     def door(self) -> Door:
-        from chalicelib.usecases.join import Door
+        from chalicelib.usecases.join_links import Door
 
         return Door(
             self.tickets, self.bookings, self.connections, self.tokens, self.providers, self.ephemeral, self.clock
@@ -281,11 +281,11 @@ class Services:
 
     @cached_property
     def settler(self) -> Settler:
-        from chalicelib.usecases.breaker import Breaker
-        from chalicelib.usecases.call import Caller
-        from chalicelib.usecases.invite import Inviter
-        from chalicelib.usecases.meet import Meetings
-        from chalicelib.usecases.settle import Settler
+        from chalicelib.usecases.circuit_breaker import Breaker
+        from chalicelib.usecases.invitations import Inviter
+        from chalicelib.usecases.meetings import Meetings
+        from chalicelib.usecases.provider_calls import Caller
+        from chalicelib.usecases.settling import Settler
         from chalicelib.usecases.tell import Teller
 
         meetings = Meetings(
@@ -311,7 +311,7 @@ class Services:
 
     @cached_property
     def undelivered(self) -> Undelivered:
-        from chalicelib.usecases.undelivered import Undelivered
+        from chalicelib.usecases.bounces import Undelivered
 
         return Undelivered(
             self.bookings,
@@ -325,52 +325,52 @@ class Services:
 
     @cached_property
     def endpoints(self) -> EndpointStore:
-        from chalicelib.store.endpoints import EndpointStore
+        from chalicelib.webhooks.endpoint_store import EndpointStore
 
         return EndpointStore()
 
     @cached_property
     def deliveries(self) -> DeliveryStore:
-        from chalicelib.store.deliveries import DeliveryStore
+        from chalicelib.webhooks.delivery_store import DeliveryStore
 
         return DeliveryStore()
 
     @cached_property
     def announcer(self) -> Announcer:
-        from chalicelib.usecases.announce import Announcer
+        from chalicelib.webhooks.outbox import Announcer
 
         return Announcer(self.endpoints, self.deliveries, self.clock)
 
     @cached_property
     def deliverer(self) -> Deliverer:
-        from chalicelib.outbound.sender import Sender
-        from chalicelib.usecases.deliver import Deliverer
+        from chalicelib.webhooks.delivery import Deliverer
+        from chalicelib.webhooks.http_sender import Sender
 
         post = self.given_post or Sender(to_loopback=self.settings.webhooks_to_loopback)
         return Deliverer(self.endpoints, self.deliveries, self.vault, post, self.clock, self.random)
 
     @cached_property
     def endpoint_keeper(self) -> EndpointKeeper:
-        from chalicelib.usecases.endpoints import EndpointKeeper
+        from chalicelib.webhooks.endpoints import EndpointKeeper
 
         return EndpointKeeper(self.endpoints, self.deliveries, self.deliverer, self.vault, self.clock)
 
     @cached_property
     def inbound_secrets(self) -> InboundSecrets:
-        from chalicelib.usecases.signing import InboundSecrets
+        from chalicelib.webhooks.signing_secrets import InboundSecrets
 
         return InboundSecrets(self.workspaces, self.vault, self.clock)
 
     @cached_property
     def booking_events(self) -> BookingEvents:
-        from chalicelib.usecases.inbound import BookingEvents
+        from chalicelib.usecases.booking_events import BookingEvents
 
         return BookingEvents(self.booker, self.ephemeral, self.clock)
 
     def calendar_file(self, record: Record) -> bytes:
         """The booking's calendar object (RFC 5545), as the host last got it or would get it now."""
-        from chalicelib.mail.calendar import calendar_object
-        from chalicelib.usecases.invite import current_invite, in_style
+        from chalicelib.mail.icalendar_object import calendar_object
+        from chalicelib.usecases.invitations import current_invite, in_style
 
         workspace = self.workspaces.get(record.booking.workspace_id)
         mail_from = (workspace and workspace.brand.sender) or self.settings.mail_from

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from chalicelib.api.http import SECURITY_HEADERS
 from chalicelib.api.problems import CONTENT_TYPE, value
+from chalicelib.api.routing import SECURITY_HEADERS
 
 TOO_LARGE_BYTES = 10 * 1024 * 1024
 """The largest body that API Gateway takes."""

@@ -12,14 +12,14 @@ from chalicelib.api import (
     calendars,
     connections,
     cors,
-    endpoints,
-    http,
-    meta,
+    inbound_webhooks,
+    routing,
+    service,
+    webhook_endpoints,
     webhook_secrets,
-    webhooks,
 )
 from chalicelib.api.describe import description_of
-from chalicelib.api.pages import consent, join, keys, links, settings
+from chalicelib.api.pages import connect_link, join, keys, oauth_redirects, settings_page
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:
     """Put every route on `app`."""
-    http.install(app)
-    for module in (bookings, calendars, connections, endpoints, webhooks, webhook_secrets):
+    routing.install(app)
+    for module in (bookings, calendars, connections, webhook_endpoints, inbound_webhooks, webhook_secrets):
         app.register_blueprint(module.routes(services))
-    for page in (links, settings, consent, keys, join):
+    for page in (connect_link, settings_page, oauth_redirects, keys, join):
         app.register_blueprint(page.routes(services))
-    app.register_blueprint(meta.routes(services, app))
+    app.register_blueprint(service.routes(services, app))
     cors.install(app, services)
     _accept_any_kind_of_no_body(app)
 

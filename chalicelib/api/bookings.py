@@ -15,16 +15,16 @@ from chalice.app import Blueprint, Response
 from msgspec import Struct, field
 
 from chalicelib.api import answers, schema, views
-from chalicelib.api.body import BODY_LIMIT
 from chalicelib.api.describe import describe
-from chalicelib.api.http import CallerCall, caller_route, json_response
-from chalicelib.api.paging import PageQuery, cursor
+from chalicelib.api.json_body import BODY_LIMIT
+from chalicelib.api.pagination import PageQuery, cursor
+from chalicelib.api.routing import CallerCall, caller_route, json_response
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, InvalidInput, NotFound
+from chalicelib.store.booking_reads import Sight
 from chalicelib.store.bookings import Query, Record, place_of
-from chalicelib.store.sight import Sight
-from chalicelib.usecases.book import Accepted, id_for
+from chalicelib.usecases.bookings import Accepted, id_for
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services

@@ -9,10 +9,10 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import answers, schema, views
 from chalicelib.api.describe import describe
-from chalicelib.api.http import CallerCall, caller_route, json_response
-from chalicelib.api.paging import PageQuery, cursor
+from chalicelib.api.pagination import PageQuery, cursor
+from chalicelib.api.routing import CallerCall, caller_route, json_response
 from chalicelib.domain.calendar import Calendar
-from chalicelib.domain.text import clean_line
+from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import NotFound
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from chalicelib.api import answers, schema, views
 from chalicelib.api.describe import describe
-from chalicelib.api.http import CallerCall, caller_route, json_response
-from chalicelib.domain.text import clean_line
+from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
-from chalicelib.usecases.preflight import CHECK_EVERY
-from chalicelib.usecases.sessions import Visitor
+from chalicelib.usecases.connect_links import Visitor
+from chalicelib.usecases.connection_check import CHECK_EVERY
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice, Response
 
-from chalicelib.api.http import Call, open_route
+from chalicelib.api.routing import Call, open_route
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Guest, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
-from chalicelib.domain.text import clean_line, clean_lines
+from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.errors import FieldError, InvalidInput
 
 # `$` alone also matches before a line feed at the end in Python; in JavaScript (JSON Schema) the rest changes nothing.

@@ -17,7 +17,7 @@ from chalicelib.store.bookings import Record
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
-    from chalicelib.usecases.preflight import Report
+    from chalicelib.usecases.connection_check import Report
 
 
 def booking(record: Record) -> answers.Booking:

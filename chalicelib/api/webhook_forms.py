@@ -8,9 +8,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.api import answers
 from chalicelib.api.views import moment
-from chalicelib.domain.endpoint import Delivery, DeliveryState, Endpoint
-from chalicelib.domain.events import EventType
-from chalicelib.domain.signing import SigningSecret
+from chalicelib.domain.webhook_signing import SigningSecret
+from chalicelib.webhooks.events import EventType
+from chalicelib.webhooks.model import Delivery, DeliveryState, Endpoint
 
 _SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 — the example of the Standard Webhooks text
 EndpointUrl = Annotated[str, Meta(max_length=2000, examples=["https://example.com/webhooks"])]

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from chalicelib.api import answers
-from chalicelib.domain.events import EventType
 from chalicelib.domain.invitation import InvitationState, Role
 from chalicelib.domain.meeting import MeetingState
+from chalicelib.webhooks.events import EventType
 
 
 class ToldMeeting(Struct, forbid_unknown_fields=True):

@@ -9,8 +9,8 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import webhook_forms as forms
 from chalicelib.api.describe import describe
-from chalicelib.api.http import CallerCall, caller_route, json_response
-from chalicelib.domain.text import clean_line
+from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.domain.plain_text import clean_line
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services

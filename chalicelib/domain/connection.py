@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.hidden import Hidden
+from chalicelib.domain.redacted import Hidden
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
 """An access token this close to its end counts as expired: it must outlive the call that it is fetched for."""

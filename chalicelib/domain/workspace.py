@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.signing import SigningSecret
+from chalicelib.domain.webhook_signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
 WORKSPACE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -6,7 +6,7 @@ import re
 from email.headerregistry import Address
 from urllib.parse import quote
 
-from chalicelib.domain.text import clean_line
+from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import MailRejected
 
 _NAME_LENGTH = 64

@@ -9,7 +9,7 @@ from msgspec import Struct
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
-from chalicelib.domain.text import clean_line
+from chalicelib.domain.plain_text import clean_line
 from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.colors import ACCENT, ink_on, readable
 from chalicelib.mail.entries import google, outlook

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.invitation import Invite
 from chalicelib.mail.addresses import sending_address
-from chalicelib.mail.pace import Pace
-from chalicelib.mail.refusals import Refusal, read_refusal
+from chalicelib.mail.send_rate import Pace
 from chalicelib.mail.sender import Mail, Sender
+from chalicelib.mail.ses_errors import Refusal, read_refusal
 from chalicelib.mail.tags import tag_value
 from chalicelib.observability import count, log
 
@@ -39,7 +39,7 @@ class SesMailer:
 
         SES overwrites Message-ID: its events are matched by the id returned here, and by the tags.
         """
-        from chalicelib.mail.compose import compose  # A link need not wait for the mail builder.
+        from chalicelib.mail.message import compose  # A link need not wait for the mail builder.
 
         tags = {
             "workspace": invite.workspace_id,
@@ -51,7 +51,7 @@ class SesMailer:
 
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
         """Mail a notice of the service itself to the address `to`; the SES message id. Raises as `send` does."""
-        from chalicelib.mail.compose import compose_notice
+        from chalicelib.mail.message import compose_notice
 
         return self._send(compose_notice(to, subject, text, html, self._sender), self._sender.address, {})
 

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.domain.plan import CreateSemantics
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
     MeetingGone,
@@ -26,7 +26,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.http import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, Http, retry_at
 
 
 class OAuth(Struct, frozen=True):

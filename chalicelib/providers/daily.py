@@ -17,8 +17,8 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Mode
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
-from chalicelib.providers.described import LONGEST_ID, described, text
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
+from chalicelib.providers.parsing import LONGEST_ID, described, text
 
 _OPENS_BEFORE = timedelta(minutes=15)
 _CLOSES_AFTER = timedelta(hours=1)

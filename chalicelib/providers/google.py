@@ -11,8 +11,8 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.described import LONGEST_ID, text
-from chalicelib.providers.http import Answer, retry_at
+from chalicelib.providers.http_client import Answer, retry_at
+from chalicelib.providers.parsing import LONGEST_ID, text
 
 SCOPES = "https://www.googleapis.com/auth/"
 # The same 403 says "slower" and "never": only the reason tells (developers.google.com/workspace/calendar/api/guides/

@@ -23,9 +23,9 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.described import LONGEST_ID, Phone, described, objects
 from chalicelib.providers.google import Google, oauth, said
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
+from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects
 
 CALENDAR_SCOPES = ("calendar.events.owned", "calendar.events", "calendar")
 _EVENTS = "/calendar/v3/calendars/primary/events"

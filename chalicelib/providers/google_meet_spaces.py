@@ -14,9 +14,9 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
-from chalicelib.providers.described import Phone, described, objects
 from chalicelib.providers.google import OPEN_ROOM, Google, is_open, oauth, said
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
+from chalicelib.providers.parsing import Phone, described, objects
 
 _NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
 _RESTRICTED = {"accessType": "RESTRICTED"}

@@ -19,8 +19,8 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.described import Phone, described, text
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
+from chalicelib.providers.parsing import Phone, described, text
 
 _MEETINGS = "/v1.0/me/onlineMeetings"
 _SUBJECT_LIMIT = 250

@@ -14,7 +14,7 @@ from chalicelib.domain.connection import Tokens
 from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderUnavailable, ReconnectNeeded
 from chalicelib.observability import count, log
 from chalicelib.providers.base import OAuthProvider
-from chalicelib.providers.http import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
+from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
 
 # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
 _ZOOMS_UNKNOWN_TOKEN = "Invalid Token!"  # noqa: S105

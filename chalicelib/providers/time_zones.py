@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.errors import Rejected
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
 
 
 class TimeZones:

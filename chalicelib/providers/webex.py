@@ -13,8 +13,8 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Mode
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.described import LONGEST_ID, Phone, described, objects, text
-from chalicelib.providers.http import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, Http, retry_at
+from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.time_zones import TimeZones
 
 _MEETINGS = "/v1/meetings"

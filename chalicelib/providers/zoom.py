@@ -25,8 +25,8 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import count
 from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
-from chalicelib.providers.described import LONGEST_ID, Phone, described, objects, text
-from chalicelib.providers.http import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, Http, retry_at
+from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.time_zones import TimeZones
 
 _FRESH_SECONDS = 300

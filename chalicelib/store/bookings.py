@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain import runs
+from chalicelib.domain import give_up
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, in_trouble
 from chalicelib.domain.settlement import Settlement
@@ -320,7 +320,7 @@ def _hold(item: BookingItem, now: datetime) -> list[Action]:
 
 def _pause(item: BookingItem) -> timedelta:
     silent_before = int(item.silent_runs or 1) - 1
-    return runs.pause(silent_before, f"{item.workspace_id}\0{item.booking_id}")
+    return give_up.pause(silent_before, f"{item.workspace_id}\0{item.booking_id}")
 
 
 def _item(claim: Claim) -> BookingItem:

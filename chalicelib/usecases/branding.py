@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from chalicelib.domain.text import clean_line, clean_lines
+from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import InvalidInput, MailRejected
 

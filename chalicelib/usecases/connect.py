@@ -24,7 +24,7 @@ from chalicelib.domain.connection import (
     keeps_key,
     status,
 )
-from chalicelib.domain.hidden import Hidden
+from chalicelib.domain.redacted import Hidden
 from chalicelib.errors import (
     ClientRefused,
     Conflict,
@@ -40,11 +40,11 @@ from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.deployment_secrets import Secrets
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
-from chalicelib.store.secrets import Secrets
-from chalicelib.usecases.book import Booker
-from chalicelib.usecases.sessions import Session, Sessions, Visitor, secret_key
-from chalicelib.usecases.tokens import TokenKeeper
+from chalicelib.usecases.access_tokens import TokenKeeper
+from chalicelib.usecases.bookings import Booker
+from chalicelib.usecases.connect_links import Session, Sessions, Visitor, secret_key
 
 FLOW_LIFE = timedelta(minutes=10)
 _TOKEN_BYTES = 32

@@ -12,8 +12,8 @@ from chalicelib.domain.meeting import MeetingState
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
 from chalicelib.store.bookings import BookingStore, Claim
-from chalicelib.usecases.invite import Delivery, Suppressions
-from chalicelib.usecases.notify import NoticeMailer
+from chalicelib.usecases.invitations import Delivery, Suppressions
+from chalicelib.usecases.notices import NoticeMailer
 
 _RETRY = timedelta(seconds=30)
 
@@ -51,7 +51,7 @@ class Teller:
         return self._send(claim)
 
     def _send(self, claim: Claim) -> Delivery:
-        from chalicelib.mail.notices import meeting_failed
+        from chalicelib.mail.notice_templates import meeting_failed
 
         booking, state = claim.booking, InvitationState.SENT
         try:

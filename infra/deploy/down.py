@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import budget, chalice, memory, packaging, settings, stacks
+from infra.deploy import budget, chalice_cli, chalice_state, packaging, settings, stacks
 from infra.deploy.stage import Stage
 from infra.tables import table_definitions
 
@@ -22,9 +22,9 @@ def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) ->
     _forget_domain(stage)
     # API Gateway keeps an API that a domain name leads to.
     stacks.remove(stage, "domain")
-    memory.complete(stage)
-    if chalice.resources(stage):
-        chalice.run(stage, "delete")
+    chalice_state.complete(stage)
+    if chalice_cli.resources(stage):
+        chalice_cli.run(stage, "delete")
     for concern in (packaging.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from infra.deploy import chalice, settings
+from infra.deploy import chalice_cli, settings
 from infra.deploy.stage import APP, DeployError, Stage
 
 Place = tuple[str, str]
@@ -66,7 +66,7 @@ def _places(stage: Stage) -> Iterator[Place]:
     """Where the project's files say that the stage is. If they do not know it, where its roles say so."""
     variables = settings.known(stage)
     arns = [variables.get(name, "") for name in _ARN_VARIABLES]
-    arns += [str(resource.get("lambda_arn", "")) for resource in chalice.resources(stage).values()]
+    arns += [str(resource.get("lambda_arn", "")) for resource in chalice_cli.resources(stage).values()]
     known = [(parts[3], parts[4]) for arn in arns if len(parts := arn.split(":")) > 5]
     yield from known or _places_of_roles(stage)
 

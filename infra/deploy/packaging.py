@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from infra.deploy import chalice, gateway, settings, stacks, triggers
+from infra.deploy import chalice_cli, gateway, settings, stacks, triggers
 from infra.deploy.stage import API, DeployError, Stage
 
 CONCERN = "app"
@@ -22,13 +22,13 @@ CONCERN = "app"
 
 def deploy(stage: Stage, queue_arn: str, bucket: str) -> None:
     """Package the app, put the parts into the bucket, and bring the stack to them."""
-    if chalice.resources(stage):
+    if chalice_cli.resources(stage):
         raise DeployError("This stage was deployed by `chalice deploy`: take it down first, its data stays.")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         merge = directory / "merge.json"
         merge.write_text(json.dumps(additions(stage, queue_arn)), encoding="utf-8")
-        chalice.run(stage, "package", "--merge-template", str(merge), str(directory / "out"))
+        chalice_cli.run(stage, "package", "--merge-template", str(merge), str(directory / "out"))
         template = json.loads((directory / "out" / "sam.json").read_text(encoding="utf-8"))
         code = _upload(stage, bucket, (directory / "out" / "deployment.zip").read_bytes(), "zip")
     for resource in template["Resources"].values():

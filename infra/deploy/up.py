@@ -12,10 +12,10 @@ from infra.deploy import (
     account,
     budget,
     bytecode,
-    chalice,
+    chalice_cli,
+    chalice_state,
     gateway,
     live,
-    memory,
     packaging,
     settings,
     stacks,
@@ -24,7 +24,7 @@ from infra.deploy import (
     verify,
 )
 from infra.deploy.findings import Finding
-from infra.deploy.sender import ensure_identity
+from infra.deploy.ses_identity import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
 Say = Callable[[str], None]
@@ -70,10 +70,10 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     if removed := triggers.remove_stale(stage, foundation.variables):
         say(f"triggers that have to be created again: {', '.join(removed)}")
     if wishes.bucket is None:
-        if found := memory.complete(stage):
+        if found := chalice_state.complete(stage):
             say(f"found what an earlier deployment made: {', '.join(found)}")
         say("chalice deploy ...")
-        chalice.run(stage, "deploy")
+        chalice_cli.run(stage, "deploy")
         triggers.tune(stage, queue_arn)
         gateway.tune(stage, verify.rest_api(stage)[0])
     else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from infra.deploy import account, chalice, gateway, packaging, sender, settings, stacks, tables, triggers
+from infra.deploy import account, chalice_cli, gateway, packaging, ses_identity, settings, stacks, tables, triggers
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 
@@ -60,7 +60,9 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
         yield from run("the API", _health)
         yield from run("the functions' runtime", account.check_runtime, datetime.now(UTC).date(), is_vital=False)
     yield from run("whether SES sends mail", account.check_sending)
-    yield from run("the sender of mails", sender.check_sender, settings.known(stage).get("MEETLINK_MAIL_FROM", ""))
+    yield from run(
+        "the sender of mails", ses_identity.check_sender, settings.known(stage).get("MEETLINK_MAIL_FROM", "")
+    )
     yield from run("the alarms", _alarms, is_vital=False)
     yield from run("who receives alarms", account.check_alarm_topic, is_vital=False)
     yield from run("Lambda's limits", account.check_concurrency, is_vital=False)
@@ -103,7 +105,7 @@ def rest_api(stage: Stage) -> tuple[str, str]:
     packaged = stacks.outputs(stage, packaging.CONCERN)
     if packaged:
         return packaged["RestAPIId"], packaged["EndpointURL"]
-    known = chalice.resources(stage).get("rest_api", {})
+    known = chalice_cli.resources(stage).get("rest_api", {})
     return str(known.get("rest_api_id", "")), str(known.get("rest_api_url", ""))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.registry import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.lambdas import Context, Schedule, StreamPump

@@ -19,8 +19,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from chalicelib import operations, wiring
+from chalicelib import wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
+from chalicelib.handlers import operations
 from chalicelib.store.tables import MODELS
 from infra.deploy.failures import explain
 from infra.deploy.stage import DeployError

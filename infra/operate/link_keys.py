@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import InvalidInput
-from chalicelib.store.secrets import LIFE, LINK_KEY_BYTES, LinkKey, first_link_key, link_key_form, read_link_keys
+from chalicelib.store.deployment_secrets import (
+    LIFE,
+    LINK_KEY_BYTES,
+    LinkKey,
+    first_link_key,
+    link_key_form,
+    read_link_keys,
+)
 
 ACCEPTED = 2
 """So many keys are accepted at once: the new one and the one before it."""

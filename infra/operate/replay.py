@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.connection import Reason
-from chalicelib.domain.endpoint import Endpoint
-from chalicelib.domain.events import Event, EventType, connection_event, event_id, meeting_event
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.store.bookings import Query, Record
+from chalicelib.webhooks.events import Event, EventType, connection_event, event_id, meeting_event
+from chalicelib.webhooks.model import Endpoint
 from chalicelib.wiring import Services
 from infra.operate.rows import Tables
 

@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import ClientError
 
 from chalicelib.errors import MailAccountError, MailRejected, MailUnavailable
-from chalicelib.providers.http import CALL_TIMEOUT_SECONDS
+from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS
 from tests.chaos.dynamo import Refused
 from tests.chaos.network import Trouble
 from tests.chaos.world import World

@@ -15,8 +15,8 @@ import httpx
 
 from chalicelib.domain.connection import Tokens, keeps_key
 from chalicelib.providers.base import KeyProvider, OAuthProvider
-from chalicelib.providers.catalogue import PROVIDERS
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
+from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.catalogue import Host, Standing, make, second_address
 from infra.local.standins.kit import Clock, Held, InProcessTransport, utc_now
 from infra.local.standins.zoom import Account as ZoomAccount

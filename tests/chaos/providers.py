@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from chalicelib.providers.base import OAuthProvider
-from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.registry import PROVIDERS
 from tests.chaos.cases import Case, faulty, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, provider_table

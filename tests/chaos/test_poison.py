@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from chalicelib.domain.give_up import MOST_SILENT
 from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.domain.runs import MOST_SILENT
 from tests.chaos import faults, invariants
 from tests.chaos.faults import CREATE, Act, while_it_lasts
 from tests.chaos.network import Trouble

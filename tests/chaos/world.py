@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import msgspec
 
-from chalicelib import handlers
 from chalicelib.domain.booking import Appointment, Guest
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
@@ -23,14 +22,15 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.domain.meeting import tag
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreUnavailable
-from chalicelib.providers.http import Http
+from chalicelib.handlers import booking_stream
+from chalicelib.providers.http_client import Http
 from chalicelib.settings import from_environment
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.secrets import first_link_key
-from chalicelib.store.vault import Vault
-from chalicelib.usecases.book import Accepted, Booker
-from chalicelib.usecases.join import Tickets
+from chalicelib.store.deployment_secrets import first_link_key
+from chalicelib.store.encryption import Vault
+from chalicelib.usecases.bookings import Accepted, Booker
+from chalicelib.usecases.join_links import Tickets
 from chalicelib.wiring import Services, build
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions
@@ -297,7 +297,7 @@ class World:
         self.simulation.run(until=self._next_tick_at())
         self.ticks += 1
         for _ in range(self.conditions.schedules):
-            self._invoke("schedule", handlers.settle_due)
+            self._invoke("schedule", booking_stream.settle_due)
 
     def _seconds_until_work(self) -> float:
         due = [int(item["due_at"]["N"]) / 1000 for item in self.db.items("bookings") if "due_at" in item]
@@ -345,7 +345,7 @@ class World:
         for _ in range(stream.tries):
             if not batch:
                 return
-            invocation = self._invoke("settle", handlers.settle_records, {"Records": batch})
+            invocation = self._invoke("settle", booking_stream.settle_records, {"Records": batch})
             self.simulation.wait_for([invocation])
             if invocation.error is None:
                 bad = {failure["itemIdentifier"] for failure in invocation.result["batchItemFailures"]}

@@ -9,15 +9,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chalicelib.domain.endpoint import MOST_ENDPOINTS, Endpoint
 from chalicelib.errors import Conflict, LostRace, Rejected
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.jaas import Jaas
 from chalicelib.store.bookings import Query
 from chalicelib.store.documents import WorkspaceStore
-from chalicelib.store.endpoints import EndpointStore
-from chalicelib.usecases.endpoints import EndpointKeeper
-from chalicelib.usecases.signing import MOST_SECRETS, InboundSecrets
+from chalicelib.webhooks.endpoint_store import EndpointStore
+from chalicelib.webhooks.endpoints import EndpointKeeper
+from chalicelib.webhooks.model import MOST_ENDPOINTS, Endpoint
+from chalicelib.webhooks.signing_secrets import MOST_SECRETS, InboundSecrets
 from tests.support.clock import START
 from tests.support.product import SECOND_ACCOUNT, Product, booking
 from tests.support.steps import connection, put, zoom_writes
@@ -179,7 +179,7 @@ class TestTheCheckAndTheConnectionAgree:
 
 
 def _confirms(product: Product) -> None:
-    from chalicelib import operations
+    from chalicelib.handlers import operations
 
     request = {"do": "update-workspace", "workspace_id": "ws-1", "confirms_connections": True}
     assert "error" not in operations.run(request, product.services)

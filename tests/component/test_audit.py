@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib import observability, operations
+from chalicelib import observability
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import StoreUnavailable
+from chalicelib.handlers import operations
 from infra.local.visitor import press
 from tests.component.test_calls_per_booking import counted
 from tests.support.product import WORKSPACE, Product, booking

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib import handlers
+from chalicelib.handlers import booking_stream
 from chalicelib.store import tables
 from infra.local.standins.kit import InProcessTransport
 from tests.support.product import GUEST, LambdaContext, Product, booking, calendar
@@ -52,7 +52,9 @@ def requests_to_providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 
 def settle(product: Product, records: list[dict[str, Any]]) -> None:
-    assert handlers.settle_records({"Records": records}, LambdaContext(), product.services) == {"batchItemFailures": []}
+    assert booking_stream.settle_records({"Records": records}, LambdaContext(), product.services) == {
+        "batchItemFailures": []
+    }
 
 
 @pytest.fixture

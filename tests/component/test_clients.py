@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.announcing import _WORKERS as WEBHOOK_WORKERS
-from chalicelib.handlers import _WORKERS as SETTLING_WORKERS
+from chalicelib.handlers.booking_stream import _WORKERS as SETTLING_WORKERS
+from chalicelib.handlers.webhook_streams import _WORKERS as WEBHOOK_WORKERS
 from chalicelib.settings import from_environment
 from chalicelib.store import tables
 from chalicelib.store.tables import BookingItem

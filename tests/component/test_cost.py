@@ -11,7 +11,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from benchmarks.sim_scale import Setup, simulate
-from chalicelib import announcing, handlers
+from chalicelib.handlers import booking_stream, webhook_streams
 from infra.deploy import triggers
 from tests.support.clock import START
 from tests.support.meter import Meter, passing
@@ -54,7 +54,7 @@ class Life:
             "on_booking": passing(records, triggers.STREAMS["on_booking"].wanted),
             "announce": passing(records, triggers.STREAMS["announce_bookings"].wanted),
         }
-        announcing.announce_bookings({"Records": records}, LambdaContext(), self.product.services)
+        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), self.product.services)
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
     product, caller = connected, connected.caller()
 
     def settle() -> None:
-        handlers.settle_records({"Records": records}, LambdaContext(), product.services)
+        booking_stream.settle_records({"Records": records}, LambdaContext(), product.services)
 
     def tick() -> None:
-        handlers.settle_due(LambdaContext(), product.services)
+        booking_stream.settle_due(LambdaContext(), product.services)
 
     life.step("a minute without work", tick)
     life.step("PUT, a new booking", lambda: caller.put("/v1/bookings/b-1", json=booking(days=3)))

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from chalicelib.providers.base import Deauthorized, Reply
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Action, Fault
 from tests.support.product import ACCOUNT, Product, booking

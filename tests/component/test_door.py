@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.api.pages.door_words import door_words
+from chalicelib.api.pages.join_texts import door_words
 from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
-from chalicelib.store.secrets import LinkKey
-from chalicelib.usecases.join import KEPT_FOR, VISITS, WINDOW, NoEntry, Ticket, Tickets
+from chalicelib.store.deployment_secrets import LinkKey
+from chalicelib.usecases.join_links import KEPT_FOR, VISITS, WINDOW, NoEntry, Ticket, Tickets
 from infra.local.standins.kit import Action, Fault
 from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.invitation import Trouble
-from chalicelib.mail.events import MailReport
+from chalicelib.mail.ses_events import MailReport
 from infra.local.standins.zoom import Account
 from infra.operate.erase import _ORDER, Eraser, Outcome
 from infra.operate.rows import Row, Tables

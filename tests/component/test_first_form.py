@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib import announcing, handlers
+from chalicelib.handlers import booking_stream, webhook_streams
 from chalicelib.store.tables import FORMAT, MODELS
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -66,7 +66,9 @@ def test_a_booking_with_a_link_is_moved_and_cancelled(heir: Product) -> None:
 
 def test_what_was_under_way_ends_with_one_meeting_each(heir: Product) -> None:
     records = RECORDED["records"]["bookings"]
-    assert handlers.settle_records({"Records": records}, LambdaContext(), heir.services) == {"batchItemFailures": []}
+    assert booking_stream.settle_records({"Records": records}, LambdaContext(), heir.services) == {
+        "batchItemFailures": []
+    }
     for _ in range(4):
         heir.tick()
     states = {b: old_caller(heir).get(f"/v1/bookings/{b}").json() for b in ("b-new", "b-unknown", "b-waiting")}
@@ -79,10 +81,12 @@ def test_what_was_under_way_ends_with_one_meeting_each(heir: Product) -> None:
 
 def test_events_that_were_owed_or_not_yet_announced_arrive(heir: Product) -> None:
     receivers = Receivers.of(heir)
-    announcing.announce_connections({"Records": RECORDED["records"]["connections"]}, LambdaContext(), heir.services)
-    announcing.announce_bookings({"Records": RECORDED["records"]["settled"]}, LambdaContext(), heir.services)
+    webhook_streams.announce_connections(
+        {"Records": RECORDED["records"]["connections"]}, LambdaContext(), heir.services
+    )
+    webhook_streams.announce_bookings({"Records": RECORDED["records"]["settled"]}, LambdaContext(), heir.services)
     heir.clock.advance(3600)
-    announcing.deliver_due(LambdaContext(), heir.services)
+    webhook_streams.deliver_due(LambdaContext(), heir.services)
     assert sorted(receivers.types()) == ["connection.created", "meeting.waiting"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.signing import new_secret
+from chalicelib.domain.webhook_signing import new_secret
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 from tests.support.product import WORKSPACE, Product, booking, calendar

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
-from chalicelib import operations
 from chalicelib.domain.invitation import Method
 from chalicelib.errors import MailUnavailable
+from chalicelib.handlers import operations
 from infra.local.standins.kit import Action, Fault
 from tests.support.mailbox import Mailbox
 from tests.support.mailcheck import calendar_of, check_mail, texts_of

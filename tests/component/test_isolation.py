@@ -128,7 +128,7 @@ def test_no_route_answers_without_a_key(ours: Product) -> None:
 
 
 def test_no_route_answers_a_key_that_was_revoked(ours: Product) -> None:
-    from chalicelib import operations
+    from chalicelib.handlers import operations
 
     key = ours.caller(OURS).headers["Authorization"].split(".")[-2]
     operations.run({"do": "revoke-key", "workspace_id": OURS, "key_id": key}, ours.services)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.providers.base import KeyField, KeyProvider
-from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.registry import PROVIDERS
 from chalicelib.store.tables import GrantItem
 from infra.local.standins.kit import Action, Fault
 from infra.local.visitor import press

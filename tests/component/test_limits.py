@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from chalicelib.errors import StoreUnavailable
-from chalicelib.usecases.limit import RateLimit
+from chalicelib.usecases.rate_limit import RateLimit
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.product import Product
@@ -145,7 +145,7 @@ class TestAPageOfAnotherOrigin:
 
     @pytest.mark.parametrize("origin", ["*", "https://*.example.com", "http://booking.example.com", "https://a/b", "x"])
     def test_is_listed_by_its_exact_origin_only(self, product: Product, origin: str) -> None:
-        from chalicelib import operations
+        from chalicelib.handlers import operations
 
         made = operations.run(
             {"do": "create-workspace", "workspace_id": "ws-9", "allowed_origins": [origin]}, product.services

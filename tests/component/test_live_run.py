@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins import catalogue
 from infra.local.standins.kit import Action, Fault, serve
 from tests.live.__main__ import BEHAVIOURS, contract_of, run

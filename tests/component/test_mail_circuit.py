@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib import handlers, operations
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.errors import MailAccountError, MailRejected, MailUnavailable, StoreUnavailable
+from chalicelib.handlers import booking_stream, operations
 from chalicelib.store import tables
 from chalicelib.store.documents import EphemeralStore
 from chalicelib.usecases.mail_circuit import LONGEST_PAUSE, SHORTEST_PAUSE, SPREAD, MailCircuit
@@ -217,11 +217,11 @@ class TestOtherMails:
         calls, event = sandbox.calls, json.dumps(recorded_event("ses_events")["hard_bounce"])
         for _ in range(2):
             with pytest.raises(MailUnavailable):
-                handlers.take_mail_event(event, connected.services)
+                booking_stream.take_mail_event(event, connected.services)
         assert sandbox.calls == calls
         sandbox.is_over = True
         connected.tick(120)
-        handlers.take_mail_event(event, connected.services)
+        booking_stream.take_mail_event(event, connected.services)
         assert len(sandbox.notices) == 1
 
 

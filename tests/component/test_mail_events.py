@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import handlers, operations
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import MailUnavailable
-from chalicelib.mail.events import read_event
+from chalicelib.handlers import booking_stream, operations
+from chalicelib.mail.ses_events import read_event
 from tests.support.product import Product, recorded_event
 from tests.support.steps import cancel, get, put
 
@@ -38,7 +38,7 @@ def booked(connected: Product) -> Product:
 
 def happens(product: Product, name: str, **mail: Any) -> None:
     event = EVENTS[name] | {"mail": EVENTS[name]["mail"] | mail}
-    handlers.take_mail_event(json.dumps(event), product.services)
+    booking_stream.take_mail_event(json.dumps(event), product.services)
 
 
 def outcome(product: Product, email: str = GUEST) -> tuple[str, str | None]:

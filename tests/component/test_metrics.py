@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from chalicelib import observability
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Action, Fault
 from tests.support.clock import FakeClock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import operations
+from chalicelib.handlers import operations
 from tests.support.product import Product
 
 

@@ -12,13 +12,13 @@ import httpx
 import msgspec
 import pytest
 
-from chalicelib import announcing, handlers
 from chalicelib.api import webhook_payloads
-from chalicelib.domain.signing import key_of, verify
+from chalicelib.domain.webhook_signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
+from chalicelib.handlers import booking_stream, webhook_streams
 from chalicelib.observability import log
-from chalicelib.outbound.sender import Outcome
-from chalicelib.store.deliveries import DeliveryStore
+from chalicelib.webhooks.delivery_store import DeliveryStore
+from chalicelib.webhooks.http_sender import Outcome
 from infra.local.standins.kit import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -62,7 +62,7 @@ class Told:
         """Let time pass and the schedule run; how many webhooks arrived."""
         before = len(self.receivers.received)
         self.product.clock.advance(seconds)
-        announcing.deliver_due(LambdaContext(), self.product.services)
+        webhook_streams.deliver_due(LambdaContext(), self.product.services)
         return len(self.receivers.received) - before
 
     def log(self, endpoint_id: str = "e-1") -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ def test_a_stream_that_comes_twice_tells_once_and_under_the_same_id(told: Told) 
     told.book()
     records = told.streams.records(told.product.aws.stream_arn)
     for _ in range(3):
-        announcing.announce_bookings({"Records": records}, LambdaContext(), told.product.services)
+        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), told.product.services)
     assert told.receivers.types() == ["meeting.ready"]
     assert len(told.log()) == 1
 
@@ -332,8 +332,8 @@ def test_when_the_database_is_out_the_whole_batch_comes_again_and_nothing_is_los
     down = replace(services)
     down.__dict__["deliveries"] = Out()
     with pytest.raises(StoreUnavailable):
-        announcing.announce_bookings({"Records": records}, LambdaContext(), down)
-    announcing.announce_bookings({"Records": records}, LambdaContext(), services)
+        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), down)
+    webhook_streams.announce_bookings({"Records": records}, LambdaContext(), services)
     assert told.receivers.types() == ["meeting.ready", "meeting.ready"]
 
 
@@ -346,7 +346,7 @@ def test_a_sender_that_dies_in_the_middle_is_followed_by_another(told: Told) -> 
 
     dying = replace(told.product.services, given_post=die)
     with pytest.raises(KeyboardInterrupt):
-        announcing.announce_bookings({"Records": records}, LambdaContext(), dying)
+        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), dying)
     assert told.wait(30) == 0  # It may still be at it.
     assert told.wait(31) == 1
     assert told.log()[0]["state"] == "delivered"
@@ -357,7 +357,7 @@ def test_a_stream_row_that_nobody_of_us_wrote_blocks_nothing(told: Told) -> None
     records = told.streams.records(told.product.aws.stream_arn)
     poison = json.loads(re.sub(r'"observed": {"S": ".*?[^\\\\]"}', '"observed": {"S": "{"}', json.dumps(records[-1])))
     batch = {"Records": [{}, {"dynamodb": {"NewImage": {"observed": {"S": "["}}}}, poison, *records]}
-    announcing.announce_bookings(batch, LambdaContext(), told.product.services)
+    webhook_streams.announce_bookings(batch, LambdaContext(), told.product.services)
     assert told.receivers.types() == ["meeting.ready"]
 
 
@@ -455,7 +455,7 @@ def test_two_senders_at_once_send_once(local_aws: Aws, clock: FakeClock) -> None
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda _: announcing.deliver_due(LambdaContext(), product.services), range(10)))
+        list(pool.map(lambda _: webhook_streams.deliver_due(LambdaContext(), product.services), range(10)))
     assert len(told.receivers.received) == 1
 
 
@@ -463,4 +463,4 @@ def test_settling_does_not_depend_on_webhooks(told: Told) -> None:
     told.receivers.answers[HOOK] = BROKEN
     told.book()
     assert told.caller.get("/v1/bookings/b-1").json()["meeting"]["state"] == "ready"
-    assert handlers.settle_due(LambdaContext(), told.product.services)["failed"] == 0
+    assert booking_stream.settle_due(LambdaContext(), told.product.services)["failed"] == 0

@@ -16,11 +16,11 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 import app
-from chalicelib import announcing, handlers, operations
 from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
+from chalicelib.handlers import booking_stream, operations, webhook_streams
 from chalicelib.observability import Log
-from chalicelib.outbound.sender import Outcome
 from chalicelib.settings import from_environment
+from chalicelib.webhooks.http_sender import Outcome
 from chalicelib.wiring import build
 from infra.deploy import settings, triggers
 from infra.deploy.stage import API
@@ -146,22 +146,22 @@ class Watched:
                 self.does("on_booking", partial(self._settle, record))
 
     def _settle(self, record: dict[str, Any]) -> None:
-        answer = handlers.settle_records({"Records": [record]}, LambdaContext(), self.product.services)
+        answer = booking_stream.settle_records({"Records": [record]}, LambdaContext(), self.product.services)
         assert answer == {"batchItemFailures": []}
 
     def tick(self, seconds: float = 60) -> None:
         """The schedules a while later, and what they set off."""
         self.product.clock.advance(seconds)
         services = self.product.services
-        self.does("on_schedule", lambda: handlers.settle_due(LambdaContext(), services))
-        self.does("deliver_webhooks", lambda: announcing.deliver_due(LambdaContext(), services))
+        self.does("on_schedule", lambda: booking_stream.settle_due(LambdaContext(), services))
+        self.does("deliver_webhooks", lambda: webhook_streams.deliver_due(LambdaContext(), services))
         self.settle()
         self.announce()
 
     def announce(self) -> None:
         for function, arn in (
-            (announcing.announce_bookings, self.names["BookingsStreamArn"]),
-            (announcing.announce_connections, self.names["ConnectionsStreamArn"]),
+            (webhook_streams.announce_bookings, self.names["BookingsStreamArn"]),
+            (webhook_streams.announce_connections, self.names["ConnectionsStreamArn"]),
         ):
             records = {"Records": self.streams.records(arn)}
             self.does(function.__name__, partial(function, records, LambdaContext(), self.product.services))
@@ -172,7 +172,7 @@ class Watched:
 
         def take() -> None:
             self.product.mails.refusals[:] = refusals
-            handlers.take_mail_event(event, self.product.services)
+            booking_stream.take_mail_event(event, self.product.services)
 
         self.does("on_mail_event", take)
 
@@ -330,7 +330,7 @@ def live_a_day(watched: Watched) -> None:
         watched.settle()
         product.mails.refusals.clear()
         product.clock.advance(20 * 60)
-        watched.does("on_schedule", lambda: handlers.settle_due(LambdaContext(), product.services))
+        watched.does("on_schedule", lambda: booking_stream.settle_due(LambdaContext(), product.services))
     watched.settle()
     for _ in range(10):  # As many share their count.
         watched.api("GET", "/v1/bookings", 200)

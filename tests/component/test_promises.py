@@ -122,13 +122,13 @@ class TestPromise3EveryNewBookingGetsAFreshLink:
         assert meeting.start_time.strftime("%Y-%m-%dT%H:%M:%SZ") == known["starts_at"]
 
     def test_delivering_the_stream_twice_makes_no_second_meeting_and_no_second_mail(self, connected: Product) -> None:
-        from chalicelib import handlers
+        from chalicelib.handlers import booking_stream
         from tests.support.product import LambdaContext
 
         connected.caller().put("/v1/bookings/b-1", json=booking())
         records = connected.stream_records()
         for _ in range(2):
-            handlers.settle_records({"Records": records}, LambdaContext(), connected.services)
+            booking_stream.settle_records({"Records": records}, LambdaContext(), connected.services)
         connected.settle()
         assert len(connected.zoom.meetings) == 1
         assert len(connected.mails.sent) == 2

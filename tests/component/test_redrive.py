@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib import announcing
+from chalicelib.handlers import webhook_streams
 from infra.local.standins.kit import Action, Fault
 from infra.operate.dead_letters import Redriven, Redriver
 from infra.operate.replay import Range, announce_again, replay, workspaces
@@ -53,7 +53,7 @@ class Letters:
             return False
         if "Records" in event and "dynamodb" in event["Records"][0]:
             event = json.loads(json.dumps(event))  # As it travels.
-            announcing.announce_bookings(event, LambdaContext(), self.product.services)
+            webhook_streams.announce_bookings(event, LambdaContext(), self.product.services)
         return True
 
 
@@ -143,7 +143,7 @@ def test_endpoints_are_told_what_they_missed_and_nothing_twice(letters: Letters)
     assert announce_again(product.services, everything, really=True) == {"meeting.ready": 1, "meeting.removed": 1}
     assert announce_again(product.services, everything, really=True) == {}
     product.tick()
-    announcing.deliver_due(LambdaContext(), product.services)
+    webhook_streams.deliver_due(LambdaContext(), product.services)
     news = [(one.event["type"], one.event["data"]["booking_id"]) for one in receivers.received[len(heard) :]]
     assert sorted(news) == [("meeting.ready", "b-missed"), ("meeting.removed", "b-gone")]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import announcing, observability
+from chalicelib import observability
+from chalicelib.handlers import webhook_streams
 from tests.component.test_metrics import counted
 from tests.support.product import LambdaContext, Product, booking
 from tests.support.webhooks import Receivers, Streams
@@ -27,7 +28,7 @@ def receivers(connected: Product) -> Receivers:
 
 
 def announce(product: Product, records: list[dict[str, Any]]) -> None:
-    announcing.announce_bookings({"Records": records}, LambdaContext(), product.services)
+    webhook_streams.announce_bookings({"Records": records}, LambdaContext(), product.services)
 
 
 def whole_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.errors import InvalidInput, StoreUnavailable
 from chalicelib.settings import from_environment
-from chalicelib.store.secrets import LIFE, Credentials, Secrets
+from chalicelib.store.deployment_secrets import LIFE, Credentials, Secrets
 from chalicelib.wiring import build
 from infra.operate.link_keys import rotate
 from tests.support.aws import Aws

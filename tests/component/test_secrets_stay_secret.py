@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import handlers
 from chalicelib.domain.connection import Tokens
 from chalicelib.errors import MeetlinkError
-from chalicelib.store.secrets import Credentials
+from chalicelib.handlers import booking_stream
+from chalicelib.store.deployment_secrets import Credentials
 from infra.local.standins.kit import Action, Fault
 from infra.local.visitor import press
 from tests.support.product import CREDENTIALS, LambdaContext, Product, booking
@@ -85,7 +85,7 @@ def deliver(product: Product) -> list[Any]:
     seen: list[Any] = []
     while records := product.stream_records():
         seen += records
-        handlers.settle_records({"Records": records}, LambdaContext(), product.services)
+        booking_stream.settle_records({"Records": records}, LambdaContext(), product.services)
     return seen
 
 

@@ -26,8 +26,8 @@ from msgspec.structs import replace
 
 from chalicelib import observability
 from chalicelib.errors import MailAccountError, MailError, MailRejected, MailUnavailable
-from chalicelib.mail.refusals import CODES
 from chalicelib.mail.ses import SesMailer
+from chalicelib.mail.ses_errors import CODES
 from chalicelib.mail.tags import tag_value, untag
 from tests.support.invites import GUEST, HOST, SENDER, guest_invite, host_invite
 from tests.support.mailcheck import check_mail

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
-from chalicelib import handlers
 from chalicelib.errors import StoreUnavailable
+from chalicelib.handlers import booking_stream
 from chalicelib.store.tables import BookingItem
 from tests.support.product import LambdaContext, Product, booking, calendar, recorded_event
 
@@ -62,7 +62,7 @@ def revision(record: dict[str, Any], image: str) -> int:
 
 
 def settle(product: Product, records: Records) -> dict[str, Any]:
-    return handlers.settle_records({"Records": records}, LambdaContext(), product.services)
+    return booking_stream.settle_records({"Records": records}, LambdaContext(), product.services)
 
 
 def stream(product: Product, *booking_ids: str) -> Records:
@@ -208,7 +208,7 @@ class TestWhatFailsABatch:
 
 class TestTheSchedule:
     def test_with_nothing_due_it_does_nothing(self, product: Product) -> None:
-        done = handlers.settle_due(LambdaContext(), product.services)
+        done = booking_stream.settle_due(LambdaContext(), product.services)
         assert set(done.values()) == {0}
 
     def test_it_settles_all_that_the_stream_never_told_of(self, connected: Product) -> None:

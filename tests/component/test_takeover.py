@@ -11,10 +11,10 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from chalicelib import operations
+from chalicelib.handlers import operations
 from chalicelib.providers.base import OAuthProvider
-from chalicelib.providers.catalogue import PROVIDERS
-from chalicelib.usecases.sessions import LONGEST_LINK_LIFE, Session, Sessions, Visitor
+from chalicelib.providers.registry import PROVIDERS
+from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Session, Sessions, Visitor
 from infra.local.standins.catalogue import Host, make
 from infra.local.visitor import press
 from tests.support.aws import Aws

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.store.vault import Vault
+from chalicelib.store.encryption import Vault
 from infra.local.aws import create_key
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

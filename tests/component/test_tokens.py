@@ -13,8 +13,8 @@ from chalicelib import observability
 from chalicelib.errors import Ambiguous, ClientRefused, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
 from chalicelib.providers.zoom import Zoom
 from chalicelib.store.connections import REFRESH_LEASE
-from chalicelib.usecases.call import OutOfTime, TimeLeft
-from chalicelib.usecases.tokens import DOUBT_ENDS_AFTER
+from chalicelib.usecases.access_tokens import DOUBT_ENDS_AFTER
+from chalicelib.usecases.provider_calls import OutOfTime, TimeLeft
 from infra.local.standins.kit import Action
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import StoreUnavailable
-from chalicelib.providers.http import TOKEN_TIMEOUT_SECONDS
-from chalicelib.store.vault import KEY_LIFE, Unsealable, Vault
+from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
+from chalicelib.store.encryption import KEY_LIFE, Unsealable, Vault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.events import EventType
-from chalicelib.domain.signing import key_of, signed_headers
-from chalicelib.outbound.sender import Outcome, Sender
+from chalicelib.domain.webhook_signing import key_of, signed_headers
+from chalicelib.webhooks.events import EventType
+from chalicelib.webhooks.http_sender import Outcome, Sender
 from infra.local.gateway import wsgi
 from infra.local.standins.kit import serve
 from tests.support.aws import Aws

@@ -15,7 +15,7 @@ from joserfc.jws import extract_compact
 
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.jaas import Jaas
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import ServerlessSubject

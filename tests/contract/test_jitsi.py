@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.jitsi import Jitsi
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import WITHOUT_A_SERVER, ServerlessSubject

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chalicelib.providers.catalogue import PROVIDERS
+from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.catalogue import Host, make
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.matrix import declared, reasons, table

@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib.domain.meeting import MeetingRequest
 from chalicelib.providers.base import Deauthorized
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.zoom import Account
 from infra.local.standins.zoom import Zoom as StandIn

@@ -14,7 +14,7 @@ import pytest
 from chalice.app import Chalice
 
 from infra.deploy import __main__ as command
-from infra.deploy import account, sender, settings, stacks, triggers, verify
+from infra.deploy import account, ses_identity, settings, stacks, triggers, verify
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 from tests.support.fake_aws import ACCOUNT, FakeSession
@@ -126,7 +126,7 @@ def test_a_sender_has_a_clean_bill_only_if_its_domain_signs(
             aws.refuse("sesv2", "get_email_identity", "NotFoundException")
         else:
             aws.reply("sesv2", "get_email_identity", identity)
-    assert found(sender.check_sender(stage, MAIL_FROM)) == expected
+    assert found(ses_identity.check_sender(stage, MAIL_FROM)) == expected
 
 
 def test_a_new_domain_is_registered_without_feedback_by_mail_and_its_records_are_listed(
@@ -138,7 +138,7 @@ def test_a_new_domain_is_registered_without_feedback_by_mail_and_its_records_are
     asked = {"EmailIdentity": "example.com", "EmailForwardingEnabled": False}
     aws.reply("sesv2", "put_email_identity_feedback_attributes", {}, asked)
     aws.reply("sesv2", "get_email_identity", {"DkimAttributes": UNSIGNED["DkimAttributes"] | zone})
-    _, *records = sender.ensure_identity(stage, MAIL_FROM)
+    _, *records = ses_identity.ensure_identity(stage, MAIL_FROM)
     assert [record.split() for record in records][:2] == [
         ["one._domainkey.example.com", "CNAME", "one.dkim.eu-central-1.amazonses.com"],
         ["two._domainkey.example.com", "CNAME", "two.dkim.eu-central-1.amazonses.com"],
@@ -148,7 +148,7 @@ def test_a_new_domain_is_registered_without_feedback_by_mail_and_its_records_are
 
 def test_a_domain_that_signs_is_left_alone(stage: Stage, aws: FakeSession) -> None:
     aws.reply("sesv2", "get_email_identity", SIGNED)
-    assert sender.ensure_identity(stage, MAIL_FROM) == []
+    assert ses_identity.ensure_identity(stage, MAIL_FROM) == []
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(10, [(False, "Lambda runs at most")]), (200, []), (1000, [])])

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.deploy import budget, memory, settings, stacks
+from infra.deploy import budget, chalice_state, settings, stacks
 from infra.deploy.down import take_down
 from infra.deploy.stage import DeployError, Stage
 from infra.deploy.up import Wishes, complete, put_up, watch
@@ -40,7 +40,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 
     monkeypatch.setattr(stacks, "apply", apply)
     monkeypatch.setattr(stacks, "remove", lambda _, concern: made.pop(concern, None))
-    monkeypatch.setattr(memory, "complete", lambda _: [])
+    monkeypatch.setattr(chalice_state, "complete", lambda _: [])
     monkeypatch.setattr(stacks, "outputs", lambda *_: {})
     monkeypatch.setattr(stacks, "stands", lambda _, concern: concern in made)
     monkeypatch.setattr(stacks, "parameters", lambda _, concern: made.get(concern, {}))

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain.connection import Tokens
 from chalicelib.errors import MeetingGone, ProviderError
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
 from tests.live.subject import LiveSubject
 
 Fact = bool | int | float | str | None

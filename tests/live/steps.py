@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.meeting import MeetingRequest, Visit
 from chalicelib.providers.base import KeyProvider
-from chalicelib.providers.http import Answer
+from chalicelib.providers.http_client import Answer
 from tests.live.script import Script
 
 REGISTER = {

@@ -17,8 +17,8 @@ from chalicelib.domain.meeting import tag as meeting_tag
 from chalicelib.errors import MeetingGone
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
-from chalicelib.providers.catalogue import PROVIDERS
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
+from chalicelib.providers.registry import PROVIDERS
 from chalicelib.settings import from_environment
 from infra.local.standins.kit import Faults, Held
 from tests.contract.kit.subject import VERIFIER, Subject

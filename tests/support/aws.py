@@ -20,7 +20,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.kms import models as kms
 
 from chalicelib.store import tables
-from chalicelib.store.vault import Vault
+from chalicelib.store.encryption import Vault
 from infra.local.aws import REGION, LocalAws, answers, create_key
 from infra.tables import create_tables
 

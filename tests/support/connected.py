@@ -9,13 +9,13 @@ from random import Random
 import httpx
 
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.zoom import Zoom as ZoomProvider
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.deployment_secrets import Secrets
 from chalicelib.store.documents import EphemeralStore
-from chalicelib.store.secrets import Secrets
-from chalicelib.usecases.tokens import TokenKeeper
+from chalicelib.usecases.access_tokens import TokenKeeper
 from infra.local.standins.kit import Action, Fault, InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount
 from infra.local.standins.zoom import Zoom, create_app

@@ -18,13 +18,14 @@ from typing import Any
 import httpx
 from chalice.app import Chalice
 
-from chalicelib import api, handlers, operations
+from chalicelib import api
 from chalicelib.domain.invitation import Invite
-from chalicelib.mail.compose import compose, compose_notice
+from chalicelib.handlers import booking_stream, operations
+from chalicelib.mail.message import compose, compose_notice
 from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.secrets import Secrets
+from chalicelib.store.deployment_secrets import Secrets
 from chalicelib.wiring import Services, build
 from infra.local.gateway import wsgi
 from infra.local.standins.daily import Daily
@@ -214,14 +215,14 @@ class Product:
         failures: list[str] = []
         while records := self.stream_records():
             for record in records:
-                answer = handlers.settle_records({"Records": [record]}, LambdaContext(), self.services)
+                answer = booking_stream.settle_records({"Records": [record]}, LambdaContext(), self.services)
                 failures += [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         return failures
 
     def tick(self, seconds: float = 60) -> dict[str, int]:
         """Let time pass, run the schedule once, and deliver what that wrote."""
         self.clock.advance(seconds)
-        done = handlers.settle_due(LambdaContext(), self.services)
+        done = booking_stream.settle_due(LambdaContext(), self.services)
         self.settle()
         return done
 

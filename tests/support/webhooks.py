@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from chalicelib import announcing
-from chalicelib.domain.signing import key_of, signed_headers
-from chalicelib.outbound.sender import Outcome
+from chalicelib.domain.webhook_signing import key_of, signed_headers
+from chalicelib.handlers import webhook_streams
+from chalicelib.webhooks.http_sender import Outcome
 from infra.tables import connections_stream
 from tests.support.product import WORKSPACE, LambdaContext, Product
 
@@ -70,8 +70,10 @@ class Streams:
         """Deliver both streams' records to the functions that announce."""
         services = self._product.services
         connections = {"Records": self.records(self._connections_arn)}
-        announcing.announce_connections(connections, LambdaContext(), services)
-        announcing.announce_bookings({"Records": self.records(self._product.aws.stream_arn)}, LambdaContext(), services)
+        webhook_streams.announce_connections(connections, LambdaContext(), services)
+        webhook_streams.announce_bookings(
+            {"Records": self.records(self._product.aws.stream_arn)}, LambdaContext(), services
+        )
 
     def records(self, arn: str) -> list[dict[str, Any]]:
         """What a stream holds since the last look."""

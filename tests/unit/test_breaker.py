@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.errors import ProviderUnavailable
-from chalicelib.usecases.breaker import PAUSE, Breaker
+from chalicelib.usecases.circuit_breaker import PAUSE, Breaker
 from tests.support.clock import FakeClock
 
 ZOOM = "zoom"

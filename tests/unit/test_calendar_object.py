@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Party, Role
 from chalicelib.errors import MailRejected
-from chalicelib.mail.calendar import calendar_object
+from chalicelib.mail.icalendar_object import calendar_object
 from tests.support.invites import HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
 
 ZONES = """Africa/Casablanca Africa/Johannesburg America/Anchorage America/Bogota America/Caracas America/Chicago

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib import handlers
 from chalicelib.domain.connection import Account, Grant
-from chalicelib.domain.plan import Access, Reach
+from chalicelib.domain.meeting_plan import Access, Reach
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
-from chalicelib.usecases.breaker import Breaker
-from chalicelib.usecases.call import REFRESH_NEEDS_SECONDS, Caller, TimeLeft
+from chalicelib.handlers import booking_stream
+from chalicelib.usecases.circuit_breaker import Breaker
+from chalicelib.usecases.provider_calls import REFRESH_NEEDS_SECONDS, Caller, TimeLeft
 from tests.support.clock import FakeClock
 
 NO_ANSWER = Ambiguous("zoom", "no answer", is_outage=True)
@@ -76,4 +76,4 @@ def test_whoever_is_refused_by_an_open_circuit_learns_until_when(call: Callable[
 
 def test_what_a_lambda_keeps_back_is_enough_for_a_refresh() -> None:
     # Not imported where it is used: every cold start of the stream would load the providers' HTTP client with it.
-    assert handlers._RESERVE_SECONDS > REFRESH_NEEDS_SECONDS
+    assert booking_stream._RESERVE_SECONDS > REFRESH_NEEDS_SECONDS

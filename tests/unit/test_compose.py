@@ -17,7 +17,7 @@ from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailRejected
-from chalicelib.mail.compose import compose, compose_notice
+from chalicelib.mail.message import compose, compose_notice
 from chalicelib.mail.sender import Sender
 from chalicelib.mail.wording import in_language
 from infra.local.console.mail_cases import INVITATIONS

@@ -23,7 +23,7 @@ from chalicelib.errors import (
 from chalicelib.providers.google import Google
 from chalicelib.providers.google_meet import GoogleMeet
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REQUEST = MeetingRequest("v" * 32, "Talk", "", NOW, NOW + timedelta(minutes=30), "UTC")

@@ -19,9 +19,9 @@ from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.colors import contrast, ink_on, readable
-from chalicelib.mail.compose import compose
 from chalicelib.mail.entries import google, outlook
-from chalicelib.mail.pace import Pace, account_limit
+from chalicelib.mail.message import compose
+from chalicelib.mail.send_rate import Pace, account_limit
 from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
 from infra.local.console.mail_cases import NOTICES, mails
 from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
@@ -85,7 +85,7 @@ def test_a_coloured_link_can_be_read_on_white(color: str):
 
 @pytest.mark.parametrize("color", ["red", "#fff", "#12345g", "#000000;background:url(x)", '"', None])
 def test_what_is_no_colour_is_not_used(color: str | None):
-    from chalicelib.mail.compose import compose
+    from chalicelib.mail.message import compose
     from tests.support.invites import SENDER
 
     html = texts_of(compose(guest_invite(brand=Brand(color=color)), SENDER).raw)[1]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.mail.compose import compose
+from chalicelib.mail.message import compose
 from tests.support.invites import SENDER, cancellation, guest_invite
 from tests.support.mailcheck import calendar_of, check_mail
 

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.domain.meeting import DialIn, MeetingRequest
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderU
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.google_meet import GoogleMeet
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from chalicelib.providers.zoom import Zoom
 from chalicelib.settings import from_environment

@@ -19,13 +19,13 @@ from botocore import xform_name
 from msgspec import convert
 from msgspec.structs import fields
 
-from chalicelib import operations
 from chalicelib.api import schema
 from chalicelib.domain.meeting import MeetingReason, MeetingState
-from chalicelib.mail import refusals
-from chalicelib.mail.refusals import Fault
-from chalicelib.providers.catalogue import PROVIDERS
-from chalicelib.store.secrets import Credentials
+from chalicelib.handlers import operations
+from chalicelib.mail import ses_errors
+from chalicelib.mail.ses_errors import Fault
+from chalicelib.providers.registry import PROVIDERS
+from chalicelib.store.deployment_secrets import Credentials
 from chalicelib.usecases import mail_circuit
 from infra.deploy import gateway, settings, triggers
 from infra.deploy.stage import DeployError
@@ -125,7 +125,7 @@ def test_every_metric_is_in_the_guide_and_those_looked_at_are_counted() -> None:
     looked_at = {m["MetricName"] for m in metrics() if m["Namespace"] == "meetlink"}
     looked_at |= set(re.findall(r'\["meetlink", "(\w+)"', dashboard))
     assert looked_at <= listed
-    codes = refusals.CODES
+    codes = ses_errors.CODES
     assert [metric for metric in listed - codes if f'"{metric}"' not in code] == []
 
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.outbound.addresses import AddressRefused, allowed, checked, refusal
-from chalicelib.outbound.sender import Outcome, Sender
+from chalicelib.webhooks.http_sender import Outcome, Sender
+from chalicelib.webhooks.url_safety import AddressRefused, allowed, checked, refusal
 
 PUBLIC = "93.184.215.14"
 PUBLIC_V6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"

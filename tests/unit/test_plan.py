@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.connection import Account, Grant
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState
-from chalicelib.domain.plan import (
+from chalicelib.domain.meeting_plan import (
     LONGEST_BACKOFF,
     SETTLE_WINDOW,
     Access,

@@ -17,9 +17,9 @@ from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailUnavailable
-from chalicelib.mail.compose import compose
+from chalicelib.mail.message import compose
 from chalicelib.store.bookings import Claim
-from chalicelib.usecases.invite import Inviter
+from chalicelib.usecases.invitations import Inviter
 from tests.support.invites import SENDER
 from tests.support.mailbox import Mailbox, Shown
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.providers.http import retry_at
+from chalicelib.providers.http_client import retry_at
 
 NOW = datetime(2026, 3, 1, 23, 59, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)

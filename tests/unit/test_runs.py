@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.runs import MOST_CRASHED, MOST_SILENT, are_hopeless, pause
+from chalicelib.domain.give_up import MOST_CRASHED, MOST_SILENT, are_hopeless, pause
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.signing import key_of, new_secret, signed_headers, verify
+from chalicelib.domain.webhook_signing import key_of, new_secret, signed_headers, verify
 
 # standard-webhooks/standard-webhooks, libraries/javascript/src/webhook.test.ts
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

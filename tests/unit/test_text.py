@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.text import clean_line, clean_lines
+from chalicelib.domain.plain_text import clean_line, clean_lines
 
 # With lone surrogates and everything else that Python can hold.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account, Connection, Reason
-from chalicelib.domain.endpoint import Delivery, DeliveryKey, next_attempt, pause_after
-from chalicelib.domain.events import Event, connection_changes, event_id, meeting_change
 from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.domain.plan import intended
+from chalicelib.domain.meeting_plan import intended
 from chalicelib.domain.settlement import Settlement
+from chalicelib.webhooks.events import Event, connection_changes, event_id, meeting_change
+from chalicelib.webhooks.model import Delivery, DeliveryKey, next_attempt, pause_after
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 LINK = Meeting(MeetingState.READY, id="1", join_url="https://zoom.us/j/1", passcode="1")

@@ -24,7 +24,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from chalicelib.providers.zoom import Zoom
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

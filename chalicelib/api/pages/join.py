@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import rendering
-from chalicelib.api.http import Call
-from chalicelib.api.pages.browser import page_route
+from chalicelib.api import html
+from chalicelib.api.pages.session import page_route
+from chalicelib.api.routing import Call
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE
-from chalicelib.usecases.join import Closed, Early, Open, Unready
+from chalicelib.usecases.join_links import Closed, Early, Open, Unready
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -39,7 +39,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
 def _door(call: Call, found: Early | Closed | Unready) -> Response:
     """Return the page for a visitor who cannot go in now, in the time zone and language of the ticket's recipient."""
-    from chalicelib.api.pages.door_words import door_words
+    from chalicelib.api.pages.join_texts import door_words
     from chalicelib.mail.times import moment_in_words, span_in_words
 
     appointment, recipient = found.booking.appointment, found.recipient
@@ -55,7 +55,7 @@ def _door(call: Call, found: Early | Closed | Unready) -> Response:
         status, said = 410, words.no_entry[found.why]
     else:
         status, again, said = 503, _TRY_AGAIN_SECONDS, words.crowded if found.is_crowded else words.wait
-    response = rendering.page(
+    response = html.page(
         call,
         "door.html",
         status=status,

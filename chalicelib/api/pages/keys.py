@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api.http import Call
-from chalicelib.api.pages.browser import FORM, page_route, posted, redirect
-from chalicelib.api.pages.shown import settings_page
+from chalicelib.api.pages.session import FORM, page_route, posted, redirect
+from chalicelib.api.pages.settings_view import settings_page
+from chalicelib.api.routing import Call
 from chalicelib.errors import ProviderError
 from chalicelib.observability import log
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from chalicelib.usecases.inbound import BookingEvent
+from chalicelib.usecases.booking_events import BookingEvent
 
 
 class Source(Protocol):

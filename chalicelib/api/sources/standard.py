@@ -8,12 +8,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from chalicelib.api import body as bodies
+from chalicelib.api import json_body as bodies
 from chalicelib.api import schema
-from chalicelib.domain import signing
+from chalicelib.domain import webhook_signing
 from chalicelib.domain.booking import Appointment
 from chalicelib.errors import FieldError, InvalidInput
-from chalicelib.usecases.inbound import BookingEvent, Happened
+from chalicelib.usecases.booking_events import BookingEvent, Happened
 
 
 class BookingEventData(schema.BookingBody, kw_only=True):
@@ -53,10 +53,10 @@ class StandardSource:
     """The default source, and so far the only one."""
 
     def may_be_signed(self, headers: Mapping[str, str], now: datetime) -> bool:
-        return signing.is_timely(headers, now)
+        return webhook_signing.is_timely(headers, now)
 
     def is_signed(self, keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-        return signing.verify(keys, headers, body, now)
+        return webhook_signing.verify(keys, headers, body, now)
 
     def read(self, body: bytes) -> BookingEvent | None:
         value = bodies.parse(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.mail.wording.de import GERMAN
 from chalicelib.mail.wording.en import ENGLISH
-from chalicelib.mail.wording.words import Letter, Occasion, Wording
+from chalicelib.mail.wording.texts import Letter, Occasion, Wording
 
 __all__ = ["CATALOGUES", "ENGLISH", "Letter", "Occasion", "Wording", "in_language"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.invitation import Trouble
-from chalicelib.mail.wording.words import Letter, Occasion, Wording
+from chalicelib.mail.wording.texts import Letter, Occasion, Wording
 
 GERMAN = Wording(
     language="de",

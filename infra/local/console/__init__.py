@@ -6,7 +6,7 @@ import httpx
 from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
-from infra.local.console import words
+from infra.local.console import texts
 from infra.local.console.api import Api, ApiProblem
 from infra.local.console.booking_page import create_booking_page
 from infra.local.console.demo import Demo
@@ -41,7 +41,7 @@ def create_console(
     console.json.sort_keys = False  # type: ignore[attr-defined]
     console.jinja_env.trim_blocks = True
     console.jinja_env.lstrip_blocks = True
-    console.jinja_env.globals.update(words=words)
+    console.jinja_env.globals.update(words=texts)
     console.jinja_env.tests["web_address"] = _is_web_address
 
     api = Api(demo, transport)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from infra.local.console import slots, words
+from infra.local.console import slots, texts
 from infra.local.console.api import Api, ApiProblem
 from infra.local.console.demo import Demo
 from infra.local.standins.kit import Clock
@@ -112,12 +112,12 @@ def create_booking_page(demo: Demo, api: Api, clock: Clock) -> Blueprint:
 
 
 def _shown(booking: dict[str, Any]) -> dict[str, Any]:
-    starts_at, ends_at = words.instant(booking["starts_at"]), words.instant(booking["ends_at"])
+    starts_at, ends_at = texts.instant(booking["starts_at"]), texts.instant(booking["ends_at"])
     return {
         "booking": booking,
         "meeting": booking["meeting"],
-        "state": words.meeting(booking),
-        "when": words.span(starts_at, ends_at, booking["time_zone"]),
+        "state": texts.meeting(booking),
+        "when": texts.span(starts_at, ends_at, booking["time_zone"]),
     }
 
 

@@ -11,8 +11,8 @@ from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.workspace import Brand
-from chalicelib.mail.compose import compose, compose_notice
-from chalicelib.mail.notices import Notice, reconnect, undelivered
+from chalicelib.mail.message import compose, compose_notice
+from chalicelib.mail.notice_templates import Notice, reconnect, undelivered
 from chalicelib.mail.sender import Mail, Sender
 
 SENDER = Sender("invitations@meetlink.example", "meetlink")

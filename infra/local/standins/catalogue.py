@@ -139,7 +139,7 @@ def _with_oauth(
     random: Random,
 ) -> Standing:
     """The stand-in `world_name`, such as `google.Google`, with two people of these ids; `held` are its meetings."""
-    from chalicelib.providers.catalogue import PROVIDERS
+    from chalicelib.providers.registry import PROVIDERS
 
     package_name, _, kind = world_name.partition(".")
     package = import_module(f"infra.local.standins.{package_name}")

@@ -16,7 +16,7 @@ from chalicelib.domain.connection import Tokens, keeps_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
-from chalicelib.providers.http import Http
+from chalicelib.providers.http_client import Http
 from infra.local.standins.kit import Action, Fault, Faults, Held, InProcessTransport
 from infra.local.visitor import sign_in_and_consent
 from tests.support.clock import FakeClock

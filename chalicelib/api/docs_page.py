@@ -1,0 +1,105 @@
+"""`/docs`: the API's description as a page, rendered here: it loads nothing from elsewhere and runs no script."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.api import html
+from chalicelib.api.routing import Call
+
+
+def page(call: Call, document: dict[str, Any]) -> Response:
+    """The page of `document`."""
+    schemas = document["components"]["schemas"]
+    groups: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            groups[operation["tags"][0]].append(_operation(method.upper(), path, operation))
+    return html.page(
+        call,
+        "docs.html",
+        info=document["info"],
+        groups=groups,
+        schemas={name: _schema(form) for name, form in sorted(schemas.items())},
+        webhooks=[_webhook(name, item) for name, item in document["webhooks"].items()],
+    )
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    answers = [
+        {"status": status, "about": answer["description"], "problem": int(status) >= 400} | _content(answer)
+        for status, answer in operation["responses"].items()
+    ]
+    return {
+        "id": operation["operationId"],
+        "method": method,
+        "path": path,
+        "summary": operation["summary"],
+        "text": operation["description"],
+        "needs_key": bool(operation["security"]),
+        "parameters": [
+            {"name": p["name"], "where": p["in"], "required": p.get("required"), "about": p.get("description")}
+            | {"type": kind(p["schema"]), "hint": p["schema"].get("description")}
+            for p in operation["parameters"]
+        ],
+        "request": _content(operation["requestBody"]) if "requestBody" in operation else None,
+        "answers": [answer for answer in answers if not answer["problem"]],
+        "problems": [answer for answer in answers if answer["problem"]],
+    }
+
+
+def _webhook(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    operation = item["post"]
+    about = {"name": name, "summary": operation.get("summary", ""), "text": operation.get("description", "")}
+    return about | {"request": _content(operation.get("requestBody", {}))}
+
+
+def _content(said: dict[str, Any]) -> dict[str, Any]:
+    """The schema's name, the media type and the example of a request or an answer."""
+    for media_type, content in said.get("content", {}).items():
+        shown = content.get("example")
+        text = json.dumps(shown, indent=2, ensure_ascii=False) if shown is not None else None
+        return {"media_type": media_type, "schema": _name(content["schema"]), "example": text}
+    return {"media_type": None, "schema": None, "example": None}
+
+
+def _schema(form: dict[str, Any]) -> dict[str, Any]:
+    required = form.get("required", ())
+    fields = [
+        {"name": name, "required": name in required, "type": kind(part), "about": part.get("description")}
+        | {"link": _link(part)}
+        for name, part in form.get("properties", {}).items()
+    ]
+    return {"about": form.get("description"), "fields": fields, "type": None if fields else kind(form)}
+
+
+def kind(form: dict[str, Any]) -> str:
+    """A JSON schema in few words."""
+    parts = [kind(one) for key in ("anyOf", "oneOf", "allOf") for one in form.get(key, ())]
+    if parts:
+        return " or ".join(dict.fromkeys(parts))
+    if "$ref" in form:
+        return _name(form) or ""
+    if "enum" in form:
+        return " | ".join(json.dumps(value) for value in form["enum"])
+    if form.get("type") == "array":
+        return f"list of {kind(form.get('items', {}))}"
+    bounds = [f"{word} {form[key]}" for key, word in _BOUNDS if key in form]
+    return ", ".join([form.get("format") or form.get("type", "any"), *bounds])
+
+
+_BOUNDS = (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"), ("pattern", "pattern"))
+
+
+def _name(form: dict[str, Any]) -> str | None:
+    return form["$ref"].rpartition("/")[2] if "$ref" in form else None
+
+
+def _link(form: dict[str, Any]) -> str | None:
+    for one in (form, form.get("items", {}), *form.get("anyOf", ())):
+        if _name(one):
+            return _name(one)
+    return None

@@ -1,0 +1,118 @@
+"""`/v1/webhook-endpoints`: where a workspace is told what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.api import webhook_forms as forms
+from chalicelib.api.describe import describe
+from chalicelib.api.pagination import PageQuery, cursor
+from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.webhooks import url_safety
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Services
+
+_GROUP = "Webhook endpoints"
+
+
+def routes(services: Callable[[], Services]) -> Blueprint:
+    """The routes of webhook endpoints."""
+    routes = Blueprint(__name__)
+    caller = caller_route(services)
+
+    @routes.route("/v1/webhook-endpoints", methods=["GET"])
+    @caller
+    @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
+    def list_endpoints(call: CallerCall) -> Response:
+        known = call.services.endpoints.all(call.workspace_id)
+        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known]))
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
+    @caller
+    @describe(
+        _GROUP,
+        "Create or change a webhook endpoint",
+        text="The first answer holds the secret, and no later one. A disabled endpoint is enabled again.",
+        request=forms.EndpointBody,
+        answers={201: forms.WebhookEndpoint, 200: forms.WebhookEndpoint},
+        problems=("too_many",),
+    )
+    def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+        body = call.read(forms.EndpointBody)
+        refused = url_safety.refusal(body.url, to_loopback=call.services.settings.webhooks_to_loopback)
+        if refused is not None:
+            raise InvalidInput("The request has a wrong field.", errors=[FieldError("/url", refused)])
+        events = tuple(sorted(event.value for event in set(body.events)))
+        call.audit("put-webhook-endpoint")
+        endpoint, secret = call.services.endpoint_keeper.put(call.workspace_id, endpoint_id, body.url, events)
+        return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["GET"])
+    @caller
+    @describe(_GROUP, "Get a webhook endpoint", answers={200: forms.WebhookEndpoint}, problems=("not_found",))
+    def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+        return json_response(forms.endpoint(call.services.endpoint_keeper.get(call.workspace_id, endpoint_id)))
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["DELETE"])
+    @caller
+    @describe(
+        _GROUP,
+        "Delete a webhook endpoint",
+        text="Nothing more is sent to it, retries included.",
+        answers={204: None},
+        problems=("not_found",),
+    )
+    def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+        call.audit("delete-webhook-endpoint")
+        call.services.endpoint_keeper.delete(call.workspace_id, endpoint_id)
+        return Response("", status_code=204)
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}/rotate-secret", methods=["POST"])
+    @caller
+    @describe(
+        _GROUP,
+        "Make a new secret for a webhook endpoint",
+        text="For a day every message is signed with the former secret as well.",
+        answers={200: forms.WebhookEndpoint},
+        problems=("not_found",),
+    )
+    def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
+        call.audit("rotate-endpoint-secret")
+        endpoint, secret = call.services.endpoint_keeper.rotate(call.workspace_id, endpoint_id)
+        return json_response(forms.endpoint(endpoint, secret))
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}/test", methods=["POST"])
+    @caller
+    @describe(
+        _GROUP,
+        "Send a test event to a webhook endpoint",
+        text="`endpoint.test` is sent now and once, also to a disabled endpoint; the answer says what came of it.",
+        answers={200: forms.WebhookDelivery},
+        problems=("not_found",),
+    )
+    def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+        return json_response(forms.delivery(call.services.endpoint_keeper.test(call.workspace_id, endpoint_id)))
+
+    @routes.route("/v1/webhook-endpoints/{endpoint_id}/deliveries", methods=["GET"])
+    @caller
+    @describe(
+        _GROUP,
+        "List what was sent to a webhook endpoint, newest first",
+        text="Kept for 14 days.",
+        query=PageQuery,
+        answers={200: forms.WebhookDeliveryPage},
+        problems=("not_found",),
+    )
+    def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
+        asked = call.read_query(PageQuery)
+        found, after = call.services.endpoint_keeper.log(
+            call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
+        )
+        return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))
+
+    return routes

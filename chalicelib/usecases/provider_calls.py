@@ -1,0 +1,98 @@
+"""Call a provider: with a token that works, in the time that is left, and not while it is out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+from chalicelib.domain.connection import Grant
+from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics, Reach
+from chalicelib.errors import MeetlinkError, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
+from chalicelib.providers.base import Provider
+from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
+from chalicelib.usecases.access_tokens import TokenKeeper
+from chalicelib.usecases.circuit_breaker import Breaker
+
+T = TypeVar("T")
+CALL_NEEDS_SECONDS = CALL_TIMEOUT_SECONDS + 3
+"""A call, and writing down what came of it."""
+REFRESH_NEEDS_SECONDS = TOKEN_TIMEOUT_SECONDS + 3
+"""The same for a token. At providers that rotate, a refresh whose Lambda dies ends the grant."""
+
+
+class OutOfTime(MeetlinkError):
+    """The Lambda might end before the call does; nothing was sent."""
+
+
+class TimeLeft(Struct, frozen=True):
+    """How long this Lambda has to live."""
+
+    seconds: Callable[[], float]
+
+    def check(self, needed: float = CALL_NEEDS_SECONDS) -> None:
+        """Raises `OutOfTime` if a call begun now might outlive the Lambda."""
+        if self.seconds() < needed:
+            raise OutOfTime
+
+    def check_refresh(self) -> None:
+        """Raises `OutOfTime` if a refresh begun now might outlive the Lambda."""
+        self.check(REFRESH_NEEDS_SECONDS)
+
+
+class Caller:
+    """Everything between a step's verb and the provider, the same for all verbs."""
+
+    def __init__(self, tokens: TokenKeeper, providers: Mapping[str, Provider], breaker: Breaker) -> None:
+        self._tokens = tokens
+        self._providers = providers
+        self._breaker = breaker
+
+    def provider(self, reach: Reach) -> Provider:
+        """The provider of the grant that is reached."""
+        name = reach.grant.provider if reach.grant else "unknown"
+        provider = self._providers.get(name)
+        if provider is None:
+            raise ProviderUnavailable(name, "this deployment does not know the provider")
+        return provider
+
+    def create_semantics(self, reach: Reach) -> CreateSemantics:
+        """What the create of the grant's provider does; the most careful answer for a provider that is not deployed."""
+        provider = self._providers.get(reach.grant.provider) if reach.grant else None
+        return provider.create_semantics if provider else UNKNOWN_SEMANTICS
+
+    def call(self, reach: Reach, verb: Callable[[str], T], left: TimeLeft) -> T:
+        """`verb` with an access token, unless the provider is out.
+
+        Raises `OutOfTime`, or what the provider said; `ReconnectNeeded` after the grant was marked as broken.
+        """
+        if reach.grant is None:
+            raise ReconnectNeeded("unknown", "the grant is gone")
+        whom = reach.grant.provider, reach.grant.id
+        self._breaker.check(*whom)
+        try:
+            result = self._authorized(reach.grant, verb, left)
+        except ProviderError as error:
+            if error.is_outage:
+                error.out_until = self._breaker.failed(*whom)
+            elif error.status is not None:  # Without one it was not asked, or told us nothing of itself.
+                self._breaker.answered(*whom)
+            raise
+        self._breaker.answered(*whom)
+        return result
+
+    def _authorized(self, grant: Grant, verb: Callable[[str], T], left: TimeLeft) -> T:
+        """`verb` with an access token; once more with a fresh one if the first is not accepted."""
+        token = self._tokens.access_token(grant, before_refresh=left.check_refresh)
+        try:
+            try:
+                left.check()
+                return verb(token)
+            except TokenRejected:
+                token = self._tokens.access_token(grant, rejected=token, before_refresh=left.check_refresh)
+                left.check()
+                return verb(token)
+        except (TokenRejected, ReconnectNeeded) as error:
+            self._tokens.break_grant(grant.id, token=token)
+            raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error

@@ -1,0 +1,98 @@
+"""Deliver what is owed to one endpoint: signed, one try at a time, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from random import Random
+
+from msgspec.structs import replace
+
+from chalicelib.domain.webhook_signing import signed_headers
+from chalicelib.store.encryption import Vault
+from chalicelib.webhooks.delivery_store import DeliveryStore
+from chalicelib.webhooks.endpoint_store import EndpointStore
+from chalicelib.webhooks.events import TEST_EVENT
+from chalicelib.webhooks.http_sender import Outcome, Post
+from chalicelib.webhooks.model import (
+    Delivery,
+    DeliveryKey,
+    DeliveryState,
+    Endpoint,
+    next_attempt,
+    pause_after,
+)
+from chalicelib.webhooks.signing_secrets import open_keys
+
+_GONE = 410
+
+
+class Deliverer:
+    """Safe to call for any delivery, any number of times, side by side: who claims a try makes it."""
+
+    def __init__(
+        self,
+        endpoints: EndpointStore,
+        deliveries: DeliveryStore,
+        vault: Vault,
+        post: Post,
+        clock: Callable[[], datetime],
+        random: Random,
+    ) -> None:
+        self._endpoints = endpoints
+        self._deliveries = deliveries
+        self._vault = vault
+        self._post = post
+        self._clock = clock
+        self._random = random
+
+    def deliver(self, keys: Iterable[DeliveryKey], has_time: Callable[[], bool] = lambda: True) -> None:
+        """Try deliveries of one endpoint, in order. Raises `StoreError` only."""
+        for key in keys:
+            if not has_time():
+                return  # The index of due work knows what is left.
+            endpoint = self._endpoints.get(key.workspace_id, key.endpoint_id)
+            if endpoint and endpoint.paused_until and endpoint.paused_until > self._clock():
+                self._deliveries.hold(key, endpoint.paused_until)
+                continue
+            delivery = self._deliveries.claim(key, self._clock())
+            if delivery is not None:
+                self._try(endpoint, delivery)
+
+    def test(self, endpoint: Endpoint, key: DeliveryKey) -> Delivery | None:
+        """One try whatever the endpoint's state; the delivery afterwards."""
+        delivery = self._deliveries.claim(key, self._clock())
+        if delivery is not None:
+            self._try(replace(endpoint, disabled_at=None), delivery)
+        return self._deliveries.get(key)
+
+    def _try(self, endpoint: Endpoint | None, delivery: Delivery) -> None:
+        if endpoint is None or endpoint.disabled_at is not None:
+            why = "endpoint_removed" if endpoint is None else "endpoint_disabled"
+            self._deliveries.finish(delivery.key, DeliveryState.FAILED, None, why)
+            return
+        outcome = self._post(endpoint.url, self._headers(endpoint, delivery), delivery.body)
+        if outcome.error is None:
+            self._deliveries.finish(delivery.key, DeliveryState.DELIVERED, outcome.status, None)
+            if endpoint.failures:
+                self._endpoints.recovered(endpoint)
+        else:
+            self._failed(endpoint, delivery, outcome)
+
+    def _failed(self, endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
+        now = self._clock()
+        if outcome.status == _GONE:
+            self._endpoints.disable(endpoint, "gone", now)
+        again_at = next_attempt(delivery, now, self._random)
+        if outcome.status == _GONE or again_at is None or delivery.type == TEST_EVENT:
+            self._deliveries.finish(delivery.key, DeliveryState.FAILED, outcome.status, outcome.error)
+        else:
+            self._deliveries.postpone(delivery.key, again_at, outcome.status, outcome.error)
+        if delivery.type != TEST_EVENT:
+            self._endpoints.failed(endpoint, pause_after(endpoint.failures + 1, now))
+
+    def _headers(self, endpoint: Endpoint, delivery: Delivery) -> dict[str, str]:
+        now = self._clock()
+        valid = [secret for secret in endpoint.secrets if secret.is_valid(now)]
+        keys = open_keys(self._vault, endpoint.workspace_id, valid)
+        return signed_headers(keys, delivery.event_id, now, delivery.body)

@@ -1,0 +1,88 @@
+"""A workspace's address for webhooks, and one event owed to it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+
+from msgspec import Struct
+
+from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.webhook_signing import SigningSecret
+
+MOST_ENDPOINTS = 10
+SECRET_OVERLAP = timedelta(days=1)
+"""How long the former secret still signs after a rotation."""
+LOG_LIFE = timedelta(days=14)
+_DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
+_GIVE_UP_AFTER = timedelta(days=1)
+_LONGEST_PAUSE_MINUTES = 60
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Endpoint(Struct, frozen=True):
+    """Where events go. No `events` means all. `failures` counts failed tries in a row, whatever the event.
+
+    `paused_until` keeps an address that is down from holding up everything else.
+    """
+
+    workspace_id: str
+    endpoint_id: str
+    url: str
+    events: tuple[str, ...]
+    secrets: tuple[SigningSecret, ...]
+    created_at: datetime
+    updated_at: datetime
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+    version: int = 0
+    failures: int = 0
+    paused_until: datetime | None = None
+
+    def wants(self, event_type: str) -> bool:
+        return self.disabled_at is None and (not self.events or event_type in self.events)
+
+
+class DeliveryKey(Struct, frozen=True):
+    """`name` begins with the event's time, so that names sort as the log reads."""
+
+    workspace_id: str
+    endpoint_id: str
+    name: str
+
+
+class Delivery(Hidden, frozen=True):
+    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one."""
+
+    key: DeliveryKey
+    event_id: str
+    type: str
+    body: bytes
+    created_at: datetime
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    status: int | None = None
+    error: str | None = None
+    last_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+
+
+def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime | None:
+    """When to try a failed delivery again: ever later, for a day; None when it is given up."""
+    if now >= delivery.created_at + _GIVE_UP_AFTER:
+        return None
+    delay = _DELAYS_MINUTES[min(delivery.attempts, len(_DELAYS_MINUTES)) - 1] * random.uniform(0.9, 1.1)
+    return min(now + timedelta(minutes=delay), delivery.created_at + _GIVE_UP_AFTER)
+
+
+def pause_after(failures: int, now: datetime) -> datetime | None:
+    """Until when to leave an endpoint alone. One failure may be the event's; a second in a row is the endpoint's."""
+    if failures < 2:
+        return None
+    return now + timedelta(minutes=min(2.0 ** min(failures - 2, 10), _LONGEST_PAUSE_MINUTES))

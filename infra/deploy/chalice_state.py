@@ -1,0 +1,161 @@
+"""What Chalice knows of a stage, completed from AWS.
+
+Chalice writes `.chalice/deployed/<stage>.json` at the very end of a deployment that went well, and nothing before. What
+a failed one made it would make again: a second REST API with another address, and triggers that AWS refuses as they
+exist. The same comes of a clone without the file. Every name follows from the stage's, so it can be found again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from infra.deploy import chalice_cli, packaging, settings, stacks, triggers
+from infra.deploy.stage import API, APP, DeployError, Stage
+
+Resource = dict[str, Any]
+_SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
+
+
+def complete(stage: Stage) -> list[str]:
+    """Have Chalice know what there is of the stage; the names of what it did not know.
+
+    Raises `DeployError` if there are two REST APIs for the stage: which one callers use nobody here can know.
+    """
+    if stacks.outputs(stage, packaging.CONCERN):
+        return []  # Everything is the stack's.
+    remembered = chalice_cli.resources(stage)
+    known = {name: resource for name, resource in remembered.items() if not _is_gone(stage, resource)}
+    found = {resource["name"]: resource for resource in _search(stage, known)}
+    if found or known != remembered:
+        _write(stage, {**known, **found})
+    return sorted(found)
+
+
+def _is_gone(stage: Stage, resource: Resource) -> bool:
+    """Whether it is the trigger of a stream that was deleted: Chalice would try to update it."""
+    if resource["resource_type"] != "dynamodb_event":
+        return False
+    function = resource["lambda_arn"].rpartition(":")[2]
+    return resource["event_uuid"] not in {m["UUID"] for m in triggers.mappings(stage.client("lambda"), function)}
+
+
+def _search(stage: Stage, known: dict[str, Resource]) -> Iterator[Resource]:
+    for function in settings.functions():
+        if f"{function}_role" not in known:
+            yield from _role(stage, function)
+        if function not in known:
+            yield from _function(stage, function)
+    for function in triggers.STREAMS:
+        if f"{function}-dynamodb-event-source" not in known:
+            yield from _mapping(stage, function)
+    for function in triggers.SCHEDULES:
+        if f"{function}-event" not in known:
+            yield from _rule(stage, function)
+    if "on_mail_event-sns-subscription" not in known:
+        yield from _subscription(stage, "on_mail_event")
+    if "rest_api" not in known:
+        yield from _rest_api(stage)
+
+
+def _role(stage: Stage, function: str) -> Iterator[Resource]:
+    client, name = stage.client("iam"), f"{APP}-{stage.name}-{function}"
+    try:
+        arn = client.get_role(RoleName=name)["Role"]["Arn"]
+    except client.exceptions.NoSuchEntityException:
+        return
+    yield {"name": f"{function}_role", "resource_type": "iam_role", "role_arn": arn, "role_name": name}
+
+
+def _function(stage: Stage, function: str) -> Iterator[Resource]:
+    arn = _arn(stage, function)
+    if arn is not None:
+        yield {"name": function, "resource_type": "lambda_function", "lambda_arn": arn}
+
+
+def _mapping(stage: Stage, function: str) -> Iterator[Resource]:
+    variables = settings.known(stage)
+    streams = {variables.get("MEETLINK_BOOKINGS_STREAM_ARN"), variables.get("MEETLINK_CONNECTIONS_STREAM_ARN")}
+    if _arn(stage, function) is None:
+        return
+    for mapping in triggers.mappings(stage.client("lambda"), stage.function(function)):
+        if mapping["EventSourceArn"] in streams:
+            yield {
+                "name": f"{function}-dynamodb-event-source",
+                "resource_type": "dynamodb_event",
+                "stream_arn": mapping["EventSourceArn"],
+                "event_uuid": mapping["UUID"],
+                "lambda_arn": mapping["FunctionArn"],
+            }
+
+
+def _rule(stage: Stage, function: str) -> Iterator[Resource]:
+    client, name = stage.client("events"), f"{stage.function(function)}-event"
+    try:
+        client.describe_rule(Name=name)
+    except client.exceptions.ResourceNotFoundException:
+        return
+    yield {"name": f"{function}-event", "resource_type": "cloudwatch_event", "rule_name": name}
+
+
+def _subscription(stage: Stage, function: str) -> Iterator[Resource]:
+    topic, arn = settings.known(stage).get("MEETLINK_MAIL_EVENTS_TOPIC"), _arn(stage, function)
+    if topic is None or arn is None:
+        return
+    client = stage.client("sns")
+    try:
+        pages = list(client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic))
+    except client.exceptions.NotFoundException:
+        return
+    for subscription in (one for page in pages for one in page["Subscriptions"]):
+        if subscription["Endpoint"] == arn:
+            yield {
+                "name": f"{function}-sns-subscription",
+                "resource_type": "sns_event",
+                "topic": topic,
+                "topic_arn": topic,
+                "lambda_arn": arn,
+                "subscription_arn": subscription["SubscriptionArn"],
+            }
+
+
+def _rest_api(stage: Stage) -> Iterator[Resource]:
+    client = stage.client("apigateway")
+    pages = client.get_paginator("get_rest_apis").paginate()
+    ids = [api["id"] for page in pages for api in page["items"] if api["name"] == APP]
+    own = [id_ for id_ in ids if _leads_to(client, id_, stage.function(API))]
+    if len(own) > 1:
+        raise DeployError(
+            f"There are several REST APIs for this stage: {', '.join(own)}. Find out which one callers use, delete the "
+            "others (aws apigateway delete-rest-api --rest-api-id ID), and run this again."
+        )
+    suffix = _SUFFIXES.get(stage.session.get_partition_for_region(stage.region), "amazonaws.com")
+    for id_ in own:
+        url = f"https://{id_}.execute-api.{stage.region}.{suffix}/{settings.api_stage(stage)}/"
+        yield {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": id_, "rest_api_url": url}
+
+
+def _leads_to(client: Any, api_id: str, function: str) -> bool:
+    """Whether the API's routes are the function's."""
+    for page in client.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"]):
+        for resource in page["items"]:
+            for method in resource.get("resourceMethods", {}).values():
+                if f":function:{function}/" in method.get("methodIntegration", {}).get("uri", ""):
+                    return True
+    return False
+
+
+def _arn(stage: Stage, function: str) -> str | None:
+    client = stage.client("lambda")
+    try:
+        return str(client.get_function_configuration(FunctionName=stage.function(function))["FunctionArn"])
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def _write(stage: Stage, resources: dict[str, Resource]) -> None:
+    path = stage.chalice_directory / "deployed" / f"{stage.name}.json"
+    path.parent.mkdir(exist_ok=True)
+    whole = {"resources": list(resources.values()), "schema_version": "2.0", "backend": "api"}
+    path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
