@@ -81,7 +81,7 @@ def _product() -> Callable[[int], int]:
     made = operations.run({"do": "create-workspace", "workspace_id": "ws-1"}, services)
     now, host = datetime.now(UTC), Host("u-1", "Demo Host", "host@example.com")
     calendar = Calendar("ws-1", "c-1", "Introduction", host, Location(LocationType.VIDEO), now, now)
-    services.calendars.put(calendar)
+    services.calendar_store.put(calendar)
     account = Account("a-1", "host@example.com")
     connection_item(Connection("ws-1", "u-1", "zoom", "zoom#a-1", account, now)).save()
     app = Chalice(app_name="product")

@@ -56,7 +56,7 @@ def _costs(product: Deployment) -> dict[str, float]:
     measured("accepting")
     booking_stream.settle_records({"Records": records}, Context(), services)
     measured("settling")
-    services.bookings.page(Query("ws"), limit=1, after=None)
+    services.booking_store.page(Query("ws"), limit=1, after=None)
     measured("a page of one")
     booking_stream.settle_due(Context(), services)
     measured("a tick with nothing due")

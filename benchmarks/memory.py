@@ -23,7 +23,7 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.mail.message import compose
 from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 from chalicelib.wiring import Services, build
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
@@ -109,17 +109,17 @@ class Deployment:
 
     def furnish(self) -> None:
         self.services = services = build(from_environment(_ENVIRONMENT), **self._given)
-        vars(services).update(vault=Vault(Kms(), "key", services.clock))
+        vars(services).update(encryption=Encryption(Kms(), "key", services.clock))
         now = datetime.now(UTC)
-        services.calendars.put(
+        services.calendar_store.put(
             Calendar("ws", "c-1", "Introduction", Host("u-1", "Host", "host@example.com"), _VIDEO, now, now)
         )
         account = Account("a-1", "host@example.com")
-        grant = services.tokens.seal(
+        grant = services.access_tokens.seal(
             Grant("zoom", account, 1, None), Tokens("access", "refresh", now + timedelta(hours=24))
         )
         connection = Connection("ws", "u-1", "zoom", grant.id, account, now)
-        services.connections.establish(connection, grant, flow_key=None, now=now)
+        services.connection_store.establish(connection, grant, flow_key=None, now=now)
 
     def book(self, count: int, title: str = "Introductory call") -> list[dict[str, Any]]:
         """So many new bookings; their stream records."""
@@ -131,7 +131,7 @@ class Deployment:
             appointment = Appointment(
                 "c-1", starts_at, starts_at + timedelta(minutes=30), "Europe/Berlin", title, guests=(guest,)
             )
-            self.services.booker.put("ws", f"b-{self._number}", appointment)
+            self.services.bookings.put("ws", f"b-{self._number}", appointment)
         return list(self.records)
 
     def empty(self) -> None:

@@ -15,7 +15,7 @@ from benchmarks import mail
 from benchmarks.measure import Line, alternate, compare
 from benchmarks.memory import Kms
 from chalicelib.domain import webhook_signing
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 
 _TOKENS = os.urandom(2_000)
 _EVENT = os.urandom(2_000)
@@ -68,7 +68,7 @@ def _signature() -> tuple[Callable[[], object], Callable[[], object]]:
 def _tokens() -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    vault, owner = Vault(Kms(), "key", lambda: datetime.now(UTC)), "zoom#account-1"
+    vault, owner = Encryption(Kms(), "key", lambda: datetime.now(UTC)), "zoom#account-1"
     sealed, key, nonce = vault.seal(owner, _TOKENS), os.urandom(32), os.urandom(12)
     known = AESGCM(key).encrypt(nonce, _TOKENS, owner.encode())
     yield (

@@ -84,7 +84,7 @@ def _plainly(product: Deployment, records: list[dict[str, Any]]) -> float:
         booking, appointment = found.booking, found.booking.appointment
         assert booking.eligibility is not None
         grant_id = booking.eligibility.grant_id
-        _, grant = services.connections.with_grant(booking.workspace_id, booking.host.user_id, grant_id)
+        _, grant = services.connection_store.with_grant(booking.workspace_id, booking.host.user_id, grant_id)
         assert grant is not None
         request = MeetingRequest(
             tag=booking.booking_id,
@@ -94,7 +94,7 @@ def _plainly(product: Deployment, records: list[dict[str, Any]]) -> float:
             ends_at=appointment.ends_at,
             time_zone=appointment.time_zone,
         )
-        made = zoom.create(services.tokens.access_token(grant), request)
+        made = zoom.create(services.access_tokens.access_token(grant), request)
         meeting = replace(found.settlement.meeting, join_url=made.join_url)
         item.update([BookingItem.status.set("confirmed")])
         for invite in outstanding(booking, meeting, (), uid="uid", sequence=0, now=services.clock()):

@@ -17,7 +17,7 @@ from chalicelib import settings as environment
 from chalicelib.observability import count_for
 from chalicelib.settings import Settings
 from chalicelib.store import tables
-from chalicelib.store.booking_reads import SightStore
+from chalicelib.store.booking_reads import BookingReadsStore
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
     from chalicelib.providers.base import Provider
     from chalicelib.store.audit import AuditStore
-    from chalicelib.store.deployment_secrets import Secrets
-    from chalicelib.store.encryption import Vault
-    from chalicelib.usecases.access_tokens import TokenKeeper
-    from chalicelib.usecases.audit import Auditor
+    from chalicelib.store.deployment_secrets import DeploymentSecrets
+    from chalicelib.store.encryption import Encryption
+    from chalicelib.usecases.access_tokens import AccessTokens
+    from chalicelib.usecases.audit import AuditTrail
     from chalicelib.usecases.booking_events import BookingEvents
-    from chalicelib.usecases.bookings import Booker
-    from chalicelib.usecases.bounces import Undelivered
-    from chalicelib.usecases.calendars import CalendarKeeper
-    from chalicelib.usecases.connect import Connector
-    from chalicelib.usecases.connect_links import Sessions
-    from chalicelib.usecases.connection_check import Preflight
-    from chalicelib.usecases.grant_upkeep import GrantKeeper
-    from chalicelib.usecases.join_links import Door, Tickets
+    from chalicelib.usecases.bookings import Bookings
+    from chalicelib.usecases.bounces import Bounces
+    from chalicelib.usecases.calendars import CalendarService
+    from chalicelib.usecases.connect import Connections
+    from chalicelib.usecases.connect_links import ConnectLinks
+    from chalicelib.usecases.connection_check import ConnectionCheck
+    from chalicelib.usecases.grant_upkeep import GrantUpkeep
+    from chalicelib.usecases.join_links import JoinLinks, JoinTickets
     from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
     from chalicelib.usecases.rate_limit import RateLimit
-    from chalicelib.usecases.settling import Settler
+    from chalicelib.usecases.settling import Settling
     from chalicelib.usecases.waiting_calls import WaitingCalls
-    from chalicelib.webhooks.delivery import Deliverer
+    from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.delivery_store import DeliveryStore
     from chalicelib.webhooks.endpoint_store import EndpointStore
-    from chalicelib.webhooks.endpoints import EndpointKeeper
+    from chalicelib.webhooks.endpoints import WebhookEndpoints
     from chalicelib.webhooks.http_sender import Post
-    from chalicelib.webhooks.outbox import Announcer
-    from chalicelib.webhooks.signing_secrets import InboundSecrets
+    from chalicelib.webhooks.outbox import Outbox
+    from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
 
 def _now() -> datetime:
@@ -78,61 +78,61 @@ class Services:
     """Digests of API keys that this process has accepted."""
 
     @cached_property
-    def bookings(self) -> BookingStore:
+    def booking_store(self) -> BookingStore:
         days = self.settings.retention_days
         return BookingStore(timedelta(days=days) if days else None)
 
     @cached_property
-    def calendars(self) -> CalendarStore:
+    def calendar_store(self) -> CalendarStore:
         return CalendarStore()
 
     @cached_property
-    def connections(self) -> ConnectionStore:
+    def connection_store(self) -> ConnectionStore:
         return ConnectionStore()
 
     @cached_property
-    def grants(self) -> GrantStore:
+    def grant_store(self) -> GrantStore:
         return GrantStore()
 
     @cached_property
-    def workspaces(self) -> WorkspaceStore:
+    def workspace_store(self) -> WorkspaceStore:
         return WorkspaceStore()
 
     @cached_property
-    def sights(self) -> SightStore:
-        return SightStore()
+    def booking_reads(self) -> BookingReadsStore:
+        return BookingReadsStore()
 
     @cached_property
-    def suppressions(self) -> SuppressionStore:
+    def suppression_store(self) -> SuppressionStore:
         return SuppressionStore()
 
     @cached_property
-    def audit_log(self) -> AuditStore:
+    def audit_store(self) -> AuditStore:
         from chalicelib.store.audit import AuditStore
 
         return AuditStore()
 
     @cached_property
-    def audit(self) -> Auditor:
-        from chalicelib.usecases.audit import Auditor
+    def audit(self) -> AuditTrail:
+        from chalicelib.usecases.audit import AuditTrail
 
-        return Auditor(self.audit_log, self.clock)
+        return AuditTrail(self.audit_store, self.clock)
 
     @cached_property
-    def ephemeral(self) -> EphemeralStore:
+    def ephemeral_store(self) -> EphemeralStore:
         return EphemeralStore()
 
     @cached_property
-    def secrets(self) -> Secrets:
-        from chalicelib.store.deployment_secrets import Secrets
+    def deployment_secrets(self) -> DeploymentSecrets:
+        from chalicelib.store.deployment_secrets import DeploymentSecrets
 
-        return Secrets(self.settings, _Client("secretsmanager"), self.clock)
+        return DeploymentSecrets(self.settings, _Client("secretsmanager"), self.clock)
 
     @cached_property
-    def vault(self) -> Vault:
-        from chalicelib.store.encryption import Vault
+    def encryption(self) -> Encryption:
+        from chalicelib.store.encryption import Encryption
 
-        return Vault(_Client("kms"), self.settings.kms_key_id, self.clock)
+        return Encryption(_Client("kms"), self.settings.kms_key_id, self.clock)
 
     @cached_property
     def providers(self) -> dict[str, Provider]:
@@ -140,12 +140,12 @@ class Services:
 
         from chalicelib.providers.base import OAuthProvider
         from chalicelib.providers.google_meet_open import OpenGoogleMeet
-        from chalicelib.providers.http_client import Http
+        from chalicelib.providers.http_client import HttpClient
         from chalicelib.providers.registry import PROVIDERS
 
         # It logs whole addresses, and query strings must not reach a log.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        http = Http(httpx.Client(transport=self.transport))
+        http = HttpClient(httpx.Client(transport=self.transport))
         known = PROVIDERS | ({"google_meet": OpenGoogleMeet} if self.settings.opens_google_meet else {})
         providers = {
             name: kind(http, self.clock, self.settings.addresses(name, kind.urls))
@@ -158,92 +158,102 @@ class Services:
         return providers
 
     @cached_property
-    def tokens(self) -> TokenKeeper:
-        from chalicelib.usecases.access_tokens import TokenKeeper
+    def access_tokens(self) -> AccessTokens:
+        from chalicelib.usecases.access_tokens import AccessTokens
 
-        return TokenKeeper(self.grants, self.vault, self.providers, self.secrets, self.clock, self.sleep)
-
-    @cached_property
-    def booker(self) -> Booker:
-        from chalicelib.usecases.bookings import Booker
-
-        return Booker(self.bookings, self.calendars, self.connections, self.clock)
+        return AccessTokens(
+            self.grant_store, self.encryption, self.providers, self.deployment_secrets, self.clock, self.sleep
+        )
 
     @cached_property
-    def sessions(self) -> Sessions:
-        from chalicelib.usecases.connect_links import Sessions
+    def bookings(self) -> Bookings:
+        from chalicelib.usecases.bookings import Bookings
 
-        return Sessions(self.ephemeral, self.workspaces, self.clock)
+        return Bookings(self.booking_store, self.calendar_store, self.connection_store, self.clock)
+
+    @cached_property
+    def connect_links(self) -> ConnectLinks:
+        from chalicelib.usecases.connect_links import ConnectLinks
+
+        return ConnectLinks(self.ephemeral_store, self.workspace_store, self.clock)
 
     @cached_property
     def rate_limit(self) -> RateLimit:
         from chalicelib.usecases.rate_limit import RateLimit
 
-        return RateLimit(self.ephemeral, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
+        return RateLimit(self.ephemeral_store, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
 
     @cached_property
     def waiting_calls(self) -> WaitingCalls:
         from chalicelib.usecases.waiting_calls import WaitingCalls
 
-        return WaitingCalls(self.ephemeral, self.settings.max_waiting_calls, self.clock)
+        return WaitingCalls(self.ephemeral_store, self.settings.max_waiting_calls, self.clock)
 
     @cached_property
-    def connector(self) -> Connector:
-        from chalicelib.usecases.connect import Connector
+    def connections(self) -> Connections:
+        from chalicelib.usecases.connect import Connections
 
-        return Connector(
-            self.ephemeral,
-            self.connections,
-            self.grants,
+        return Connections(
+            self.ephemeral_store,
+            self.connection_store,
+            self.grant_store,
+            self.booking_store,
             self.bookings,
-            self.booker,
-            self.workspaces,
-            self.tokens,
+            self.workspace_store,
+            self.access_tokens,
             self.providers,
-            self.secrets,
-            self.sessions,
+            self.deployment_secrets,
+            self.connect_links,
             self.clock,
         )
 
     @cached_property
-    def preflight(self) -> Preflight:
-        from chalicelib.usecases.circuit_breaker import Breaker
-        from chalicelib.usecases.connection_check import Preflight
-        from chalicelib.usecases.provider_calls import Caller
+    def connection_check(self) -> ConnectionCheck:
+        from chalicelib.usecases.circuit_breaker import CircuitBreaker
+        from chalicelib.usecases.connection_check import ConnectionCheck
+        from chalicelib.usecases.provider_calls import ProviderCalls
 
         # With a breaker of its own: whoever checks wants the provider asked, whatever settling found.
-        caller = Caller(self.tokens, self.providers, Breaker(self.clock))
-        return Preflight(self.connections, self.grants, self.ephemeral, self.tokens, caller, self.providers, self.clock)
+        caller = ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock))
+        return ConnectionCheck(
+            self.connection_store,
+            self.grant_store,
+            self.ephemeral_store,
+            self.access_tokens,
+            caller,
+            self.providers,
+            self.clock,
+        )
 
     @cached_property
-    def calendar_keeper(self) -> CalendarKeeper:
-        from chalicelib.usecases.calendars import CalendarKeeper
+    def calendars(self) -> CalendarService:
+        from chalicelib.usecases.calendars import CalendarService
 
-        return CalendarKeeper(self.calendars, self.connector.status, self.clock)
+        return CalendarService(self.calendar_store, self.connections.status, self.clock)
 
     @cached_property
-    def grant_keeper(self) -> GrantKeeper:
-        from chalicelib.usecases.grant_upkeep import GrantKeeper
-        from chalicelib.usecases.notices import Notifier
+    def grant_upkeep(self) -> GrantUpkeep:
+        from chalicelib.usecases.grant_upkeep import GrantUpkeep
+        from chalicelib.usecases.notices import ReconnectNotices
 
-        notifier = Notifier(
+        notifier = ReconnectNotices(
             self.mailer,
-            self.workspaces,
-            self.calendars,
-            self.suppressions,
-            lambda visitor, life: self.sessions.make_link(visitor, life)[0],
+            self.workspace_store,
+            self.calendar_store,
+            self.suppression_store,
+            lambda visitor, life: self.connect_links.make_link(visitor, life)[0],
             lambda name: self.providers[name].display_name,
             self.settings.public_base_url,
         )
-        return GrantKeeper(
-            self.connections,
-            self.grants,
-            self.bookings,
-            self.tokens,
+        return GrantUpkeep(
+            self.connection_store,
+            self.grant_store,
+            self.booking_store,
+            self.access_tokens,
             notifier,
-            self.announcer,
+            self.outbox,
             self.providers,
-            self.secrets,
+            self.deployment_secrets,
             self.clock,
         )
 
@@ -251,128 +261,138 @@ class Services:
     def mailer(self) -> GuardedMailer:
         from chalicelib.usecases.mail_circuit import GuardedMailer, MailCircuit
 
-        circuit = MailCircuit(self.ephemeral, self.clock, self.random)
+        circuit = MailCircuit(self.ephemeral_store, self.clock, self.random)
         return GuardedMailer(self.given_mailer or self.ses, circuit, self.settings.mail_from)
 
     @cached_property
     def ses(self) -> Postman:
-        from chalicelib.mail.send_rate import Pace, account_limit
+        from chalicelib.mail.send_rate import SendRate, account_limit
         from chalicelib.mail.sender import Sender
         from chalicelib.mail.ses import SesMailer
 
         sender = Sender(self.settings.mail_from, self.settings.mail_name)
         client = _Client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
-        pace = Pace(lambda: account_limit(client), sleep=self.sleep)
+        pace = SendRate(lambda: account_limit(client), sleep=self.sleep)
         return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
     @cached_property
-    def tickets(self) -> Tickets:
-        from chalicelib.usecases.join_links import Tickets
+    def join_tickets(self) -> JoinTickets:
+        from chalicelib.usecases.join_links import JoinTickets
 
-        return Tickets(self.secrets.link_keys, self.settings.public_base_url)
+        return JoinTickets(self.deployment_secrets.link_keys, self.settings.public_base_url)
 
     @cached_property
-    def door(self) -> Door:
-        from chalicelib.usecases.join_links import Door
+    def join_links(self) -> JoinLinks:
+        from chalicelib.usecases.join_links import JoinLinks
 
-        return Door(
-            self.tickets, self.bookings, self.connections, self.tokens, self.providers, self.ephemeral, self.clock
+        return JoinLinks(
+            self.join_tickets,
+            self.booking_store,
+            self.connection_store,
+            self.access_tokens,
+            self.providers,
+            self.ephemeral_store,
+            self.clock,
         )
 
     @cached_property
-    def settler(self) -> Settler:
-        from chalicelib.usecases.circuit_breaker import Breaker
-        from chalicelib.usecases.invitations import Inviter
+    def settling(self) -> Settling:
+        from chalicelib.usecases.circuit_breaker import CircuitBreaker
+        from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meetings import Meetings
-        from chalicelib.usecases.provider_calls import Caller
-        from chalicelib.usecases.settling import Settler
-        from chalicelib.usecases.tell import Teller
+        from chalicelib.usecases.provider_calls import ProviderCalls
+        from chalicelib.usecases.settling import Settling
+        from chalicelib.usecases.tell import FailureNotices
 
         meetings = Meetings(
-            self.bookings,
-            self.connections,
-            Caller(self.tokens, self.providers, Breaker(self.clock)),
-            self.secrets.tag_secret,
-            self.tickets,
+            self.booking_store,
+            self.connection_store,
+            ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock)),
+            self.deployment_secrets.tag_secret,
+            self.join_tickets,
             self.clock,
             self.random,
         )
-        inviter = Inviter(
-            self.bookings,
+        inviter = Invitations(
+            self.booking_store,
             self.mailer,
-            RecentWorkspaces(self.workspaces, self.clock),
-            self.suppressions,
+            RecentWorkspaces(self.workspace_store, self.clock),
+            self.suppression_store,
             self.clock,
-            personal_link=self.tickets.personal_link,
+            personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
         )
-        teller = Teller(self.bookings, self.mailer, self.suppressions, self.clock)
-        return Settler(self.bookings, meetings, inviter, teller, self.clock, self.sleep)
+        teller = FailureNotices(self.booking_store, self.mailer, self.suppression_store, self.clock)
+        return Settling(self.booking_store, meetings, inviter, teller, self.clock, self.sleep)
 
     @cached_property
-    def undelivered(self) -> Undelivered:
-        from chalicelib.usecases.bounces import Undelivered
+    def bounces(self) -> Bounces:
+        from chalicelib.usecases.bounces import Bounces
 
-        return Undelivered(
-            self.bookings,
-            self.suppressions,
-            self.ephemeral,
-            self.workspaces,
+        return Bounces(
+            self.booking_store,
+            self.suppression_store,
+            self.ephemeral_store,
+            self.workspace_store,
             self.mailer,
-            self.announcer,
+            self.outbox,
             self.clock,
         )
 
     @cached_property
-    def endpoints(self) -> EndpointStore:
+    def endpoint_store(self) -> EndpointStore:
         from chalicelib.webhooks.endpoint_store import EndpointStore
 
         return EndpointStore()
 
     @cached_property
-    def deliveries(self) -> DeliveryStore:
+    def delivery_store(self) -> DeliveryStore:
         from chalicelib.webhooks.delivery_store import DeliveryStore
 
         return DeliveryStore()
 
     @cached_property
-    def announcer(self) -> Announcer:
-        from chalicelib.webhooks.outbox import Announcer
+    def outbox(self) -> Outbox:
+        from chalicelib.webhooks.outbox import Outbox
 
-        return Announcer(self.endpoints, self.deliveries, self.clock)
+        return Outbox(self.endpoint_store, self.delivery_store, self.clock)
 
     @cached_property
-    def deliverer(self) -> Deliverer:
-        from chalicelib.webhooks.delivery import Deliverer
+    def webhook_deliveries(self) -> WebhookDeliveries:
+        from chalicelib.webhooks.delivery import WebhookDeliveries
         from chalicelib.webhooks.http_sender import Sender
 
         post = self.given_post or Sender(to_loopback=self.settings.webhooks_to_loopback)
-        return Deliverer(self.endpoints, self.deliveries, self.vault, post, self.clock, self.random)
+        return WebhookDeliveries(
+            self.endpoint_store, self.delivery_store, self.encryption, post, self.clock, self.random
+        )
 
     @cached_property
-    def endpoint_keeper(self) -> EndpointKeeper:
-        from chalicelib.webhooks.endpoints import EndpointKeeper
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        from chalicelib.webhooks.endpoints import WebhookEndpoints
 
-        return EndpointKeeper(self.endpoints, self.deliveries, self.deliverer, self.vault, self.clock)
+        return WebhookEndpoints(
+            self.endpoint_store, self.delivery_store, self.webhook_deliveries, self.encryption, self.clock
+        )
 
     @cached_property
-    def inbound_secrets(self) -> InboundSecrets:
-        from chalicelib.webhooks.signing_secrets import InboundSecrets
+    def webhook_secrets(self) -> WebhookSecrets:
+        from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
-        return InboundSecrets(self.workspaces, self.vault, self.clock)
+        return WebhookSecrets(self.workspace_store, self.encryption, self.clock)
 
     @cached_property
     def booking_events(self) -> BookingEvents:
         from chalicelib.usecases.booking_events import BookingEvents
 
-        return BookingEvents(self.booker, self.ephemeral, self.clock)
+        return BookingEvents(self.bookings, self.ephemeral_store, self.clock)
 
     def calendar_file(self, record: Record) -> bytes:
         """The booking's calendar object (RFC 5545), as the host last got it or would get it now."""
         from chalicelib.mail.icalendar_object import calendar_object
         from chalicelib.usecases.invitations import current_invite, in_style
 
-        workspace = self.workspaces.get(record.booking.workspace_id)
+        workspace = self.workspace_store.get(record.booking.workspace_id)
         mail_from = (workspace and workspace.brand.sender) or self.settings.mail_from
         return calendar_object(in_style(current_invite(record, mail_from, self.clock()), workspace), mail_from)
 

@@ -22,7 +22,7 @@ from chalicelib.api.routing import CallerCall, caller_route, json_response
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, InvalidInput, NotFound
-from chalicelib.store.booking_reads import Sight
+from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import Query, Record, place_of
 from chalicelib.usecases.bookings import Accepted, id_for
 
@@ -63,7 +63,7 @@ class BookingCall(CallerCall):
     Nothing is answered from `sight` before the key is known to be valid.
     """
 
-    sight: Sight | None = None
+    sight: BookingReads | None = None
 
     def booking_id(self, workspace_id: str) -> str:
         """The path's; else the one that the Idempotency-Key stands for."""
@@ -80,7 +80,7 @@ class BookingCall(CallerCall):
             booking_id = self.booking_id(workspace_id)
         except (msgspec.DecodeError, RecursionError, CallerError):  # The view will say so, if the key is valid.
             return super().find_workspace(workspace_id)
-        self.sight = self.services.sights.look(workspace_id, booking_id, calendar_id)
+        self.sight = self.services.booking_reads.look(workspace_id, booking_id, calendar_id)
         return self.sight.workspace
 
     @cached_property
@@ -105,7 +105,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def list_bookings(call: CallerCall) -> Response:
         asked = call.read_query(BookingsQuery)
         query = _query(call.workspace_id, asked)
-        records, after = call.services.bookings.page(query, limit=asked.size, after=asked.after)
+        records, after = call.services.booking_store.page(query, limit=asked.size, after=asked.after)
         items: list[answers.Booking] = []
         size = 0
         for record in records:
@@ -130,7 +130,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def post_booking(call: BookingCall) -> Response:
         body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
-        accepted = call.services.booker.post(
+        accepted = call.services.bookings.post(
             call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
         )
         return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
@@ -149,7 +149,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def put_booking(call: BookingCall, booking_id: str) -> Response:
         body = call.read(schema.BookingBody)
-        accepted = call.services.booker.put(
+        accepted = call.services.bookings.put(
             call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
         )
         return _answer(call, accepted, 201 if accepted.created else 200)
@@ -178,7 +178,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def delete_booking(call: CallerCall, booking_id: str) -> Response:
-        return _answer(call, call.services.booker.cancel(call.workspace_id, booking_id), 200)
+        return _answer(call, call.services.bookings.cancel(call.workspace_id, booking_id), 200)
 
     @routes.route("/v1/bookings/{booking_id}/retry", methods=["POST"])
     @caller
@@ -190,7 +190,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def retry_booking(call: CallerCall, booking_id: str) -> Response:
-        return _answer(call, call.services.booker.retry(call.workspace_id, booking_id), 200)
+        return _answer(call, call.services.bookings.retry(call.workspace_id, booking_id), 200)
 
     @routes.route("/v1/bookings/{booking_id}/invite.ics", methods=["GET"])
     @caller
@@ -209,7 +209,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
 
 def _existing(call: CallerCall, booking_id: str) -> Record:
-    record = call.services.bookings.get(call.workspace_id, booking_id)
+    record = call.services.booking_store.get(call.workspace_id, booking_id)
     if record is None:
         raise NotFound("There is no booking with this id in your workspace.")
     return record
@@ -254,11 +254,11 @@ def _settled(call: CallerCall, record: Record, seconds: int) -> Record:
             pause = left
         call.services.sleep(min(pause, left))
         pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
-        progress = call.services.bookings.progress(call.workspace_id, booking_id)
+        progress = call.services.booking_store.progress(call.workspace_id, booking_id)
         reads += 1
         if progress != seen:
             seen = progress
-            record = call.services.bookings.get(call.workspace_id, booking_id) or record
+            record = call.services.booking_store.get(call.workspace_id, booking_id) or record
             reads += 1
         if reads >= _MOST_READS:
             break

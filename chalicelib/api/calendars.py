@@ -31,7 +31,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(_GROUP, "List calendars in order of id", answers={200: answers.CalendarPage}, query=PageQuery)
     def list_calendars(call: CallerCall) -> Response:
         asked = call.read_query(PageQuery)
-        found, after = call.services.calendars.page(call.workspace_id, limit=asked.size, after=asked.after)
+        found, after = call.services.calendar_store.page(call.workspace_id, limit=asked.size, after=asked.after)
         return json_response(answers.CalendarPage([views.calendar(c) for c in found], cursor(after)))
 
     @routes.route("/v1/calendars/{calendar_id}", methods=["PUT"])
@@ -46,7 +46,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def put_calendar(call: CallerCall, calendar_id: str) -> Response:
         body = call.read(schema.CalendarBody)
-        calendar, created = call.services.calendar_keeper.put(
+        calendar, created = call.services.calendars.put(
             call.workspace_id,
             calendar_id,
             name=clean_line(body.name, 200) or calendar_id,
@@ -72,7 +72,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def delete_calendar(call: CallerCall, calendar_id: str) -> Response:
-        if not call.services.calendars.delete(call.workspace_id, calendar_id):
+        if not call.services.calendar_store.delete(call.workspace_id, calendar_id):
             raise _unknown()
         return Response("", status_code=204)
 
@@ -87,14 +87,14 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def get_locations(call: CallerCall, calendar_id: str) -> Response:
         calendar = _existing(call, calendar_id)
-        status = call.services.connector.status(call.workspace_id, calendar.host.user_id)
+        status = call.services.connections.status(call.workspace_id, calendar.host.user_id)
         return json_response(views.locations(status))
 
     return routes
 
 
 def _existing(call: CallerCall, calendar_id: str) -> Calendar:
-    calendar = call.services.calendars.get(call.workspace_id, calendar_id)
+    calendar = call.services.calendar_store.get(call.workspace_id, calendar_id)
     if calendar is None:
         raise _unknown()
     return calendar

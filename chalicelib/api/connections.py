@@ -47,7 +47,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def post_connect_link(call: CallerCall, user_id: str) -> Response:
         body = call.read(schema.ConnectLinkBody) if call.raw_body else schema.ConnectLinkBody()
         visitor = _visitor(call, user_id, body)
-        token, expires_at = call.services.sessions.make_link(visitor, key_id=call.key_id)
+        token, expires_at = call.services.connect_links.make_link(visitor, key_id=call.key_id)
         return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
 
     @routes.route("/v1/users/{user_id}/connection", methods=["GET"])
@@ -59,7 +59,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         answers={200: answers.Connection},
     )
     def get_connection(call: CallerCall, user_id: str) -> Response:
-        status = call.services.connector.status(call.workspace_id, user_id)
+        status = call.services.connections.status(call.workspace_id, user_id)
         return json_response(views.connection(user_id, status))
 
     @routes.route("/v1/users/{user_id}/connection", methods=["DELETE"])
@@ -75,13 +75,13 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def delete_connection(call: CallerCall, user_id: str) -> Response:
         asked = call.read_query(DisconnectQuery)
         if asked.dry_run == "true":
-            kept = call.services.connector.upcoming(call.workspace_id, user_id)
+            kept = call.services.connections.upcoming(call.workspace_id, user_id)
             return json_response(
                 answers.DisconnectPreview([answers.UpcomingMeeting(i, views.moment(s), u) for i, s, u in kept])
             )
         call.audit("disconnect")
         delete_meetings = asked.meetings == "delete"
-        call.services.connector.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
+        call.services.connections.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
         return Response("", status_code=204)
 
     @routes.route("/v1/users/{user_id}/connection/confirm", methods=["POST"])
@@ -100,7 +100,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             _refuse("/account_id", "Send the account that you confirm: `account.id` of GET …/connection.")
         body = call.read(schema.ConfirmBody)
         call.audit("confirm-connection")
-        status = call.services.connector.confirm(call.workspace_id, user_id, body.account_id)
+        status = call.services.connections.confirm(call.workspace_id, user_id, body.account_id)
         return json_response(views.connection(user_id, status))
 
     @routes.route("/v1/users/{user_id}/sessions", methods=["DELETE"])
@@ -114,7 +114,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def delete_sessions(call: CallerCall, user_id: str) -> Response:
         call.audit("sign-out")
-        call.services.sessions.end_all(call.workspace_id, user_id)
+        call.services.connect_links.end_all(call.workspace_id, user_id)
         return Response("", status_code=204)
 
     @routes.route("/v1/users/{user_id}/connection/check", methods=["POST"])
@@ -129,7 +129,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def check_connection(call: CallerCall, user_id: str) -> Response:
         try:
-            report = call.services.preflight.check(call.workspace_id, user_id)
+            report = call.services.connection_check.check(call.workspace_id, user_id)
         except TooManyRequests:
             call.answer_headers["Retry-After"] = str(int(CHECK_EVERY.total_seconds()))
             raise
@@ -139,7 +139,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List the video providers", answers={200: answers.ProviderPage})
     def list_providers(call: CallerCall) -> Response:
-        offered = {provider.name for provider in call.services.connector.offered()}
+        offered = {provider.name for provider in call.services.connections.offered()}
         known = [views.provider(p, configured=p.name in offered) for p in call.services.providers.values()]
         return json_response(answers.ProviderPage(known, None))
 

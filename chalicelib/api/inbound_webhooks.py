@@ -39,7 +39,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
         known = call.services.providers.get(provider)
         # Only for known names: each other one would cost a call of Secrets Manager.
-        credentials = call.services.secrets.credentials(provider) if known else None
+        credentials = call.services.deployment_secrets.credentials(provider) if known else None
         if known is None or credentials is None or not credentials.webhook_secret:
             raise NotFound("This provider sends no webhooks here.")
         if len(call.raw_body) > _LIMIT:
@@ -52,7 +52,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
                 return json_response(body)
             case Deauthorized(account_id, at):
                 try:
-                    call.services.connector.deauthorized(provider, account_id, at)
+                    call.services.connections.deauthorized(provider, account_id, at)
                 except ProviderError as error:
                     log.failure("a deauthorization could not be verified", error, provider=provider)
                     response = problem(503, "unavailable", "The event could not be verified. Send it again.")
@@ -77,7 +77,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             raise TooLarge("The event is too large.")
         source, headers, now = StandardSource(), call.request.headers, call.services.clock()
         # Secrets are opened only for what looks signed: opening them costs calls of KMS.
-        keys = call.services.inbound_secrets.keys(workspace_id) if source.may_be_signed(headers, now) else []
+        keys = call.services.webhook_secrets.keys(workspace_id) if source.may_be_signed(headers, now) else []
         if not source.is_signed(keys, headers, call.raw_body, now):
             # The same words for a workspace that does not exist: nobody learns which do.
             raise Unauthorized("The signature is missing, wrong or too old.", workspace_id=workspace_id)

@@ -119,7 +119,7 @@ class CallerCall(Call):
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
         """The workspace that the key names, before it is known to be valid."""
-        return self.services.workspaces.get(workspace_id)
+        return self.services.workspace_store.get(workspace_id)
 
     def admit(self) -> None:
         origin, limit = self.header("origin"), self.services.rate_limit

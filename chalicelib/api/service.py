@@ -34,7 +34,7 @@ def routes(services: Callable[[], Services], app: Chalice) -> Blueprint:
     @describe(_GROUP, "Green when the service can do its work", answers={200: answers.Health}, auth="none")
     def health(call: Call) -> Response:
         """An outage of the database is answered with 503 by the route's edge."""
-        call.services.workspaces.get("health-check")
+        call.services.workspace_store.get("health-check")
         return json_response(answers.Health("ok"))
 
     @routes.route("/openapi.json", methods=["GET"])

@@ -29,7 +29,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
     def list_endpoints(call: CallerCall) -> Response:
-        known = call.services.endpoints.all(call.workspace_id)
+        known = call.services.endpoint_store.all(call.workspace_id)
         return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known]))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
@@ -49,14 +49,14 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             raise InvalidInput("The request has a wrong field.", errors=[FieldError("/url", refused)])
         events = tuple(sorted(event.value for event in set(body.events)))
         call.audit("put-webhook-endpoint")
-        endpoint, secret = call.services.endpoint_keeper.put(call.workspace_id, endpoint_id, body.url, events)
+        endpoint, secret = call.services.webhook_endpoints.put(call.workspace_id, endpoint_id, body.url, events)
         return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["GET"])
     @caller
     @describe(_GROUP, "Get a webhook endpoint", answers={200: forms.WebhookEndpoint}, problems=("not_found",))
     def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        return json_response(forms.endpoint(call.services.endpoint_keeper.get(call.workspace_id, endpoint_id)))
+        return json_response(forms.endpoint(call.services.webhook_endpoints.get(call.workspace_id, endpoint_id)))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["DELETE"])
     @caller
@@ -69,7 +69,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
         call.audit("delete-webhook-endpoint")
-        call.services.endpoint_keeper.delete(call.workspace_id, endpoint_id)
+        call.services.webhook_endpoints.delete(call.workspace_id, endpoint_id)
         return Response("", status_code=204)
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}/rotate-secret", methods=["POST"])
@@ -83,7 +83,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
         call.audit("rotate-endpoint-secret")
-        endpoint, secret = call.services.endpoint_keeper.rotate(call.workspace_id, endpoint_id)
+        endpoint, secret = call.services.webhook_endpoints.rotate(call.workspace_id, endpoint_id)
         return json_response(forms.endpoint(endpoint, secret))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}/test", methods=["POST"])
@@ -96,7 +96,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        return json_response(forms.delivery(call.services.endpoint_keeper.test(call.workspace_id, endpoint_id)))
+        return json_response(forms.delivery(call.services.webhook_endpoints.test(call.workspace_id, endpoint_id)))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}/deliveries", methods=["GET"])
     @caller
@@ -110,7 +110,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
         asked = call.read_query(PageQuery)
-        found, after = call.services.endpoint_keeper.log(
+        found, after = call.services.webhook_endpoints.log(
             call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
         )
         return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))

@@ -27,7 +27,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List the secrets that your booking system may sign with", answers={200: forms.WebhookSecretPage})
     def list_secrets(call: CallerCall) -> Response:
-        known = call.services.inbound_secrets.all(call.workspace_id)
+        known = call.services.webhook_secrets.all(call.workspace_id)
         return json_response(forms.WebhookSecretPage([forms.secret(s) for s in known]))
 
     @routes.route("/v1/webhook-secrets", methods=["POST"])
@@ -45,7 +45,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         body = call.read(forms.SecretBody) if call.raw_body else forms.SecretBody()
         note = clean_line(body.note, 200)
         call.audit("add-webhook-secret")
-        secret, text = call.services.inbound_secrets.add(call.workspace_id, body.secret, note)
+        secret, text = call.services.webhook_secrets.add(call.workspace_id, body.secret, note)
         return json_response(forms.secret(secret, text), 201)
 
     @routes.route("/v1/webhook-secrets/{secret_id}", methods=["DELETE"])
@@ -59,7 +59,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def delete_secret(call: CallerCall, secret_id: str) -> Response:
         call.audit("delete-webhook-secret")
-        call.services.inbound_secrets.remove(call.workspace_id, secret_id)
+        call.services.webhook_secrets.remove(call.workspace_id, secret_id)
         return Response("", status_code=204)
 
     return routes

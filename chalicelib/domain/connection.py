@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
 """An access token this close to its end counts as expired: it must outlive the call that it is fetched for."""
@@ -35,7 +35,7 @@ class Reason(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-class Tokens(Hidden, frozen=True):
+class Tokens(Redacted, frozen=True):
     """What a token endpoint answered, or a key that was typed in: without refresh token and without end.
 
     Secret: `repr` hides it, and it is stored only encrypted. `lapses_at` is when the refresh token ends unless it is
@@ -69,7 +69,7 @@ class Account(Struct, frozen=True):
         return self.email or self.organization or self.id
 
 
-class Grant(Hidden, frozen=True):
+class Grant(Redacted, frozen=True):
     """One authorization of one provider account. `version` rises with every write and fences stale writers.
 
     `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`

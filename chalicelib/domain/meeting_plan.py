@@ -54,7 +54,7 @@ UNKNOWN_SEMANTICS = CreateSemantics()
 """Of a provider that this deployment does not have: nothing is sent again before a look-up."""
 
 
-class Access(Enum):
+class AccessState(Enum):
     """Whether a booking may use a grant: it may; it may when the account is reconnected; never again."""
 
     OPEN = auto()
@@ -62,31 +62,31 @@ class Access(Enum):
     ENDED = auto()
 
 
-class Reach(Struct, frozen=True):
+class GrantAccess(Struct, frozen=True):
     """What a booking can reach of a grant, and why not."""
 
-    access: Access
+    access: AccessState
     grant: Grant | None = None
     connection: Connection | None = None
     reason: MeetingReason = MeetingReason.DISCONNECTED
 
 
-def reach(connection: Connection | None, grant: Grant | None, grant_id: str, since: datetime | None) -> Reach:
+def reach(connection: Connection | None, grant: Grant | None, grant_id: str, since: datetime | None) -> GrantAccess:
     """The access that `connection` gives to the grant `grant_id`.
 
     `since` is when the connection must have been made, so that an older booking gets nothing from a later one; None
     where a meeting exists already and only its upkeep is asked.
     """
     if connection is None or connection.grant_id != grant_id:
-        return Reach(Access.ENDED)
+        return GrantAccess(AccessState.ENDED)
     if connection.ended_reason == Reason.DEAUTHORIZED or (grant and grant.broken_reason == Reason.DEAUTHORIZED):
-        return Reach(Access.ENDED, reason=MeetingReason.DEAUTHORIZED)
+        return GrantAccess(AccessState.ENDED, reason=MeetingReason.DEAUTHORIZED)
     # A connection that is ending still serves to remove its meetings, and for nothing else.
     if since is not None and (connection.connected_at != since or connection.ended_reason):
-        return Reach(Access.ENDED)
+        return GrantAccess(AccessState.ENDED)
     if grant is None or not grant.is_usable:
-        return Reach(Access.BROKEN, grant, connection)
-    return Reach(Access.OPEN, grant, connection)
+        return GrantAccess(AccessState.BROKEN, grant, connection)
+    return GrantAccess(AccessState.OPEN, grant, connection)
 
 
 def belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
@@ -96,13 +96,13 @@ def belongs_to_another(booking: Booking, meeting: Meeting) -> bool:
     return (meeting.user_id, meeting.grant_id) != (booking.host.user_id, booking.eligibility.grant_id)
 
 
-def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> Meeting | Action:
+def unwanted(booking: Booking, meeting: Meeting, held: GrantAccess, now: datetime) -> Meeting | Action:
     """The next step for a booking that wants no meeting (any more). `held` is the access to the one it may have."""
     over = booking.appointment.ends_at <= now
     if (meeting.exists or meeting.intent_at) and not over:
-        if held.access is Access.OPEN:
+        if held.access is AccessState.OPEN:
             return Action.DELETE if meeting.exists else Action.LOOK_UP
-        if held.access is Access.BROKEN:
+        if held.access is AccessState.BROKEN:
             return reconnect_awaited(meeting, now, booking.appointment.starts_at)
     left = MeetingReason.LEFT_AT_PROVIDER if meeting.exists else None
     gone = Meeting(generation=meeting.generation, state=MeetingState.REMOVED, reason=left)
@@ -116,7 +116,7 @@ def unwanted(booking: Booking, meeting: Meeting, held: Reach, now: datetime) -> 
 def wanted(
     booking: Booking,
     meeting: Meeting,
-    target: Reach,
+    target: GrantAccess,
     request: MeetingRequest,
     now: datetime,
     create: CreateSemantics = UNKNOWN_SEMANTICS,
@@ -126,17 +126,17 @@ def wanted(
     if meeting.exists:
         if meeting.fingerprint == request.fingerprint or over:
             to_look = meeting.look_at is not None and meeting.look_at <= now and not over
-            return Action.LOOK_UP if to_look and target.access is Access.OPEN else _ready(meeting)
-        if target.access is Access.OPEN:
+            return Action.LOOK_UP if to_look and target.access is AccessState.OPEN else _ready(meeting)
+        if target.access is AccessState.OPEN:
             return Action.UPDATE
-        if target.access is Access.BROKEN:
+        if target.access is AccessState.BROKEN:
             return reconnect_awaited(meeting, now, booking.appointment.starts_at)
         return _ready(meeting, MeetingReason.NOT_UPDATABLE)
-    if target.access is Access.ENDED:
+    if target.access is AccessState.ENDED:
         return Meeting(generation=meeting.generation, state=MeetingState.NONE, reason=target.reason)
     if over and not _may_be_there(booking, meeting, now):
         return has_begun(meeting)
-    if target.access is Access.BROKEN:
+    if target.access is AccessState.BROKEN:
         return reconnect_awaited(meeting, now, booking.appointment.starts_at)
     intent_at = meeting.intent_at
     return _resolve_doubt(meeting, intent_at, create, over=over, now=now) if intent_at else Action.CREATE

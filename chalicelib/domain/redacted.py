@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Hidden(Struct, frozen=True):
+class Redacted(Struct, frozen=True):
     """Holds secrets. Its `repr` tells its kind alone: reprs get into logs, errors and tracebacks."""
 
     def __repr__(self) -> str:

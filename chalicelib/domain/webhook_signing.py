@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 
 PREFIX = "whsec_"
 TOLERANCE = timedelta(minutes=5)
@@ -26,7 +26,7 @@ _KEY_BYTES = range(24, 65)
 _MOST_SIGNATURES = 20
 
 
-class SigningSecret(Hidden, frozen=True):
+class SigningSecret(Redacted, frozen=True):
     """One secret of several that are valid at once. `sealed` is the `whsec_` text, encrypted: signing needs it back."""
 
     secret_id: str

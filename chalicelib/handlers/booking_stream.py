@@ -57,7 +57,7 @@ def settle_due(context: Any, services: Services) -> dict[str, int]:
     bookings, failed = _settle_due_bookings(now, remaining, services)
     grants = 0
     for shard in all_shards():
-        for grant_id in services.grants.due(shard, now, _DUE_PER_SHARD):
+        for grant_id in services.grant_store.due(shard, now, _DUE_PER_SHARD):
             if remaining() < _RESERVE_SECONDS:
                 break  # A refresh that dies with its Lambda would end the grant; the next tick goes on.
             _see_to_grant(grant_id, services)
@@ -73,7 +73,7 @@ def take_mail_event(text: str, services: Services) -> None:
 
     report = read_event(text)
     if report is not None:
-        services.undelivered.take(report)
+        services.bounces.take(report)
 
 
 def _settle_due_bookings(now: datetime, remaining: Callable[[], float], services: Services) -> tuple[int, int]:
@@ -83,7 +83,7 @@ def _settle_due_bookings(now: datetime, remaining: Callable[[], float], services
     """
     count = 0
     while True:
-        keys = [key for shard in all_shards() for key in services.bookings.due(shard, now, _DUE_PER_SHARD)]
+        keys = [key for shard in all_shards() for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
         services.random.shuffle(keys)  # So that not always the same booking finds out whether a provider is back.
         failed = _settle_all(keys, remaining, services)
         count += len(keys)
@@ -101,7 +101,7 @@ def _settle_all(keys: Iterable[Key], remaining: Callable[[], float], services: S
     if not due:
         return failed
     # Made before the threads start, once.
-    settle = log.carried(partial(_settle_one, services.settler.settle, remaining))
+    settle = log.carried(partial(_settle_one, services.settling.settle, remaining))
     agenda: dict[Key, datetime] = {}
     with services.workers(min(_WORKERS, len(due))) as pool:
         while due:
@@ -144,7 +144,7 @@ def _settle_one(settle: Settle, remaining: Callable[[], float], key: Key) -> tup
 
 def _see_to_grant(grant_id: str, services: Services) -> None:
     try:
-        services.grant_keeper.see_to(grant_id)
+        services.grant_upkeep.see_to(grant_id)
     except Exception as error:  # One grant's trouble must not keep the others from being seen to.
         log.failure("a grant could not be seen to", error)
 

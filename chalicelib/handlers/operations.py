@@ -52,7 +52,7 @@ def _create_workspace(request: dict[str, Any], services: Services) -> dict[str, 
     workspace_id = request.get("workspace_id")
     if not isinstance(workspace_id, str) or re.fullmatch(ID_PATTERN, workspace_id) is None:
         raise InvalidInput("workspace_id must be 1 to 128 of A-Z a-z 0-9 . _ : -")
-    if services.workspaces.get(workspace_id) is not None:
+    if services.workspace_store.get(workspace_id) is not None:
         raise InvalidInput("This workspace exists already. Use create-key for another key.")
     now = services.clock()
     workspace = Workspace(
@@ -82,14 +82,14 @@ def _update_workspace(request: dict[str, Any], services: Services) -> dict[str, 
 
 def _show_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
     workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
-    return {"email": email, "suppressed": services.suppressions.find(workspace_id, email)}
+    return {"email": email, "suppressed": services.suppression_store.find(workspace_id, email)}
 
 
 def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
     """SES has a list of its own, for the account: `aws sesv2 delete-suppressed-destination`."""
     workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
     services.audit.note(str(request["do"]), workspace_id, caller=str(request["caller"]))
-    if not services.suppressions.lift(workspace_id, email):
+    if not services.suppression_store.lift(workspace_id, email):
         raise NotFound("This address is not suppressed in this workspace.")
     return {"email": email, "suppressed": None}
 
@@ -125,14 +125,14 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
 
 def _show_audit(request: dict[str, Any], services: Services) -> dict[str, Any]:
     workspace_id = str(request.get("workspace_id"))
-    entries = services.audit_log.newest(workspace_id, _AUDIT_SHOWN)
+    entries = services.audit_store.newest(workspace_id, _AUDIT_SHOWN)
     return {"workspace_id": workspace_id, "entries": [asdict(entry) | {"at": str(entry.at)} for entry in entries]}
 
 
 def _put(workspace: Workspace, request: dict[str, Any], services: Services, key_id: str | None = None) -> None:
     """Record the action, then store the workspace."""
     services.audit.note(str(request["do"]), workspace.workspace_id, caller=str(request["caller"]), key_id=key_id)
-    services.workspaces.put(workspace)
+    services.workspace_store.put(workspace)
 
 
 def _lists(request: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
 
 
 def _workspace(request: dict[str, Any], services: Services) -> Workspace:
-    workspace = services.workspaces.get(str(request.get("workspace_id")))
+    workspace = services.workspace_store.get(str(request.get("workspace_id")))
     if workspace is None:
         raise NotFound("There is no workspace with this id.")
     return workspace

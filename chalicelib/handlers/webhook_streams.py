@@ -60,7 +60,9 @@ def announce_connections(event: dict[str, Any], context: Any, services: Services
 
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
     """Deliver what is due: retries, and whatever was owed and not tried yet."""
-    keys = [key for shard in all_shards() for key in services.deliveries.due(shard, services.clock(), _DUE_PER_SHARD)]
+    keys = [
+        key for shard in all_shards() for key in services.delivery_store.due(shard, services.clock(), _DUE_PER_SHARD)
+    ]
     _deliver(sorted(keys, key=lambda key: key.name), context, services)
     return {"deliveries": len(keys)}
 
@@ -75,7 +77,7 @@ def _announce(batch: dict[str, Any], context: Any, services: Services, read: Rea
     owed: list[tuple[datetime, DeliveryKey]] = []
     for record in batch.get("Records", []):
         for event in _read(record, read):
-            owed += [(event.at, key) for key in services.announcer.announce(event)]
+            owed += [(event.at, key) for key in services.outbox.announce(event)]
     owed.sort(key=lambda pair: pair[0])  # Names hold the second only.
     _deliver([key for _, key in owed], context, services, _STREAM_PATIENCE_SECONDS)
 
@@ -160,7 +162,7 @@ def _deliver(
     groups = [list(group) for _, group in groupby(ordered, key=lambda key: (key.workspace_id, key.endpoint_id))]
     if not groups:
         return
-    deliver = services.deliverer.deliver  # Made before the threads start, once.
+    deliver = services.webhook_deliveries.deliver  # Made before the threads start, once.
 
     def remaining_seconds() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000

@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 5.0
 """Whoever would wait longer gives way: its lease on the booking must not run out."""
 
 
-class Pace:
+class SendRate:
     """`limit` returns the mails a second that are allowed, None if it cannot find out now.
 
     Then the last known rate goes on, at first a cautious one, and `limit` is called again after a minute.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.invitation import Invite
 from chalicelib.mail.addresses import sending_address
-from chalicelib.mail.send_rate import Pace
+from chalicelib.mail.send_rate import SendRate
 from chalicelib.mail.sender import Mail, Sender
 from chalicelib.mail.ses_errors import Refusal, read_refusal
 from chalicelib.mail.tags import tag_value
@@ -25,7 +25,7 @@ class SesMailer:
     """
 
     def __init__(
-        self, client: Any, sender: Sender, configuration_set: str | None = None, pace: Pace | None = None
+        self, client: Any, sender: Sender, configuration_set: str | None = None, pace: SendRate | None = None
     ) -> None:
         self._client = client
         self._sender = sender

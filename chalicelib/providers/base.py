@@ -26,7 +26,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.http_client import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, HttpClient, retry_at
 
 
 class OAuth(Struct, frozen=True):
@@ -125,7 +125,7 @@ class Provider(ABC):
     local: ClassVar[bool] = False
     no_place: ClassVar[str] = "The account has no place for meetings any more. Ask its administrator, or connect again."
 
-    def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         self.http = http
         self.clock = clock
         self.addresses = {**self.urls, **(urls or {})}

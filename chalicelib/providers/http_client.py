@@ -42,7 +42,7 @@ class Answer(Struct, frozen=True):
         return self.body
 
 
-class Http:
+class HttpClient:
     """Calls over a shared httpx client."""
 
     def __init__(self, client: httpx.Client) -> None:

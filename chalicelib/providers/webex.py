@@ -13,7 +13,7 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Mode
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.http_client import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, HttpClient, retry_at
 from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.time_zones import TimeZones
 
@@ -66,7 +66,7 @@ class Webex(OAuthProvider):
         "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings."
     )
 
-    def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         super().__init__(http, clock, urls)
         self._zones = TimeZones(lambda refusal: refusal.status == 400)
 

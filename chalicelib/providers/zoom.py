@@ -25,7 +25,7 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import count
 from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
-from chalicelib.providers.http_client import Answer, Http, retry_at
+from chalicelib.providers.http_client import Answer, HttpClient, retry_at
 from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
 from chalicelib.providers.time_zones import TimeZones
 
@@ -91,7 +91,7 @@ class Zoom(OAuthProvider):
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     idempotent = False
 
-    def __init__(self, http: Http, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         super().__init__(http, clock, urls)
         self._zones = TimeZones(lambda refusal: refusal.code == "300")
 

@@ -15,7 +15,7 @@ from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, W
 _REMEMBERED = 10_000
 
 
-class Sight(Struct, frozen=True):
+class BookingReads(Struct, frozen=True):
     """Rows as they were a moment ago, each None if there is none. `connection` is the user `seen_user`'s."""
 
     workspace: Workspace | None
@@ -25,7 +25,7 @@ class Sight(Struct, frozen=True):
     connection: Connection | None
 
 
-class SightStore:
+class BookingReadsStore:
     """Reads consistently, without a transaction: whoever writes upon it must say what may not have changed.
 
     A calendar names its host, whose connection is wanted too. The process remembers hosts, only to know which row to
@@ -35,7 +35,7 @@ class SightStore:
     def __init__(self) -> None:
         self._hosts: dict[tuple[str, str], str] = {}
 
-    def look(self, workspace_id: str, booking_id: str, calendar_id: str) -> Sight:
+    def look(self, workspace_id: str, booking_id: str, calendar_id: str) -> BookingReads:
         """The rows of these ids, of which none needs to exist."""
         user_id = self._hosts.get((workspace_id, calendar_id))
         connection_key = [(ConnectionItem, workspace_id, user_id)] if user_id else []
@@ -54,7 +54,7 @@ class SightStore:
             if len(self._hosts) >= _REMEMBERED:
                 self._hosts.clear()
             self._hosts[workspace_id, calendar_id] = calendar.host.user_id
-        return Sight(
+        return BookingReads(
             workspace_of(workspace) if workspace else None,
             record_of(booking) if booking else None,
             calendar,

@@ -48,7 +48,7 @@ class Record(Struct, frozen=True):
         return self.settled_revision >= self.booking.revision
 
 
-class Claim(Struct, frozen=True):
+class Lease(Struct, frozen=True):
     """A settler's hold on a booking. Writes under an older `fence` are refused.
 
     `silent_runs` and `crashed_runs` are the unfinished runs before this one (see `domain.runs`). A booking that
@@ -141,7 +141,7 @@ class BookingStore:
         with suppress(LostRace), translated():
             BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.booking_id.exists())
 
-    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
+    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
         """Take hold of a booking that needs settling or looking at; None if it does not, or somebody else holds it."""
         wanting = (BookingItem.revision > BookingItem.settled_revision) | (BookingItem.due_at <= milliseconds(now))
         free = BookingItem.lease_until.does_not_exist() | (BookingItem.lease_until < milliseconds(now))
@@ -158,38 +158,38 @@ class BookingStore:
             return None
         return _claim(item)
 
-    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
+    def save(self, lease: Lease, settlement: Settlement, now: datetime) -> Lease:
         """Record progress and renew the lease; the answer holds the newest desired state.
 
         Raises `LostRace` if another settler took over.
         """
-        item = _item(claim)
-        item.silent_runs = claim.silent_runs + 1
+        item = _item(lease)
+        item.silent_runs = lease.silent_runs + 1
         actions: list[Action] = [BookingItem.observed.set(_encode(settlement, now)), *_hold(item, now)]
         with translated():
-            item.update(actions, condition=BookingItem.fence == claim.fence)
+            item.update(actions, condition=BookingItem.fence == lease.fence)
         return _claim(item)
 
     def settle(
-        self, claim: Claim, settlement: Settlement, now: datetime, *, look_at: datetime | None = None
-    ) -> Claim | None:
+        self, lease: Lease, settlement: Settlement, now: datetime, *, look_at: datetime | None = None
+    ) -> Lease | None:
         """Record that the claimed revision is reached and let go; nothing is due before `look_at`.
 
         If the booking changed meanwhile, what was reached is recorded and the claim is kept, renewed: go on with it.
         Raises `LostRace` if another settler took over.
         """
-        actions: list[Action] = [BookingItem.settled_revision.set(claim.booking.revision)]
+        actions: list[Action] = [BookingItem.settled_revision.set(lease.booking.revision)]
         if look_at is None:
-            actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expiry(claim.booking, now)]
+            actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expiry(lease.booking, now)]
         else:
             actions.append(BookingItem.due_at.set(milliseconds(look_at)))
-        return self._let_go(claim, settlement, actions, now)
+        return self._let_go(lease, settlement, actions, now)
 
-    def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
+    def park(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
         """Record what was reached and let go until `until`. Otherwise as `settle`."""
-        return self._let_go(claim, settlement, [BookingItem.due_at.set(milliseconds(until))], now)
+        return self._let_go(lease, settlement, [BookingItem.due_at.set(milliseconds(until))], now)
 
-    def note_end(self, claim: Claim, *, crashed: bool = False) -> None:
+    def note_end(self, lease: Lease, *, crashed: bool = False) -> None:
         """Record that a run ended early, because something was out or, if it `crashed`, by an error of our own.
 
         The hold is kept until its time is over. Raises `LostRace` if another settler took over.
@@ -198,7 +198,7 @@ class BookingStore:
         if crashed:
             actions.append(BookingItem.crashed_runs.set((BookingItem.crashed_runs | 0) + 1))
         with translated():
-            _item(claim).update(actions, condition=BookingItem.fence == claim.fence)
+            _item(lease).update(actions, condition=BookingItem.fence == lease.fence)
 
     def due(self, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
         """Keys of bookings in one of `DUE_SHARDS` partitions whose time has come, longest overdue first."""
@@ -266,16 +266,16 @@ class BookingStore:
         ends_at = max(booking.appointment.ends_at, now) + self._retention
         return [BookingItem.expires_at.set(int(ends_at.timestamp()))]
 
-    def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Action], now: datetime) -> Claim | None:
-        item = _item(claim)
+    def _let_go(self, lease: Lease, settlement: Settlement, actions: list[Action], now: datetime) -> Lease | None:
+        item = _item(lease)
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "silent_runs", "crashed_runs")]
         actions = [BookingItem.observed.set(_encode(settlement, now)), *ended, *actions]
-        mine = BookingItem.fence == claim.fence
+        mine = BookingItem.fence == lease.fence
         try:
             with translated():
-                item.update(actions, condition=mine & (BookingItem.revision == claim.booking.revision))
+                item.update(actions, condition=mine & (BookingItem.revision == lease.booking.revision))
         except LostRace:
-            return self.save(claim, settlement, now)
+            return self.save(lease, settlement, now)
         return None
 
 
@@ -323,8 +323,8 @@ def _pause(item: BookingItem) -> timedelta:
     return give_up.pause(silent_before, f"{item.workspace_id}\0{item.booking_id}")
 
 
-def _item(claim: Claim) -> BookingItem:
-    return BookingItem(claim.booking.workspace_id, claim.booking.booking_id)
+def _item(lease: Lease) -> BookingItem:
+    return BookingItem(lease.booking.workspace_id, lease.booking.booking_id)
 
 
 def _encode(settlement: Settlement, now: datetime) -> str:
@@ -351,9 +351,9 @@ def _troubles(notes: set[str]) -> dict[str, Trouble]:
     return known
 
 
-def _claim(item: BookingItem) -> Claim:
+def _claim(item: BookingItem) -> Lease:
     record = record_of(item)
-    return Claim(
+    return Lease(
         record.booking,
         record.settlement,
         fence=int(item.fence),

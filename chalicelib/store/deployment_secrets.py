@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 from chalicelib.errors import StoreUnavailable
 from chalicelib.settings import Settings
 
@@ -18,7 +18,7 @@ LIFE = timedelta(minutes=5)
 """A rotated secret is used after at most this long, without a new deployment."""
 
 
-class Credentials(Hidden, frozen=True):
+class Credentials(Redacted, frozen=True):
     """A provider's app: what this deployment is known as there."""
 
     client_id: str
@@ -26,7 +26,7 @@ class Credentials(Hidden, frozen=True):
     webhook_secret: str | None = None
 
 
-class LinkKey(Hidden, frozen=True):
+class LinkKey(Redacted, frozen=True):
     """A key of join links. `key_id` is in each link that was made with it."""
 
     key_id: str
@@ -41,7 +41,7 @@ FIRST_LINK_KEY = "1"
 LINK_KEY_BYTES = 64
 
 
-class Secrets:
+class DeploymentSecrets:
     """`client` is boto3's of Secrets Manager."""
 
     def __init__(self, settings: Settings, client: Any, clock: Callable[[], datetime]) -> None:

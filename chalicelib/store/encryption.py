@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 from chalicelib.errors import StoreError, StoreUnavailable
 
 _FORMAT = b"\x01"
@@ -28,13 +28,13 @@ class Unsealable(StoreError):
     """The value was not sealed for this owner, or was damaged."""
 
 
-class _DataKey(Hidden, frozen=True):
+class _DataKey(Redacted, frozen=True):
     plain: bytes
     wrapped: bytes
     fetched_at: datetime
 
 
-class Vault:
+class Encryption:
     """Seals and opens secrets. `kms` is a boto3 KMS client; `owner` names the row, such as a grant's id."""
 
     def __init__(self, kms: Any, key_id: str, clock: Callable[[], datetime]) -> None:

@@ -22,8 +22,8 @@ from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.connections import GrantStore
-from chalicelib.store.deployment_secrets import Secrets
-from chalicelib.store.encryption import Unsealable, Vault
+from chalicelib.store.deployment_secrets import DeploymentSecrets
+from chalicelib.store.encryption import Encryption, Unsealable
 
 DOUBT_ENDS_AFTER = timedelta(days=1)
 """How long a refusal that may be the operator's fault is not held against a grant. The alarm `client-refused` tells the
@@ -34,15 +34,15 @@ _PATIENCE_SECONDS = 20.0
 """How long to wait for another's refresh: a little longer than a slow one takes."""
 
 
-class TokenKeeper:
+class AccessTokens:
     """Gives out access tokens of grants. `sleep` is injected so that tests need not wait."""
 
     def __init__(
         self,
         grants: GrantStore,
-        vault: Vault,
+        vault: Encryption,
         providers: Mapping[str, Provider],
-        secrets: Secrets,
+        secrets: DeploymentSecrets,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -10,7 +10,7 @@ from chalicelib.observability import log
 from chalicelib.store.audit import DEPLOYMENT, AuditEntry, AuditStore
 
 
-class Auditor:
+class AuditTrail:
     """Raises `StoreError` only: an action that cannot be recorded is not carried out."""
 
     def __init__(self, store: AuditStore, clock: Callable[[], datetime]) -> None:

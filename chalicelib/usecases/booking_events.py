@@ -16,7 +16,7 @@ from msgspec import Struct
 from chalicelib.domain.booking import Appointment
 from chalicelib.errors import Conflict, InvalidInput, LostRace, NotFound
 from chalicelib.store.documents import EphemeralStore
-from chalicelib.usecases.bookings import Booker
+from chalicelib.usecases.bookings import Bookings
 
 REMEMBERED = timedelta(days=30)
 """How long a cancellation waits for the creation that it overtook; senders retry for days, not for weeks."""
@@ -46,7 +46,7 @@ class _Cancelled(Struct, frozen=True):
 class BookingEvents:
     """Applies events of one workspace's booking system."""
 
-    def __init__(self, booker: Booker, ephemeral: EphemeralStore, clock: Callable[[], datetime]) -> None:
+    def __init__(self, booker: Bookings, ephemeral: EphemeralStore, clock: Callable[[], datetime]) -> None:
         self._booker = booker
         self._ephemeral = ephemeral
         self._clock = clock

@@ -22,7 +22,7 @@ from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
-from chalicelib.store.booking_reads import Sight
+from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.documents import CalendarStore
@@ -37,7 +37,7 @@ class Accepted(Struct, frozen=True):
     created: bool = False
 
 
-class Booker:
+class Bookings:
     """Every method is idempotent: the same request twice leaves one booking at one revision.
 
     `sight` holds what was read already; whatever it lacks is read here, and everything after a lost race.
@@ -62,14 +62,14 @@ class Booker:
         appointment: Appointment,
         *,
         version: int | None = None,
-        sight: Sight | None = None,
+        sight: BookingReads | None = None,
     ) -> Accepted:
         """Create or change a booking.
 
         Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version.
         """
 
-        def write(record: Record | None, sight: Sight | None) -> Booking:
+        def write(record: Record | None, sight: BookingReads | None) -> Booking:
             if record is not None and record.booking.appointment.calendar_id == appointment.calendar_id:
                 return change(record.booking, appointment, None, None, version=version, now=self._clock())
             calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
@@ -88,7 +88,7 @@ class Booker:
         appointment: Appointment,
         *,
         version: int | None = None,
-        sight: Sight | None = None,
+        sight: BookingReads | None = None,
     ) -> Accepted:
         """Create a booking under an id that the request names (see `id_for`).
 
@@ -126,7 +126,7 @@ class Booker:
         Raises `InvalidInput` for an unknown booking on an unknown calendar.
         """
 
-        def write(record: Record | None, sight: Sight | None) -> Booking:
+        def write(record: Record | None, sight: BookingReads | None) -> Booking:
             now = self._clock()
             if record is not None:
                 return cancel(record.booking, version=version, now=now)
@@ -145,7 +145,7 @@ class Booker:
         return self._existing(workspace_id, booking_id, lambda booking: give_up_meeting(booking, now=self._clock()))
 
     def _existing(self, workspace_id: str, booking_id: str, act: Callable[[Booking], Booking]) -> Accepted:
-        def write(record: Record | None, _: Sight | None) -> Booking:
+        def write(record: Record | None, _: BookingReads | None) -> Booking:
             if record is None:
                 raise NotFound("There is no booking with this id in your workspace.")
             return act(record.booking)
@@ -156,8 +156,8 @@ class Booker:
         self,
         workspace_id: str,
         booking_id: str,
-        write: Callable[[Record | None, Sight | None], Booking],
-        sight: Sight | None = None,
+        write: Callable[[Record | None, BookingReads | None], Booking],
+        sight: BookingReads | None = None,
     ) -> Accepted:
         """Read, decide, write under the condition that nothing changed between; again if something did."""
         for _ in range(_TRIES):
@@ -175,7 +175,7 @@ class Booker:
                 sight = None
         raise LostRace("the booking changes too fast")
 
-    def _calendar(self, workspace_id: str, calendar_id: str, sight: Sight | None) -> Calendar:
+    def _calendar(self, workspace_id: str, calendar_id: str, sight: BookingReads | None) -> Calendar:
         calendar = sight.calendar if sight else self._calendars.get(workspace_id, calendar_id)
         if calendar is None:
             detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
@@ -184,7 +184,7 @@ class Booker:
             )
         return calendar
 
-    def _connection(self, calendar: Calendar, sight: Sight | None) -> Connection | None:
+    def _connection(self, calendar: Calendar, sight: BookingReads | None) -> Connection | None:
         if calendar.location.type is not LocationType.VIDEO:
             return None
         if sight is not None and sight.seen_user == calendar.host.user_id:

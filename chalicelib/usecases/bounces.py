@@ -15,7 +15,7 @@ from chalicelib.store.bookings import BookingStore
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.usecases.notices import NoticeMailer
-from chalicelib.webhooks.outbox import Announcer
+from chalicelib.webhooks.outbox import Outbox
 
 if TYPE_CHECKING:
     from chalicelib.mail.ses_events import MailReport
@@ -24,7 +24,7 @@ _REMEMBERED = timedelta(days=30)
 """How long after a booking's end nobody is told twice: events come late, and more than once."""
 
 
-class Undelivered:
+class Bounces:
     """Takes reports in any order, any number of times."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Undelivered:
         ephemeral: EphemeralStore,
         workspaces: WorkspaceStore,
         mailer: NoticeMailer,
-        announcer: Announcer,
+        announcer: Outbox,
         clock: Callable[[], datetime],
     ) -> None:
         self._bookings = bookings

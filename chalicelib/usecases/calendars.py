@@ -13,7 +13,7 @@ from chalicelib.errors import Conflict, FieldError, NotFound
 from chalicelib.store.documents import CalendarStore
 
 
-class CalendarKeeper:
+class CalendarService:
     """`status` tells a user's connection."""
 
     def __init__(

@@ -34,7 +34,7 @@ class _Shared(Struct):
     open_until: dict[bool, datetime] = field(default_factory=dict)
 
 
-class Breaker:
+class CircuitBreaker:
     """A circuit for each account, and one for each provider that opens when several accounts fail.
 
     Safe to use from many threads. What is known dies with the process, and that is enough: a new one learns it by

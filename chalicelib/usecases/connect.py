@@ -24,7 +24,7 @@ from chalicelib.domain.connection import (
     keeps_key,
     status,
 )
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 from chalicelib.errors import (
     ClientRefused,
     Conflict,
@@ -40,11 +40,11 @@ from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.deployment_secrets import Secrets
+from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.documents import EphemeralStore, WorkspaceStore
-from chalicelib.usecases.access_tokens import TokenKeeper
-from chalicelib.usecases.bookings import Booker
-from chalicelib.usecases.connect_links import Session, Sessions, Visitor, secret_key
+from chalicelib.usecases.access_tokens import AccessTokens
+from chalicelib.usecases.bookings import Bookings
+from chalicelib.usecases.connect_links import ConnectLinks, Session, Visitor, secret_key
 
 FLOW_LIFE = timedelta(minutes=10)
 _TOKEN_BYTES = 32
@@ -54,7 +54,7 @@ _FIRST_LOOK = timedelta(days=1)
 _REVOKE_AFTER = timedelta(seconds=5)  # Lets the index of connections by grant catch up.
 
 
-class _Flow(Hidden, frozen=True):
+class _Flow(Redacted, frozen=True):
     """One OAuth attempt: it belongs to the session (by the hash of its token) and to the provider."""
 
     session_key: str
@@ -82,7 +82,7 @@ class FlowRefused(Forbidden):
     reason = "flow_refused"
 
 
-class Connector:
+class Connections:
     """Links, sessions, OAuth flows, connections."""
 
     def __init__(
@@ -91,12 +91,12 @@ class Connector:
         connections: ConnectionStore,
         grants: GrantStore,
         bookings: BookingStore,
-        booker: Booker,
+        booker: Bookings,
         workspaces: WorkspaceStore,
-        tokens: TokenKeeper,
+        tokens: AccessTokens,
         providers: Mapping[str, Provider],
-        secrets: Secrets,
-        sessions: Sessions,
+        secrets: DeploymentSecrets,
+        sessions: ConnectLinks,
         clock: Callable[[], datetime],
     ) -> None:
         self._ephemeral = ephemeral

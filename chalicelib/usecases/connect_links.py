@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 from chalicelib.errors import NotFound
 from chalicelib.store.documents import Entry, EphemeralStore, WorkspaceStore
 
@@ -50,7 +50,7 @@ class Admission(Visitor, frozen=True):
     """Where the session of the frame is stored that opened a window for signing in: the two are one visit."""
 
 
-class Session(Hidden, frozen=True):
+class Session(Redacted, frozen=True):
     """A browser session. `token` is the cookie's value; `csrf` is in its forms."""
 
     visitor: Admission
@@ -70,7 +70,7 @@ class _Epoch(Struct, frozen=True):
     epoch: str
 
 
-class Sessions:
+class ConnectLinks:
     """Links and sessions. Only hashes of their tokens are stored."""
 
     def __init__(self, ephemeral: EphemeralStore, workspaces: WorkspaceStore, clock: Callable[[], datetime]) -> None:

@@ -13,14 +13,14 @@ from msgspec import Struct
 from chalicelib.domain.connection import ConnectionState, Grant, status
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.domain.meeting_plan import Access, Reach
+from chalicelib.domain.meeting_plan import AccessState, GrantAccess
 from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.documents import EphemeralStore
-from chalicelib.usecases.access_tokens import TokenKeeper
-from chalicelib.usecases.provider_calls import Caller, TimeLeft
+from chalicelib.usecases.access_tokens import AccessTokens
+from chalicelib.usecases.provider_calls import ProviderCalls, TimeLeft
 
 _UNHURRIED = TimeLeft(lambda: inf)
 """Somebody waits for the answer; and what was made has to be deleted, however late it is."""
@@ -53,7 +53,7 @@ class Report(Struct, frozen=True):
         return all(step.ok for step in self.steps)
 
 
-class Preflight:
+class ConnectionCheck:
     """Signs in as a settler does, and makes and deletes a disposable meeting."""
 
     def __init__(
@@ -61,8 +61,8 @@ class Preflight:
         connections: ConnectionStore,
         grants: GrantStore,
         ephemeral: EphemeralStore,
-        tokens: TokenKeeper,
-        caller: Caller,
+        tokens: AccessTokens,
+        caller: ProviderCalls,
         providers: Mapping[str, Provider],
         clock: Callable[[], datetime],
     ) -> None:
@@ -110,7 +110,7 @@ class Preflight:
         made: list[ProviderMeeting] = []
 
         def call(verb: Callable[[str], object]) -> object:
-            return self._caller.call(Reach(Access.OPEN, grant), verb, _UNHURRIED)
+            return self._caller.call(GrantAccess(AccessState.OPEN, grant), verb, _UNHURRIED)
 
         def scopes(oauth: OAuth) -> None:
             missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
@@ -130,7 +130,7 @@ class Preflight:
         """Raises nothing: the meeting still has to be deleted."""
         try:
             return self._caller.call(
-                Reach(Access.OPEN, grant),
+                GrantAccess(AccessState.OPEN, grant),
                 lambda token: provider.observe_guest_experience(token, meeting, grant.account),
                 _UNHURRIED,
             )

@@ -14,10 +14,10 @@ from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.deployment_secrets import Secrets
-from chalicelib.usecases.access_tokens import TokenKeeper
-from chalicelib.usecases.notices import Notifier
-from chalicelib.webhooks.outbox import Announcer
+from chalicelib.store.deployment_secrets import DeploymentSecrets
+from chalicelib.usecases.access_tokens import AccessTokens
+from chalicelib.usecases.notices import ReconnectNotices
+from chalicelib.webhooks.outbox import Outbox
 
 LOOK_EVERY = timedelta(days=1)
 KEEP_ALIVE_AFTER = timedelta(days=30)
@@ -28,7 +28,7 @@ _RETRY_REFUSED = timedelta(hours=1)
 _REMOVING_ENDS_AFTER = timedelta(days=1)
 
 
-class GrantKeeper:
+class GrantUpkeep:
     """Looks at one grant that is due; safe at any time, any number of times."""
 
     def __init__(
@@ -36,11 +36,11 @@ class GrantKeeper:
         connections: ConnectionStore,
         grants: GrantStore,
         bookings: BookingStore,
-        tokens: TokenKeeper,
-        notifier: Notifier,
-        announcer: Announcer,
+        tokens: AccessTokens,
+        notifier: ReconnectNotices,
+        announcer: Outbox,
         providers: Mapping[str, Provider],
-        secrets: Secrets,
+        secrets: DeploymentSecrets,
         clock: Callable[[], datetime],
     ) -> None:
         self._connections = connections

@@ -27,7 +27,7 @@ from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
-from chalicelib.store.bookings import BookingStore, Claim, Record
+from chalicelib.store.bookings import BookingStore, Lease, Record
 
 _RETRY = timedelta(seconds=30)
 _SEND_SECONDS = 15.0
@@ -51,7 +51,7 @@ class Delivery(Struct, frozen=True):
     `is_parked`: SES refuses every mail, and the booking waits for that to end.
     """
 
-    claim: Claim
+    lease: Lease
     again_at: datetime | None = None
     is_parked: bool = False
 
@@ -70,7 +70,7 @@ class Suppressions(Protocol):
     def among(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]: ...
 
 
-class Inviter:
+class Invitations:
     """Sends what `domain.invitation.outstanding` finds, from the workspace's own address or else from `mail_from`."""
 
     def __init__(
@@ -92,56 +92,56 @@ class Inviter:
         self._personal_link = personal_link
         self._mail_from = mail_from
 
-    def deliver(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Delivery:
+    def deliver(self, lease: Lease, remaining_seconds: Callable[[], float]) -> Delivery:
         """Mail what is owed for the claim's revision, as far as this Lambda certainly lives to write it down.
 
         Stops when the booking changed meanwhile: what is owed is then another question.
         """
-        workspace = self._workspaces.get(claim.booking.workspace_id)
+        workspace = self._workspaces.get(lease.booking.workspace_id)
         hold = timedelta(minutes=workspace.hold_minutes) if workspace else DEFAULT_HOLD
-        due = release_at(claim.booking, claim.settlement.meeting, hold)
+        due = release_at(lease.booking, lease.settlement.meeting, hold)
         if due is None:
-            return Delivery(claim)
-        owed = self._owed(claim, workspace)
+            return Delivery(lease)
+        owed = self._owed(lease, workspace)
         if owed and due > self._clock():
-            return Delivery(claim, due)
+            return Delivery(lease, due)
         if owed and (parked_until := self._mailer.check(owed[0].sender)):
-            return Delivery(claim, parked_until, is_parked=True)
-        revision, again_at = claim.booking.revision, None
+            return Delivery(lease, parked_until, is_parked=True)
+        revision, again_at = lease.booking.revision, None
         # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
         # nothing that may fail shall come between.
-        barred = self._suppressions.among(claim.booking.workspace_id, [invite.recipient.email for invite in owed])
-        letters = [self._with_personal_link(claim, invite) for invite in owed]
+        barred = self._suppressions.among(lease.booking.workspace_id, [invite.recipient.email for invite in owed])
+        letters = [self._with_personal_link(lease, invite) for invite in owed]
         for invite, letter in zip(owed, letters, strict=True):
             if invite.recipient.email in barred:
-                claim = _held_back(claim, invite)
+                lease = _held_back(lease, invite)
                 continue
             if remaining_seconds() < _SEND_SECONDS + 3:
-                return Delivery(claim, self._clock())
-            before = claim
-            claim = self._bookings.save(claim, self._marked(claim.settlement, invite), self._clock())
-            if claim.booking.revision != revision:
-                return Delivery(replace(claim, settlement=before.settlement))
-            claim.require(self._clock(), _SEND_SECONDS)
+                return Delivery(lease, self._clock())
+            before = lease
+            lease = self._bookings.save(lease, self._marked(lease.settlement, invite), self._clock())
+            if lease.booking.revision != revision:
+                return Delivery(replace(lease, settlement=before.settlement))
+            lease.require(self._clock(), _SEND_SECONDS)
             try:
                 message_id = self._mailer.send(letter)
             except MailUnavailable as error:
                 if error.retry_at is not None:
-                    return Delivery(claim, error.retry_at, is_parked=True)
+                    return Delivery(lease, error.retry_at, is_parked=True)
                 again_at = self._clock() + _RETRY
             except MailRejected:
-                claim = _with(claim, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
+                lease = _with(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
             else:
-                claim = _with(claim, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
-        return Delivery(claim, again_at)
+                lease = _with(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
+        return Delivery(lease, again_at)
 
-    def _with_personal_link(self, claim: Claim, invite: Invite) -> Invite:
+    def _with_personal_link(self, lease: Lease, invite: Invite) -> Invite:
         """Put the recipient's own link into the mail. `Invite.content` leaves it out: a new link key mails no one."""
-        link = self._personal_link(claim.booking, claim.settlement.meeting, invite.recipient)
+        link = self._personal_link(lease.booking, lease.settlement.meeting, invite.recipient)
         return replace(invite, join_url=link) if link and invite.join_url else invite
 
-    def _owed(self, claim: Claim, workspace: Workspace | None) -> list[Invite]:
-        booking, settlement = claim.booking, claim.settlement
+    def _owed(self, lease: Lease, workspace: Workspace | None) -> list[Invite]:
+        booking, settlement = lease.booking, lease.settlement
         sender = settlement.sender or (workspace and workspace.brand.sender) or self._mail_from
         owed = outstanding(
             booking,
@@ -179,18 +179,18 @@ def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
     return replace(invite, brand=workspace.brand, reminder_minutes=workspace.reminder_minutes)
 
 
-def _held_back(claim: Claim, invite: Invite) -> Claim:
+def _held_back(lease: Lease, invite: Invite) -> Lease:
     """The claim with a mail that must not be sent; one that bounced keeps saying so."""
     key = address_key(invite.recipient.email)
-    last = next((i for i in claim.settlement.invitations if address_key(i.email) == key), None)
+    last = next((i for i in lease.settlement.invitations if address_key(i.email) == key), None)
     if last is not None and last.content == invite.content and last.state is not InvitationState.SENDING:
-        return claim
-    return _with(claim, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)
+        return lease
+    return _with(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)
 
 
-def _with(claim: Claim, invite: Invite, state: InvitationState, **known: Any) -> Claim:
+def _with(lease: Lease, invite: Invite, state: InvitationState, **known: Any) -> Lease:
     done = replace(_invitation(invite, state), **known)
-    return replace(claim, settlement=replace(claim.settlement, invitations=_put(claim.settlement.invitations, done)))
+    return replace(lease, settlement=replace(lease.settlement, invitations=_put(lease.settlement.invitations, done)))
 
 
 def _invitation(invite: Invite, state: InvitationState) -> Invitation:

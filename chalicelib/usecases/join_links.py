@@ -25,7 +25,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.invitation import Party, Role, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState, Visit
-from chalicelib.domain.meeting_plan import Access, reach
+from chalicelib.domain.meeting_plan import AccessState, reach
 from chalicelib.errors import (
     Forbidden,
     MeetingGone,
@@ -44,7 +44,7 @@ from chalicelib.usecases.rate_limit import Counter
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
-    from chalicelib.usecases.access_tokens import TokenKeeper
+    from chalicelib.usecases.access_tokens import AccessTokens
 
 OPENS_BEFORE = timedelta(minutes=15)
 CLOSES_AFTER = timedelta(hours=1)
@@ -61,7 +61,7 @@ _LONGEST_TICKET = 768
 _HOST, _GUEST = "h", "g"
 
 
-class Ticket(Struct, frozen=True):
+class JoinTicket(Struct, frozen=True):
     """What a ticket contains. At most one of `host_id` and `guest` is set."""
 
     workspace_id: str
@@ -83,7 +83,7 @@ class Ticket(Struct, frozen=True):
         raise Forbidden(_UNINVITED, reason="uninvited")
 
 
-class Tickets:
+class JoinTickets:
     """Write and read tickets.
 
     `keys` returns the deployment's link keys, newest first: the first one encrypts, all of them decrypt.
@@ -127,7 +127,7 @@ class Tickets:
         digest = hmac.new(self._keys()[0].key, b"host at a provider\0" + whose, hashlib.sha256).digest()
         return digest[:_VISITOR_ID_BYTES].hex()
 
-    def read(self, ticket: str) -> Ticket | None:
+    def read(self, ticket: str) -> JoinTicket | None:
         """Return what the ticket contains; None if this deployment did not make it, or its key was retired."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -143,10 +143,10 @@ class Tickets:
             return None
         match recipient:
             case [role, host_id] if role == _HOST:
-                return Ticket(workspace_id, booking_id, host_id=host_id)
+                return JoinTicket(workspace_id, booking_id, host_id=host_id)
             case [role, guest] if role == _GUEST:
-                return Ticket(workspace_id, booking_id, guest=guest)
-        return Ticket(workspace_id, booking_id)
+                return JoinTicket(workspace_id, booking_id, guest=guest)
+        return JoinTicket(workspace_id, booking_id)
 
     def _link(self, base_url: str, booking: Booking, *recipient: str) -> str:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -240,15 +240,15 @@ class Addresses:
                 self._kept[key] = _Kept(address, now + KEPT_FOR)
 
 
-class Door:
+class JoinLinks:
     """Decides what a visitor with a ticket meets."""
 
     def __init__(
         self,
-        tickets: Tickets,
+        tickets: JoinTickets,
         bookings: BookingStore,
         connections: ConnectionStore,
-        tokens: TokenKeeper,
+        tokens: AccessTokens,
         providers: Mapping[str, Provider],
         counter: Counter,
         clock: Callable[[], datetime],
@@ -312,7 +312,7 @@ class Door:
         connection, grant = self._connections.with_grant(booking.workspace_id, str(meeting.user_id), meeting.grant_id)
         access = reach(connection, grant, meeting.grant_id, None)
         provider = self._providers.get(meeting.provider or "")
-        if access.access is not Access.OPEN or grant is None or provider is None:
+        if access.access is not AccessState.OPEN or grant is None or provider is None:
             return NoEntry.NOT_CONNECTED
         entry = self._address(booking, provider, grant, meeting.id, visit, ticket)
         return replace(unready, is_crowded=True) if entry is None else entry

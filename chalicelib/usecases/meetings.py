@@ -20,7 +20,7 @@ from chalicelib.domain.meeting import (
     ProviderMeeting,
     tag,
 )
-from chalicelib.domain.meeting_plan import Access, Action, Reach
+from chalicelib.domain.meeting_plan import AccessState, Action, GrantAccess
 from chalicelib.errors import (
     Ambiguous,
     MeetingGone,
@@ -32,10 +32,10 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers.base import Provider
-from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.store.bookings import BookingStore, Lease
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.usecases.join_links import Tickets
-from chalicelib.usecases.provider_calls import CALL_NEEDS_SECONDS, Caller, OutOfTime, TimeLeft
+from chalicelib.usecases.join_links import JoinTickets
+from chalicelib.usecases.provider_calls import CALL_NEEDS_SECONDS, OutOfTime, ProviderCalls, TimeLeft
 
 _NOTE_EVERY = timedelta(minutes=10)
 
@@ -52,7 +52,7 @@ class _Work(Struct):
     given up for another one.
     """
 
-    claim: Claim
+    lease: Lease
     left: TimeLeft
     doubt: datetime | None = None
     repeatable: bool = False
@@ -60,18 +60,18 @@ class _Work(Struct):
 
     @property
     def meeting(self) -> Meeting:
-        return self.claim.settlement.meeting
+        return self.lease.settlement.meeting
 
     def put(self, meeting: Meeting) -> None:
         """The meeting as it is now; whether it is what the booking wants is still open."""
         self.settle(meeting=meeting)
 
     def settle(self, **changes: Any) -> None:
-        self.claim = replace(self.claim, settlement=replace(self.claim.settlement, **changes))
+        self.lease = replace(self.lease, settlement=replace(self.lease.settlement, **changes))
 
     def judge(self, meeting: Meeting) -> None:
         """The meeting as far as it can be brought now for the booking's revision."""
-        self.settle(meeting=meeting, revision=self.claim.booking.revision)
+        self.settle(meeting=meeting, revision=self.lease.booking.revision)
 
 
 class Meetings:
@@ -81,9 +81,9 @@ class Meetings:
         self,
         bookings: BookingStore,
         connections: ConnectionStore,
-        caller: Caller,
+        caller: ProviderCalls,
         tag_secret: Callable[[], bytes],
-        tickets: Tickets,
+        tickets: JoinTickets,
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
@@ -95,34 +95,34 @@ class Meetings:
         self._clock = clock
         self._random = random
 
-    def advance(self, claim: Claim, remaining_seconds: Callable[[], float]) -> Claim:
+    def advance(self, lease: Lease, remaining_seconds: Callable[[], float]) -> Lease:
         """The claim with its meeting judged for its booking's revision.
 
         The result is not stored yet, except for an intent. The booking in the answer may be newer than the one that
         the meeting was judged for (`settlement.revision`): then go on with it.
         """
-        work = _Work(claim, TimeLeft(remaining_seconds))
-        if claim.booking.revision > claim.settlement.revision + 1:
+        work = _Work(lease, TimeLeft(remaining_seconds))
+        if lease.booking.revision > lease.settlement.revision + 1:
             # A revision between may have been sent by somebody who died: what the provider has is not known.
             work.put(replace(work.meeting, fingerprint=None))
-        if claim.booking.revision > claim.settlement.revision:
+        if lease.booking.revision > lease.settlement.revision:
             self._renew_links(work)
-        for former in work.claim.settlement.leftovers:
+        for former in work.lease.settlement.leftovers:
             self._remove_leftover(work, former)
         self._advance(work)
-        return work.claim
+        return work.lease
 
     def _advance(self, work: _Work, *, leftover: bool = False) -> None:
         """Step by step until the meeting is judged. A `leftover` is one that nobody wants."""
         while True:
-            booking, meeting = work.claim.booking, work.meeting
-            if meeting_plan.rests(meeting, self._clock()) and work.claim.settlement.revision == booking.revision:
+            booking, meeting = work.lease.booking, work.meeting
+            if meeting_plan.rests(meeting, self._clock()) and work.lease.settlement.revision == booking.revision:
                 return
             wanted = booking.wants_video and booking.eligibility is not None and not leftover
             if wanted and meeting_plan.belongs_to_another(booking, meeting):
                 # The host changed. The new meeting does not wait for the old one's provider, nor for its account.
                 former = meeting_plan.left_over(meeting)
-                work.settle(leftovers=(*work.claim.settlement.leftovers, former))
+                work.settle(leftovers=(*work.lease.settlement.leftovers, former))
                 work.put(Meeting(generation=meeting.generation + 1))
                 self._remove_leftover(work, former)
                 continue
@@ -145,46 +145,46 @@ class Meetings:
 
     def _renew_links(self, work: _Work) -> None:
         """Make our own links again: the deployment's link key or its address may have changed since."""
-        links = self._tickets.renewed(work.claim.booking, work.meeting)
+        links = self._tickets.renewed(work.lease.booking, work.meeting)
         if links is not None:
             work.put(replace(work.meeting, join_url=links[0], host_url=links[1]))
 
     def _remove_leftover(self, work: _Work, former: Meeting) -> None:
         """Remove a former host's meeting, apart from the booking's own; it stays a leftover if that is to go on."""
-        apart = _Work(replace(work.claim, settlement=replace(work.claim.settlement, meeting=former)), work.left)
+        apart = _Work(replace(work.lease, settlement=replace(work.lease.settlement, meeting=former)), work.left)
         self._advance(apart, leftover=True)
         after = apart.meeting
         if after.state is MeetingState.FAILED:
-            booking = work.claim.booking
+            booking = work.lease.booking
             log.warning(
                 "a former host's meeting is left at its provider",
                 workspace_id=booking.workspace_id,
                 booking_id=booking.booking_id,
             )
-        others = tuple(one for one in work.claim.settlement.leftovers if one is not former)
+        others = tuple(one for one in work.lease.settlement.leftovers if one is not former)
         work.settle(leftovers=(*others, after) if after.is_under_way else others)
 
-    def _decide(self, booking: Booking, meeting: Meeting, reach: Reach, *, wanted: bool) -> Meeting | Action:
+    def _decide(self, booking: Booking, meeting: Meeting, reach: GrantAccess, *, wanted: bool) -> Meeting | Action:
         if not wanted:
             return meeting_plan.unwanted(booking, meeting, reach, self._clock())
         create = self._caller.create_semantics(reach)
         return meeting_plan.wanted(booking, meeting, reach, self._request(booking, meeting), self._clock(), create)
 
-    def _reach(self, booking: Booking, meeting: Meeting, *, wanted: bool) -> Reach:
+    def _reach(self, booking: Booking, meeting: Meeting, *, wanted: bool) -> GrantAccess:
         """The access to the grant that holds the meeting, or is to make it."""
         eligible = booking.eligibility
         if wanted and eligible is not None:
             since = None if meeting.exists else eligible.connected_at
             return self._ask(booking, booking.host.user_id, eligible.grant_id, since)
         if meeting.user_id is None or meeting.grant_id is None:
-            return Reach(Access.ENDED)
+            return GrantAccess(AccessState.ENDED)
         return self._ask(booking, meeting.user_id, meeting.grant_id, None)
 
-    def _ask(self, booking: Booking, user_id: str, grant_id: str, since: datetime | None) -> Reach:
+    def _ask(self, booking: Booking, user_id: str, grant_id: str, since: datetime | None) -> GrantAccess:
         connection, grant = self._connections.with_grant(booking.workspace_id, user_id, grant_id)
         return meeting_plan.reach(connection, grant, grant_id, since)
 
-    def _take(self, step: Action, work: _Work, reach: Reach) -> bool:
+    def _take(self, step: Action, work: _Work, reach: GrantAccess) -> bool:
         """Take a step; True if the meeting is then as the booking wants it, False if there is more to decide."""
         match step:
             case Action.CREATE:
@@ -196,8 +196,8 @@ class Meetings:
             case Action.LOOK_UP:
                 return self._look_up(work, reach)
 
-    def _create(self, work: _Work, reach: Reach) -> bool:
-        booking, meeting = work.claim.booking, work.meeting
+    def _create(self, work: _Work, reach: GrantAccess) -> bool:
+        booking, meeting = work.lease.booking, work.meeting
         provider = self._caller.provider(reach)
         work.doubt, work.repeatable = meeting.intent_at, provider.keeps_tags
         grant_id = reach.grant.id if reach.grant else None
@@ -209,7 +209,7 @@ class Meetings:
             if not provider.local:
                 self._intend(work)
                 work.left.check()
-                work.claim.require(self._clock(), CALL_NEEDS_SECONDS)
+                work.lease.require(self._clock(), CALL_NEEDS_SECONDS)
             return provider.create(token, request)
 
         try:
@@ -226,7 +226,7 @@ class Meetings:
         self._note(reach)
         return True
 
-    def _links(self, reach: Reach, booking: Booking, made: ProviderMeeting) -> tuple[ProviderMeeting, str | None]:
+    def _links(self, reach: GrantAccess, booking: Booking, made: ProviderMeeting) -> tuple[ProviderMeeting, str | None]:
         """The meeting with a link, and the host's own one; ours if the provider's would be a secret."""
         if made.join_url is not None:
             return made, None
@@ -240,19 +240,19 @@ class Meetings:
         Just before the call, with the token at hand: the settle window counts from here. Raises `_Superseded` if the
         booking changed meanwhile.
         """
-        revision, now = work.claim.booking.revision, self._clock()
+        revision, now = work.lease.booking.revision, self._clock()
         work.put(meeting_plan.intended(work.meeting, now))
-        work.claim = self._bookings.save(work.claim, work.claim.settlement, now)
-        if work.claim.booking.revision != revision:
+        work.lease = self._bookings.save(work.lease, work.lease.settlement, now)
+        if work.lease.booking.revision != revision:
             raise _Superseded
 
-    def _update(self, work: _Work, reach: Reach) -> bool:
+    def _update(self, work: _Work, reach: GrantAccess) -> bool:
         meeting, provider = work.meeting, self._caller.provider(reach)
-        request = self._request(work.claim.booking, meeting)
+        request = self._request(work.lease.booking, meeting)
         work.put(replace(meeting, fingerprint=None))  # Until it is answered; taking the change back is a change too.
 
         def update(token: str) -> ProviderMeeting | None:
-            work.claim.require(self._clock(), CALL_NEEDS_SECONDS)
+            work.lease.require(self._clock(), CALL_NEEDS_SECONDS)
             return provider.update(token, str(meeting.id), request)
 
         try:
@@ -265,19 +265,19 @@ class Meetings:
         work.judge(meeting_plan.made(meeting, moved or same, request, self._clock()))
         return True
 
-    def _delete(self, work: _Work, reach: Reach) -> bool:
+    def _delete(self, work: _Work, reach: GrantAccess) -> bool:
         self._remove(work, reach, self._caller.provider(reach), str(work.meeting.id))
         work.put(Meeting(generation=work.meeting.generation + 1))
         return False
 
-    def _look_up(self, work: _Work, reach: Reach) -> bool:
+    def _look_up(self, work: _Work, reach: GrantAccess) -> bool:
         """See what carries the booking's tag: after a create without an answer, and now and then before the start."""
         meeting, now = work.meeting, self._clock()
         window_ends = meeting_plan.window_ends(meeting)
         if window_ends is not None and now < window_ends:
             work.judge(meeting_plan.in_doubt(meeting))
             return True
-        provider, request = self._caller.provider(reach), self._request(work.claim.booking, meeting)
+        provider, request = self._caller.provider(reach), self._request(work.lease.booking, meeting)
         try:
             found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
         except Ambiguous:
@@ -297,14 +297,14 @@ class Meetings:
             work.put(looked)
         elif kept is not None:
             # It may have been asked for with an older content: without a fingerprint it is brought up to date.
-            kept, host_url = self._links(reach, work.claim.booking, kept)
+            kept, host_url = self._links(reach, work.lease.booking, kept)
             work.put(replace(meeting_plan.filled(looked, kept, request), host_url=host_url, fingerprint=None))
         else:
             # Nothing is there; or the list does not tell, which an update will find out.
             work.put(replace(looked, intent_at=None, fingerprint=None))
         return False
 
-    def _remove(self, work: _Work, reach: Reach, provider: Provider, meeting_id: str) -> None:
+    def _remove(self, work: _Work, reach: GrantAccess, provider: Provider, meeting_id: str) -> None:
         try:
             self._caller.call(reach, lambda token: provider.delete(token, meeting_id), work.left)
         except MeetingGone:
@@ -318,7 +318,7 @@ class Meetings:
         if step is Action.CREATE and not isinstance(error, Ambiguous):
             meeting = replace(meeting, intent_at=work.doubt)  # The error is definite: this call made nothing.
         if isinstance(error, ReconnectNeeded):
-            return meeting_plan.reconnect_awaited(meeting, now, work.claim.booking.appointment.starts_at)
+            return meeting_plan.reconnect_awaited(meeting, now, work.lease.booking.appointment.starts_at)
         if isinstance(error, Rejected):
             detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
             return meeting_plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
@@ -328,7 +328,7 @@ class Meetings:
         if window_ends is not None and now < window_ends and not (step is Action.CREATE and work.repeatable):
             return meeting_plan.in_doubt(replace(meeting, attempts=meeting.attempts + 1))
         at = error.retry_at if isinstance(error, ProviderUnavailable) else None
-        starts_at = work.claim.booking.appointment.starts_at
+        starts_at = work.lease.booking.appointment.starts_at
         return meeting_plan.postponed(meeting, error.reason, at, now, self._random, starts_at=starts_at)
 
     def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
@@ -342,7 +342,7 @@ class Meetings:
             time_zone=appointment.time_zone,
         )
 
-    def _note(self, reach: Reach) -> None:
+    def _note(self, reach: GrantAccess) -> None:
         connection, now = reach.connection, self._clock()
         if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
             self._connections.note_meeting(connection, now)

@@ -27,7 +27,7 @@ class NoticeMailer(Protocol):
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str: ...
 
 
-class Notifier:
+class ReconnectNotices:
     """Tells people what needs them. `make_link` makes a connect link that lives for the given time."""
 
     def __init__(

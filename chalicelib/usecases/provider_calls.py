@@ -8,12 +8,12 @@ from typing import TypeVar
 from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
-from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics, Reach
+from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics, GrantAccess
 from chalicelib.errors import MeetlinkError, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
 from chalicelib.providers.base import Provider
 from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
-from chalicelib.usecases.access_tokens import TokenKeeper
-from chalicelib.usecases.circuit_breaker import Breaker
+from chalicelib.usecases.access_tokens import AccessTokens
+from chalicelib.usecases.circuit_breaker import CircuitBreaker
 
 T = TypeVar("T")
 CALL_NEEDS_SECONDS = CALL_TIMEOUT_SECONDS + 3
@@ -41,15 +41,15 @@ class TimeLeft(Struct, frozen=True):
         self.check(REFRESH_NEEDS_SECONDS)
 
 
-class Caller:
+class ProviderCalls:
     """Everything between a step's verb and the provider, the same for all verbs."""
 
-    def __init__(self, tokens: TokenKeeper, providers: Mapping[str, Provider], breaker: Breaker) -> None:
+    def __init__(self, tokens: AccessTokens, providers: Mapping[str, Provider], breaker: CircuitBreaker) -> None:
         self._tokens = tokens
         self._providers = providers
         self._breaker = breaker
 
-    def provider(self, reach: Reach) -> Provider:
+    def provider(self, reach: GrantAccess) -> Provider:
         """The provider of the grant that is reached."""
         name = reach.grant.provider if reach.grant else "unknown"
         provider = self._providers.get(name)
@@ -57,12 +57,12 @@ class Caller:
             raise ProviderUnavailable(name, "this deployment does not know the provider")
         return provider
 
-    def create_semantics(self, reach: Reach) -> CreateSemantics:
+    def create_semantics(self, reach: GrantAccess) -> CreateSemantics:
         """What the create of the grant's provider does; the most careful answer for a provider that is not deployed."""
         provider = self._providers.get(reach.grant.provider) if reach.grant else None
         return provider.create_semantics if provider else UNKNOWN_SEMANTICS
 
-    def call(self, reach: Reach, verb: Callable[[str], T], left: TimeLeft) -> T:
+    def call(self, reach: GrantAccess, verb: Callable[[str], T], left: TimeLeft) -> T:
         """`verb` with an access token, unless the provider is out.
 
         Raises `OutOfTime`, or what the provider said; `ReconnectNeeded` after the grant was marked as broken.

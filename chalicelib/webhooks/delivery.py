@@ -9,7 +9,7 @@ from random import Random
 from msgspec.structs import replace
 
 from chalicelib.domain.webhook_signing import signed_headers
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.delivery_store import DeliveryStore
 from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.events import TEST_EVENT
@@ -27,14 +27,14 @@ from chalicelib.webhooks.signing_secrets import open_keys
 _GONE = 410
 
 
-class Deliverer:
+class WebhookDeliveries:
     """Safe to call for any delivery, any number of times, side by side: who claims a try makes it."""
 
     def __init__(
         self,
         endpoints: EndpointStore,
         deliveries: DeliveryStore,
-        vault: Vault,
+        vault: Encryption,
         post: Post,
         clock: Callable[[], datetime],
         random: Random,
@@ -55,13 +55,13 @@ class Deliverer:
             if endpoint and endpoint.paused_until and endpoint.paused_until > self._clock():
                 self._deliveries.hold(key, endpoint.paused_until)
                 continue
-            delivery = self._deliveries.claim(key, self._clock())
+            delivery = self._deliveries.lease(key, self._clock())
             if delivery is not None:
                 self._try(endpoint, delivery)
 
     def test(self, endpoint: Endpoint, key: DeliveryKey) -> Delivery | None:
         """One try whatever the endpoint's state; the delivery afterwards."""
-        delivery = self._deliveries.claim(key, self._clock())
+        delivery = self._deliveries.lease(key, self._clock())
         if delivery is not None:
             self._try(replace(endpoint, disabled_at=None), delivery)
         return self._deliveries.get(key)

@@ -55,7 +55,7 @@ class DeliveryStore:
             except DeliveryItem.DoesNotExist:
                 return None
 
-    def claim(self, key: DeliveryKey, now: datetime) -> Delivery | None:
+    def lease(self, key: DeliveryKey, now: datetime) -> Delivery | None:
         """Begin a try; None if the delivery is not due or somebody else has begun one."""
         item = DeliveryItem(*_keys(key))
         actions: list[Action] = [

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.webhook_signing import new_secret
 from chalicelib.errors import Conflict, LostRace, NotFound
-from chalicelib.store.encryption import Vault
-from chalicelib.webhooks.delivery import Deliverer
+from chalicelib.store.encryption import Encryption
+from chalicelib.webhooks.delivery import WebhookDeliveries
 from chalicelib.webhooks.delivery_store import DeliveryStore
 from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.events import TEST_EVENT, Event, event_id
@@ -24,15 +24,15 @@ T = TypeVar("T")
 _TRIES = 5
 
 
-class EndpointKeeper:
+class WebhookEndpoints:
     """Secrets are answered once, when they are made. Writes raise `LostRace` if others write again and again."""
 
     def __init__(
         self,
         endpoints: EndpointStore,
         deliveries: DeliveryStore,
-        deliverer: Deliverer,
-        vault: Vault,
+        deliverer: WebhookDeliveries,
+        vault: Encryption,
         clock: Callable[[], datetime],
     ) -> None:
         self._endpoints = endpoints

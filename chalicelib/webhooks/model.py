@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec import Struct
 
-from chalicelib.domain.redacted import Hidden
+from chalicelib.domain.redacted import Redacted
 from chalicelib.domain.webhook_signing import SigningSecret
 
 MOST_ENDPOINTS = 10
@@ -57,7 +57,7 @@ class DeliveryKey(Struct, frozen=True):
     name: str
 
 
-class Delivery(Hidden, frozen=True):
+class Delivery(Redacted, frozen=True):
     """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one."""
 
     key: DeliveryKey

@@ -21,7 +21,7 @@ from chalicelib.webhooks.events import Event, EventType, connection_event, event
 from chalicelib.webhooks.model import DeliveryKey
 
 
-class Announcer:
+class Outbox:
     """Every method may be called again with the same: it then owes nothing more. All raise `StoreError` only."""
 
     def __init__(self, endpoints: EndpointStore, deliveries: DeliveryStore, clock: Callable[[], datetime]) -> None:

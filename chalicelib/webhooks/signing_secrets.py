@@ -12,16 +12,16 @@ from chalicelib.domain.webhook_signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
 from chalicelib.store.documents import WorkspaceStore
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 
 MOST_SECRETS = 5
 _TRIES = 2 * MOST_SECRETS  # One of the requests that come at once wins each round.
 
 
-class InboundSecrets:
+class WebhookSecrets:
     """Secrets stand sealed on the workspace's row: checking a signature needs them back, so no hash would do."""
 
-    def __init__(self, workspaces: WorkspaceStore, vault: Vault, clock: Callable[[], datetime]) -> None:
+    def __init__(self, workspaces: WorkspaceStore, vault: Encryption, clock: Callable[[], datetime]) -> None:
         self._workspaces = workspaces
         self._vault = vault
         self._clock = clock
@@ -87,12 +87,12 @@ class InboundSecrets:
         return workspace
 
 
-def seal(vault: Vault, workspace_id: str, text: str, now: datetime, *, note: str = "") -> SigningSecret:
+def seal(vault: Encryption, workspace_id: str, text: str, now: datetime, *, note: str = "") -> SigningSecret:
     """A secret as it is stored."""
     return SigningSecret(random.token_hex(4), vault.seal(_owner(workspace_id), text.encode()), now, note=note)
 
 
-def open_keys(vault: Vault, workspace_id: str, sealed: Iterable[SigningSecret]) -> list[bytes]:
+def open_keys(vault: Encryption, workspace_id: str, sealed: Iterable[SigningSecret]) -> list[bytes]:
     """The keys to sign or verify with."""
     return [key_of(vault.open(_owner(workspace_id), secret.sealed).decode()) for secret in sealed]
 

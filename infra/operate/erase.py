@@ -76,9 +76,9 @@ class Eraser:
 
     def _close(self, workspace_id: str) -> None:
         """Nobody writes any more: callers' keys and webhook secrets end."""
-        workspace = self._services.workspaces.get(workspace_id)
+        workspace = self._services.workspace_store.get(workspace_id)
         if workspace is not None and (workspace.keys or workspace.inbound_secrets):
-            self._services.workspaces.put(replace(workspace, keys=(), inbound_secrets=()))
+            self._services.workspace_store.put(replace(workspace, keys=(), inbound_secrets=()))
 
     def _delete(self, row: Row) -> None:
         self._tables.delete(row)
@@ -91,7 +91,7 @@ class Eraser:
             if not self._cancels:
                 self._outcome.keep(row, "still to come: cancel it, or say --cancel")
                 return
-            self._services.booker.cancel(row.key["workspace_id"], row.key["booking_id"])
+            self._services.bookings.cancel(row.key["workspace_id"], row.key["booking_id"])
             self._outcome.keep(row, "being cancelled")
         elif "due_shard" in row.content or not self._tables.delete(row, unless="due_shard"):
             self._outcome.keep(row, "something is still to be done about it")
@@ -99,16 +99,18 @@ class Eraser:
             self._outcome.erased[row.table] += 1
 
     def _connection(self, row: Row) -> None:
-        self._services.connector.disconnect(row.key["workspace_id"], row.key["user_id"])
+        self._services.connections.disconnect(row.key["workspace_id"], row.key["user_id"])
         self._outcome.erased[row.table] += 1
 
     def _grant(self, row: Row) -> None:
         grant_id = row.key["grant_id"]
-        if any(self._services.connections.get(*user) for user in self._services.connections.users_of(grant_id)):
+        if any(
+            self._services.connection_store.get(*user) for user in self._services.connection_store.users_of(grant_id)
+        ):
             if isinstance(self._subject, Person) and self._subject.workspace_id is None:
                 self._outcome.keep(row, "another connection uses it")
             return  # What other workspaces have is theirs.
-        self._services.grants.set_due(grant_id, self._services.clock())
+        self._services.grant_store.set_due(grant_id, self._services.clock())
         self._outcome.keep(row, "the schedule revokes and deletes it")
 
     def _calendar(self, row: Row) -> None:
@@ -134,13 +136,13 @@ class Eraser:
             self._delete(row)
 
     def _no_administrator(self, row: Row, person: Person) -> None:
-        workspace = self._services.workspaces.get(row.key["workspace_id"])
+        workspace = self._services.workspace_store.get(row.key["workspace_id"])
         email = address_key(person.email or "")
         kept = tuple(a for a in workspace.admin_emails if address_key(a) != email) if workspace else ()
         if workspace is None or kept == workspace.admin_emails:
             self._outcome.keep(row, "names the person elsewhere than among its administrators")
             return
-        self._services.workspaces.put(replace(workspace, admin_emails=kept))
+        self._services.workspace_store.put(replace(workspace, admin_emails=kept))
         self._outcome.erased["workspaces: administrator"] += 1
 
 

@@ -38,7 +38,7 @@ class Range:
         after: str | None = None
         query = Query(self.workspace_id, self.starts_from, self.starts_before)
         while True:
-            records, after = services.bookings.page(query, limit=_PAGE, after=after)
+            records, after = services.booking_store.page(query, limit=_PAGE, after=after)
             yield from records
             if after is None:
                 return
@@ -62,7 +62,7 @@ def replay(services: Services, ranges: Iterable[Range], states: frozenset[str], 
                 continue
             found[state] += 1
             if really:
-                services.booker.retry(one.workspace_id, record.booking.booking_id)
+                services.bookings.retry(one.workspace_id, record.booking.booking_id)
     return found
 
 
@@ -75,13 +75,13 @@ def announce_again(services: Services, ranges: Iterable[Range], *, really: bool)
     owed: Counter[str] = Counter()
     for one in ranges:
         events = [*_of_connections(services, one.workspace_id), *_of_bookings(services, one)]
-        for endpoint in services.endpoints.all(one.workspace_id):
+        for endpoint in services.endpoint_store.all(one.workspace_id):
             told = _last_told(services, endpoint)
             for subject, event in events:
                 if endpoint.wants(event.type) and told.get(subject) != _told(event.type, event.data):
                     owed[event.type] += 1
                     if really:
-                        services.deliveries.owe(event, endpoint, services.clock())
+                        services.delivery_store.owe(event, endpoint, services.clock())
     return owed
 
 
@@ -95,7 +95,7 @@ def _of_bookings(services: Services, one: Range) -> Iterator[tuple[str, Event]]:
 
 
 def _of_connections(services: Services, workspace_id: str) -> Iterator[tuple[str, Event]]:
-    for connection in services.connections.of_workspace(workspace_id):
+    for connection in services.connection_store.of_workspace(workspace_id):
         if not connection.ended_reason:
             at, reason = connection.connected_at, None if connection.confirmed else Reason.NOT_CONFIRMED
             name = event_id("again", workspace_id, connection.user_id, connection.grant_id, at.isoformat())
@@ -108,7 +108,7 @@ def _last_told(services: Services, endpoint: Endpoint) -> dict[str, tuple[Any, .
     told: dict[str, tuple[Any, ...]] = {}
     after: str | None = None
     while True:
-        deliveries, after = services.deliveries.page(
+        deliveries, after = services.delivery_store.page(
             endpoint.workspace_id, endpoint.endpoint_id, limit=_PAGE, after=after
         )
         for delivery in deliveries:

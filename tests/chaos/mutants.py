@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.domain.settlement import Settlement
-from chalicelib.store.bookings import BookingStore, Claim
+from chalicelib.store.bookings import BookingStore, Lease
 from chalicelib.store.tables import BookingItem, milliseconds
 from chalicelib.wiring import Services
 
@@ -25,25 +25,25 @@ def without_settle_window(services: Services) -> None:
     """A create in doubt is looked for at once: whoever reads a booking finds the intent long past."""
 
     class Impatient(BookingStore):
-        def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
-            claim = super().lease(workspace_id, booking_id, now)
-            return claim and replace(claim, settlement=_aged(claim.settlement))
+        def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
+            lease = super().lease(workspace_id, booking_id, now)
+            return lease and replace(lease, settlement=_aged(lease.settlement))
 
-        def park(self, claim: Claim, settlement: Settlement, until: datetime, now: datetime) -> Claim | None:
+        def park(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
             hasty = min(until, now + timedelta(seconds=1)) if settlement.meeting.intent_at else until
-            return super().park(claim, settlement, hasty, now)
+            return super().park(lease, settlement, hasty, now)
 
-    services.__dict__["bookings"] = Impatient()
+    services.__dict__["booking_store"] = Impatient()
 
 
 def without_lease(services: Services) -> None:
     """Nobody minds that somebody else is settling the booking."""
-    services.__dict__["bookings"] = _Leaseless()
+    services.__dict__["booking_store"] = _Leaseless()
 
 
 def without_fence(services: Services) -> None:
     """A settler's writes are taken even after another took over."""
-    services.__dict__["bookings"] = _Fenceless()
+    services.__dict__["booking_store"] = _Fenceless()
 
 
 MUTANTS: dict[str, Callable[[Services], None]] = {
@@ -55,7 +55,7 @@ MUTANTS: dict[str, Callable[[Services], None]] = {
 
 
 class _Leaseless(BookingStore):
-    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Claim | None:
+    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
         # To a clock that is days ahead every lease has ended; what the mutant writes is its own time again.
         ended = BookingItem(workspace_id, booking_id)
         exists = BookingItem.lease_until.exists() & (BookingItem.lease_until > milliseconds(now))
@@ -64,16 +64,16 @@ class _Leaseless(BookingStore):
 
 
 class _Fenceless(BookingStore):
-    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
-        return super().save(_newest(claim), settlement, now)
+    def save(self, lease: Lease, settlement: Settlement, now: datetime) -> Lease:
+        return super().save(_newest(lease), settlement, now)
 
-    def _let_go(self, claim: Claim, settlement: Settlement, actions: list[Any], now: datetime) -> Claim | None:
-        return super()._let_go(_newest(claim), settlement, actions, now)
+    def _let_go(self, lease: Lease, settlement: Settlement, actions: list[Any], now: datetime) -> Lease | None:
+        return super()._let_go(_newest(lease), settlement, actions, now)
 
 
-def _newest(claim: Claim) -> Claim:
-    item = BookingItem.get(claim.booking.workspace_id, claim.booking.booking_id, consistent_read=True)
-    return replace(claim, fence=int(item.fence))
+def _newest(lease: Lease) -> Lease:
+    item = BookingItem.get(lease.booking.workspace_id, lease.booking.booking_id, consistent_read=True)
+    return replace(lease, fence=int(item.fence))
 
 
 def _aged(settlement: Settlement) -> Settlement:

@@ -15,7 +15,7 @@ import httpx
 
 from chalicelib.domain.connection import Tokens, keeps_key
 from chalicelib.providers.base import KeyProvider, OAuthProvider
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.catalogue import Host, Standing, make, second_address
 from infra.local.standins.kit import Clock, Held, InProcessTransport, utc_now
@@ -205,7 +205,9 @@ def _standing(name: str, clock: Clock, seed: int) -> Standing:
 @cache
 def _read_key(kind: type[KeyProvider], typed: tuple[tuple[str, str], ...]) -> str:
     """What the product keeps of it; reading an RSA key takes longer than a run."""
-    return kind(Http(httpx.Client(transport=InProcessTransport({}), trust_env=False)), utc_now).read_key(dict(typed))
+    return kind(HttpClient(httpx.Client(transport=InProcessTransport({}), trust_env=False)), utc_now).read_key(
+        dict(typed)
+    )
 
 
 @cache

@@ -35,12 +35,12 @@ def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     seen.append(tried(lambda: store.create(booking("b-1"), START)))
     seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START + MINUTE)))
     seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START)))
-    claim = store.lease("ws-1", "b-1", START)
-    assert claim is not None
-    seen += [claim, store.lease("ws-1", "b-1", START), store.lease("ws-1", "b-9", START)]
-    claim = store.save(claim, settlement(), START)
+    lease = store.lease("ws-1", "b-1", START)
+    assert lease is not None
+    seen += [lease, store.lease("ws-1", "b-1", START), store.lease("ws-1", "b-9", START)]
+    lease = store.save(lease, settlement(), START)
     later = store.lease("ws-1", "b-1", START + 2 * MINUTE)
-    seen += [later, tried(lambda: store.save(claim, settlement(), START))]
+    seen += [later, tried(lambda: store.save(lease, settlement(), START))]
     assert later is not None
     seen.append(store.settle(later, settlement(), START, look_at=START + 9 * MINUTE))
     seen += [store.lease("ws-1", "b-1", START + moment * MINUTE) for moment in (8, 10)]

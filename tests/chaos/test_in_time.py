@@ -35,14 +35,14 @@ def test_a_settler_that_stood_still_does_not_write_an_old_time_over_a_newer_one(
 def test_a_lambda_that_is_about_to_end_begins_no_refresh() -> None:
     with new_world(1, Conditions(lambda_seconds=(12.0, 12.0))) as world:
         services = world.process("setup").services
-        grant = services.grants.get(GRANT)
+        grant = services.grant_store.get(GRANT)
         assert grant is not None
-        expired = replace(services.tokens.open(grant), expires_at=world.simulation.now)
-        services.grants.write(services.tokens.seal(grant, expired))
+        expired = replace(services.access_tokens.open(grant), expires_at=world.simulation.now)
+        services.grant_store.write(services.access_tokens.seal(grant, expired))
         world.network.troubles.append(trouble(TOKENS, faults.slow(world, 14)))
         world.put()
         world.run(400)
-        kept = services.grants.get(GRANT)
+        kept = services.grant_store.get(GRANT)
         assert kept is not None and kept.broken_reason is None
         assert not [point for point in world.network.points if "/oauth/token" in point]
 

@@ -63,7 +63,7 @@ class Promises(RuleBasedStateMachine):
     @rule(host=HOSTS)
     def disconnect(self, host: str) -> None:
         self.connected.discard(host)
-        self.world.process("api").services.connector.disconnect(WORKSPACE, host)
+        self.world.process("api").services.connections.disconnect(WORKSPACE, host)
         self.world.run(180)
 
     @precondition(lambda self: len(self.connected) < len(USERS))

@@ -19,7 +19,7 @@ def in_the_log(_: World, secret: str) -> None:
 
 
 def in_a_row(world: World, secret: str) -> None:
-    world.process("setup").services.ephemeral.put("flow-1", {"token": secret}, START + timedelta(minutes=1))
+    world.process("setup").services.ephemeral_store.put("flow-1", {"token": secret}, START + timedelta(minutes=1))
 
 
 def in_a_booking(world: World, secret: str) -> None:

@@ -23,14 +23,14 @@ from chalicelib.domain.meeting import tag
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.settings import from_environment
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import first_link_key
-from chalicelib.store.encryption import Vault
-from chalicelib.usecases.bookings import Accepted, Booker
-from chalicelib.usecases.join_links import Tickets
+from chalicelib.store.encryption import Encryption
+from chalicelib.usecases.bookings import Accepted, Bookings
+from chalicelib.usecases.join_links import JoinTickets
 from chalicelib.wiring import Services, build
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions
@@ -114,7 +114,7 @@ class World:
         self.db = MemoryDynamo(_definitions(), self._changed)
         self.post = Post(self.network, conditions.compose)
         self.rooms = RoomsServer()
-        self.tickets = Tickets(lambda: (first_link_key(_TAG_SECRET.encode()),))
+        self.tickets = JoinTickets(lambda: (first_link_key(_TAG_SECRET.encode()),))
         self.ticks = 0
         self.most_twins = 0
         self.left_behind: set[str] = set()
@@ -135,7 +135,7 @@ class World:
             self.zoom.list_lag_seconds = conditions.list_lag_seconds
             self.zoom.limits.daily_limit = conditions.daily_limit
         self.canaries.add(*(secret for name, secret in self.place.settings.items() if name.endswith("_SECRET")))
-        self._http = Http(httpx.Client(transport=_Wire(self), trust_env=False))
+        self._http = HttpClient(httpx.Client(transport=_Wire(self), trust_env=False))
 
     @property
     def zoom(self) -> Zoom:
@@ -167,27 +167,29 @@ class World:
             host = Host(user_id, f"Demo Host {user_id}", f"{user_id}@host.example.com")
             location = Location(LocationType.VIDEO)
             calendar = Calendar(WORKSPACE, user_id.replace("u", "c"), "Calls", host, location, START, START)
-            services.calendars.put(calendar)
+            services.calendar_store.put(calendar)
             if user_id == "u-1":
                 by_phone = Location(LocationType.PHONE, "+1 555 0100")
-                services.calendars.put(Calendar(WORKSPACE, "c-9", "Phone", host, by_phone, START, START))
+                services.calendar_store.put(Calendar(WORKSPACE, "c-9", "Phone", host, by_phone, START, START))
 
     def connect(self, services: Services, user_id: str) -> None:
         """What signing in leaves behind; the same account again keeps the connection's age. u-3 is at `rooms`."""
         provider = self.place.name if user_id in USERS else "rooms"
-        now, before = self.simulation.now, services.connections.get(WORKSPACE, user_id)
+        now, before = self.simulation.now, services.connection_store.get(WORKSPACE, user_id)
         account = Account(f"{provider}-{user_id}", f"{user_id}@host.example.com")
-        known = services.grants.get(f"{provider}#{account.id}")
+        known = services.grant_store.get(f"{provider}#{account.id}")
         grant = Grant(provider, account, version=known.version + 1 if known else 1, sealed_tokens=None)
         tokens = Tokens(f"canary-{provider}-{user_id}", None, now + timedelta(days=365))
         if provider != "rooms":
             tokens = self.place.connect(user_id, now)
             self.canaries.add(tokens.access_token, tokens.refresh_token)
         flow = f"flow-{user_id}-{self.simulation.seconds}"
-        services.ephemeral.put(flow, {}, now + timedelta(minutes=10))
+        services.ephemeral_store.put(flow, {}, now + timedelta(minutes=10))
         since = before.connected_at if before else now
         connection = Connection(WORKSPACE, user_id, provider, grant.id, account, since, base_url=BASE_URL)
-        services.connections.establish(connection, services.tokens.seal(grant, tokens), flow_key=flow, now=now)
+        services.connection_store.establish(
+            connection, services.access_tokens.seal(grant, tokens), flow_key=flow, now=now
+        )
 
     def appointment(self, **changes: Any) -> Appointment:
         """A booking's content, by default in five weeks."""
@@ -202,14 +204,14 @@ class World:
         }
         return Appointment(**(known | changes))
 
-    def call(self, act: Callable[[Booker], Accepted], *, delay: float = 0.0) -> Actor:
+    def call(self, act: Callable[[Bookings], Accepted], *, delay: float = 0.0) -> Actor:
         """A caller's request: repeated until it is answered, as idempotent requests are."""
 
         def insist() -> Accepted:
             for _ in range(_CALLER_TRIES):
                 process = self.process("api")
                 attempt = self.simulation.spawn(
-                    "request", partial(act, process.services.booker), sandbox=process.sandbox
+                    "request", partial(act, process.services.bookings), sandbox=process.sandbox
                 )
                 self.simulation.wait_for([attempt])
                 self._warm.setdefault("api", []).append(process)
@@ -364,8 +366,8 @@ class World:
             workers=partial(SideBySide, self.simulation),
         )
         parts = services.__dict__
-        parts["connections"] = _connection_store()
-        parts["vault"] = Vault(self._kms, "key-1", clock)
+        parts["connection_store"] = _connection_store()
+        parts["encryption"] = Encryption(self._kms, "key-1", clock)
         parts["providers"] = {kind.name: kind(self._http, clock) for kind in (self.place.kind, Rooms)}
         if self._alter:
             self._alter(services)

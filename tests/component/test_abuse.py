@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chalicelib.errors import Conflict, LostRace, Rejected
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
 from chalicelib.store.bookings import Query
 from chalicelib.store.documents import WorkspaceStore
 from chalicelib.webhooks.endpoint_store import EndpointStore
-from chalicelib.webhooks.endpoints import EndpointKeeper
+from chalicelib.webhooks.endpoints import WebhookEndpoints
 from chalicelib.webhooks.model import MOST_ENDPOINTS, Endpoint
-from chalicelib.webhooks.signing_secrets import MOST_SECRETS, InboundSecrets
+from chalicelib.webhooks.signing_secrets import MOST_SECRETS, WebhookSecrets
 from tests.support.clock import START
 from tests.support.product import SECOND_ACCOUNT, Product, booking
 from tests.support.steps import connection, put, zoom_writes
@@ -31,7 +31,7 @@ def test_a_key_whose_signatures_take_seconds_is_refused(bits: int, accepted: boo
     key = rsa.generate_private_key(65537, bits)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     typed = {"app_id": "vpaas-magic-cookie-1", "key_id": "k1", "private_key": pem}
-    jaas = Jaas(Http(httpx.Client()), lambda: START)
+    jaas = Jaas(HttpClient(httpx.Client()), lambda: START)
     if accepted:
         assert jaas.read_key(typed)
         assert len(pem) < next(field.longest for field in jaas.fields if field.name == "private_key")
@@ -80,7 +80,7 @@ class TestAListWithAFilter:
         for number in range(30):
             connected.caller().put(f"/v1/bookings/b-{number}", json=booking(days=number + 1))
         asked = Query("ws-1", calendar_id="none")
-        assert len(list(connected.services.bookings._pages(asked, None, 2))) == 1
+        assert len(list(connected.services.booking_store._pages(asked, None, 2))) == 1
 
 
 @pytest.mark.parametrize("what", ["calendar_id", "language", "user_id"])
@@ -116,13 +116,15 @@ class Behind(EndpointStore):
 
 def test_requests_that_count_at_the_same_moment_make_no_endpoint_too_many(connected: Product) -> None:
     services = connected.services
-    keeper = EndpointKeeper(Behind(), services.deliveries, services.deliverer, services.vault, services.clock)
+    keeper = WebhookEndpoints(
+        Behind(), services.delivery_store, services.webhook_deliveries, services.encryption, services.clock
+    )
     for number in range(MOST_ENDPOINTS):
         keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
     for number in range(MOST_ENDPOINTS, MOST_ENDPOINTS + 5):
         with pytest.raises(Conflict, match="at most"):
             keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
-    assert len(services.endpoints.all("ws-1")) == MOST_ENDPOINTS
+    assert len(services.endpoint_store.all("ws-1")) == MOST_ENDPOINTS
 
 
 class Overtaken(WorkspaceStore):
@@ -141,13 +143,13 @@ class Overtaken(WorkspaceStore):
 class TestALostRace:
     def test_is_run_again(self, connected: Product) -> None:
         connected.caller()
-        secrets = InboundSecrets(Overtaken(MOST_SECRETS), connected.services.vault, connected.clock)
+        secrets = WebhookSecrets(Overtaken(MOST_SECRETS), connected.services.encryption, connected.clock)
         secret, _ = secrets.add("ws-1", None, "")
         assert [known.secret_id for known in secrets.all("ws-1")] == [secret.secret_id]
 
     def test_that_is_lost_again_and_again_is_a_conflict_and_no_outage(self, connected: Product) -> None:
-        vars(connected.services)["inbound_secrets"] = InboundSecrets(
-            Overtaken(1000), connected.services.vault, connected.clock
+        vars(connected.services)["webhook_secrets"] = WebhookSecrets(
+            Overtaken(1000), connected.services.encryption, connected.clock
         )
         answer = connected.caller().post("/v1/webhook-secrets")
         assert (answer.status_code, answer.json()["type"]) == (409, "urn:meetlink:problem:changed_meanwhile")
@@ -156,7 +158,7 @@ class TestALostRace:
 class TestTheCheckAndTheConnectionAgree:
     def test_on_one_that_waits_for_confirmation(self, product: Product) -> None:
         product.caller()
-        workspace = product.services.workspaces.get("ws-1")
+        workspace = product.services.workspace_store.get("ws-1")
         assert workspace is not None
         _confirms(product)
         product.connect()

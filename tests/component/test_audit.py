@@ -27,7 +27,7 @@ def entries(product: Product, workspace_id: str = WORKSPACE) -> list[dict[str, A
 
 
 def key_id(product: Product) -> str:
-    workspace = product.services.workspaces.get(WORKSPACE)
+    workspace = product.services.workspace_store.get(WORKSPACE)
     assert workspace is not None
     return workspace.keys[0].key_id
 
@@ -95,9 +95,9 @@ def test_what_cannot_be_recorded_is_not_done(product: Product, monkeypatch: pyte
     def out(*_: object) -> None:
         raise StoreUnavailable("no answer")
 
-    monkeypatch.setattr(product.services.audit_log, "add", out)
+    monkeypatch.setattr(product.services.audit_store, "add", out)
     assert "error" in operations.run({"do": "create-key", "workspace_id": WORKSPACE}, product.services)
-    workspace = product.services.workspaces.get(WORKSPACE)
+    workspace = product.services.workspace_store.get(WORKSPACE)
     assert workspace is not None
     assert len(workspace.keys) == 1
 
@@ -180,7 +180,7 @@ def test_whatever_is_sent_as_a_key_the_answer_is_401_and_tells_nothing_of_suppre
     product: Product, header: str
 ) -> None:
     product.caller()
-    product.services.suppressions.add("ws-1", "bounced@example.com", Trouble.HARD_BOUNCE, product.clock())
+    product.services.suppression_store.add("ws-1", "bounced@example.com", Trouble.HARD_BOUNCE, product.clock())
     digest = hashlib.sha256(b"bounced@example.com").hexdigest()
     key = header.format(digest=digest).encode()
     for method, path in (("GET", "/v1/bookings"), ("PUT", "/v1/bookings/b-1")):
@@ -189,9 +189,9 @@ def test_whatever_is_sent_as_a_key_the_answer_is_401_and_tells_nothing_of_suppre
 
 
 def test_a_row_that_is_no_workspace_is_read_as_none(product: Product) -> None:
-    product.services.suppressions.add("ws-1", "bounced@example.com", Trouble.HARD_BOUNCE, product.clock())
+    product.services.suppression_store.add("ws-1", "bounced@example.com", Trouble.HARD_BOUNCE, product.clock())
     digest = hashlib.sha256(b"bounced@example.com").hexdigest()
-    assert product.services.workspaces.get(f"ws-1#no-mail#{digest}") is None
+    assert product.services.workspace_store.get(f"ws-1#no-mail#{digest}") is None
 
 
 class Unasked:
@@ -202,10 +202,10 @@ class Unasked:
 
 
 def test_an_unknown_provider_costs_no_call_of_secrets_manager(product: Product) -> None:
-    vars(product.services.secrets)["_client"] = Unasked()
+    vars(product.services.deployment_secrets)["_client"] = Unasked()
     for name in ("nobody", "a:b", "zoom2"):
         assert product.stranger().post(f"/v1/webhooks/providers/{name}", json={}).status_code == 404
-    assert not [name for name in vars(product.services.secrets)["_cache"] if name.startswith("providers/")]
+    assert not [name for name in vars(product.services.deployment_secrets)["_cache"] if name.startswith("providers/")]
 
 
 @pytest.mark.parametrize(

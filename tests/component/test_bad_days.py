@@ -62,9 +62,9 @@ class TestABrokenConnection:
     def test_a_workspaces_own_hold_decides_how_long_the_invitation_waits(self, connected: Product) -> None:
         from msgspec.structs import replace
 
-        workspace = connected.services.workspaces.get("ws-1")
+        workspace = connected.services.workspace_store.get("ws-1")
         assert workspace is not None
-        connected.services.workspaces.put(replace(workspace, hold_minutes=5))
+        connected.services.workspace_store.put(replace(workspace, hold_minutes=5))
         break_grant(connected)
         put(connected)
         connected.tick(5 * 60)

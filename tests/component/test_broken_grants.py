@@ -42,9 +42,9 @@ def test_the_user_and_the_administrators_get_one_mail_each_with_a_reconnect_link
 def test_a_mailed_link_begins_with_the_public_address_of_today(moto_aws: Aws, clock: FakeClock) -> None:
     product = Product(moto_aws, clock, PUBLIC_BASE_URL="http://localhost:8000")
     connect_with_address(product, "host@example.com")
-    connection = product.services.connections.get("ws-1", "u-1")
+    connection = product.services.connection_store.get("ws-1", "u-1")
     assert connection is not None
-    product.services.connections.replace(replace(connection, base_url="https://old.execute-api.example"))
+    product.services.connection_store.replace(replace(connection, base_url="https://old.execute-api.example"))
     break_by_booking(product)
     product.tick()
     (notice,) = product.mails.notices

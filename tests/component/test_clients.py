@@ -36,8 +36,8 @@ def test_neither_do_the_other_services(service: str, moto_aws: Aws, monkeypatch:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     services = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix}))
     client = {
-        "kms": services.vault._kms,
-        "secretsmanager": services.secrets._client,
+        "kms": services.encryption._kms,
+        "secretsmanager": services.deployment_secrets._client,
         "sesv2": services.ses._client,  # type: ignore[attr-defined]
     }[service]
     # SES has no idempotency: a second attempt could mail twice.

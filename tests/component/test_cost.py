@@ -80,9 +80,9 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
         # Grants are looked at daily and tokens renewed hourly, for all bookings of an account.
         product.clock.advance((START + timedelta(days=days, minutes=-2) - product.clock()).total_seconds())
         product.tick()
-        grant = product.services.grants.get("zoom#zoom-user-1")
+        grant = product.services.grant_store.get("zoom#zoom-user-1")
         assert grant is not None
-        product.services.tokens.access_token(grant)
+        product.services.access_tokens.access_token(grant)
         product.clock.advance(180)
         life.step(f"looked at, {when} before", tick, without="a minute without work")
     life.step("GET", lambda: caller.get("/v1/bookings/b-1"))

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from chalicelib.providers.base import Deauthorized, Reply
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Action, Fault
 from tests.support.product import ACCOUNT, Product, booking
@@ -146,7 +146,7 @@ def test_a_provider_without_webhooks_is_unknown_here(heard: Product) -> None:
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_the_vectors_that_zooms_own_receiver_judged_are_judged_alike(vector: dict[str, Any]) -> None:
     at = datetime.fromtimestamp(int(vector["timestamp"]), UTC)
-    zoom = Zoom(Http(httpx.Client()), lambda: at)
+    zoom = Zoom(HttpClient(httpx.Client()), lambda: at)
     headers = {"x-zm-request-timestamp": vector["timestamp"], "x-zm-signature": vector["x-zm-signature"]}
 
     event = zoom.read_event(headers, vector["body"].encode(), vector["secret"])

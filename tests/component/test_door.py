@@ -19,7 +19,7 @@ from chalicelib.api.pages.join_texts import door_words
 from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.deployment_secrets import LinkKey
-from chalicelib.usecases.join_links import KEPT_FOR, VISITS, WINDOW, NoEntry, Ticket, Tickets
+from chalicelib.usecases.join_links import KEPT_FOR, VISITS, WINDOW, JoinTicket, JoinTickets, NoEntry
 from infra.local.standins.kit import Action, Fault
 from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay
@@ -40,8 +40,8 @@ BOOKING = named("ws-1", "b-1", "u-1")
 OLD, NEW, NEWEST = (LinkKey(str(number), bytes([number]) * 64) for number in (1, 2, 3))
 
 
-def tickets(*keys: LinkKey) -> Tickets:
-    return Tickets(lambda: keys or (OLD,))
+def tickets(*keys: LinkKey) -> JoinTickets:
+    return JoinTickets(lambda: keys or (OLD,))
 
 
 def in_link(address: str) -> str:
@@ -210,14 +210,16 @@ def test_no_changed_ticket_is_accepted(place: int, change: int) -> None:
 
 def test_a_ticket_of_another_deployment_is_not_accepted() -> None:
     ticket = in_link(tickets().host_link("", BOOKING))
-    assert tickets().read(ticket) == Ticket("ws-1", "b-1", host_id="u-1")
+    assert tickets().read(ticket) == JoinTicket("ws-1", "b-1", host_id="u-1")
     assert tickets(LinkKey("1", b"x" * 64)).read(ticket) is None
 
 
 def test_a_ticket_of_the_longest_ids_is_read() -> None:
     longest = named("w" * 128, "b" * 128, "u" * 128)
-    assert tickets().read(in_link(tickets().host_link("", longest))) == Ticket("w" * 128, "b" * 128, host_id="u" * 128)
-    assert tickets().read(in_link(tickets().shared_link("", longest))) == Ticket("w" * 128, "b" * 128)
+    assert tickets().read(in_link(tickets().host_link("", longest))) == JoinTicket(
+        "w" * 128, "b" * 128, host_id="u" * 128
+    )
+    assert tickets().read(in_link(tickets().shared_link("", longest))) == JoinTicket("w" * 128, "b" * 128)
     guest = tickets().read(in_link(tickets().guest_link("", longest, "guest@example.com")))
     assert guest is not None
     assert (guest.workspace_id, guest.host_id, bool(guest.guest)) == ("w" * 128, None, True)
@@ -225,7 +227,7 @@ def test_a_ticket_of_the_longest_ids_is_read() -> None:
 
 def test_a_ticket_can_not_pretend_to_be_another_role() -> None:
     odd = named("ws-1", "b-1", "g")
-    assert tickets().read(in_link(tickets().host_link("", odd))) == Ticket("ws-1", "b-1", host_id="g")
+    assert tickets().read(in_link(tickets().host_link("", odd))) == JoinTicket("ws-1", "b-1", host_id="g")
 
 
 def test_links_with_the_longest_ids_let_in_host_and_guest(product: Product) -> None:
@@ -247,7 +249,7 @@ def test_two_link_keys_are_accepted_and_the_newer_one_is_used() -> None:
     before = in_link(tickets(OLD).host_link("", BOOKING))
     after = in_link(tickets(NEW, OLD).host_link("", BOOKING))
     assert (before.partition(".")[0], after.partition(".")[0]) == ("1", "2")
-    assert tickets(NEW, OLD).read(before) == tickets(NEW, OLD).read(after) == Ticket("ws-1", "b-1", host_id="u-1")
+    assert tickets(NEW, OLD).read(before) == tickets(NEW, OLD).read(after) == JoinTicket("ws-1", "b-1", host_id="u-1")
     assert tickets(NEWEST, NEW).read(before) is None
     assert tickets(NEWEST, NEW).read(after) is not None
 
@@ -290,9 +292,9 @@ def test_a_rotation_alone_mails_no_one(moto_aws: Aws, clock: FakeClock) -> None:
 def test_new_links_begin_with_the_public_address(moto_aws: Aws, clock: FakeClock) -> None:
     product = Product(moto_aws, clock, base_url="https://meet.example.com", PUBLIC_BASE_URL="https://meet.example.com")
     product.connect_with_key("daily", {"api_key": DAILY_KEY})
-    connection = product.services.connections.get("ws-1", "u-1")
+    connection = product.services.connection_store.get("ws-1", "u-1")
     assert connection is not None
-    product.services.connections.replace(replace(connection, base_url="https://old.execute-api.example"))
+    product.services.connection_store.replace(replace(connection, base_url="https://old.execute-api.example"))
     product.caller().put("/v1/calendars/c-1", json=calendar())
     product.caller().put("/v1/bookings/b-1", json=booking(days=DAYS))
     product.settle()
@@ -528,7 +530,9 @@ class TestVisitsThatRepeat:
     def test_beyond_the_allowance_the_provider_is_not_called(self, hosted: Product) -> None:
         until_the_door_opens(hosted)
         window = int(hosted.clock().timestamp() / WINDOW.total_seconds())
-        hosted.services.ephemeral.count(f"visits#ws-1#b-1#{window}", VISITS, hosted.clock() + timedelta(minutes=1))
+        hosted.services.ephemeral_store.count(
+            f"visits#ws-1#b-1#{window}", VISITS, hosted.clock() + timedelta(minutes=1)
+        )
         page = visit(hosted, link(hosted))
         assert (page.status_code, page.headers["Refresh"]) == (503, "10")
         assert "in a few seconds" in page.text

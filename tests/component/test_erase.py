@@ -103,7 +103,7 @@ def test_nothing_is_left_of_a_person_and_everything_of_others(full: Product) -> 
     assert before - after - about == set()
     assert (WORKSPACE, "b-others") in {row[1:] for row in after}
     assert full.caller().get("/v1/users/u-1/connection").json()["state"] == "connected"
-    workspace = full.services.workspaces.get(WORKSPACE)
+    workspace = full.services.workspace_store.get(WORKSPACE)
     assert workspace is not None and workspace.admin_emails == ("admin@example.com",)
 
 
@@ -176,8 +176,8 @@ def traces(product: Product) -> list[Any]:
 
 
 def _bounce(product: Product, booking_id: str, email: str) -> None:
-    record = product.services.bookings.get(WORKSPACE, booking_id)
+    record = product.services.booking_store.get(WORKSPACE, booking_id)
     assert record is not None
     sent = next(i for i in record.settlement.invitations if i.email == email)
     report = MailReport(WORKSPACE, booking_id, str(sent.message_id), email, Trouble.HARD_BOUNCE)
-    product.services.undelivered.take(report)
+    product.services.bounces.take(report)

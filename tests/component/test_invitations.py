@@ -251,4 +251,4 @@ class TestWhoIsToldWhat:
         for _ in range(3):
             connected.tick()
         assert connected.mails.sent == []
-        assert connected.services.bookings.get("ws-1", "b-1").is_settled
+        assert connected.services.booking_store.get("ws-1", "b-1").is_settled

@@ -71,9 +71,9 @@ def test_a_provider_that_is_down_does_not_keep_anyone_from_leaving(connected: Pr
 def cautious(product: Product) -> Product:
     """A workspace whose backend confirms connections before they count."""
     product.caller()
-    workspace = product.services.workspaces.get("ws-1")
+    workspace = product.services.workspace_store.get("ws-1")
     assert workspace is not None
-    product.services.workspaces.put(replace(workspace, confirms_connections=True))
+    product.services.workspace_store.put(replace(workspace, confirms_connections=True))
     return product
 
 

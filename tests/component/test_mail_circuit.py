@@ -112,7 +112,7 @@ class TestASandboxedStage:
         for number in range(10):
             connected.caller().put(f"/v1/bookings/b-{number}", json=booking())
         connected.settle()
-        found = [connected.services.bookings.get(WORKSPACE, f"b-{number}") for number in range(10)]
+        found = [connected.services.booking_store.get(WORKSPACE, f"b-{number}") for number in range(10)]
         invitations = [i for record in found if record for i in record.settlement.invitations]
         assert len(invitations) == sandbox.calls
         assert {invitation.state for invitation in invitations} == {InvitationState.SENDING}
@@ -149,7 +149,7 @@ class TestASandboxedStage:
         put(connected)
         calls = sandbox.calls
         services = connected.services
-        other = MailCircuit(services.ephemeral, connected.clock, Random(1))
+        other = MailCircuit(services.ephemeral_store, connected.clock, Random(1))
         assert other.check(OWN) is not None
         assert sandbox.calls == calls
 
@@ -187,7 +187,7 @@ class TestOtherMails:
         connected.zoom.limits.daily_limit = 0
         put(connected, "b-2", days=0.2)
         assert sandbox.notices == []
-        record = connected.services.bookings.get(WORKSPACE, "b-2")
+        record = connected.services.booking_store.get(WORKSPACE, "b-2")
         assert record is not None and record.settlement.notice is None
         sandbox.is_over = True
         for _ in range(5):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from chalicelib import observability
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.kit import Action, Fault
 from tests.support.clock import FakeClock
@@ -117,7 +117,7 @@ def test_what_says_nothing_of_the_day_is_not_counted(
 ) -> None:
     observability.count_for("prod")
     answer = httpx.Response(204, headers=headers)
-    zoom = Zoom(Http(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
+    zoom = Zoom(HttpClient(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
     zoom.update("token", "1", REQUEST)
     assert counted(capsys) == {}
 

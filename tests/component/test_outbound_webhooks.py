@@ -197,9 +197,9 @@ def test_a_broken_connection_is_told_to_every_workspace_that_uses_the_account_on
     assert other.status_code == 201
     told.announce()
     told.receivers.received.clear()
-    grant = product.services.grants.get("zoom#zoom-user-1")
+    grant = product.services.grant_store.get("zoom#zoom-user-1")
     assert grant is not None
-    product.services.tokens.break_grant(grant.id)
+    product.services.access_tokens.break_grant(grant.id)
     for _ in range(3):
         product.tick()
         told.wait(0)
@@ -210,7 +210,7 @@ def test_a_broken_connection_is_told_to_every_workspace_that_uses_the_account_on
 def test_a_bounced_invitation_is_told_once(told: Told) -> None:
     at = told.product.clock()
     for _ in range(2):
-        told.product.services.announcer.invitation_bounced(
+        told.product.services.outbox.invitation_bounced(
             WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="mail-1", at=at
         )
     assert told.wait(0) == 1
@@ -330,7 +330,7 @@ def test_when_the_database_is_out_the_whole_batch_comes_again_and_nothing_is_los
             raise StoreUnavailable("throttled")
 
     down = replace(services)
-    down.__dict__["deliveries"] = Out()
+    down.__dict__["delivery_store"] = Out()
     with pytest.raises(StoreUnavailable):
         webhook_streams.announce_bookings({"Records": records}, LambdaContext(), down)
     webhook_streams.announce_bookings({"Records": records}, LambdaContext(), services)
@@ -449,7 +449,7 @@ def test_no_secret_is_stored_or_logged_in_the_clear(told: Told, capsys: pytest.C
 def test_two_senders_at_once_send_once(local_aws: Aws, clock: FakeClock) -> None:
     product = Product(local_aws, clock)
     told = Told(product)
-    product.services.announcer.invitation_bounced(
+    product.services.outbox.invitation_bounced(
         WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="m-1", at=clock()
     )
     from concurrent.futures import ThreadPoolExecutor

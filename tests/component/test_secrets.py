@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.errors import InvalidInput, StoreUnavailable
 from chalicelib.settings import from_environment
-from chalicelib.store.deployment_secrets import LIFE, Credentials, Secrets
+from chalicelib.store.deployment_secrets import LIFE, Credentials, DeploymentSecrets
 from chalicelib.wiring import build
 from infra.operate.link_keys import rotate
 from tests.support.aws import Aws
@@ -21,7 +21,7 @@ from tests.support.clock import FakeClock
 
 STORED = {"client_id": "stored-id", "client_secret": "stored-secret", "webhook_secret": "stored-webhook"}
 GIVEN = {"ZOOM_CLIENT_ID": "given-id", "ZOOM_CLIENT_SECRET": "given-secret", "ZOOM_WEBHOOK_SECRET": "given-webhook"}
-Make = Callable[..., Secrets]
+Make = Callable[..., DeploymentSecrets]
 
 
 class Failing:
@@ -41,9 +41,9 @@ class Failing:
 def make(moto_aws: Aws, clock: FakeClock) -> Make:
     """Secrets of the stage `test` with this environment, whose first calls to AWS end in these errors."""
 
-    def secrets(environment: dict[str, str] | None = None, *errors: Exception) -> Secrets:
+    def secrets(environment: dict[str, str] | None = None, *errors: Exception) -> DeploymentSecrets:
         configured = from_environment({"MEETLINK_STAGE": "test"} | (environment or {}))
-        return Secrets(configured, Failing(moto_aws.client("secretsmanager"), *errors), clock)
+        return DeploymentSecrets(configured, Failing(moto_aws.client("secretsmanager"), *errors), clock)
 
     return secrets
 

@@ -201,7 +201,7 @@ class TestWhatFailsABatch:
         first = stream(connected, "b-1", "b-2")
         connected.caller().put("/v1/bookings/b-2", json=booking(days=36))
         records = [*first, *connected.stream_records()]
-        vars(connected.services)["settler"] = Failing()
+        vars(connected.services)["settling"] = Failing()
         failed = settle(connected, records)["batchItemFailures"]
         assert failed == [{"itemIdentifier": first[1]["dynamodb"]["SequenceNumber"]}]
 
@@ -229,8 +229,8 @@ class TestTheSchedule:
         connected.connect("u-2", SECOND_ACCOUNT)
         GrantItem(f"zoom#{ACCOUNT.user_id}").update([GrantItem.document.set("{}")])
         for user_id in ("u-1", "u-2"):
-            connected.services.grants.set_due(f"zoom#zoom-user-{user_id[-1]}", connected.clock())
-            connected.services.connections.delete("ws-1", user_id)
+            connected.services.grant_store.set_due(f"zoom#zoom-user-{user_id[-1]}", connected.clock())
+            connected.services.connection_store.delete("ws-1", user_id)
         connected.tick()
         connected.tick()
         assert not connected.zoom.grants.is_installed(SECOND_ACCOUNT.user_id)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chalicelib.handlers import operations
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.registry import PROVIDERS
-from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Session, Sessions, Visitor
+from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, ConnectLinks, Session, Visitor
 from infra.local.standins.catalogue import Host, make
 from infra.local.visitor import press
 from tests.support.aws import Aws
@@ -29,9 +29,9 @@ HOOK = "https://receiver.example/hooks"
 def cautious(product: Product) -> Product:
     """A workspace whose backend confirms connections before they count."""
     product.caller()
-    workspace = product.services.workspaces.get(WORKSPACE)
+    workspace = product.services.workspace_store.get(WORKSPACE)
     assert workspace is not None
-    product.services.workspaces.put(replace(workspace, confirms_connections=True))
+    product.services.workspace_store.put(replace(workspace, confirms_connections=True))
     return product
 
 
@@ -90,7 +90,7 @@ class TestConfirmation:
         self, cautious: Product, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cautious.connect()
-        connections = cautious.services.connections
+        connections = cautious.services.connection_store
         read, swaps = connections.get, [lambda: cautious.connect(account=SECOND_ACCOUNT)]
 
         def get(workspace_id: str, user_id: str) -> Any:
@@ -110,9 +110,9 @@ class TestConfirmation:
         product = Product(moto_aws, clock)
         receivers = Receivers.of(product)
         product.caller().put("/v1/webhook-endpoints/e-1", json={"url": HOOK})
-        workspace = product.services.workspaces.get(WORKSPACE)
+        workspace = product.services.workspace_store.get(WORKSPACE)
         assert workspace is not None
-        product.services.workspaces.put(replace(workspace, confirms_connections=True))
+        product.services.workspace_store.put(replace(workspace, confirms_connections=True))
         streams = Streams(product)
 
         def told() -> list[tuple[str, str | None, str | None]]:
@@ -206,7 +206,7 @@ def connect_with_a_key(product: Product) -> None:
 
 
 def revoke_the_key(product: Product) -> None:
-    workspace = product.services.workspaces.get(WORKSPACE)
+    workspace = product.services.workspace_store.get(WORKSPACE)
     assert workspace is not None
     request = {"do": "revoke-key", "workspace_id": WORKSPACE, "key_id": workspace.keys[0].key_id}
     assert "error" not in operations.run(request, product.services)
@@ -227,7 +227,7 @@ class TestAWindowThatAFrameOpens:
     """Providers refuse to be signed in to in a frame, so the frame opens the settings page in a window."""
 
     def test_connecting_in_the_window_ends_other_sessions_but_not_the_frames(self, product: Product) -> None:
-        sessions = product.services.sessions
+        sessions = product.services.connect_links
         frame, other = _open(sessions), _open(sessions)
         link, _ = sessions.make_link(frame.visitor, opener=frame)
         window = sessions.open_session(link)
@@ -235,7 +235,7 @@ class TestAWindowThatAFrameOpens:
         assert [sessions.session(one.token) is not None for one in (frame, window, other)] == [True, True, False]
 
     def test_a_frame_that_was_signed_out_is_not_revived_by_its_window(self, product: Product) -> None:
-        sessions = product.services.sessions
+        sessions = product.services.connect_links
         frame = _open(sessions)
         link, _ = sessions.make_link(frame.visitor, opener=frame)
         window = sessions.open_session(link)
@@ -244,7 +244,7 @@ class TestAWindowThatAFrameOpens:
         assert sessions.session(frame.token) is None
 
 
-def _open(sessions: Sessions) -> Session:
+def _open(sessions: ConnectLinks) -> Session:
     return sessions.open_session(sessions.make_link(Visitor("demo", "u-1"))[0])
 
 
@@ -299,7 +299,7 @@ def test_who_connects_goes_on_in_the_same_session(product: Product) -> None:
 def test_a_mailed_link_ends_with_the_reconnection_and_outlives_a_week(product: Product, clock: FakeClock) -> None:
     visitor = Visitor(WORKSPACE, "u-1")
     product.caller()
-    used, _ = product.services.sessions.make_link(visitor, LONGEST_LINK_LIFE)
+    used, _ = product.services.connect_links.make_link(visitor, LONGEST_LINK_LIFE)
     clock.advance(7.9 * 24 * 3600)
     assert product.browser().get(f"/connect/{used}").status_code == 200
     product.connect()
@@ -310,7 +310,7 @@ def test_a_link_does_not_die_because_its_users_epoch_was_old(product: Product, c
     product.caller()
     disconnect(product)
     clock.advance(8.5 * 24 * 3600)
-    link, _ = product.services.sessions.make_link(Visitor(WORKSPACE, "u-1"), LONGEST_LINK_LIFE)
+    link, _ = product.services.connect_links.make_link(Visitor(WORKSPACE, "u-1"), LONGEST_LINK_LIFE)
     clock.advance(7.5 * 24 * 3600)
     assert product.browser().get(f"/connect/{link}").status_code == 200
 

@@ -119,7 +119,9 @@ class TestBadDays:
         connected.product.tick(65)
         assert connected.meeting()["join_url"] == connected.only_link()
         (held,) = connected.stand_in.meetings
-        assert held.starts_at == connected.product.services.bookings.get("ws-1", "b-1").booking.appointment.starts_at
+        assert (
+            held.starts_at == connected.product.services.booking_store.get("ws-1", "b-1").booking.appointment.starts_at
+        )
 
     def test_a_booking_cancelled_while_its_create_is_in_doubt_leaves_no_meeting(self, connected: Stage) -> None:
         connected.lose_the_next_answer()
@@ -154,10 +156,10 @@ class TestTheLobby:
 
     def test_guests_enter_until_the_booking_is_cancelled(self, teams: Stage) -> None:
         link = teams.put()["join_url"]
-        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
+        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.ENTERS
         teams.cancel()
         assert teams.stand_in.meetings == []
-        assert teams.stand_in.open_link(link) is microsoft.Door.WAITS
+        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.WAITS
 
     @pytest.mark.parametrize("status", [404, 503])
     def test_one_that_cannot_be_opened_at_once_delays_no_link_and_is_opened_a_minute_later(
@@ -167,9 +169,9 @@ class TestTheLobby:
         made = teams.put()
         assert made["state"] == "ready"
         assert len(teams.product.mails.to("guest@example.com")) == 1
-        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.WAITS
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.JoinLinks.WAITS
         teams.product.tick(65)
-        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.ENTERS
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.JoinLinks.ENTERS
         assert teams.meeting()["join_url"] == made["join_url"] == teams.only_link()
         assert len(teams.product.mails.to("guest@example.com")) == 1
 
@@ -179,7 +181,7 @@ class TestTheLobby:
         for _ in range(4):
             teams.product.tick(65)
         assert teams.meeting()["state"] == "ready"
-        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
+        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.ENTERS
 
     def test_a_policy_that_keeps_it_closed_is_told_by_the_check_and_by_the_page(self, teams: Stage) -> None:
         teams.stand_in.lobby_policy = microsoft.LobbyPolicy.REFUSES
@@ -215,7 +217,7 @@ class TestAnAdministratorHasToApprove:
         assert "https://login.microsoftonline.com/organizations/v2.0/adminconsent?client_id=client-1" in page.text
 
     def test_after_the_approval_the_host_connects(self, strict: Stage) -> None:
-        link = strict.product.services.connector.admin_consent("microsoft_teams", APP)
+        link = strict.product.services.connections.admin_consent("microsoft_teams", APP)
         assert link is not None
         administrator = strict.product.browser()
         back = sign_in_and_consent(administrator, link, "admin@example.com", "any")
@@ -223,7 +225,7 @@ class TestAnAdministratorHasToApprove:
         assert ">Connected<" in strict.connect().text
 
     def test_a_refusal_is_shown_to_the_administrator(self, strict: Stage) -> None:
-        link = strict.product.services.connector.admin_consent("microsoft_teams", APP)
+        link = strict.product.services.connections.admin_consent("microsoft_teams", APP)
         assert link is not None
         administrator = strict.product.browser()
         back = sign_in_and_consent(administrator, link, "admin@example.com", "any", allow=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 from infra.local.aws import create_key
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -33,7 +33,7 @@ class RecordedKms:
 
 @pytest.mark.parametrize("sealed", RECORDED.values(), ids=RECORDED.keys())
 def test_a_value_sealed_by_an_earlier_release_still_opens(sealed: str, clock: FakeClock) -> None:
-    vault = Vault(RecordedKms(), "unused", clock)
+    vault = Encryption(RecordedKms(), "unused", clock)
 
     assert vault.open("zoom#recorded", base64.b64decode(sealed)) == b"recorded"
 
@@ -64,11 +64,11 @@ def test_a_cold_settler_asks_kms_once_for_a_grant(moto_aws: Aws, clock: FakeCloc
 def test_tokens_survive_the_rotation_of_the_key_without_downtime(moto_aws: Aws, clock: FakeClock) -> None:
     kms = moto_aws.client("kms")
     create_key(kms, "alias/rotating")
-    sealed = Vault(kms, "alias/rotating", clock).seal("zoom#1", b"before")
+    sealed = Encryption(kms, "alias/rotating", clock).seal("zoom#1", b"before")
 
     newer = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.update_alias(AliasName="alias/rotating", TargetKeyId=newer)
-    fresh = Vault(kms, "alias/rotating", clock)
+    fresh = Encryption(kms, "alias/rotating", clock)
 
     assert fresh.open("zoom#1", sealed) == b"before"
     assert fresh.open("zoom#1", fresh.seal("zoom#1", b"after")) == b"after"

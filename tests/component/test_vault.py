@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import StoreUnavailable
 from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
-from chalicelib.store.encryption import KEY_LIFE, Unsealable, Vault
+from chalicelib.store.encryption import KEY_LIFE, Encryption, Unsealable
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 
@@ -62,46 +62,46 @@ def kms(moto_aws: Aws) -> Counting:
 
 
 @pytest.fixture
-def vault(moto_aws: Aws, kms: Counting, clock: FakeClock) -> Vault:
-    return Vault(kms, moto_aws.key_id, clock)
+def vault(moto_aws: Aws, kms: Counting, clock: FakeClock) -> Encryption:
+    return Encryption(kms, moto_aws.key_id, clock)
 
 
 class TestSealing:
     @given(plain=st.binary(max_size=2000), owner=st.text(st.characters(codec="utf-8"), min_size=1, max_size=100))
     @many
-    def test_what_was_sealed_opens_for_its_owner(self, vault: Vault, plain: bytes, owner: str) -> None:
+    def test_what_was_sealed_opens_for_its_owner(self, vault: Encryption, plain: bytes, owner: str) -> None:
         assert vault.open(owner, vault.seal(owner, plain)) == plain
 
-    def test_sixteen_kilobytes_open(self, vault: Vault) -> None:
+    def test_sixteen_kilobytes_open(self, vault: Encryption) -> None:
         plain = bytes(range(256)) * 64
         assert vault.open(OWNER, vault.seal(OWNER, plain)) == plain
 
-    def test_another_process_opens_it(self, vault: Vault, moto_aws: Aws, clock: FakeClock) -> None:
+    def test_another_process_opens_it(self, vault: Encryption, moto_aws: Aws, clock: FakeClock) -> None:
         assert moto_aws.vault(clock).open(OWNER, vault.seal(OWNER, SECRET)) == SECRET
 
-    def test_the_same_secret_is_never_sealed_the_same_way_twice(self, vault: Vault) -> None:
+    def test_the_same_secret_is_never_sealed_the_same_way_twice(self, vault: Encryption) -> None:
         assert vault.seal(OWNER, SECRET) != vault.seal(OWNER, SECRET)
 
-    def test_a_sealed_value_does_not_show_the_secret(self, vault: Vault) -> None:
+    def test_a_sealed_value_does_not_show_the_secret(self, vault: Encryption) -> None:
         assert SECRET not in vault.seal(OWNER, SECRET)
 
 
 class TestOpening:
-    def test_a_value_moved_to_another_owner_does_not_open(self, vault: Vault) -> None:
+    def test_a_value_moved_to_another_owner_does_not_open(self, vault: Encryption) -> None:
         sealed = vault.seal(OWNER, SECRET)
         vault.seal("zoom#a-2", b"its own, so that its key is warm")
         with pytest.raises(Unsealable):
             vault.open("zoom#a-2", sealed)
 
     def test_the_associated_data_alone_stops_another_owner(
-        self, vault: Vault, kms: Counting, moto_aws: Aws, clock: FakeClock
+        self, vault: Encryption, kms: Counting, moto_aws: Aws, clock: FakeClock
     ) -> None:
         lenient = Lenient(kms, OWNER)
         with pytest.raises(Unsealable):
-            Vault(lenient, moto_aws.key_id, clock).open("zoom#a-2", vault.seal(OWNER, SECRET))
+            Encryption(lenient, moto_aws.key_id, clock).open("zoom#a-2", vault.seal(OWNER, SECRET))
         assert kms.calls["decrypt"] == 1
 
-    def test_kms_alone_refuses_the_data_key_under_another_context(self, vault: Vault, moto_aws: Aws) -> None:
+    def test_kms_alone_refuses_the_data_key_under_another_context(self, vault: Encryption, moto_aws: Aws) -> None:
         sealed = vault.seal(OWNER, SECRET)
         wrapped = sealed[3 : 3 + int.from_bytes(sealed[1:3], "big")]
         with pytest.raises(ClientError, match="InvalidCiphertext"):
@@ -109,7 +109,7 @@ class TestOpening:
 
     @given(data=st.data())
     @many
-    def test_a_value_with_one_wrong_bit_does_not_open(self, vault: Vault, data: st.DataObject) -> None:
+    def test_a_value_with_one_wrong_bit_does_not_open(self, vault: Encryption, data: st.DataObject) -> None:
         sealed = bytearray(vault.seal(OWNER, SECRET))
         position = data.draw(st.integers(_nonce_starts(sealed), len(sealed) - 1))
         sealed[position] ^= 1 << data.draw(st.integers(0, 7))
@@ -118,49 +118,51 @@ class TestOpening:
 
     @given(data=st.data())
     @many
-    def test_a_value_that_is_cut_off_does_not_open(self, vault: Vault, data: st.DataObject) -> None:
+    def test_a_value_that_is_cut_off_does_not_open(self, vault: Encryption, data: st.DataObject) -> None:
         sealed = vault.seal(OWNER, SECRET)
         with pytest.raises(Unsealable):
             vault.open(OWNER, sealed[: data.draw(st.integers(_nonce_starts(sealed), len(sealed) - 1))])
 
     @pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01\x00\x00", b"\x02\x00\x00rest", b"\x01\xff\xffshort"])
-    def test_what_was_never_sealed_does_not_open(self, vault: Vault, sealed: bytes) -> None:
+    def test_what_was_never_sealed_does_not_open(self, vault: Encryption, sealed: bytes) -> None:
         with pytest.raises(Unsealable):
             vault.open(OWNER, sealed)
 
-    def test_a_value_whose_data_key_kms_does_not_know_does_not_open(self, clock: FakeClock, vault: Vault) -> None:
+    def test_a_value_whose_data_key_kms_does_not_know_does_not_open(self, clock: FakeClock, vault: Encryption) -> None:
         refusing = Failing(ClientError({"Error": {"Code": "InvalidCiphertextException"}}, "Decrypt"))
         with pytest.raises(Unsealable):
-            Vault(refusing, "key", clock).open(OWNER, vault.seal(OWNER, SECRET))
+            Encryption(refusing, "key", clock).open(OWNER, vault.seal(OWNER, SECRET))
 
 
 class TestKmsCalls:
-    def test_many_seals_and_opens_cost_one_call(self, vault: Vault, kms: Counting) -> None:
+    def test_many_seals_and_opens_cost_one_call(self, vault: Encryption, kms: Counting) -> None:
         for _ in range(20):
             vault.open(OWNER, vault.seal(OWNER, SECRET))
         assert kms.calls == {"generate_data_key": 1}
 
     def test_a_fresh_process_opens_many_times_with_one_call(
-        self, vault: Vault, kms: Counting, moto_aws: Aws, clock: FakeClock
+        self, vault: Encryption, kms: Counting, moto_aws: Aws, clock: FakeClock
     ) -> None:
         sealed = vault.seal(OWNER, SECRET)
-        fresh = Vault(kms, moto_aws.key_id, clock)
+        fresh = Encryption(kms, moto_aws.key_id, clock)
         kms.calls.clear()
         assert [fresh.open(OWNER, sealed) for _ in range(20)] == [SECRET] * 20
         assert kms.calls == {"decrypt": 1}
 
-    def test_each_owner_has_a_data_key_of_its_own(self, vault: Vault, kms: Counting) -> None:
+    def test_each_owner_has_a_data_key_of_its_own(self, vault: Encryption, kms: Counting) -> None:
         vault.seal(OWNER, SECRET)
         vault.seal("zoom#a-2", SECRET)
         assert len(kms.plain_keys) == 2
 
-    def test_a_data_key_is_used_for_five_minutes(self, vault: Vault, kms: Counting, clock: FakeClock) -> None:
+    def test_a_data_key_is_used_for_five_minutes(self, vault: Encryption, kms: Counting, clock: FakeClock) -> None:
         sealed = vault.seal(OWNER, SECRET)
         clock.advance(timedelta(minutes=5).total_seconds())
         vault.open(OWNER, sealed)
         assert kms.calls == {"generate_data_key": 1}
 
-    def test_a_data_key_is_not_used_after_five_minutes(self, vault: Vault, kms: Counting, clock: FakeClock) -> None:
+    def test_a_data_key_is_not_used_after_five_minutes(
+        self, vault: Encryption, kms: Counting, clock: FakeClock
+    ) -> None:
         sealed = vault.seal(OWNER, SECRET)
         clock.advance(timedelta(minutes=5).total_seconds() + 0.001)
         assert vault.open(OWNER, sealed) == SECRET
@@ -172,7 +174,7 @@ class TestKmsCalls:
         self, moto_aws: Aws, clock: FakeClock, age_seconds: float
     ) -> None:
         kms = Counting(moto_aws.client("kms"))
-        vault = Vault(kms, moto_aws.key_id, clock)
+        vault = Encryption(kms, moto_aws.key_id, clock)
         if age_seconds:
             vault.seal(OWNER, SECRET)
             clock.advance(age_seconds)
@@ -192,9 +194,9 @@ class TestKmsCalls:
         ids=["throttled", "disabled", "no connection"],
     )
     def test_an_outage_of_kms_is_not_taken_for_a_damaged_value(
-        self, vault: Vault, clock: FakeClock, error: Exception
+        self, vault: Encryption, clock: FakeClock, error: Exception
     ) -> None:
-        out = Vault(Failing(error), "key", clock)
+        out = Encryption(Failing(error), "key", clock)
         with pytest.raises(StoreUnavailable):
             out.open(OWNER, vault.seal(OWNER, SECRET))
         with pytest.raises(StoreUnavailable):
@@ -202,19 +204,19 @@ class TestKmsCalls:
 
 
 class TestSilence:
-    def test_an_error_shows_neither_secret_nor_key(self, vault: Vault, kms: Counting) -> None:
+    def test_an_error_shows_neither_secret_nor_key(self, vault: Encryption, kms: Counting) -> None:
         sealed = vault.seal(OWNER, SECRET)
         with pytest.raises(Unsealable) as caught:
             vault.open(OWNER, sealed[:-1] + bytes([sealed[-1] ^ 1]))
         shown = "".join(traceback.format_exception(caught.value))
         assert not _shows(shown, SECRET, *kms.plain_keys)
 
-    def test_a_vault_that_is_printed_with_all_it_holds_shows_no_key(self, vault: Vault, kms: Counting) -> None:
+    def test_a_vault_that_is_printed_with_all_it_holds_shows_no_key(self, vault: Encryption, kms: Counting) -> None:
         vault.open(OWNER, vault.seal(OWNER, SECRET))
         assert not _shows(f"{vault!r} {vars(vault)!r}", SECRET, *kms.plain_keys)
 
     def test_keys_that_may_not_be_used_any_more_are_not_kept(
-        self, vault: Vault, kms: Counting, clock: FakeClock
+        self, vault: Encryption, kms: Counting, clock: FakeClock
     ) -> None:
         vault.seal(OWNER, SECRET)
         old = set(kms.plain_keys)

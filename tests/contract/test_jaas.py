@@ -15,7 +15,7 @@ from joserfc.jws import extract_compact
 
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import ServerlessSubject
@@ -57,7 +57,7 @@ class TestJaas(ProviderContract):
 
 @pytest.fixture
 def jaas() -> Jaas:
-    return Jaas(Http(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
+    return Jaas(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
 
 
 def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:

@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import Rejected
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jitsi import Jitsi
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import WITHOUT_A_SERVER, ServerlessSubject
@@ -58,7 +58,7 @@ class TestOwnServer(ProviderContract):
 
 @pytest.fixture
 def jitsi() -> Jitsi:
-    return Jitsi(Http(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
+    return Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
 
 
 def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: FakeClock) -> None:
@@ -172,7 +172,7 @@ def test_what_cannot_work_is_refused_with_what_to_do(jitsi: Jitsi, typed: dict[s
 
 @given(server=st.text() | st.text(alphabet="htps:/.me-x1[]@?#% ").map("https://".__add__))
 def test_whatever_is_typed_as_a_server_is_refused_or_a_plain_https_address(server: str) -> None:
-    jitsi = Jitsi(Http(None), lambda: START)  # type: ignore[arg-type]
+    jitsi = Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type]
     try:
         kept = json.loads(jitsi.read_key({"server": server}))["server"]
     except Rejected:

@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib.domain.meeting import MeetingRequest
 from chalicelib.providers.base import Deauthorized
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.zoom import Account
 from infra.local.standins.zoom import Zoom as StandIn
@@ -37,7 +37,7 @@ def answering(*names: str, **changes: Any) -> Zoom:
         body = known["body"]
         return httpx.Response(known["status"], json=body | changes) if body is not None else httpx.Response(204)
 
-    return Zoom(Http(httpx.Client(transport=httpx.MockTransport(answer))), lambda: NOW)
+    return Zoom(HttpClient(httpx.Client(transport=httpx.MockTransport(answer))), lambda: NOW)
 
 
 def test_an_account_has_its_address_with_the_scope_that_we_ask_for() -> None:

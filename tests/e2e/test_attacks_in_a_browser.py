@@ -129,7 +129,7 @@ def start_at_zoom(page: Page, link: str) -> str:
 
 def require_confirmation() -> None:
     """The demo workspace's operator asks for confirmation of connections."""
-    workspaces = wiring.services().workspaces
+    workspaces = wiring.services().workspace_store
     workspace = workspaces.get(WORKSPACE_ID)
     assert workspace is not None
     workspaces.put(replace(workspace, confirms_connections=True))

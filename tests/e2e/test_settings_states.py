@@ -177,7 +177,7 @@ def test_the_provider_is_down(product: Product, page: Page) -> None:
 
 
 def test_a_connection_that_waits_for_confirmation(product: Product, page: Page) -> None:
-    workspaces = product.services.workspaces
+    workspaces = product.services.workspace_store
     known = workspaces.get("ws-1")
     assert known is not None
     workspaces.put(replace(known, confirms_connections=True))

@@ -17,7 +17,7 @@ from chalicelib.domain.meeting import tag as meeting_tag
 from chalicelib.errors import MeetingGone
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.settings import from_environment
 from infra.local.standins.kit import Faults, Held
@@ -48,7 +48,7 @@ class LiveSubject(Subject):
         self.clock = clock
         kind = PROVIDERS[name]
         settings = from_environment(environment)
-        self.provider: Provider = kind(Http(httpx.Client()), clock, settings.addresses(name, kind.urls))
+        self.provider: Provider = kind(HttpClient(httpx.Client()), clock, settings.addresses(name, kind.urls))
         if isinstance(self.provider, OAuthProvider):
             self.provider.may_use_pkce = name not in settings.without_pkce
         if name in _HTTPS_ONLY and not environment.get("REDIRECT_URI"):

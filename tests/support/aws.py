@@ -20,7 +20,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.kms import models as kms
 
 from chalicelib.store import tables
-from chalicelib.store.encryption import Vault
+from chalicelib.store.encryption import Encryption
 from infra.local.aws import REGION, LocalAws, answers, create_key
 from infra.tables import create_tables
 
@@ -52,8 +52,8 @@ class Aws:
     stream_arn: str
     key_id: str
 
-    def vault(self, clock: Callable[[], datetime]) -> Vault:
-        return Vault(self.client("kms"), self.key_id, clock)
+    def vault(self, clock: Callable[[], datetime]) -> Encryption:
+        return Encryption(self.client("kms"), self.key_id, clock)
 
     def scan(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table, as DynamoDB holds it."""

@@ -9,13 +9,13 @@ from random import Random
 import httpx
 
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom as ZoomProvider
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.deployment_secrets import Secrets
+from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.documents import EphemeralStore
-from chalicelib.usecases.access_tokens import TokenKeeper
+from chalicelib.usecases.access_tokens import AccessTokens
 from infra.local.standins.kit import Action, Fault, InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount
 from infra.local.standins.zoom import Zoom, create_app
@@ -57,14 +57,14 @@ class ConnectedAccount:
         sleep: Callable[[float], object] | None = None,
         credentials: dict[str, str] | None = None,
         kind: type[ZoomProvider] = ZoomProvider,
-    ) -> TokenKeeper:
+    ) -> AccessTokens:
         """A keeper as in a process of its own: with a vault of its own. It sleeps on the fake clock by default."""
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        zoom = kind(Http(client), self._clock)
+        zoom = kind(HttpClient(client), self._clock)
         given = from_environment(CREDENTIALS if credentials is None else credentials)
-        secrets = Secrets(given, self._aws.client("secretsmanager"), self._clock)
+        secrets = DeploymentSecrets(given, self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance
-        return TokenKeeper(
+        return AccessTokens(
             self.grants, self._aws.vault(self._clock), {"zoom": zoom}, secrets, self._clock, lambda s: _ignore(wait(s))
         )
 

@@ -57,17 +57,17 @@ def _meeting_as_recorded(product: Product) -> str:
     """The recorded booking's meeting, alive at the stand-in; its id there."""
     assert product.caller().put("/v1/bookings/b-ready", json=booking()).is_success
     product.settle()
-    record = product.services.bookings.get(WORKSPACE, "b-ready")
+    record = product.services.booking_store.get(WORKSPACE, "b-ready")
     assert record is not None
     return str(record.settlement.meeting.id)
 
 
 def _open(product: Product, row: dict[str, Any]) -> str:
-    return product.services.vault.open(row["grant_id"]["S"], row["tokens"]["B"]).decode()
+    return product.services.encryption.open(row["grant_id"]["S"], row["tokens"]["B"]).decode()
 
 
 def _seal(product: Product, row: dict[str, Any], live: dict[str, str]) -> None:
-    vault = product.services.vault
+    vault = product.services.encryption
     if "tokens" in row:
         grant_id, tokens = row["grant_id"]["S"], json.loads(row["tokens"]["plain"])
         now = json.loads(live[grant_id])

@@ -25,7 +25,7 @@ from chalicelib.mail.message import compose, compose_notice
 from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.deployment_secrets import Secrets
+from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.wiring import Services, build
 from infra.local.gateway import wsgi
 from infra.local.standins.daily import Daily
@@ -149,8 +149,10 @@ class Product:
             given_mailer=self.mails,
         )
         # Making clients costs more than most tests, and moto has boto3 forget its own for every test.
-        secrets = Secrets(self.services.settings, aws.client("secretsmanager"), clock)
-        vars(self.services).update(vault=aws.vault(clock), secrets=secrets, connections=_connections(aws.table_prefix))
+        secrets = DeploymentSecrets(self.services.settings, aws.client("secretsmanager"), clock)
+        vars(self.services).update(
+            encryption=aws.vault(clock), deployment_secrets=secrets, connection_store=_connections(aws.table_prefix)
+        )
         self.app = Chalice(app_name="meetlink", configure_logs=False)
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)

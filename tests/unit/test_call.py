@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.connection import Account, Grant
-from chalicelib.domain.meeting_plan import Access, Reach
+from chalicelib.domain.meeting_plan import AccessState, GrantAccess
 from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.handlers import booking_stream
-from chalicelib.usecases.circuit_breaker import Breaker
-from chalicelib.usecases.provider_calls import REFRESH_NEEDS_SECONDS, Caller, TimeLeft
+from chalicelib.usecases.circuit_breaker import CircuitBreaker
+from chalicelib.usecases.provider_calls import REFRESH_NEEDS_SECONDS, ProviderCalls, TimeLeft
 from tests.support.clock import FakeClock
 
 NO_ANSWER = Ambiguous("zoom", "no answer", is_outage=True)
@@ -31,10 +31,10 @@ class Tokens:
 @pytest.fixture
 def call(clock: FakeClock) -> Callable[..., str]:
     """Call for an account, with what the provider says to it."""
-    caller = Caller(Tokens(), {}, Breaker(clock))  # type: ignore[arg-type]
+    caller = ProviderCalls(Tokens(), {}, CircuitBreaker(clock))  # type: ignore[arg-type]
 
     def call(account: str, *says: ProviderError) -> str:
-        reach = Reach(Access.OPEN, Grant("zoom", Account(account, ""), 1, b""))
+        reach = GrantAccess(AccessState.OPEN, Grant("zoom", Account(account, ""), 1, b""))
         for error in says:
             with pytest.raises(type(error)):
                 caller.call(reach, _raising(error), TimeLeft(lambda: 60))

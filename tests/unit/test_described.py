@@ -18,7 +18,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, Rejected
 from chalicelib.providers.base import RoomProvider
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.parsing import Phone, described
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.providers.zoom import Zoom
@@ -98,7 +98,7 @@ def created(name: str, fields: Fields) -> ProviderMeeting:
     """What the provider makes of an answer with these fields."""
     content = json.dumps(BODIES[name](USUAL | fields))
     client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(201, content=content)))
-    return PROVIDERS[name](Http(client), lambda: NOW).create("token", REQUEST)
+    return PROVIDERS[name](HttpClient(client), lambda: NOW).create("token", REQUEST)
 
 
 def test_every_provider_that_is_asked_is_tried() -> None:
@@ -192,5 +192,5 @@ def test_no_provider_goes_past_the_gate() -> None:
 def test_an_account_can_always_be_kept(organization: Any) -> None:
     body = {"id": "u-1", "email": "host@example.com", "account_id": organization}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-    account = Zoom(Http(httpx.Client(transport=transport)), lambda: NOW).account("token")
+    account = Zoom(HttpClient(httpx.Client(transport=transport)), lambda: NOW).account("token")
     assert msgspec.json.decode(msgspec.json.encode(account), type=Account) == account

@@ -21,7 +21,7 @@ from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.colors import contrast, ink_on, readable
 from chalicelib.mail.entries import google, outlook
 from chalicelib.mail.message import compose
-from chalicelib.mail.send_rate import Pace, account_limit
+from chalicelib.mail.send_rate import SendRate, account_limit
 from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
 from infra.local.console.mail_cases import NOTICES, mails
 from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
@@ -144,7 +144,7 @@ class Stopwatch:
 
 def test_mails_are_spread_evenly_at_the_accounts_rate():
     watch, asked = Stopwatch(), []
-    pace = Pace(lambda: asked.append(1) or 10.0, lambda: watch.now, watch.sleep)
+    pace = SendRate(lambda: asked.append(1) or 10.0, lambda: watch.now, watch.sleep)
     for _ in range(5):
         pace.wait()
     assert watch.slept[1:] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
@@ -153,7 +153,7 @@ def test_mails_are_spread_evenly_at_the_accounts_rate():
 
 def test_whoever_would_wait_too_long_gives_way():
     watch = Stopwatch()
-    pace = Pace(lambda: 1.0, lambda: watch.now, watch.sleep)
+    pace = SendRate(lambda: 1.0, lambda: watch.now, watch.sleep)
     for _ in range(6):
         pace.wait()
     with pytest.raises(MailUnavailable):
@@ -177,7 +177,7 @@ def test_an_unknown_rate_is_a_cautious_one_and_is_asked_for_again_after_a_minute
             return {"SendQuota": {"MaxSendRate": rate}}
 
     account, watch = Account(), Stopwatch()
-    pace = Pace(lambda: account_limit(account), lambda: watch.now, watch.sleep)
+    pace = SendRate(lambda: account_limit(account), lambda: watch.now, watch.sleep)
 
     def pauses() -> list[float]:
         watch.slept.clear()

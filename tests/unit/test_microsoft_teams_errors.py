@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.domain.meeting import DialIn, MeetingRequest
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ def graph(*answers: httpx.Response, requests: list[httpx.Request] | None = None)
             requests.append(request)
         return next(given)
 
-    return MicrosoftTeams(Http(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
+    return MicrosoftTeams(HttpClient(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
 
 
 def said(code: str, message: str = "…") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderU
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.google_meet import GoogleMeet
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from chalicelib.providers.zoom import Zoom
 from chalicelib.settings import from_environment
@@ -62,7 +62,7 @@ class Conversation:
         self.requests: list[httpx.Request] = []
         self._answer = (status, body if isinstance(body, str) else json.dumps(body), headers)
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        self.provider = kind(Http(client), lambda: NOW)
+        self.provider = kind(HttpClient(client), lambda: NOW)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -17,10 +17,10 @@ from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, Me
 from chalicelib.domain.meeting_plan import (
     LONGEST_BACKOFF,
     SETTLE_WINDOW,
-    Access,
+    AccessState,
     Action,
     CreateSemantics,
-    Reach,
+    GrantAccess,
     broken_down,
     in_doubt,
     intended,
@@ -50,7 +50,9 @@ LATER = START + timedelta(days=35)
 OUTDATED = replace(MADE, fingerprint="old")
 NONE_YET = Meeting()
 DOUBTFUL = Meeting(intent_at=START)
-OPEN, BROKEN, ENDED = (Reach(access, GRANT) for access in (Access.OPEN, Access.BROKEN, Access.ENDED))
+OPEN, BROKEN, ENDED = (
+    GrantAccess(access, GRANT) for access in (AccessState.OPEN, AccessState.BROKEN, AccessState.ENDED)
+)
 STARTED = APPOINTMENT.starts_at
 OVER = APPOINTMENT.ends_at
 
@@ -82,7 +84,7 @@ def said(step: Meeting | Action) -> Any:
         (OUTDATED, OPEN, STARTED, ("ready", None)),
     ],
 )
-def test_a_booking_that_wants_a_meeting(meeting: Meeting, target: Reach, now: Any, expected: Any) -> None:
+def test_a_booking_that_wants_a_meeting(meeting: Meeting, target: GrantAccess, now: Any, expected: Any) -> None:
     assert said(wanted(BOOKING, meeting, target, REQUEST, now)) == expected
 
 
@@ -135,7 +137,7 @@ NOT_ELIGIBLE = replace(BOOKING, eligibility=None)
         (NOT_ELIGIBLE, MADE, OPEN, START, Action.DELETE),
     ],
 )
-def test_a_booking_that_wants_none(booking: Any, meeting: Meeting, held: Reach, now: Any, expected: Any) -> None:
+def test_a_booking_that_wants_none(booking: Any, meeting: Meeting, held: GrantAccess, now: Any, expected: Any) -> None:
     assert said(unwanted(booking, meeting, held, now)) == expected
 
 
@@ -149,15 +151,15 @@ def test_a_meeting_that_is_kept_keeps_its_link() -> None:
 @pytest.mark.parametrize(
     ("of", "grant", "since", "expected"),
     [
-        (None, GRANT, START, (Access.ENDED, "disconnected")),
-        (connection("a-2"), GRANT, START, (Access.ENDED, "disconnected")),
-        (connection(since=START + timedelta(1)), GRANT, START, (Access.ENDED, "disconnected")),
-        (connection(since=START + timedelta(1)), GRANT, None, (Access.OPEN, "disconnected")),
-        (connection(ended_reason="deauthorized"), GRANT, None, (Access.ENDED, "deauthorized")),
-        (connection(), replace(GRANT, broken_reason="reconnect_needed"), START, (Access.BROKEN, "disconnected")),
-        (connection(), replace(GRANT, sealed_tokens=None), START, (Access.BROKEN, "disconnected")),
-        (connection(), None, START, (Access.BROKEN, "disconnected")),
-        (connection(), GRANT, START, (Access.OPEN, "disconnected")),
+        (None, GRANT, START, (AccessState.ENDED, "disconnected")),
+        (connection("a-2"), GRANT, START, (AccessState.ENDED, "disconnected")),
+        (connection(since=START + timedelta(1)), GRANT, START, (AccessState.ENDED, "disconnected")),
+        (connection(since=START + timedelta(1)), GRANT, None, (AccessState.OPEN, "disconnected")),
+        (connection(ended_reason="deauthorized"), GRANT, None, (AccessState.ENDED, "deauthorized")),
+        (connection(), replace(GRANT, broken_reason="reconnect_needed"), START, (AccessState.BROKEN, "disconnected")),
+        (connection(), replace(GRANT, sealed_tokens=None), START, (AccessState.BROKEN, "disconnected")),
+        (connection(), None, START, (AccessState.BROKEN, "disconnected")),
+        (connection(), GRANT, START, (AccessState.OPEN, "disconnected")),
     ],
 )
 def test_what_a_booking_can_reach(of: Any, grant: Grant | None, since: Any, expected: Any) -> None:

@@ -18,8 +18,8 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.message import compose
-from chalicelib.store.bookings import Claim
-from chalicelib.usecases.invitations import Inviter
+from chalicelib.store.bookings import Lease
+from chalicelib.usecases.invitations import Invitations
 from tests.support.invites import SENDER
 from tests.support.mailbox import Mailbox, Shown
 
@@ -48,16 +48,16 @@ class Desk:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.claim = Claim(BOOKING, Settlement(meeting=Meeting(MeetingState.WAITING)), fence=1)
+        self.lease = Lease(BOOKING, Settlement(meeting=Meeting(MeetingState.WAITING)), fence=1)
         self.failures: list[str] = []
         self.mails: dict[str, list[bytes]] = defaultdict(list)
-        self.inviter = Inviter(  # type: ignore[arg-type]
+        self.inviter = Invitations(  # type: ignore[arg-type]
             self, self, self, self, lambda: self.now, personal_link=lambda *_: None, mail_from=SENDER.address
         )
 
-    def save(self, claim: Claim, settlement: Settlement, now: datetime) -> Claim:
-        self.claim = replace(claim, settlement=settlement)
-        return self.claim
+    def save(self, lease: Lease, settlement: Settlement, now: datetime) -> Lease:
+        self.lease = replace(lease, settlement=settlement)
+        return self.lease
 
     def get(self, workspace_id: str) -> Workspace:
         return Workspace(workspace_id, "Example", NOW, hold_minutes=0)
@@ -80,7 +80,7 @@ class Desk:
         return "message"
 
     def change(self, step: str, random: Random) -> None:
-        booking, meeting = self.claim.booking, self.claim.settlement.meeting
+        booking, meeting = self.lease.booking, self.lease.settlement.meeting
         appointment = booking.appointment
         later = timedelta(hours=random.randint(1, 5))
         if booking.is_cancelled:
@@ -99,22 +99,22 @@ class Desk:
             booking = replace(booking, appointment=replace(appointment, title=f"Talk {random.randint(1, 9)}"))
         elif step == "cancel":
             booking, meeting = replace(booking, status=BookingStatus.CANCELLED), Meeting(MeetingState.REMOVED)
-        settlement = replace(self.claim.settlement, meeting=meeting)
-        self.claim = replace(self.claim, booking=replace(booking, updated_at=self.now), settlement=settlement)
+        settlement = replace(self.lease.settlement, meeting=meeting)
+        self.lease = replace(self.lease, booking=replace(booking, updated_at=self.now), settlement=settlement)
 
     def settle(self) -> None:
         self.now += timedelta(seconds=7)
-        self.claim = self.inviter.deliver(self.claim, lambda: 60.0).claim
+        self.lease = self.inviter.deliver(self.lease, lambda: 60.0).lease
 
     def truth(self, email: str) -> list[Shown]:
         """What the recipient's calendar must show."""
-        booking = self.claim.booking
+        booking = self.lease.booking
         everybody = parties(booking)
         if booking.is_cancelled or email not in [party.email for party in everybody]:
             return []
         host = everybody[0].email
         visible = [party.email for party in everybody] if email == host else [host, email]
-        appointment, link = booking.appointment, self.claim.settlement.meeting.join_url
+        appointment, link = booking.appointment, self.lease.settlement.meeting.join_url
         return [Shown(appointment.starts_at, appointment.ends_at, appointment.title, link, tuple(sorted(visible)))]
 
 
@@ -145,6 +145,6 @@ def test_the_model_would_notice_a_number_that_does_not_rise():
     desk.settle()
     desk.change("move", Random(2))
     desk.now -= timedelta(minutes=5)
-    desk.claim = replace(desk.claim, settlement=replace(desk.claim.settlement, sequence=-1))
+    desk.lease = replace(desk.lease, settlement=replace(desk.lease.settlement, sequence=-1))
     desk.settle()
     assert Mailbox().receive(desk.mails["guest0@example.com"]).entries != desk.truth("guest0@example.com")

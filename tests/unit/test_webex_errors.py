@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.domain.meeting import DialIn, MeetingRequest
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.webex import Webex
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ def webex(*answers: httpx.Response, requests: list[httpx.Request] | None = None)
             requests.append(request)
         return next(given)
 
-    return Webex(Http(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
+    return Webex(HttpClient(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
 
 
 def said(message: str) -> dict[str, Any]:

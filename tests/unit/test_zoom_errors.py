@@ -24,7 +24,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -129,7 +129,7 @@ def zoom(*answers: httpx.Response) -> Zoom:
     """A Zoom that gives these answers, one after the other."""
     given = chain(answers, (answer(a.status_code, a.text, dict(a.headers)) for a in repeat(answers[-1])))
     client = httpx.Client(transport=httpx.MockTransport(lambda request: next(given)))
-    return Zoom(Http(client), lambda: NOW)
+    return Zoom(HttpClient(client), lambda: NOW)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -193,7 +193,7 @@ def test_what_was_certainly_not_done_is_told_from_what_may_have_been(
 
     client = httpx.Client(transport=httpx.MockTransport(fail))
     with pytest.raises(ProviderError) as caught:
-        Zoom(Http(client), lambda: NOW).create(TOKEN, REQUEST)
+        Zoom(HttpClient(client), lambda: NOW).create(TOKEN, REQUEST)
     assert type(caught.value) is means
     assert TOKEN not in str(caught.value)
 

@@ -25,10 +25,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def show_link(call: Call, token: str) -> Response:
         # Looking uses nothing up: mail scanners follow links, but they press no buttons.
-        visitor = call.services.sessions.visitor_of(token)
+        visitor = call.services.connect_links.visitor_of(token)
         if visitor is None:
             raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
-        workspace = call.services.workspaces.get(visitor.workspace_id)
+        workspace = call.services.workspace_store.get(visitor.workspace_id)
         ancestors = workspace.frame_ancestors if workspace else ()
         return html.page(
             call, "link.html", frame_ancestors=ancestors, visitor=visitor, workspace=workspace, token=token
@@ -38,8 +38,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def use_link(call: Call, token: str) -> Response:
         require_same_origin(call)
-        session = call.services.sessions.open_session(token)
-        workspace = call.services.workspaces.get(session.visitor.workspace_id)
+        session = call.services.connect_links.open_session(token)
+        workspace = call.services.workspace_store.get(session.visitor.workspace_id)
         return redirect(f"{call.base_url}/settings", {"Set-Cookie": cookie(call, session.token, workspace)})
 
     @routes.route("/assets/{name}", methods=["GET"])

@@ -24,12 +24,12 @@ _TRY_AGAIN_SECONDS = 10
 def routes(services: Callable[[], Services]) -> Blueprint:
     """The join redirect."""
     routes = Blueprint(__name__)
-    page = page_route(services, checks_ids=False)  # A ticket is longer than an id; `Tickets.read` knows its own.
+    page = page_route(services, checks_ids=False)  # A ticket is longer than an id; `JoinTickets.read` knows its own.
 
     @routes.route("/j/{ticket}", methods=["GET"])
     @page
     def join(call: Call, ticket: str) -> Response:
-        found = call.services.door.knock(ticket)
+        found = call.services.join_links.knock(ticket)
         if isinstance(found, Open):
             return Response("", {"Location": found.address}, 302)
         return _door(call, found)

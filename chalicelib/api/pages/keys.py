@@ -29,7 +29,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
 
         session, form = posted(call)
         try:
-            call.services.connector.connect_with_key(session, provider, form, call.base_url)
+            call.services.connections.connect_with_key(session, provider, form, call.base_url)
         except KeyRefused as error:
             return settings_page(call, session, problem=error.detail, opened=provider)
         except ProviderError as error:

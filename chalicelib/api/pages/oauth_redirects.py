@@ -27,7 +27,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def start(call: Call, provider: str) -> Response:
         session, _ = posted(call)
-        return redirect(call.services.connector.start(session, provider, call.base_url))
+        return redirect(call.services.connections.start(session, provider, call.base_url))
 
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
@@ -40,7 +40,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         if "code" in answer and "state" not in answer:
             return added_page(call, session, provider)
         try:
-            call.services.connector.finish(session, provider, answer)
+            call.services.connections.finish(session, provider, answer)
         except ConsentDenied as error:
             return settings_page(call, session_of(call), problem=error.detail)
         except ProviderError as error:

@@ -32,7 +32,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def check(call: Call) -> Response:
         session, _ = posted(call)
         try:
-            report = call.services.preflight.check(session.visitor.workspace_id, session.visitor.user_id)
+            report = call.services.connection_check.check(session.visitor.workspace_id, session.visitor.user_id)
         except TooManyRequests as error:
             return settings_page(call, session, problem=error.detail)
         return settings_page(call, session, report=report)
@@ -43,7 +43,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         session, form = posted(call)
         delete_meetings = form.get("meetings") == "delete"
         visitor = session.visitor
-        call.services.connector.disconnect(
+        call.services.connections.disconnect(
             visitor.workspace_id, visitor.user_id, delete_meetings=delete_meetings, session=session
         )
         return redirect(f"{call.base_url}/settings?notice={'removing' if delete_meetings else 'disconnected'}")
@@ -52,7 +52,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def sign_out(call: Call) -> Response:
         session, _ = posted(call)
-        call.services.sessions.end_all(session.visitor.workspace_id, session.visitor.user_id)
+        call.services.connect_links.end_all(session.visitor.workspace_id, session.visitor.user_id)
         response = html.page(call, "signed_out.html", visitor=session.visitor)
         response.headers["Set-Cookie"] = end_cookie(call)
         return response
@@ -62,9 +62,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def choose_video(call: Call, calendar_id: str) -> Response:
         session, _ = posted(call)
         try:
-            call.services.calendar_keeper.choose_video(
-                session.visitor.workspace_id, session.visitor.user_id, calendar_id
-            )
+            call.services.calendars.choose_video(session.visitor.workspace_id, session.visitor.user_id, calendar_id)
         except Conflict:
             problem = "Video cannot be chosen without a working connection. Connect an account first."
             return settings_page(call, session, problem=problem)
@@ -75,10 +73,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def retry(call: Call, booking_id: str) -> Response:
         session, _ = posted(call)
         visitor = session.visitor
-        record = call.services.bookings.get(visitor.workspace_id, booking_id)
+        record = call.services.booking_store.get(visitor.workspace_id, booking_id)
         if record is None or record.booking.host.user_id != visitor.user_id:
             raise NotFound("There is no such booking of yours.")
-        call.services.booker.retry(visitor.workspace_id, booking_id)
+        call.services.bookings.retry(visitor.workspace_id, booking_id)
         return redirect(f"{call.base_url}/settings?notice=retrying")
 
     return routes

@@ -83,9 +83,9 @@ def settings_page(
     from chalicelib.providers.base import OAuthProvider
 
     visitor, services = session.visitor, call.services
-    status = services.connector.status(visitor.workspace_id, visitor.user_id)
-    workspace = services.workspaces.get(visitor.workspace_id)
-    offered = services.connector.offered()
+    status = services.connections.status(visitor.workspace_id, visitor.user_id)
+    workspace = services.workspace_store.get(visitor.workspace_id)
+    offered = services.connections.offered()
     connected = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
     # Chromium applies form-action to the redirect that answers a form, so the providers' sign-in pages stand in it.
     targets = [_origin(p.addresses["OAUTH"]) for p in offered if isinstance(p, OAuthProvider)]
@@ -99,14 +99,14 @@ def settings_page(
         visitor=visitor,
         workspace=workspace,
         connection=status,
-        upcoming=services.connector.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
+        upcoming=services.connections.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
         providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
         steps=[(settings_texts.STEPS.get(step.name, step.name), step) for step in (report.steps if report else ())],
         experience=_experience(call, status, report),
-        calendars=services.calendars.hosted_by(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
+        calendars=services.calendar_store.hosted_by(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
         locations=settings_texts.LOCATIONS,
         unavailable=settings_texts.UNAVAILABLE.get(str(status.reason)),
         bookings=_bookings(call, visitor),
@@ -156,7 +156,7 @@ def _offer(call: Call, provider: Provider, opened: str | None) -> Offer:
     from chalicelib.providers.base import KeyProvider
 
     fields = provider.fields if isinstance(provider, KeyProvider) else ()
-    approval = None if fields else call.services.connector.admin_consent(provider.name, call.base_url)
+    approval = None if fields else call.services.connections.admin_consent(provider.name, call.base_url)
     return Offer(provider, fields, approval, is_open=provider.name == opened)
 
 
@@ -167,7 +167,7 @@ def _origin(address: str) -> str:
 
 def _window(call: Call, session: Session) -> str:
     """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
-    token, _ = call.services.sessions.make_link(session.visitor, key_id=session.visitor.key_id, opener=session)
+    token, _ = call.services.connect_links.make_link(session.visitor, key_id=session.visitor.key_id, opener=session)
     return f"{call.base_url}/connect/{token}"
 
 
@@ -180,7 +180,7 @@ def _bookings(call: Call, visitor: Visitor) -> list[ShownBooking]:
 
 def _page(call: Call, mine: tuple[str, str], since: datetime, until: datetime | None, limit: int) -> list[Record]:
     query = Query(mine[0], starts_from=since, starts_before=until, user_id=mine[1])
-    return call.services.bookings.page(query, limit=limit, after=None)[0]
+    return call.services.booking_store.page(query, limit=limit, after=None)[0]
 
 
 def _shown(record: Record, now: datetime) -> ShownBooking:

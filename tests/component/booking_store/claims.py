@@ -10,9 +10,9 @@ from tests.support.rows import KEY
 
 
 def claimed(store: BookingStore, clock: FakeClock) -> Any:
-    claim = store.lease(*KEY, clock())
-    assert claim is not None
-    return claim
+    lease = store.lease(*KEY, clock())
+    assert lease is not None
+    return lease
 
 
 def died(store: BookingStore, clock: FakeClock) -> Any:

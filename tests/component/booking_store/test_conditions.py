@@ -69,8 +69,8 @@ class TestLeases:
     def test_an_unsettled_free_booking_can_be_leased(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
-        claim = store.lease(*KEY, clock())
-        assert (claim.booking, claim.settlement) == (stored, Settlement())
+        lease = store.lease(*KEY, clock())
+        assert (lease.booking, lease.settlement) == (stored, Settlement())
 
     def test_an_unknown_booking_cannot_be_leased_and_is_not_made(self, store: BookingStore, clock: FakeClock) -> None:
         assert store.lease(*KEY, clock()) is None
@@ -100,13 +100,13 @@ class TestLeases:
         store.settle(claimed(store, clock), settlement(), clock())
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
-        claim = store.lease(*KEY, clock())
-        assert (claim.booking, claim.settlement) == (changed, written(clock))
+        lease = store.lease(*KEY, clock())
+        assert (lease.booking, lease.settlement) == (changed, written(clock))
 
     def test_progress_renews_the_lease(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        claim = claimed(store, clock)
+        lease = claimed(store, clock)
         clock.advance(LEASE.total_seconds() - 1)
-        store.save(claim, settlement(), clock())
+        store.save(lease, settlement(), clock())
         clock.advance(LEASE.total_seconds() - 1)
         assert store.lease(*KEY, clock()) is None
 
@@ -131,21 +131,21 @@ class TestUnfinishedRuns:
         self, store: BookingStore, stored: Booking, clock: FakeClock, end: str
     ) -> None:
         claimed(store, clock)
-        claim = died(store, clock)
+        lease = died(store, clock)
         more = (settlement(), clock(), clock()) if end == "park" else ()
-        getattr(store, end)(claim, *more)
+        getattr(store, end)(lease, *more)
         assert died(store, clock).silent_runs == 0
 
     def test_runs_that_crashed_are_counted_apart_until_one_lets_go(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
         store.note_end(claimed(store, clock), crashed=True)
-        claim = died(store, clock)
-        assert (claim.silent_runs, claim.crashed_runs) == (0, 1)
-        store.note_end(claim, crashed=True)
-        claim = died(store, clock)
-        assert claim.crashed_runs == 2
-        store.park(claim, settlement(), clock(), clock())
+        lease = died(store, clock)
+        assert (lease.silent_runs, lease.crashed_runs) == (0, 1)
+        store.note_end(lease, crashed=True)
+        lease = died(store, clock)
+        assert lease.crashed_runs == 2
+        store.park(lease, settlement(), clock(), clock())
         assert claimed(store, clock).crashed_runs == 0
 
     def test_an_early_end_keeps_the_hold_until_its_time(
@@ -198,11 +198,11 @@ class TestSettlers:
     def test_saving_tells_the_newest_desired_state(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
-        claim = claimed(store, clock)
+        lease = claimed(store, clock)
         changed = booking(revision=2, status=BookingStatus.CANCELLED)
         store.replace(changed, over_revision=1, now=clock())
-        newer = store.save(claim, settlement(), clock())
-        assert (newer.booking, newer.settlement, newer.fence) == (changed, written(clock), claim.fence)
+        newer = store.save(lease, settlement(), clock())
+        assert (newer.booking, newer.settlement, newer.fence) == (changed, written(clock), lease.fence)
 
     def test_settling_records_the_revision_and_lets_go(
         self, store: BookingStore, stored: Booking, clock: FakeClock
@@ -215,29 +215,29 @@ class TestSettlers:
     def test_settling_a_booking_that_changed_meanwhile_keeps_the_claim(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
-        claim = claimed(store, clock)
+        lease = claimed(store, clock)
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
-        kept = store.settle(claim, settlement(), clock())
-        assert (kept.booking, kept.settlement, kept.fence) == (changed, written(clock), claim.fence)
+        kept = store.settle(lease, settlement(), clock())
+        assert (kept.booking, kept.settlement, kept.fence) == (changed, written(clock), lease.fence)
         assert store.lease(*KEY, clock()) is None
         assert not store.get(*KEY).is_settled
 
     def test_a_kept_claim_settles_the_newer_revision(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
-        claim = claimed(store, clock)
+        lease = claimed(store, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
-        kept = store.settle(claim, settlement(), clock())
+        kept = store.settle(lease, settlement(), clock())
         assert store.settle(kept, settlement(), clock()) is None
         assert store.get(*KEY).settled_revision == 2
 
     def test_parking_a_booking_that_changed_meanwhile_keeps_the_claim(
         self, store: BookingStore, stored: Booking, clock: FakeClock
     ) -> None:
-        claim = claimed(store, clock)
+        lease = claimed(store, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
-        assert store.park(claim, settlement(), clock() + MINUTE, clock()).booking.revision == 2
+        assert store.park(lease, settlement(), clock() + MINUTE, clock()).booking.revision == 2
 
     @pytest.mark.parametrize("write", ["save", "settle", "park"])
     def test_an_overtaken_settler_writes_nothing(

@@ -16,7 +16,7 @@ from chalicelib.domain.connection import Tokens, keeps_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
-from chalicelib.providers.http_client import Http
+from chalicelib.providers.http_client import HttpClient
 from infra.local.standins.kit import Action, Fault, Faults, Held, InProcessTransport
 from infra.local.visitor import sign_in_and_consent
 from tests.support.clock import FakeClock
@@ -127,7 +127,7 @@ class Subject(ABC):
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.network = InProcessTransport(self.origins())
-        self.provider = self.kind(Http(httpx.Client(transport=self.network)), clock)
+        self.provider = self.kind(HttpClient(httpx.Client(transport=self.network)), clock)
 
     @classmethod
     def column(cls) -> str:
