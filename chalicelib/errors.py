@@ -3,7 +3,7 @@
 ::
 
     MeetlinkError
-    ├── CallerError              the request cannot be done as asked; each class is one HTTP problem
+    ├── CallerError              the request cannot be fulfilled; each class is one HTTP problem
     │   ├── InvalidInput         422
     │   ├── Malformed            400
     │   ├── TooLarge             413
@@ -12,23 +12,23 @@
     │   ├── NotFound             404
     │   ├── Conflict             409
     │   └── TooManyRequests      429
-    ├── StoreError               the database; itself, if it refuses a request for good
+    ├── StoreError               the database; this class itself: the database refuses the request for good
     │   ├── LostRace             another process wrote first: read again
     │   └── StoreUnavailable     outage or throttling: a retry can help
-    ├── ProviderError            a video provider; carries provider, status, code, request id, never bodies or tokens
+    ├── ProviderError            a video provider; contains a `FailedCall`
     │   ├── ProviderUnavailable  a definite "not now" (503, 429): retry after `retry_at`
     │   │   └── ClientRefused    this deployment's own credentials are refused: only the operator can help
-    │   ├── Ambiguous            no response, or an unclear one: the call may have been done
+    │   ├── Ambiguous            no response, or an unclear one: the provider may have done the call
     │   ├── TokenRejected        the access token is not accepted: refresh once, then `ReconnectNeeded`
     │   ├── ReconnectNeeded      the grant is revoked or lacks a scope: only its owner can help
     │   ├── MeetingGone          the meeting does not exist any more
     │   └── Rejected             permanent: a retry cannot help
     └── MailError
         ├── MailUnavailable      throttled or down: a retry can help
-        │   └── MailAccountError  the sending account or the sender: every other mail would be refused too
+        │   └── MailAccountError  the sending account or the sender: every other email would be refused too
         └── MailRejected         this message or recipient is refused for good
 
-Modules define further classes for what they alone raise and catch (`OutOfTime`, `KeyRefused`, …).
+Errors that only one module raises and catches are defined there (`OutOfTime`, `KeyRefused`, …).
 """
 
 from __future__ import annotations
@@ -40,18 +40,20 @@ from msgspec import Struct
 
 
 class MeetlinkError(Exception):
-    """The root of the tree above."""
+    """The base class of the tree above."""
 
 
 class FieldError(Struct, frozen=True):
-    """One wrong field: a JSON pointer (RFC 6901) into the request body, and what to do about it."""
+    """One invalid field of a request body."""
 
     pointer: str
+    """Where the field is: a JSON pointer (RFC 6901) into the body."""
     detail: str
+    """What is wrong, and what to send instead."""
 
 
 class CallerError(MeetlinkError):
-    """A request that cannot be done as asked. `reason` is the stable end of the problem's `type`."""
+    """The request cannot be fulfilled. `reason` is the stable last part of the problem's `type`."""
 
     status = 400
     reason = "bad_request"
@@ -64,26 +66,28 @@ class CallerError(MeetlinkError):
 
 
 class InvalidInput(CallerError):
-    """The request is malformed or its content makes no sense."""
+    """The request is well-formed JSON, but its content is invalid."""
 
     status = 422
     reason = "invalid_input"
 
 
 class Malformed(CallerError):
-    """The body is not JSON that we accept (RFC 8259; no duplicate keys, no NaN, bounded depth)."""
+    """The body is not strict JSON (RFC 8259; no duplicate keys, no NaN, bounded depth)."""
 
     status = 400
     reason = "malformed"
 
 
 class TooLarge(CallerError):
+    """The body is over the size limit."""
+
     status = 413
     reason = "too_large"
 
 
 class Unauthorized(CallerError):
-    """A key or signature is missing or wrong. The ids are the ones that it named, for the log."""
+    """The key or signature is missing or wrong. The ids are those in the request, for the log."""
 
     status = 401
     reason = "unauthorized"
@@ -95,81 +99,109 @@ class Unauthorized(CallerError):
 
 
 class Forbidden(CallerError):
+    """The caller is known, but may not do this."""
+
     status = 403
     reason = "forbidden"
 
 
 class NotFound(CallerError):
-    """There is no such thing in the caller's workspace (or it belongs to another one: nobody learns which)."""
+    """The caller's workspace has no such resource. The response is the same if another workspace has it."""
 
     status = 404
     reason = "not_found"
 
 
 class Conflict(CallerError):
+    """The request conflicts with the resource's current state."""
+
     status = 409
     reason = "conflict"
 
 
 class TooManyRequests(CallerError):
+    """The caller is over a rate limit."""
+
     status = 429
     reason = "too_many_requests"
 
 
 class StoreError(MeetlinkError):
-    """The database did not do what was asked."""
+    """The database failed or refused a request."""
 
 
 class LostRace(StoreError):
-    """A conditional write found that somebody else wrote first. Read again and decide anew."""
+    """A conditional write failed because another process wrote first. Read the row again before you retry."""
 
 
 class StoreUnavailable(StoreError):
-    """An outage or throttling of the database. Trying again can help."""
+    """The database is down or throttles requests. A retry can help."""
+
+
+class FailedCall(Struct, frozen=True):
+    """What a failed provider call reports. Never contains bodies, tokens or addresses, because errors are logged."""
+
+    provider: str
+    """The provider's `name`."""
+    what: str
+    """What happened, in a few words, for logs and for the person who connects an account."""
+    status: int | None = None
+    """The HTTP status; None if there was no response, or no request."""
+    code: str | None = None
+    """The provider's own error code."""
+    request_id: str | None = None
+    """The provider's id of the request, which its support asks for."""
+    is_unreachable: bool = False
+    """True if the provider could not be reached or did not respond in time."""
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.what} (status {self.status}, code {self.code}, request {self.request_id})"
 
 
 class ProviderError(MeetlinkError):
-    """A provider's failure, told without its body, tokens or addresses.
-
-    `reason` is one of the closed list in `docs/callers.md`; `request_id` is the provider's own, for its support.
-    `is_outage` says that the provider itself does not serve, whoever asks; `out_until` until when it is therefore left
-    alone.
-    """
+    """A call to a video provider failed. `reason` is from the closed list in `docs/callers.md`."""
 
     reason = "provider_error"
 
-    def __init__(
-        self,
-        provider: str,
-        what: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        reason: str | None = None,
-        is_outage: bool = False,
-        out_until: datetime | None = None,
-    ) -> None:
-        super().__init__(f"{provider}: {what} (status {status}, code {code}, request {request_id})")
-        self.provider = provider
-        self.what = what
-        self.status = status
-        self.code = code
-        self.request_id = request_id
+    def __init__(self, call: FailedCall, *, reason: str | None = None, out_until: datetime | None = None) -> None:
+        super().__init__(str(call))
+        self.call = call
         self.reason = reason or type(self).reason
-        self.is_outage = is_outage or (status is not None and status >= 500)
         self.out_until = out_until
+        """Until when the circuit breaker sends the provider no calls; None if the circuit is closed."""
+
+    @property
+    def provider(self) -> str:
+        return self.call.provider
+
+    @property
+    def status(self) -> int | None:
+        return self.call.status
+
+    @property
+    def code(self) -> str | None:
+        return self.call.code
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the provider itself is down, for every account: unreachable, or a 5xx status."""
+        return self.call.is_unreachable or (self.call.status is not None and self.call.status >= 500)
 
 
 class ProviderUnavailable(ProviderError):
-    """A definite 'not now': nothing was done. `retry_at` is when the provider wants to be asked again, if it said."""
+    """The provider refuses for now, and did nothing. `retry_at` is the time from its response, if it named one."""
 
     reason = "provider_unavailable"
 
     def __init__(
-        self, provider: str, what: str, *, retry_at: datetime | None = None, **known: str | int | datetime | None
+        self,
+        call: FailedCall,
+        *,
+        retry_at: datetime | None = None,
+        reason: str | None = None,
+        out_until: datetime | None = None,
     ) -> None:
-        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+        super().__init__(call, reason=reason, out_until=out_until)
         self.retry_at = retry_at
 
 
@@ -179,51 +211,51 @@ class ClientRefused(ProviderUnavailable):
     `may_be_grant`: the provider uses the same code when an organization removed the app for its own users.
     """
 
-    def __init__(self, provider: str, what: str, *, may_be_grant: bool = False, **known: str | int | None) -> None:
-        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+    def __init__(self, call: FailedCall, *, may_be_grant: bool = False) -> None:
+        super().__init__(call)
         self.may_be_grant = may_be_grant
 
 
 class Ambiguous(ProviderError):
-    """The call may or may not have been done: a timeout, a lost connection, 500, 502, 504, an unreadable answer."""
+    """The provider may have done the call: a timeout, a lost connection, 500, 502, 504, an unreadable response."""
 
     reason = "provider_unavailable"
 
 
 class TokenRejected(ProviderError):
-    """The access token was not accepted. Refresh it once and try again."""
+    """The provider did not accept the access token. Refresh it once and try again."""
 
     reason = "reconnect_needed"
 
 
 class ReconnectNeeded(ProviderError):
-    """Only the account's owner can help: the grant is dead, or lacks a scope."""
+    """The grant is revoked or lacks a scope. Only the owner of the account can fix this, by reconnecting."""
 
     reason = "reconnect_needed"
 
 
 class MeetingGone(ProviderError):
-    """The provider does not know the meeting (any more)."""
+    """The provider does not have the meeting, or no longer has it."""
 
     reason = "meeting_gone"
 
 
 class Rejected(ProviderError):
-    """The provider refuses for good; `advice` tells the host what to do, in one sentence without secrets."""
+    """The provider refuses for good. `advice` tells the host what to do, in a sentence or two without secrets."""
 
     reason = "provider_rejected"
 
-    def __init__(self, provider: str, what: str, *, advice: str = "", **known: str | int | None) -> None:
-        super().__init__(provider, what, **known)  # type: ignore[arg-type]
+    def __init__(self, call: FailedCall, *, advice: str = "") -> None:
+        super().__init__(call)
         self.advice = advice
 
 
 class MailError(MeetlinkError):
-    """A mail was not handed over."""
+    """The mail service did not accept an email."""
 
 
 class MailUnavailable(MailError):
-    """Throttled, or no answer. Trying again can help: at `retry_at`, if that is known."""
+    """Throttled, or no response. A retry can help: at `retry_at`, if that is known."""
 
     def __init__(self, detail: str, *, retry_at: datetime | None = None) -> None:
         super().__init__(detail)
@@ -231,9 +263,9 @@ class MailUnavailable(MailError):
 
 
 class MailAccountError(MailUnavailable):
-    """SES refuses because of the account or the sender, and would refuse any other mail too.
+    """SES refuses the account or the sender, so it would refuse every other email too.
 
-    `code` is from the closed list in `mail.refusals`. `concerns_sender` is true if another sender might be accepted.
+    `code` is from the closed list in `mail.ses_errors`. `concerns_sender` is true if another sender might be accepted.
     """
 
     def __init__(self, detail: str, *, code: str, concerns_sender: bool = False) -> None:
@@ -243,4 +275,4 @@ class MailAccountError(MailUnavailable):
 
 
 class MailRejected(MailError):
-    """The message or its recipient is refused for good."""
+    """The mail service refuses this message or recipient for good."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestExperience
@@ -20,6 +21,7 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
+    FailedCall,
     MeetingGone,
     ProviderError,
     ProviderUnavailable,
@@ -203,25 +205,28 @@ class Provider(ABC):
         try:
             return self.call(token, method, path, json=body)
         except MeetingGone as error:
-            known: dict[str, Any] = {"status": error.status, "code": error.code, "request_id": error.request_id}
-            raise Rejected(self.name, "nowhere to make it", advice=self.no_place, **known) from error
+            call = replace(error.call, what="nowhere to make it")
+            raise Rejected(call, advice=self.no_place) from error
+
+    def failed_call(self, answer: Answer, what: str, *, code: str | None = None) -> FailedCall:
+        """Describe the call that `answer` refused, for an error."""
+        return FailedCall(self.name, what, answer.status, code, self.request_id(answer))
 
     def _by_status(self, answer: Answer) -> ProviderError:
-        known: dict[str, Any] = {"status": answer.status, "request_id": self.request_id(answer)}
-        what = f"HTTP {answer.status}"
+        call = self.failed_call(answer, f"HTTP {answer.status}")
         match answer.status:
             case 401:
-                return TokenRejected(self.name, what, **known)
+                return TokenRejected(call)
             case 404 | 410:
-                return MeetingGone(self.name, what, **known)
+                return MeetingGone(call)
             case 429:
                 at = retry_at(answer.headers, self.now())
-                return ProviderUnavailable(self.name, what, retry_at=at, reason="rate_limited", **known)
+                return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
             case 503:
-                return ProviderUnavailable(self.name, what, retry_at=retry_at(answer.headers, self.now()), **known)
+                return ProviderUnavailable(call, retry_at=retry_at(answer.headers, self.now()))
             case status if status >= 500 or status < 400 or status == 408:
-                return Ambiguous(self.name, what, **known)
-        return Rejected(self.name, what, **known)
+                return Ambiguous(call)
+        return Rejected(call)
 
     def now(self) -> datetime:
         return self.clock().astimezone(UTC)
@@ -271,4 +276,4 @@ class RoomProvider(KeyProvider):
 
     def refused(self, advice: str) -> Rejected:
         """What `read_key` raises."""
-        return Rejected(self.name, "the key is incomplete", advice=advice)
+        return Rejected(FailedCall(self.name, "the key is incomplete"), advice=advice)

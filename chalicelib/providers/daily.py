@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected, TokenRejected
+from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
 from chalicelib.providers.http_client import Answer
 from chalicelib.providers.parsing import LONGEST_ID, described, text
@@ -43,14 +43,16 @@ class Daily(KeyProvider):
     def read_key(self, typed: Mapping[str, str]) -> str:
         key = typed.get("api_key", "")
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise Rejected(self.name, "the key is incomplete", advice="Paste the API key as Daily shows it.")
+            raise Rejected(
+                FailedCall(self.name, "the key is incomplete"), advice="Paste the API key as Daily shows it."
+            )
         return key
 
     def account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/").object()
         domain = text(body.get("domain_name"), LONGEST_ID)
         if domain is None:
-            raise Ambiguous(self.name, "the domain answered without a name")
+            raise Ambiguous(FailedCall(self.name, "the domain answered without a name"))
         # The contract has `domain_id` as optional.
         return Account(text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
 
@@ -92,21 +94,21 @@ class Daily(KeyProvider):
             properties["user_name"] = visit.name
         made = self.call(token, "POST", "/v1/meeting-tokens", json={"properties": properties}).object()
         if not isinstance(made.get("token"), str) or not isinstance(room.get("url"), str):
-            raise Ambiguous(self.name, "a room without address or token")
+            raise Ambiguous(FailedCall(self.name, "a room without address or token"))
         return f"{room['url']}?{urlencode({'t': made['token']})}"
 
     def explain(self, answer: Answer) -> ProviderError | None:
         body = answer.body if isinstance(answer.body, dict) else {}
         code = str(body.get("error", ""))
         if code in ("authentication-error", "authorization-header-error"):
-            return TokenRejected(self.name, "the API key is not accepted", status=answer.status, code=code)
+            return TokenRejected(self.failed_call(answer, "the API key is not accepted", code=code))
         if answer.status in (400, 402, 403):
             advice = (
                 "Daily refuses the room. Check on Daily's dashboard whether the plan's number of rooms is used up, or "
                 "another limit of the plan."
             )
-            known = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
-            return Rejected(self.name, "the room is refused", advice=advice, status=answer.status, code=known)
+            shown_code = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
+            return Rejected(self.failed_call(answer, "the room is refused", code=shown_code), advice=advice)
         return None
 
     def _change(self, token: str, name: str, request: MeetingRequest) -> dict[str, Any]:

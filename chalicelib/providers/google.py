@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
-from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
+from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import Answer, retry_at
 from chalicelib.providers.parsing import LONGEST_ID, text
@@ -81,7 +81,7 @@ class Google(OAuthProvider):
         try:
             return Account(str(body["sub"]), str(body["email"]), text(body.get("hd"), LONGEST_ID))
         except KeyError as error:
-            raise Ambiguous(self.name, "userinfo answered without an id or address") from error
+            raise Ambiguous(FailedCall(self.name, "userinfo answered without an id or address")) from error
 
     def experience(
         self, account: Account, admission: GuestEntry, *notes: str, is_observed: bool = False
@@ -102,15 +102,16 @@ class Google(OAuthProvider):
         if not 400 <= answer.status < 500 or answer.status in (401, 404, 408, 410):
             return None
         reasons = _reasons(answer.body)
-        known: dict[str, Any] = {"status": answer.status, "code": min(reasons, default=None)}
+        code = min(reasons, default=None)
         if reasons & _LIMITS or answer.status == 429:
             at = retry_at(answer.headers, self.now())
-            return ProviderUnavailable(self.name, "a rate limit", retry_at=at, reason="rate_limited", **known)
+            call = self.failed_call(answer, "a rate limit", code=code)
+            return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
         if reasons & _TOO_FEW_SCOPES:
-            return ReconnectNeeded(self.name, "a scope is missing", **known)
+            return ReconnectNeeded(self.failed_call(answer, "a scope is missing", code=code))
         advice = next((_ADVICE[reason] for reason in sorted(reasons) if reason in _ADVICE), None)
         general = _FORBIDDEN if answer.status == 403 else _BAD_REQUEST
-        return Rejected(self.name, "the request is refused", advice=advice or general, **known)
+        return Rejected(self.failed_call(answer, "the request is refused", code=code), advice=advice or general)
 
 
 def is_open(space: dict[str, Any]) -> bool:

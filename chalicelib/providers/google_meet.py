@@ -16,6 +16,7 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
+    FailedCall,
     MeetingGone,
     ProviderError,
     ProviderUnavailable,
@@ -92,7 +93,7 @@ class GoogleMeet(Google):
         if made is None:
             # Somebody took the conference off the event. Another event gets another link.
             self._remove(token, meeting_id)
-            raise MeetingGone(self.name, "the event has no link any more")
+            raise MeetingGone(FailedCall(self.name, "the event has no link any more"))
         return made
 
     def delete(self, token: str, meeting_id: str) -> None:
@@ -110,7 +111,7 @@ class GoogleMeet(Google):
         # Also how calendars that cannot have Meet at all say so: github.com/googleapis/google-api-nodejs-client/
         # issues/3234
         if answer.status == 400 and "Invalid conference type value" in said(answer.body):
-            return Rejected(self.name, "no Meet on this calendar", advice=_NO_MEET, status=400)
+            return Rejected(self.failed_call(answer, "no Meet on this calendar"), advice=_NO_MEET)
         return super().explain(answer)
 
     @contextmanager
@@ -123,7 +124,7 @@ class GoogleMeet(Google):
                 self._remove(token, event_id)
                 raise
         except (ProviderUnavailable, TokenRejected, ReconnectNeeded) as error:
-            raise Ambiguous(self.name, error.what, status=error.status, code=error.code) from error
+            raise Ambiguous(error.call) from error
 
     def _alive(self, token: str, event_id: str) -> dict[str, Any]:
         return self._event(self.call(token, "GET", _path(event_id)))
@@ -140,9 +141,9 @@ class GoogleMeet(Google):
     def _event(self, answer: Answer) -> dict[str, Any]:
         event = answer.object()
         if event.get("status") == "cancelled":
-            raise MeetingGone(self.name, "the event is deleted", status=answer.status)
+            raise MeetingGone(FailedCall(self.name, "the event is deleted", status=answer.status))
         if not isinstance(event.get("id"), str) or len(event["id"]) > LONGEST_ID:
-            raise Ambiguous(self.name, "an event without an id", status=answer.status)
+            raise Ambiguous(FailedCall(self.name, "an event without an id", status=answer.status))
         return event
 
     def _ready(self, token: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +151,7 @@ class GoogleMeet(Google):
         reads = 0
         while meeting_of(event) is None and _progress(event) == "pending":
             if reads == _READS_WHILE_PENDING:
-                raise Ambiguous(self.name, "the conference is still being made")
+                raise Ambiguous(FailedCall(self.name, "the conference is still being made"))
             event = self._alive(token, event["id"])
             reads += 1
         return event
@@ -161,8 +162,8 @@ class GoogleMeet(Google):
 
     def _without_link(self, event: dict[str, Any]) -> ProviderError:
         if _progress(event) == "failure":
-            return ProviderUnavailable(self.name, "the conference could not be made")
-        return Rejected(self.name, "no Meet on this calendar", advice=_NO_MEET)
+            return ProviderUnavailable(FailedCall(self.name, "the conference could not be made"))
+        return Rejected(FailedCall(self.name, "no Meet on this calendar"), advice=_NO_MEET)
 
 
 def _path(event_id: str) -> str:

@@ -17,6 +17,7 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
+    FailedCall,
     MeetingGone,
     ProviderUnavailable,
     ReconnectNeeded,
@@ -92,6 +93,6 @@ class OpenGoogleMeet(GoogleMeet):
     def _configure(self, token: str, space: dict[str, Any], config: dict[str, str]) -> None:
         name = space.get("name")
         if not isinstance(name, str):
-            raise Ambiguous(self.name, "a room without a name")
+            raise Ambiguous(FailedCall(self.name, "a room without a name"))
         path = f"/v2/{quote(name)}?updateMask=config.accessType"
         self.call(token, "PATCH", path, json={"config": config}, at="MEET")

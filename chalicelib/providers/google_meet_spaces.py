@@ -12,7 +12,7 @@ from urllib.parse import quote
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, Rejected
+from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
 from chalicelib.providers.google import OPEN_ROOM, Google, is_open, oauth, said
 from chalicelib.providers.http_client import Answer
@@ -65,7 +65,7 @@ class GoogleMeetSpaces(Google):
         space = self.call(token, "GET", _path(meeting_id)).object()
         config = space.get("config")
         if isinstance(config, dict) and config.get("entryPointAccess") == "CREATOR_APP_ONLY":
-            raise MeetingGone(self.name, "the room was closed")
+            raise MeetingGone(FailedCall(self.name, "the room was closed"))
         if not is_open(space):
             try:
                 self._configure(token, meeting_id, OPEN_ROOM)
@@ -90,7 +90,7 @@ class GoogleMeetSpaces(Google):
     def explain(self, answer: Answer) -> ProviderError | None:
         # Google answers the same, whether there is no such space or it belongs to another account.
         if answer.status == 403 and "Permission denied on resource Space" in said(answer.body):
-            return MeetingGone(self.name, "no such room of this account", status=403)
+            return MeetingGone(FailedCall(self.name, "no such room of this account", status=403))
         return super().explain(answer)
 
     def _configure(self, token: str, meeting_id: str, config: dict[str, str]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class GoogleMeetSpaces(Google):
         name = space.get("name")
         # The name, not the meeting code: a code can be given to another space later.
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Ambiguous(self.name, "a space without a name")
+            raise Ambiguous(FailedCall(self.name, "a space without a name"))
         told = objects(space.get("phoneAccess"))
         phones = [Phone(one.get("phoneNumber"), one.get("pin"), one.get("regionCode")) for one in told]
         return described(self.name, name, space.get("meetingUri"), phones=phones)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from msgspec import Struct
 
-from chalicelib.errors import Ambiguous, ProviderUnavailable
+from chalicelib.errors import Ambiguous, FailedCall, ProviderUnavailable
 from chalicelib.observability import count
 
 CALL_TIMEOUT_SECONDS = 15.0
@@ -38,7 +38,7 @@ class Answer(Struct, frozen=True):
     def object(self) -> dict[str, Any]:
         """The body of a success as an object. Raises `Ambiguous`: a success that cannot be read may be one."""
         if not isinstance(self.body, dict):
-            raise Ambiguous(self.provider, "success without a readable body", status=self.status)
+            raise Ambiguous(FailedCall(self.provider, "success without a readable body", status=self.status))
         return self.body
 
 
@@ -77,10 +77,10 @@ class HttpClient:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             count("ProviderErrors", provider=provider, kind="no_connection")
-            raise ProviderUnavailable(provider, "no connection", is_outage=True) from error
+            raise ProviderUnavailable(FailedCall(provider, "no connection", is_unreachable=True)) from error
         except httpx.HTTPError as error:
             count("ProviderErrors", provider=provider, kind="no_answer")
-            raise Ambiguous(provider, f"no answer ({type(error).__name__})", is_outage=True) from error
+            raise Ambiguous(FailedCall(provider, f"no answer ({type(error).__name__})", is_unreachable=True)) from error
         if response.status_code >= 400:
             count("ProviderErrors", provider=provider, kind=_kind(response.status_code))
         return Answer(provider, response.status_code, response.headers, _parse(raw))
@@ -120,9 +120,9 @@ def _read(provider: str, response: httpx.Response, ends: float) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > _BODY_LIMIT:
-            raise Ambiguous(provider, "answer too long", status=response.status_code)
+            raise Ambiguous(FailedCall(provider, "answer too long", status=response.status_code))
         if time.monotonic() > ends:
-            raise Ambiguous(provider, "answer too slow", status=response.status_code, is_outage=True)
+            raise Ambiguous(FailedCall(provider, "answer too slow", status=response.status_code, is_unreachable=True))
     return b"".join(chunks)
 
 

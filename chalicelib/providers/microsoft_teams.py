@@ -16,7 +16,15 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, MeetingGone, ProviderError, ProviderUnavailable, Rejected, TokenRejected
+from chalicelib.errors import (
+    Ambiguous,
+    FailedCall,
+    MeetingGone,
+    ProviderError,
+    ProviderUnavailable,
+    Rejected,
+    TokenRejected,
+)
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import Answer
@@ -92,9 +100,9 @@ class MicrosoftTeams(OAuthProvider):
         account_id = str(body.get("id", "")).lower()
         address = body.get("mail") or body.get("userPrincipalName")
         if not account_id or not isinstance(address, str):
-            raise Ambiguous(self.name, "/me answered without an id or an address")
+            raise Ambiguous(FailedCall(self.name, "/me answered without an id or an address"))
         if not _WORK_ID.fullmatch(account_id):
-            raise Rejected(self.name, "a personal account", advice=_PERSONAL)
+            raise Rejected(FailedCall(self.name, "a personal account"), advice=_PERSONAL)
         return Account(account_id, address)
 
     def guest_experience(self, account: Account) -> GuestExperience:
@@ -139,7 +147,7 @@ class MicrosoftTeams(OAuthProvider):
         try:
             self._change(token, made.id, _body(request))
         except (ProviderUnavailable, TokenRejected) as error:
-            raise Ambiguous(self.name, "created, but not updated", status=error.status) from error
+            raise Ambiguous(FailedCall(self.name, "created, but not updated", status=error.status)) from error
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         self._change(token, meeting_id, _body(request))
@@ -185,16 +193,13 @@ class MicrosoftTeams(OAuthProvider):
     def explain(self, answer: Answer) -> ProviderError | None:
         status, error = answer.status, _error(answer)
         code = error.get("code")
-        known: dict[str, Any] = {
-            "status": status,
-            "code": code if isinstance(code, str) and code.isidentifier() else None,
-            "request_id": self.request_id(answer),
-        }
+        code = code if isinstance(code, str) and code.isidentifier() else None
         if status == 409:  # Somebody, perhaps ourselves, changes the same meeting.
-            return ProviderUnavailable(self.name, "a conflict", **known)
+            return ProviderUnavailable(self.failed_call(answer, "a conflict", code=code))
         if status in (401, 404, 408, 410, 429) or status >= 500 or status < 400:
             return None
-        return Rejected(self.name, "the request is refused", advice=_ADVICE.get(status, _OTHER_ADVICE), **known)
+        call = self.failed_call(answer, "the request is refused", code=code)
+        return Rejected(call, advice=_ADVICE.get(status, _OTHER_ADVICE))
 
     def request_id(self, answer: Answer) -> str | None:
         inner = _error(answer).get("innerError")

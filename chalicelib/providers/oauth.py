@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from chalicelib.domain.connection import Tokens
-from chalicelib.errors import Ambiguous, ClientRefused, ProviderError, ProviderUnavailable, ReconnectNeeded
+from chalicelib.errors import Ambiguous, ClientRefused, FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded
 from chalicelib.observability import count, log
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
@@ -76,7 +76,9 @@ def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Token
         new = _token_call(provider, credentials, body)
     except ProviderUnavailable as error:
         if error.status == 400 and tokens.lapses_at is not None and tokens.lapses_at <= provider.now():
-            raise ReconnectNeeded(provider.name, "the refresh token has lapsed", status=400, code=error.code) from error
+            raise ReconnectNeeded(
+                FailedCall(provider.name, "the refresh token has lapsed", status=400, code=error.code)
+            ) from error
         raise
     scopes = new.scopes or tokens.scopes
     kept = new.refresh_token or tokens.refresh_token
@@ -131,9 +133,11 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
     in_words = answer.status == 400 and any(dead in words.lower() for dead in provider.oauth.dead_words)
     if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token or in_words:
         code = provider.oauth.error_code(code or "", words) or None
-        return ReconnectNeeded(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
+        return ReconnectNeeded(
+            FailedCall(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
+        )
     if answer.status in (500, 502, 504):
-        return Ambiguous(provider.name, "the token endpoint failed", status=answer.status)
+        return Ambiguous(FailedCall(provider.name, "the token endpoint failed", status=answer.status))
     if code in provider.oauth.client_codes | provider.oauth.doubtful_codes:
         return _client_refused(provider, answer, code)
     return _unavailable(provider, answer, code)
@@ -141,9 +145,8 @@ def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
 
 def _client_refused(provider: OAuthProvider, answer: Answer, code: str | None) -> ClientRefused:
     may_be_grant = code in provider.oauth.doubtful_codes
-    error = ClientRefused(
-        provider.name, "the client is refused", may_be_grant=may_be_grant, status=answer.status, code=code
-    )
+    call = FailedCall(provider.name, "the client is refused", status=answer.status, code=code)
+    error = ClientRefused(call, may_be_grant=may_be_grant)
     count("ClientRefused")
     log.failure("a provider refuses this deployment's credentials", error, provider=provider.name)
     return error
@@ -158,15 +161,15 @@ def _is_unknown_token(answer: Answer) -> bool:
 
 def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
     at = retry_at(answer.headers, provider.now())
-    what, reason = "the token endpoint refuses the request", "rate_limited" if answer.status == 429 else None
-    return ProviderUnavailable(provider.name, what, retry_at=at, status=answer.status, code=code, reason=reason)
+    call = FailedCall(provider.name, "the token endpoint refuses the request", status=answer.status, code=code)
+    return ProviderUnavailable(call, retry_at=at, reason="rate_limited" if answer.status == 429 else None)
 
 
 def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime, asked: tuple[str, ...]) -> Tokens:
     access, refresh_token = body.get("access_token"), body.get("refresh_token")
     scope = body.get("scope")
     if not isinstance(access, str) or not access or not isinstance(refresh_token, str | None):
-        raise Ambiguous(provider.name, "the token endpoint answered without a token", status=200)
+        raise Ambiguous(FailedCall(provider.name, "the token endpoint answered without a token", status=200))
     scopes = tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else asked
     lapses_in = _lifetime(body.get("refresh_token_expires_in"))
     lapses_at = now + lapses_in if lapses_in else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.domain.plain_text import is_web_address
-from chalicelib.errors import Ambiguous
+from chalicelib.errors import Ambiguous, FailedCall
 
 LONGEST_ID = 1024
 _LONGEST_LINK = 2048
@@ -44,7 +44,7 @@ def described(
     known_id, known_link = text(meeting_id, LONGEST_ID), text(link, _LONGEST_LINK)
     # The link is put on pages: one of another scheme, such as `javascript:`, would run there.
     if known_id is None or known_link is None or not isinstance(link, str) or not is_web_address(known_link):
-        raise Ambiguous(provider, "a meeting without an id and a link that can be kept")
+        raise Ambiguous(FailedCall(provider, "a meeting without an id and a link that can be kept"))
     numbers = dict.fromkeys(number for phone in phones if (number := _dial_in(phone)))
     return ProviderMeeting(known_id, known_link, text(passcode, _LONGEST_PASSCODE), tuple(numbers)[:_MOST_PHONES])
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import Answer, HttpClient, retry_at
 from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
@@ -74,7 +74,7 @@ class Webex(OAuthProvider):
         body = self.call(token, "GET", "/v1/people/me").object()
         emails = body.get("emails")
         if not body.get("id") or not isinstance(emails, list) or not emails:
-            raise Ambiguous(self.name, "people/me answered without an id or an address")
+            raise Ambiguous(FailedCall(self.name, "people/me answered without an id or an address"))
         return Account(str(body["id"]), str(emails[0]), text(body.get("orgId"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
@@ -96,13 +96,13 @@ class Webex(OAuthProvider):
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
-            raise Rejected(self.name, "too long", advice=_TOO_LONG)
+            raise Rejected(FailedCall(self.name, "too long"), advice=_TOO_LONG)
         answer = self._zones.send(_body(request), lambda body: self.make(token, _MEETINGS, body))
         return _meeting(answer.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:
-            raise Rejected(self.name, "too long", advice=_TOO_LONG)
+            raise Rejected(FailedCall(self.name, "too long"), advice=_TOO_LONG)
         path = f"{_MEETINGS}/{quote(meeting_id, safe='')}"
         self._zones.send(_body(request), lambda body: self._patch(token, path, body))
         return None
@@ -147,17 +147,16 @@ class Webex(OAuthProvider):
             path = _next_page(answer)
             if not path:
                 return [_meeting(meeting) for meeting in found]
-        raise Ambiguous(self.name, "a list without end")
+        raise Ambiguous(FailedCall(self.name, "a list without end"))
 
     def explain(self, answer: Answer) -> ProviderError | None:
-        known: dict[str, Any] = {"status": answer.status, "request_id": self.request_id(answer)}
         if answer.status == 423:
             at = retry_at(answer.headers, self.now())
-            return ProviderUnavailable(self.name, "locked for now", retry_at=at, **known)
+            return ProviderUnavailable(self.failed_call(answer, "locked for now"), retry_at=at)
         if 400 <= answer.status < 500 and answer.status not in (401, 404, 408, 410, 429):
             # 403 tells a missing scope not from a missing licence; scopes are checked when connecting.
             advice = _ADVICE.get(answer.status, _ADVICE[400])
-            return Rejected(self.name, "the request is refused", advice=advice, **known)
+            return Rejected(self.failed_call(answer, "the request is refused"), advice=advice)
         return None
 
     def request_id(self, answer: Answer) -> str | None:
@@ -199,7 +198,7 @@ def _listed(answer: Answer) -> list[dict[str, Any]]:
     """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
     items = answer.object().get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
-        raise Ambiguous(Webex.name, "a list without meetings", status=answer.status)
+        raise Ambiguous(FailedCall(Webex.name, "a list without meetings", status=answer.status))
     return items
 
 

@@ -16,6 +16,7 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Mode
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.errors import (
     Ambiguous,
+    FailedCall,
     MeetingGone,
     ProviderError,
     ProviderUnavailable,
@@ -99,7 +100,7 @@ class Zoom(OAuthProvider):
         body = self.call(token, "GET", "/v2/users/me").object()
         account_id = text(body.get("id"), LONGEST_ID)
         if account_id is None:
-            raise Ambiguous(self.name, "users/me answered without an id")
+            raise Ambiguous(FailedCall(self.name, "users/me answered without an id"))
         email = text(body.get("email"), _LONGEST_ADDRESS) or ""
         return Account(account_id, email, text(body.get("account_id"), LONGEST_ID))
 
@@ -151,7 +152,7 @@ class Zoom(OAuthProvider):
             page = body.get("next_page_token") or ""
             if not page:
                 return [meeting for listed in candidates for meeting in self._look(token, listed, request.tag)]
-        raise Ambiguous(self.name, "a list without end")
+        raise Ambiguous(FailedCall(self.name, "a list without end"))
 
     def _look(self, token: str, listed: dict[str, Any], tag: str) -> list[ProviderMeeting]:
         """The listed meeting as it is now, if it carries the tag. Lists have neither passcode nor dial-in numbers."""
@@ -183,18 +184,20 @@ class Zoom(OAuthProvider):
     def explain(self, answer: Answer) -> ProviderError | None:
         body = answer.body if isinstance(answer.body, dict) else {}
         code, message = str(body.get("code", "")), str(body.get("message", ""))
-        known: dict[str, Any] = {"status": answer.status, "code": code or None, "request_id": self.request_id(answer)}
+        reported = code or None
         if "does not contain scopes" in message:
             code = "4711"
         if code in _BY_CODE:
-            kind, what = _BY_CODE[code]
-            return kind(self.name, what, **known)
+            error_class, what = _BY_CODE[code]
+            return error_class(self.failed_call(answer, what, code=reported))
         if answer.status == 429:
             _count_use(answer)
             at = self._limit_ends(answer)
-            return ProviderUnavailable(self.name, "a rate limit", retry_at=at, reason="rate_limited", **known)
+            call = self.failed_call(answer, "a rate limit", code=reported)
+            return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
         if answer.status < 500 and code in _ADVICE:
-            return Rejected(self.name, "the request is refused", advice=_ADVICE[code], **known)
+            call = self.failed_call(answer, "the request is refused", code=reported)
+            return Rejected(call, advice=_ADVICE[code])
         return None
 
     def request_id(self, answer: Answer) -> str | None:
@@ -250,7 +253,7 @@ def _count_use(answer: Answer) -> None:
 def _check_done(answer: Answer) -> None:
     """Zoom says 204 when it has changed or deleted a meeting; a 200 may have an error inside."""
     if answer.status != 204 and answer.body is not None:
-        raise Ambiguous(Zoom.name, "success with a body where there should be none", status=answer.status)
+        raise Ambiguous(FailedCall(Zoom.name, "success with a body where there should be none", status=answer.status))
 
 
 def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -258,7 +261,7 @@ def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     meetings = body.get("meetings")
     listed = objects(meetings)
     if listed != meetings or not all(text(meeting.get("id"), LONGEST_ID) for meeting in listed):
-        raise Ambiguous(Zoom.name, "a list without meetings")
+        raise Ambiguous(FailedCall(Zoom.name, "a list without meetings"))
     return listed
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.connection import Grant, Reason, Tokens
 from chalicelib.errors import (
     Ambiguous,
     ClientRefused,
+    FailedCall,
     LostRace,
     ProviderUnavailable,
     ReconnectNeeded,
@@ -70,11 +71,11 @@ class AccessTokens:
     def open(self, grant: Grant) -> Tokens:
         """The grant's tokens. Raises `ReconnectNeeded` if it has none that could work."""
         if grant.sealed_tokens is None or grant.broken_reason is not None:
-            raise ReconnectNeeded(grant.provider, "the grant is broken")
+            raise ReconnectNeeded(FailedCall(grant.provider, "the grant is broken"))
         try:
             return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
         except Unsealable as error:
-            raise ReconnectNeeded(grant.provider, "the stored tokens cannot be opened") from error
+            raise ReconnectNeeded(FailedCall(grant.provider, "the stored tokens cannot be opened")) from error
 
     def access_token(
         self, grant: Grant, *, rejected: str | None = None, before_refresh: Callable[[], None] = lambda: None
@@ -91,7 +92,7 @@ class AccessTokens:
             if tokens.is_fresh(self._clock()) and tokens.access_token != rejected:
                 return tokens.access_token
             if tokens.refresh_token is None:
-                raise ReconnectNeeded(grant.provider, "the key is not accepted, and nothing can renew it")
+                raise ReconnectNeeded(FailedCall(grant.provider, "the key is not accepted, and nothing can renew it"))
             before_refresh()
             try:
                 leased = self._grants.lease_refresh(current, self._clock())
@@ -99,10 +100,10 @@ class AccessTokens:
             except LostRace:
                 # Somebody refreshed or is refreshing: what they store is as good for us.
                 if waited >= _PATIENCE_SECONDS:
-                    raise ProviderUnavailable(grant.provider, "another refresh takes long") from None
+                    raise ProviderUnavailable(FailedCall(grant.provider, "another refresh takes long")) from None
             stored = self._grants.get(grant.id)
             if stored is None:
-                raise ReconnectNeeded(grant.provider, "the grant is gone")
+                raise ReconnectNeeded(FailedCall(grant.provider, "the grant is gone"))
             if stored.version == current.version:
                 self._sleep(_POLL_SECONDS)
                 waited += _POLL_SECONDS
@@ -126,7 +127,7 @@ class AccessTokens:
         credentials = self._secrets.credentials(leased.provider)
         if credentials is None or not isinstance(provider, OAuthProvider):
             self._grants.release(leased)
-            raise ProviderUnavailable(leased.provider, "this deployment has no credentials for it")
+            raise ProviderUnavailable(FailedCall(leased.provider, "this deployment has no credentials for it"))
         pair = (credentials.client_id, credentials.client_secret)
         # At providers that rotate, what comes back is all that is left of the grant: no step after the call may fail
         # for something that could have been had before it.
@@ -178,7 +179,7 @@ class AccessTokens:
             self._grants.release(leased)
         else:
             self._break(leased, Reason.RECONNECT_NEEDED)
-            raise ReconnectNeeded(leased.provider, "refused for a day", status=error.status, code=error.code) from error
+            raise ReconnectNeeded(replace(error.call, what="refused for a day")) from error
 
     def _break(self, grant: Grant, reason: str) -> None:
         now = self._clock()

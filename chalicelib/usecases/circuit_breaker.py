@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from chalicelib.errors import ProviderUnavailable
+from chalicelib.errors import FailedCall, ProviderUnavailable
 
 _FAILURES = 3
 PAUSE = timedelta(seconds=40)
@@ -55,7 +55,7 @@ class CircuitBreaker:
             if until is None:
                 return
             if now < until:
-                raise ProviderUnavailable(provider, "out; not asked", retry_at=until, out_until=until)
+                raise ProviderUnavailable(FailedCall(provider, "out; not asked"), retry_at=until, out_until=until)
             # This call is the probe; the others go on waiting for it.
             own, shared = self._accounts.get(account), self._shared.get(provider)
             if own and own.open_until:

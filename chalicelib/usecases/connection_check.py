@@ -14,7 +14,7 @@ from chalicelib.domain.connection import ConnectionState, Grant, status
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import AccessState, GrantAccess
-from chalicelib.errors import ProviderError, ReconnectNeeded, Rejected, TooManyRequests
+from chalicelib.errors import FailedCall, ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
@@ -116,7 +116,7 @@ class ConnectionCheck:
             missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
             if missing:
                 what = f"these permissions are missing: {', '.join(sorted(missing))}"
-                raise ReconnectNeeded(provider.name, what, code="missing_scopes")
+                raise ReconnectNeeded(FailedCall(provider.name, what, code="missing_scopes"))
 
         yield "token", lambda: self._tokens.access_token(grant)
         if isinstance(provider, OAuthProvider):
@@ -143,7 +143,7 @@ def _advice(error: ProviderError) -> str:
     if isinstance(error, Rejected) and error.advice:
         return error.advice
     if error.code == "missing_scopes":
-        return f"Reconnect and allow everything: {error.what}."
+        return f"Reconnect and allow everything: {error.call.what}."
     if isinstance(error, ReconnectNeeded):
         return "The account has to be reconnected on the settings page."
-    return f"{error.provider} did not do it ({error.what}). Try again in a moment."
+    return f"{error.provider} did not do it ({error.call.what}). Try again in a moment."

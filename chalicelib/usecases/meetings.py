@@ -23,6 +23,7 @@ from chalicelib.domain.meeting import (
 from chalicelib.domain.meeting_plan import AccessState, Action, GrantAccess
 from chalicelib.errors import (
     Ambiguous,
+    FailedCall,
     MeetingGone,
     MeetlinkError,
     ProviderError,
@@ -217,7 +218,7 @@ class Meetings:
         except MeetingGone as error:
             # It was made by a try of ours without an answer, and deleted since: its tag stays taken.
             if work.began_anew:
-                raise ProviderUnavailable(provider.name, "no tag is free", status=error.status) from error
+                raise ProviderUnavailable(FailedCall(provider.name, "no tag is free", status=error.status)) from error
             work.began_anew = True
             work.put(Meeting(generation=meeting.generation + 1))
             return False
@@ -320,7 +321,7 @@ class Meetings:
         if isinstance(error, ReconnectNeeded):
             return meeting_plan.reconnect_awaited(meeting, now, work.lease.booking.appointment.starts_at)
         if isinstance(error, Rejected):
-            detail = error.advice or f"{error.provider} refuses the meeting ({error.what}, code {error.code})."
+            detail = error.advice or f"{error.provider} refuses the meeting ({error.call.what}, code {error.code})."
             return meeting_plan.failed(meeting, MeetingReason.PROVIDER_REJECTED, detail)
         if error.out_until is not None:
             return meeting_plan.outage(meeting, error.out_until)

@@ -9,7 +9,14 @@ from msgspec import Struct
 
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics, GrantAccess
-from chalicelib.errors import MeetlinkError, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
+from chalicelib.errors import (
+    FailedCall,
+    MeetlinkError,
+    ProviderError,
+    ProviderUnavailable,
+    ReconnectNeeded,
+    TokenRejected,
+)
 from chalicelib.providers.base import Provider
 from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
 from chalicelib.usecases.access_tokens import AccessTokens
@@ -54,7 +61,7 @@ class ProviderCalls:
         name = reach.grant.provider if reach.grant else "unknown"
         provider = self._providers.get(name)
         if provider is None:
-            raise ProviderUnavailable(name, "this deployment does not know the provider")
+            raise ProviderUnavailable(FailedCall(name, "this deployment does not know the provider"))
         return provider
 
     def create_semantics(self, reach: GrantAccess) -> CreateSemantics:
@@ -68,7 +75,7 @@ class ProviderCalls:
         Raises `OutOfTime`, or what the provider said; `ReconnectNeeded` after the grant was marked as broken.
         """
         if reach.grant is None:
-            raise ReconnectNeeded("unknown", "the grant is gone")
+            raise ReconnectNeeded(FailedCall("unknown", "the grant is gone"))
         whom = reach.grant.provider, reach.grant.id
         self._breaker.check(*whom)
         try:
@@ -95,4 +102,4 @@ class ProviderCalls:
                 return verb(token)
         except (TokenRejected, ReconnectNeeded) as error:
             self._tokens.break_grant(grant.id, token=token)
-            raise ReconnectNeeded(error.provider, error.what, status=error.status, code=error.code) from error
+            raise ReconnectNeeded(error.call) from error

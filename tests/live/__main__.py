@@ -101,10 +101,9 @@ def _check_contract(
         try:
             getattr(contract(), f"test_{behaviour}")(subject)
         except (AssertionError, ProviderError, ValueError, pytest.fail.Exception) as error:
-            known = isinstance(error, ProviderError)
-            detail = (
-                f"{error.what} (status {error.status}, code {plain(error.code)})" if known else type(error).__name__
-            )
+            detail = type(error).__name__
+            if isinstance(error, ProviderError):
+                detail = f"{error.call.what} (status {error.status}, code {plain(error.code)})"
             result |= {"result": "NO", "detail": detail}
         results.append(result)
         say(f"  {result['result']:<4} {words}{': ' if result['detail'] else ''}{result['detail']}")

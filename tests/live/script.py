@@ -99,7 +99,7 @@ class Script:
             except MeetingGone:
                 continue
             except ProviderError as error:
-                self.say(f"  Something that this run made could not be deleted: {error.what}. Please look for it.")
+                self.say(f"  Something that this run made could not be deleted: {error.call.what}. Please look for it.")
             self.pause(0.5)  # Daily deletes two rooms a second.
         self._undo.clear()
 

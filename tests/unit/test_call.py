@@ -9,16 +9,16 @@ import pytest
 
 from chalicelib.domain.connection import Account, Grant
 from chalicelib.domain.meeting_plan import AccessState, GrantAccess
-from chalicelib.errors import Ambiguous, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.handlers import booking_stream
 from chalicelib.usecases.circuit_breaker import CircuitBreaker
 from chalicelib.usecases.provider_calls import REFRESH_NEEDS_SECONDS, ProviderCalls, TimeLeft
 from tests.support.clock import FakeClock
 
-NO_ANSWER = Ambiguous("zoom", "no answer", is_outage=True)
-OUT = ProviderUnavailable("zoom", "HTTP 503", status=503)
-REFUSED = Rejected("zoom", "HTTP 400", status=400)
-NOT_ASKED = ProviderUnavailable("zoom", "another refresh takes long")
+NO_ANSWER = Ambiguous(FailedCall("zoom", "no answer", is_unreachable=True))
+OUT = ProviderUnavailable(FailedCall("zoom", "HTTP 503", status=503))
+REFUSED = Rejected(FailedCall("zoom", "HTTP 400", status=400))
+NOT_ASKED = ProviderUnavailable(FailedCall("zoom", "another refresh takes long"))
 
 
 class Tokens:

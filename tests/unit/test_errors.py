@@ -11,6 +11,14 @@ from chalicelib import errors
 _LINE = re.compile(r"^    (?P<branch>[│ ├└─]*)(?P<name>[A-Z]\w+)(?:\s{2,}(?P<status>\d{3})\b)?", re.MULTILINE)
 
 
+def error_classes() -> dict[str, type[Exception]]:
+    return {
+        name: cls
+        for name, cls in inspect.getmembers(errors, inspect.isclass)
+        if cls.__module__ == errors.__name__ and issubclass(cls, Exception)
+    }
+
+
 def drawn() -> Iterator[tuple[str, str | None, str | None]]:
     """(class, parent, HTTP status) of each line of the drawing."""
     path: list[str] = []
@@ -21,13 +29,9 @@ def drawn() -> Iterator[tuple[str, str | None, str | None]]:
 
 
 def test_the_drawing_shows_every_class_under_its_parent() -> None:
-    classes = {
-        name: cls
-        for name, cls in inspect.getmembers(errors, inspect.isclass)
-        if cls.__module__ == errors.__name__ and issubclass(cls, Exception)
-    }
     parents = {
-        name: cls.__bases__[0].__name__ if cls is not errors.MeetlinkError else None for name, cls in classes.items()
+        name: cls.__bases__[0].__name__ if cls is not errors.MeetlinkError else None
+        for name, cls in error_classes().items()
     }
     assert {name: parent for name, parent, _ in drawn()} == parents
 
@@ -39,3 +43,7 @@ def test_the_drawing_has_the_status_of_every_problem() -> None:
         if cls.__module__ == errors.__name__
     }
     assert {name: status for name, parent, status in drawn() if parent == "CallerError"} == statuses
+
+
+def test_every_class_has_a_docstring() -> None:
+    assert [name for name, cls in error_classes().items() if not cls.__dict__.get("__doc__")] == []

@@ -106,7 +106,7 @@ def test_the_time_that_graph_names_is_waited_for(status: int) -> None:
 def test_the_request_id_is_kept_for_microsofts_support(given: httpx.Response) -> None:
     with pytest.raises(Rejected) as raised:
         graph(given).create(TOKEN, REQUEST)
-    assert raised.value.request_id == "request-1"
+    assert raised.value.call.request_id == "request-1"
 
 
 @pytest.mark.parametrize("verb", ["update", "delete"])

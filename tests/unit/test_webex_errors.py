@@ -88,7 +88,7 @@ def test_the_time_that_webex_names_is_waited_for(status: int) -> None:
 def test_the_tracking_id_is_kept_for_webexs_support(given: httpx.Response) -> None:
     with pytest.raises(Rejected) as raised:
         webex(given).create(TOKEN, REQUEST)
-    assert raised.value.request_id == "ROUTER_1"
+    assert raised.value.call.request_id == "ROUTER_1"
 
 
 @pytest.mark.parametrize("status", [404, 410])

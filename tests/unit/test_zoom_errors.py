@@ -143,7 +143,7 @@ def test_an_answer_means(case: Case) -> None:
         zoom(answer(case.status, case.body, case.headers)).update(TOKEN, "93412345678", REQUEST)
     error = caught.value
     assert (type(error), error.reason) == (case.means, case.reason)
-    assert (error.status, error.request_id) == (case.status, TRACKING)
+    assert (error.status, error.call.request_id) == (case.status, TRACKING)
     assert getattr(error, "retry_at", None) == case.retry_at
     if case.code:
         assert error.code == case.code
@@ -163,7 +163,7 @@ def test_an_error_tells_neither_the_token_nor_the_body(case: Case) -> None:
 def test_a_create_that_finds_nothing_misses_no_meeting(body: Any) -> None:
     with pytest.raises(Rejected) as caught:
         zoom(answer(404, body)).create(TOKEN, REQUEST)
-    assert (caught.value.status, caught.value.request_id) == (404, TRACKING)
+    assert (caught.value.status, caught.value.call.request_id) == (404, TRACKING)
     assert caught.value.advice
 
 
