@@ -156,10 +156,10 @@ class TestTheLobby:
 
     def test_guests_enter_until_the_booking_is_cancelled(self, teams: Stage) -> None:
         link = teams.put()["join_url"]
-        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.ENTERS
+        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
         teams.cancel()
         assert teams.stand_in.meetings == []
-        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.WAITS
+        assert teams.stand_in.open_link(link) is microsoft.Door.WAITS
 
     @pytest.mark.parametrize("status", [404, 503])
     def test_one_that_cannot_be_opened_at_once_delays_no_link_and_is_opened_a_minute_later(
@@ -169,9 +169,9 @@ class TestTheLobby:
         made = teams.put()
         assert made["state"] == "ready"
         assert len(teams.product.mails.to("guest@example.com")) == 1
-        assert teams.stand_in.open_link(made["join_url"]) is microsoft.JoinLinks.WAITS
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.WAITS
         teams.product.tick(65)
-        assert teams.stand_in.open_link(made["join_url"]) is microsoft.JoinLinks.ENTERS
+        assert teams.stand_in.open_link(made["join_url"]) is microsoft.Door.ENTERS
         assert teams.meeting()["join_url"] == made["join_url"] == teams.only_link()
         assert len(teams.product.mails.to("guest@example.com")) == 1
 
@@ -181,7 +181,7 @@ class TestTheLobby:
         for _ in range(4):
             teams.product.tick(65)
         assert teams.meeting()["state"] == "ready"
-        assert teams.stand_in.open_link(link) is microsoft.JoinLinks.ENTERS
+        assert teams.stand_in.open_link(link) is microsoft.Door.ENTERS
 
     def test_a_policy_that_keeps_it_closed_is_told_by_the_check_and_by_the_page(self, teams: Stage) -> None:
         teams.stand_in.lobby_policy = microsoft.LobbyPolicy.REFUSES

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import ProviderUnavailable
 from chalicelib.providers.google_meet_open import OpenGoogleMeet
-from infra.local.standins.google import JoinLinks, OpenPolicy
+from infra.local.standins.google import Door, OpenPolicy
 from infra.local.standins.kit import Action, Call, Fault
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.test_google_meet import GoogleMeetSubject
@@ -42,7 +42,7 @@ def token(subject: OpenGoogleMeetSubject) -> str:
     return subject.connect().access_token
 
 
-def door(subject: OpenGoogleMeetSubject) -> JoinLinks:
+def door(subject: OpenGoogleMeetSubject) -> Door:
     (event,) = subject.google.events.values()
     assert event.conference
     return subject.google.open_link(event.conference["hangoutLink"])
@@ -68,11 +68,11 @@ def test_a_room_that_cannot_be_opened_now_is_opened_by_the_next_update(
     subject.faults.add(Fault(SPACE, Action.BEFORE, method=method, status=status))
     made = subject.provider.create(token, subject.request())
     assert made.is_unfinished
-    assert door(subject) is JoinLinks.KNOCKS
+    assert door(subject) is Door.KNOCKS
     updated = subject.provider.update(token, made.id, subject.request())
     assert updated is not None
     assert not updated.is_unfinished
-    assert door(subject) is JoinLinks.ENTERS
+    assert door(subject) is Door.ENTERS
 
 
 def test_an_update_that_cannot_open_the_room_is_repeated(subject: OpenGoogleMeetSubject, token: str) -> None:
@@ -86,7 +86,7 @@ def test_a_create_that_is_repeated_after_a_crash_opens_the_room(subject: OpenGoo
     subject.faults.add(Fault(SPACE, Action.LOST_BEFORE))
     assert subject.provider.create(token, subject.request()).is_unfinished
     subject.provider.create(token, subject.request())
-    assert door(subject) is JoinLinks.ENTERS
+    assert door(subject) is Door.ENTERS
 
 
 @pytest.mark.parametrize("policy", [OpenPolicy.REFUSES, OpenPolicy.IGNORES])
@@ -106,7 +106,7 @@ def test_whoever_unticks_the_permission_connects_and_has_guests_knock(subject: O
     tokens = subject.connect(untick=SETTINGS)
     assert not subject.oauth_provider().oauth.missing_scopes(frozenset(tokens.scopes))
     made = subject.create(tokens)
-    assert door(subject) is JoinLinks.KNOCKS
+    assert door(subject) is Door.KNOCKS
     account = subject.provider.account(tokens.access_token)
     experience = subject.provider.observe_guest_experience(tokens.access_token, made, account)
     assert (experience.admission, experience.is_observed) == (GuestEntry.KNOCK, True)
@@ -126,7 +126,7 @@ def test_the_room_of_a_deleted_event_makes_guests_knock_again(subject: OpenGoogl
     made = subject.provider.create(token, subject.request())
     subject.provider.delete(token, made.id)
     assert subject.held() == []
-    assert subject.google.open_link(str(made.join_url)) is JoinLinks.KNOCKS
+    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
-from infra.local.standins.google import JoinLinks, OpenPolicy
+from infra.local.standins.google import Door, OpenPolicy
 from infra.local.standins.kit import Call, Held
 from tests.contract.kit.contract import ProviderContract
 from tests.support.clock import FakeClock
@@ -57,7 +57,7 @@ def test_the_meetings_id_is_the_spaces_name_not_its_code(subject: GoogleMeetSpac
 
 def test_guests_of_a_new_room_enter_without_knocking(subject: GoogleMeetSpacesSubject) -> None:
     made = subject.create(subject.connect())
-    assert subject.google.open_link(str(made.join_url)) is JoinLinks.ENTERS
+    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
 
 
 @pytest.mark.parametrize("policy", [OpenPolicy.REFUSES, OpenPolicy.IGNORES])
@@ -67,7 +67,7 @@ def test_an_account_that_may_not_open_its_rooms_gets_them_all_the_same(
     subject.google.open_policy = policy
     tokens = subject.connect()
     made = subject.create(tokens)
-    assert subject.google.open_link(str(made.join_url)) is JoinLinks.KNOCKS
+    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
     assert subject.provider.update(tokens.access_token, made.id, subject.request(days=8)) == made
 
 
@@ -79,9 +79,9 @@ def test_a_room_that_was_only_restricted_is_opened_again_when_its_booking_is_rev
     made = subject.create(tokens)
     subject.faults.add(rpc_error(400, "INVALID_ARGUMENT").fault(SPACE, "PATCH"))
     subject.provider.delete(tokens.access_token, made.id)
-    assert subject.google.open_link(str(made.join_url)) is JoinLinks.KNOCKS
+    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
     assert subject.provider.update(tokens.access_token, made.id, subject.request()) == made
-    assert subject.google.open_link(str(made.join_url)) is JoinLinks.ENTERS
+    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from chalicelib.providers import oauth
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from infra.local.standins.identity import Person
 from infra.local.standins.kit import Action, Fault, Faults, Held
-from infra.local.standins.microsoft import JoinLinks, LobbyPolicy, Microsoft, create_app, metadata
+from infra.local.standins.microsoft import Door, LobbyPolicy, Microsoft, create_app, metadata
 from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
@@ -78,7 +78,7 @@ class TeamsSubject(Subject):
         self.microsoft.delete_by_hand(meeting_id)
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
-        return self.microsoft.open_link(str(made.join_url)) is JoinLinks.ENTERS
+        return self.microsoft.open_link(str(made.join_url)) is Door.ENTERS
 
     def secrets(self) -> list[str]:
         return ["meetingOptions"]
@@ -173,7 +173,7 @@ class TestMeetings:
         assert made.join_url
         subject.provider.update(token, made.id, subject.request(title="Gespräch"))
         assert [held.title for held in subject.held()] == ["Gespräch"]
-        assert subject.microsoft.open_link(made.join_url) is JoinLinks.ENTERS
+        assert subject.microsoft.open_link(made.join_url) is Door.ENTERS
 
     @pytest.mark.parametrize("status", [401, 429, 503, 500])
     def test_an_existing_meeting_that_cannot_be_updated_is_in_doubt(
@@ -217,24 +217,24 @@ class TestMeetings:
 class TestTheLobby:
     def test_it_is_closed_to_guests_unless_it_is_opened(self, subject: TeamsSubject, token: str) -> None:
         (found,) = subject.provider.find(token, subject.request())
-        assert subject.microsoft.open_link(str(found.join_url)) is JoinLinks.WAITS
-        assert subject.microsoft.open_link(str(found.join_url), HOST.id) is JoinLinks.ENTERS
+        assert subject.microsoft.open_link(str(found.join_url)) is Door.WAITS
+        assert subject.microsoft.open_link(str(found.join_url), HOST.id) is Door.ENTERS
 
     def test_a_guest_of_a_new_meeting_enters_by_link_and_by_phone(self, subject: TeamsSubject, token: str) -> None:
         made = subject.provider.create(token, subject.request())
-        assert subject.microsoft.open_link(str(made.join_url)) is JoinLinks.ENTERS
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
         assert subject.microsoft.held[made.id].dial_in_bypasses
 
     def test_what_was_found_is_opened_by_its_update(self, subject: TeamsSubject, token: str) -> None:
         (found,) = subject.provider.find(token, subject.request())
         subject.provider.update(token, found.id, subject.request())
-        assert subject.microsoft.open_link(str(found.join_url)) is JoinLinks.ENTERS
+        assert subject.microsoft.open_link(str(found.join_url)) is Door.ENTERS
 
     def test_a_create_that_is_repeated_after_a_crash_opens_it(self, subject: TeamsSubject, token: str) -> None:
         subject.faults.add(Fault("onlineMeetings/", Action.LOST_BEFORE, method="PATCH"))
         assert subject.provider.create(token, subject.request()).is_unfinished
         made = subject.provider.create(token, subject.request())
-        assert subject.microsoft.open_link(str(made.join_url)) is JoinLinks.ENTERS
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
 
     @pytest.mark.parametrize("policy", [LobbyPolicy.REFUSES, LobbyPolicy.IGNORES])
     def test_a_policy_that_keeps_it_closed_fails_neither_create_nor_update(
@@ -245,7 +245,7 @@ class TestTheLobby:
         assert not made.is_unfinished
         subject.provider.update(token, made.id, subject.request(title="Vortrag – kurz"))
         assert [held.title for held in subject.held()] == ["Vortrag – kurz"]
-        assert subject.microsoft.open_link(str(made.join_url)) is JoinLinks.WAITS
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
 
     def test_nobody_but_the_organizer_enters_by_the_link_of_a_deleted_meeting(
         self, subject: TeamsSubject, token: str
@@ -253,7 +253,7 @@ class TestTheLobby:
         made = subject.provider.create(token, subject.request())
         subject.provider.delete(token, made.id)
         assert subject.held() == []
-        assert subject.microsoft.open_link(str(made.join_url)) is JoinLinks.WAITS
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
         assert [held.id for held in subject.held()] == [made.id]  # The link brought it back.
 
     def test_a_meeting_whose_lobby_cannot_be_closed_is_deleted_all_the_same(
@@ -270,7 +270,7 @@ class TestTheLobby:
         with pytest.raises(ProviderUnavailable):
             subject.provider.delete(token, made.id)
         subject.provider.delete(token, made.id)
-        assert subject.microsoft.open_link(str(made.join_url)) is JoinLinks.WAITS
+        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
 
     @pytest.mark.parametrize(
         ("policy", "admission"),

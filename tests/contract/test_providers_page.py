@@ -65,10 +65,10 @@ def test_the_example_works_when_it_is_followed_to_the_letter(tmp_path: Path) -> 
         shutil.copy(ROOT / file, tmp_path)
     for path, text in blocks:
         (tmp_path / path).write_text(text, encoding="utf-8")
-    catalogue = tmp_path / "chalicelib" / "providers" / "catalogue.py"
-    listed = catalogue.read_text(encoding="utf-8").replace("in (Zoom,", "in (Example, Zoom,")
+    registry = tmp_path / "chalicelib" / "providers" / "registry.py"
+    listed = registry.read_text(encoding="utf-8").replace("in (Zoom,", "in (Example, Zoom,")
     listed = listed.replace("\nPROVIDERS", "from chalicelib.providers.example import Example\n\nPROVIDERS", 1)
-    catalogue.write_text(listed, encoding="utf-8")
+    registry.write_text(listed, encoding="utf-8")
 
     tests = ("tests/contract/test_example.py", "tests/unit/test_architecture.py")
     run = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]

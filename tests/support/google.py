@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from chalicelib.domain.meeting import ProviderMeeting
-from infra.local.standins.google import ORIGINS, Google, JoinLinks, create_app
+from infra.local.standins.google import ORIGINS, Door, Google, create_app
 from infra.local.standins.identity import Person
 from infra.local.standins.kit import Faults
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
@@ -50,7 +50,7 @@ class GoogleSubject(Subject):
         return self.google.faults
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
-        return self.google.open_link(str(made.join_url)) is JoinLinks.ENTERS
+        return self.google.open_link(str(made.join_url)) is Door.ENTERS
 
     def secrets(self) -> list[str]:
         return []  # Google tells no host link.
