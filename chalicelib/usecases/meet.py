@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain import plan
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import LAST_MEETING_PRECISION
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -36,8 +37,6 @@ from chalicelib.store.bookings import BookingStore, Claim
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.call import CALL_NEEDS_SECONDS, Caller, OutOfTime, TimeLeft
 from chalicelib.usecases.join import Tickets
-
-_NOTE_EVERY = timedelta(minutes=10)
 
 
 class _Superseded(MeetlinkError):
@@ -344,5 +343,6 @@ class Meetings:
 
     def _note(self, reach: Reach) -> None:
         connection, now = reach.connection, self._clock()
-        if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
+        last = connection.last_meeting_at if connection else None
+        if connection and (last is None or now - last > LAST_MEETING_PRECISION):
             self._connections.note_meeting(connection, now)

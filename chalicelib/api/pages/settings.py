@@ -9,6 +9,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.api import rendering
 from chalicelib.api.http import Call
+from chalicelib.api.pages import words
 from chalicelib.api.pages.browser import FORM, end_cookie, page_route, posted, redirect, session_of
 from chalicelib.api.pages.shown import settings_page
 from chalicelib.errors import Conflict, NotFound, TooManyRequests
@@ -25,7 +26,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/settings", methods=["GET"], content_types=FORM)
     @page
     def show_settings(call: Call) -> Response:
-        return settings_page(call, session_of(call), notice=call.query("notice"))
+        problem = words.sign_in_problem(
+            call.query("problem") or "", call.services.providers.get(call.query("provider") or "")
+        )
+        return settings_page(call, session_of(call), notice=call.query("notice"), problem=problem)
 
     @routes.route("/settings/check", methods=["POST"], content_types=FORM)
     @page
