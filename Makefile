@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
-UV_VERSION := 0.13.9
+COMPILE = $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --annotation-style line
 unexport VIRTUAL_ENV
 
 .PHONY: demo run chaos bench live test lint format lock clean
@@ -20,7 +20,6 @@ live: .venv/ready ## ten minutes with your own account: `make live PROVIDER=zoom
 	@$(BIN)/python -m tests.live
 
 bench: .venv/ready ## what the product costs, against floors and rivals; see benchmarks/README.md
-	@$(UV) pip install -q --python $(BIN)/python --group bench || echo "pydantic cannot be had: one rival is left out."
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 test: .venv/ready ## every test
@@ -36,17 +35,18 @@ format: .venv/ready ## put style right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: .venv/ready ## pin what pyproject.toml asks for
-	@$(UV) pip compile -q pyproject.toml -o requirements.txt --python-version 3.11 --no-header --no-emit-index-url --annotation-style line
-	@$(UV) pip compile -q --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt --python-version 3.11 --no-header --no-emit-index-url --annotation-style line
+lock: .venv/ready ## pin what pyproject.toml asks for, with the hashes of its files
+	@$(COMPILE) pyproject.toml -o requirements.txt
+	@$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	@$(COMPILE) --group uv -o requirements-uv.txt
 
 clean:
 	@rm -rf .venv .tools build vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/ready: requirements-dev.txt
+.venv/ready: requirements-dev.txt requirements-uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "meetlink needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	@test -x "$(UV)" || { echo "Installing uv $(UV_VERSION) into .tools ..."; $(PYTHON) -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION); }
+	@test -x "$(UV)" || { echo "Installing uv into .tools ..."; $(PYTHON) -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt; }
 	@echo "Installing into .venv ..."
 	@$(UV) venv -q --clear --python $(PYTHON) .venv
-	@$(UV) pip install -q --python $(BIN)/python -r requirements-dev.txt
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, files
+from importlib.metadata import files
 from pathlib import Path
 
 from benchmarks.measure import Line, bounded, compare
@@ -125,14 +125,10 @@ def unpacked(directory: Path) -> Path:
     return task
 
 
-def add_rival(directory: Path) -> Path | None:
-    """The rival's further packages, as the zip would hold them; None if they are not installed."""
+def add_rival(directory: Path) -> Path:
+    """The rival's further packages, as the zip would hold them."""
     target = directory / "rival"
-    try:
-        wanted = [one for package in _RIVAL for one in files(package) or []]
-    except PackageNotFoundError:
-        return None
-    for one in wanted:
+    for one in (one for package in _RIVAL for one in files(package) or []):
         if ".." not in one.parts and one.suffix != ".pyc":
             (target / one).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(str(one.locate()), target / one)

@@ -166,7 +166,10 @@ class Connection(Struct):
     provider: Annotated[str | None, Meta(examples=["zoom"])]
     account: Account | None
     connected_at: Moment | None
-    last_meeting_at: Moment | None
+    last_meeting_at: Annotated[
+        Moment | None,
+        Meta(description="When a meeting was last created, RFC 3339 in UTC; up to ten minutes later in fact"),
+    ]
 
 
 class ConnectLink(Struct):

@@ -6,7 +6,7 @@ earlier tokens, so two connections to one account must share one pair.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -16,6 +16,9 @@ from chalicelib.domain.redacted import Redacted
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
 """An access token this close to its end counts as expired: it must outlive the call that it is fetched for."""
+
+LAST_MEETING_PRECISION = timedelta(minutes=10)
+"""How much later than `Connection.last_meeting_at` the last meeting may have been made: not each one is a write."""
 
 
 class ConnectionState(StrEnum):
@@ -33,6 +36,24 @@ class Reason(StrEnum):
     RECONNECT_NEEDED = "reconnect_needed"
     DEAUTHORIZED = "deauthorized"
     DISCONNECTED = "disconnected"
+
+
+class SignInProblem(StrEnum):
+    """Why signing in at a provider connected nothing; closed list, the `problem` in the settings page's address."""
+
+    CANCELLED = "cancelled"
+    NEEDS_APPROVAL = "needs_approval"
+    APP_DISABLED = "app_disabled"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    UNKNOWN_PERMISSION = "unknown_permission"
+    MISSING_SCOPES = "missing_scopes"
+    NO_LASTING_ACCESS = "no_lasting_access"
+    UNUSABLE_ACCOUNT = "unusable_account"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    NOT_COMPLETED = "not_completed"
+    TOO_LATE = "too_late"
+    NOT_STARTED_HERE = "not_started_here"
 
 
 class Tokens(Redacted, frozen=True):

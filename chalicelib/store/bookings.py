@@ -26,9 +26,11 @@ LEASE = timedelta(seconds=90)
 RETENTION = timedelta(days=365)
 """How long a booking is kept after its end, unless the deployment says otherwise."""
 
-_FILTERED_ROWS = 1000
+FILTERED_ROWS = 1000
+"""How many rows of the index one query of a filtered list reads."""
+
 _MOST_QUERIES = 2
-"""A filtered page looks at no more than these rows of the index, in so many calls; then it ends with a cursor."""
+"""How many queries a filtered page makes at most; then it ends with a cursor."""
 
 _UNENDING = datetime.max.replace(tzinfo=UTC)
 
@@ -86,8 +88,9 @@ class Query(Struct, frozen=True):
 class BookingStore:
     """The bookings table. A row with nothing left to do ends `retention` after its booking; None keeps it for ever."""
 
-    def __init__(self, retention: timedelta | None = RETENTION) -> None:
+    def __init__(self, retention: timedelta | None = RETENTION, *, filtered_rows: int = FILTERED_ROWS) -> None:
         self._retention = retention
+        self._filtered_rows = filtered_rows
 
     def get(self, workspace_id: str, booking_id: str) -> Record | None:
         """The booking, read consistently."""
@@ -250,7 +253,7 @@ class BookingStore:
         if query.user_id is not None:
             index, key = BookingItem.by_host, host_key(query.workspace_id, query.user_id)  # type: ignore[assignment]
         with translated():
-            size = wanted if matches is None else _FILTERED_ROWS
+            size = wanted if matches is None else self._filtered_rows
             yield from index.query(key, BookingItem.start_key.between(low, high), matches, page_size=size).page_iter
 
     def _read(self, keys: list[tuple[str, str]]) -> list[Record]:

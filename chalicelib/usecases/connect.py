@@ -19,6 +19,7 @@ from chalicelib.domain.connection import (
     ConnectionStatus,
     Grant,
     Reason,
+    SignInProblem,
     Tokens,
     grant_id,
     keeps_key,
@@ -30,12 +31,14 @@ from chalicelib.errors import (
     Conflict,
     Forbidden,
     LostRace,
+    MeetlinkError,
     NotFound,
     ReconnectNeeded,
     Rejected,
     StoreUnavailable,
     TokenRejected,
 )
+from chalicelib.observability import log
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
@@ -64,10 +67,12 @@ class _Flow(Redacted, frozen=True):
     verifier: str
 
 
-class ConsentDenied(Forbidden):
-    """The user, or the provider's policy, said no. The detail is shown on the settings page."""
+class SignInFailed(MeetlinkError):
+    """The user, the provider or its policy refused. The settings page says what to do about `problem`."""
 
-    reason = "consent_denied"
+    def __init__(self, problem: SignInProblem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
 
 
 class KeyRefused(Forbidden):
@@ -162,7 +167,7 @@ class Connections:
     def finish(self, session: Session | None, provider_name: str, answer: Mapping[str, str]) -> Connection:
         """Handle the redirect back from the provider (RFC 6749, 4.1.2) and establish the connection.
 
-        Raises `FlowRefused` (nothing is used up by a browser that did not start the flow), `ConsentDenied`, or
+        Raises `FlowRefused` (nothing is used up by a browser that did not start the flow), `SignInFailed`, or
         `ProviderError`.
         """
         flow_key = secret_key("flow", answer.get("state", ""))
@@ -171,12 +176,12 @@ class Connections:
         if session is None or flow is None or not mine or flow.provider != provider_name:
             raise FlowRefused(
                 "This sign-in was not started in this browser, was already finished, or took longer than ten minutes. "
-                "Open the settings page and connect again."
+                "Open the settings page again from the service that you take bookings with, and connect there."
             )
         provider, credentials = self._offered(provider_name)
         try:
             tokens, account = self._authorized(provider, credentials, flow, answer)
-        except ConsentDenied:
+        except SignInFailed:
             self._ephemeral.take(flow_key)
             raise
         return self._establish(session, provider, account, tokens, flow.base_url, flow_key)
@@ -184,35 +189,25 @@ class Connections:
     def _authorized(
         self, provider: OAuthProvider, credentials: tuple[str, str], flow: _Flow, answer: Mapping[str, str]
     ) -> tuple[Tokens, Account]:
-        """The tokens that the provider gives and whose they are. Raises `ConsentDenied` with what to do."""
-        name = provider.display_name
+        """Return the tokens that the provider issues and whose they are. Raise `SignInFailed`."""
         if "code" not in answer:
             error = answer.get("error", "access_denied")
-            code = provider.oauth.error_code(error, answer.get("error_description", ""))
-            raise ConsentDenied(refusal(provider, code), reason="consent_denied")
+            raise SignInFailed(_problem(provider.oauth.error_code(error, answer.get("error_description", ""))))
         try:
             tokens = oauth.exchange(
                 provider, credentials, code=answer["code"], redirect_uri=flow.redirect_uri, verifier=flow.verifier
             )
             missing = provider.oauth.missing_scopes(frozenset(tokens.scopes))
             if missing:
-                raise ConsentDenied(
-                    f"{name} did not grant everything that is needed: {', '.join(sorted(missing))}. "
-                    "Connect again and allow all of it. If you were not asked, an administrator must add these scopes "
-                    f"to the app at {name}.",
-                    reason="missing_scopes",
-                )
+                log.warning("a sign-in lacks scopes", provider=provider.name, missing=sorted(missing))
+                raise SignInFailed(SignInProblem.MISSING_SCOPES)
             if tokens.refresh_token is None:
-                raise ConsentDenied(
-                    f"{name} gave access for a short time only. Connect again and allow access while you are away.",
-                    reason="no_lasting_access",
-                )
+                raise SignInFailed(SignInProblem.NO_LASTING_ACCESS)
             return tokens, provider.account(tokens.access_token)
-        except (ClientRefused, ReconnectNeeded, TokenRejected, Rejected) as error:
-            advice = (
-                error.advice if isinstance(error, Rejected) and error.advice else refusal(provider, error.code or "")
-            )
-            raise ConsentDenied(advice, reason="refused_by_provider") from error
+        except Rejected as error:
+            raise SignInFailed(SignInProblem.UNUSABLE_ACCOUNT) from error
+        except (ClientRefused, ReconnectNeeded, TokenRejected) as error:
+            raise SignInFailed(_problem(error.code or "")) from error
 
     def status(self, workspace_id: str, user_id: str) -> ConnectionStatus:
         """The user's connection as it is now."""
@@ -307,7 +302,7 @@ class Connections:
                 self._connections.establish(connection, sealed, flow_key=flow_key, now=now, also=ending)
             except LostRace:
                 if flow_key is not None and self._ephemeral.get(flow_key, _Flow, now) is None:
-                    raise Conflict("This sign-in was already finished.", reason="flow_refused") from None
+                    raise FlowRefused("This sign-in was already finished.") from None
                 continue  # Somebody refreshed or connected the same account at the same moment.
             if before is not None and before.grant_id != connection.grant_id:
                 self._grants.set_due(before.grant_id, now + _REVOKE_AFTER)
@@ -401,28 +396,21 @@ def _connection(
     )
 
 
-def refusal(provider: OAuthProvider, code: str) -> str:
-    """What an OAuth error (RFC 6749, 4.1.2.1; OpenID Connect; Zoom's own numbers) means for the person at the page."""
-    name, has_link = provider.display_name, provider.oauth.admin_consent_path is not None
+def _problem(code: str) -> SignInProblem:
+    """Return what an OAuth error (RFC 6749, 4.1.2.1; OpenID Connect; Zoom's own numbers) means."""
     match code:
         case "access_denied":
-            # Whoever turns back at a page that says "Need admin approval" is told apart by nothing.
-            hint = " If an administrator has to approve first, send them the approval link on this page."
-            return "The sign-in was cancelled. Nothing was connected." + (hint if has_link else "")
+            return SignInProblem.CANCELLED
         case "consent_required" | "interaction_required" | "admin_consent_required" | "4738" | "4737":
-            how = "Send them the approval link on this page" if has_link else "Ask them"
-            return f"Your administrator at {name} has to approve this app first. {how}, then connect again."
+            return SignInProblem.NEEDS_APPROVAL
         case "unauthorized_client" | "4717":
-            return (
-                f"This app is switched off at {name}. Ask your administrator to enable it, then connect again. "
-                "If it is enabled, tell the operator of this service."
-            )
+            return SignInProblem.APP_DISABLED
         case "invalid_client" | "4702" | "4704":
-            return f"{name} does not accept the credentials of this service. Nothing was connected. Tell its operator."
+            return SignInProblem.CREDENTIALS_REFUSED
         case "invalid_scope":
-            return f"{name} does not know a permission that this app asks for. Tell the operator of this service."
+            return SignInProblem.UNKNOWN_PERMISSION
         case "temporarily_unavailable" | "server_error":
-            return f"{name} is not available right now. Nothing was connected. Please try again in a moment."
+            return SignInProblem.UNAVAILABLE
         case "invalid_grant" | "4733" | "4734":
-            return "The sign-in took too long or was used twice. Nothing was connected. Please connect again."
-    return f"{name} refused the sign-in. Nothing was connected. Please connect again."
+            return SignInProblem.TOO_LATE
+    return SignInProblem.REFUSED

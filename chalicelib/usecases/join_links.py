@@ -36,7 +36,7 @@ from chalicelib.errors import (
     StoreError,
     TokenRejected,
 )
-from chalicelib.observability import log
+from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import LinkKey
@@ -54,7 +54,6 @@ WINDOW = timedelta(seconds=10)
 VISITS = 60
 """How many visits of one booking may ask its provider for an address in one window."""
 _ADDRESSES = 1000
-_UNINVITED = "You are not invited to this meeting any more. If you should be, ask the host for a new invitation."
 _VISITOR_ID_BYTES = 16
 _LONGEST_TICKET = 768
 """More than the 543 characters of three ids of 128."""
@@ -80,7 +79,7 @@ class JoinTicket(Struct, frozen=True):
                 return party
             if party.role is Role.GUEST and self.guest == _guest_digest(party.email):
                 return party
-        raise Forbidden(_UNINVITED, reason="uninvited")
+        raise Forbidden("The ticket's recipient is not invited.", reason="uninvited")
 
 
 class JoinTickets:
@@ -270,7 +269,7 @@ class JoinLinks:
         read = self._tickets.read(ticket)
         record = self._bookings.get(read.workspace_id, read.booking_id) if read else None
         if read is None or record is None:
-            raise NotFound("This link is not complete, or was replaced. Open it from your newest invitation.")
+            raise NotFound("There is no booking behind this ticket.")
         booking, now = record.booking, self._clock()
         recipient = read.recipient(booking)
         if booking.is_cancelled:
@@ -337,15 +336,18 @@ class JoinLinks:
         return Open(address)
 
     def _may_ask(self, booking: Booking) -> bool:
-        """Count one call of the provider. A count that does not answer keeps no one out."""
+        """Count one call of the provider. If the count is unavailable, the call is allowed."""
         now = self._clock()
         window = int(now.timestamp() / WINDOW.total_seconds())
         key = f"visits#{booking.workspace_id}#{booking.booking_id}#{window}"
         try:
-            return self._counter.count(key, 1, now + timedelta(minutes=1)) <= VISITS
+            is_allowed = self._counter.count(key, 1, now + timedelta(minutes=1)) <= VISITS
         except StoreError as error:
-            log.warning("the count of visits did not answer", error=type(error).__name__)
+            log.warning("the count of visits is unavailable", error=type(error).__name__)
             return True
+        if not is_allowed:
+            count("VisitsDelayed")
+        return is_allowed
 
 
 def _without_meeting(meeting: Meeting) -> NoEntry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain import meeting_plan
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import LAST_MEETING_PRECISION
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -37,8 +38,6 @@ from chalicelib.store.bookings import BookingStore, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.join_links import JoinTickets
 from chalicelib.usecases.provider_calls import CALL_NEEDS_SECONDS, OutOfTime, ProviderCalls, TimeLeft
-
-_NOTE_EVERY = timedelta(minutes=10)
 
 
 class _Superseded(MeetlinkError):
@@ -345,5 +344,6 @@ class Meetings:
 
     def _note(self, reach: GrantAccess) -> None:
         connection, now = reach.connection, self._clock()
-        if connection and (connection.last_meeting_at is None or now - connection.last_meeting_at > _NOTE_EVERY):
+        last = connection.last_meeting_at if connection else None
+        if connection and (last is None or now - last > LAST_MEETING_PRECISION):
             self._connections.note_meeting(connection, now)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import chalice
 
+from infra.deploy import requirements
+
 _COMPILER = Path(__file__).with_name("bytecode_compiler.py")
 # No site-packages, no other module's bytecode, one hash seed: the output depends on the sources alone.
 _ISOLATED = (sys.executable, "-s", "-S", "-P", "-B", str(_COMPILER))
@@ -45,12 +47,11 @@ def write(project: Path) -> int:
 
 def _packages(project: Path) -> Iterator[tuple[Path, Path]]:
     """The modules of dependencies, each with its place in the zip."""
-    for name in ("__init__.py", "app.py"):  # Chalice ships no other part of itself.
-        yield Path(chalice.__file__).with_name(name), Path("chalice", name)
-    requirements = project / "requirements.txt"
-    for line in requirements.read_text(encoding="utf-8").splitlines() if requirements.exists() else []:
+    for module in ("__init__.py", "app.py"):  # Chalice ships no other part of itself.
+        yield Path(chalice.__file__).with_name(module), Path("chalice", module)
+    for name in requirements.pins(project):
         try:
-            installed = files(line.partition("==")[0]) or []
+            installed = files(name) or []
         except PackageNotFoundError:
             continue  # Not installed here: cold starts compile it.
         for path in installed:

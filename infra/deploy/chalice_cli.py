@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+from infra.deploy import requirements
 from infra.deploy.stage import DeployError, Stage
 
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
@@ -15,7 +16,8 @@ _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
 def run(stage: Stage, verb: str, *arguments: str) -> None:
     """`chalice deploy`, `delete` or `package` of the stage, in its region."""
-    environment = os.environ | {"AWS_DEFAULT_REGION": stage.region, "AWS_REGION": stage.region}
+    region = {"AWS_DEFAULT_REGION": stage.region, "AWS_REGION": stage.region}
+    environment = os.environ | requirements.HASH_CHECKED | region
     command = [sys.executable, "-c", _CHALICE, verb, "--stage", stage.name, *arguments]
     done = subprocess.run(command, cwd=stage.project, env=environment, check=False)  # noqa: S603
     if done.returncode:

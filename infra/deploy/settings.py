@@ -50,6 +50,12 @@ def api_stage(stage: Stage) -> str:
     return str(_read(stage).get("stages", {}).get(stage.name, {}).get("api_gateway_stage", stage.name))
 
 
+def architecture(stage: Stage) -> str:
+    """The functions' processor, as Lambda names it."""
+    whole = _read(stage)
+    return str(whole.get("stages", {}).get(stage.name, {}).get("lambda_architecture", whole["lambda_architecture"]))
+
+
 @dataclass(frozen=True)
 class Throttle:
     """The most requests that API Gateway takes for the whole stage."""

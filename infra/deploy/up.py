@@ -16,6 +16,7 @@ from infra.deploy import (
     chalice_state,
     gateway,
     live,
+    package,
     packaging,
     settings,
     stacks,
@@ -62,11 +63,12 @@ class Foundation:
 def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     """Deploy the stage, then check it."""
     wishes = complete(stage, wishes)
+    say("bytecode, package ...")
+    bytecode.write(stage.project)
+    package.build(stage)
     foundation = lay_foundation(stage, wishes, say)
     queue_arn = foundation.names["DeadLettersArn"]
     gateway.allow_access_log(stage)
-    say("bytecode ...")
-    bytecode.write(stage.project)
     if removed := triggers.remove_stale(stage, foundation.variables):
         say(f"triggers that have to be created again: {', '.join(removed)}")
     if wishes.bucket is None:

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from chalicelib.errors import Conflict, LostRace, Rejected
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
-from chalicelib.store.bookings import Query
+from chalicelib.store.bookings import BookingStore, Query, Record
 from chalicelib.store.documents import WorkspaceStore
 from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.endpoints import WebhookEndpoints
 from chalicelib.webhooks.model import MOST_ENDPOINTS, Endpoint
 from chalicelib.webhooks.signing_secrets import MOST_SECRETS, WebhookSecrets
 from tests.support.clock import START
-from tests.support.product import SECOND_ACCOUNT, Product, booking
+from tests.support.product import SECOND_ACCOUNT, WORKSPACE, Product, booking
 from tests.support.steps import connection, put, zoom_writes
 
 CHECK = "/v1/users/{}/connection/check"
@@ -61,19 +61,17 @@ class TestTheCheckOfAConnection:
 
 
 class TestAListWithAFilter:
-    def test_looks_at_so_many_rows_and_then_ends_with_a_cursor(
-        self, connected: Product, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("chalicelib.store.bookings._FILTERED_ROWS", 3)
+    def test_looks_at_so_many_rows_and_then_ends_with_a_cursor(self, connected: Product) -> None:
+        store = BookingStore(filtered_rows=3)
         for number in range(13):
             put(connected, f"b-{number:02}", days=number + 1)
         connected.caller().delete("/v1/bookings/b-12")
-        found, pages, cursor = [], 0, None
+        found: list[Record] = []
+        pages, cursor = 0, None
         while cursor is not None or pages == 0:
-            asked = {"status": "cancelled", "limit": "1"} | ({"cursor": cursor} if cursor else {})
-            page = connected.caller().get("/v1/bookings", params=asked).json()
-            found, pages, cursor = [*found, *page["items"]], pages + 1, page["next_cursor"]
-        assert [item["id"] for item in found] == ["b-12"]
+            records, cursor = store.page(Query(WORKSPACE, status="cancelled"), limit=1, after=cursor)
+            found, pages = [*found, *records], pages + 1
+        assert [record.booking.booking_id for record in found] == ["b-12"]
         assert pages == 3  # Six rows each: 6, 12 and the last one.
 
     def test_asks_the_database_once_for_a_few_hundred_rows(self, connected: Product) -> None:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.api.pages.join_texts import door_words
+from chalicelib import observability
+from chalicelib.api.pages.join_texts import browser_language, door_words
 from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.deployment_secrets import LinkKey
@@ -160,7 +161,7 @@ def take_the_key_back(product: Product) -> None:
         (cancel, "was cancelled"),
         (let_it_pass, "is over"),
         (disconnect, "not connected any more"),
-        (take_the_key_back, "does not let anybody in"),
+        (take_the_key_back, "does not let anyone in"),
     ],
 )
 def test_a_closed_door_says_why(hosted: Product, happens: Callable[[Product], None], words: str) -> None:
@@ -193,7 +194,7 @@ def test_rooms_without_a_secret_are_linked_directly(product: Product) -> None:
 def test_a_ticket_that_is_not_ours_opens_nothing(product: Product, ticket: str) -> None:
     page = product.stranger().get(f"/j/{ticket}")
     assert page.status_code == 404
-    assert "did not work" in page.text
+    assert "This link does not open a meeting" in page.text
 
 
 @settings(max_examples=200)
@@ -311,7 +312,7 @@ def test_a_guest_who_was_uninvited_does_not_get_in_any_more(hosted: Product) -> 
     removed, kept = guest_link(hosted), guest_link(hosted, "second-guest@example.com")
     hosted.caller().put("/v1/bookings/b-1", json=booking(days=DAYS, guests=[SECOND]))
     early = visit(hosted, removed)
-    assert (early.status_code, "not invited" in early.text) == (403, True)
+    assert (early.status_code, "no longer invited" in early.text) == (403, True)
     assert "Introductory call" not in early.text
     hosted.settle()
     until_the_door_opens(hosted)
@@ -492,6 +493,61 @@ class TestTheJoinPageIsForItsReader:
         german_guest.caller().delete("/v1/bookings/b-1")
         assert "Dieser Termin wurde abgesagt." in visit(german_guest, address).text
 
+    def test_the_links_without_a_name_speak_the_browsers_language(self, german_guest: Product) -> None:
+        page = german_guest.browser().get(link(german_guest), headers={"Accept-Language": "de-AT,en;q=0.5"})
+        assert "Sie können am Dienstag, 8. Dezember 2026 ab 10:15 Uhr teilnehmen." in page.text
+        assert '<html lang="de">' in page.text
+
+    def test_the_recipients_language_outranks_the_browsers(self, german_guest: Product) -> None:
+        address = guest_link(german_guest, "gast@example.com")
+        page = german_guest.browser().get(address, headers={"Accept-Language": "en"})
+        assert '<html lang="de">' in page.text
+
+    @pytest.mark.parametrize(
+        ("language", "heading", "text"),
+        [
+            ("de", "Dieser Link öffnet keine Besprechung", "Öffnen Sie ihn aus Ihrer neuesten Einladung."),
+            ("en", "This link does not open a meeting", "Open it from your newest invitation."),
+        ],
+    )
+    def test_an_unknown_link_is_explained_in_the_browsers_language(
+        self, product: Product, language: str, heading: str, text: str
+    ) -> None:
+        page = product.browser().get("/j/1.unknown", headers={"Accept-Language": language})
+        assert page.status_code == 404
+        assert f'<html lang="{language}">' in page.text
+        assert f"<h1>{heading}</h1>" in page.text
+        assert text in page.text
+
+    def test_an_uninvited_guest_reads_the_browsers_language(self, german_guest: Product) -> None:
+        address = guest_link(german_guest, "gast@example.com")
+        german_guest.caller().put("/v1/bookings/b-1", json=booking(days=DAYS, guests=[GUEST]))
+        page = german_guest.browser().get(address, headers={"Accept-Language": "de"})
+        assert page.status_code == 403
+        assert "Sie sind zu dieser Besprechung nicht mehr eingeladen." in page.text
+
+    @pytest.mark.parametrize(
+        ("header", "language"),
+        [
+            (None, "en"),
+            ("", "en"),
+            ("de", "de"),
+            ("DE-at", "de"),
+            ("fr, de;q=0.8, en;q=0.7", "de"),
+            ("en;q=0.7,de;q=0.8", "de"),
+            ("en-GB,de", "en"),
+            ("de;q=0, fr", "en"),
+            ("de;q=high, *;q=0.1", "en"),
+            ("de;" * 5000, "en"),
+        ],
+    )
+    def test_the_browsers_first_choice_that_exists_is_taken(self, header: str | None, language: str) -> None:
+        assert browser_language(header) == language
+
+    @given(st.text(max_size=200))
+    def test_no_header_breaks_the_page(self, header: str) -> None:
+        assert door_words(browser_language(header))
+
     def test_every_language_of_the_mails_has_every_sentence(self) -> None:
         for wording in CATALOGUES:
             words, dates = door_words(wording.language)
@@ -527,7 +583,10 @@ class TestVisitsThatRepeat:
         hosted.caller().delete("/v1/bookings/b-1")
         assert visit(hosted, address).status_code == 410
 
-    def test_beyond_the_allowance_the_provider_is_not_called(self, hosted: Product) -> None:
+    def test_beyond_the_allowance_the_provider_is_not_called(
+        self, hosted: Product, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(observability, "_dimensions", {"service": "meetlink", "stage": "prod"})
         until_the_door_opens(hosted)
         window = int(hosted.clock().timestamp() / WINDOW.total_seconds())
         hosted.services.ephemeral_store.count(
@@ -537,8 +596,10 @@ class TestVisitsThatRepeat:
         assert (page.status_code, page.headers["Refresh"]) == (503, "10")
         assert "in a few seconds" in page.text
         assert self.calls(hosted) == 0
+        assert capsys.readouterr().out.count('"VisitsDelayed":[1') == 1
         hosted.clock.advance(WINDOW.total_seconds())
         assert visit(hosted, link(hosted)).status_code == 302
+        assert "VisitsDelayed" not in capsys.readouterr().out
 
     def test_a_provider_that_fails_is_not_asked_more_often_than_the_allowance(self, hosted: Product) -> None:
         until_the_door_opens(hosted)
@@ -549,4 +610,7 @@ class TestVisitsThatRepeat:
     def test_the_address_is_not_in_any_table(self, hosted: Product) -> None:
         until_the_door_opens(hosted)
         token = parse_qs(urlsplit(visit(hosted, link(hosted)).headers["Location"]).query)["t"][0]
-        assert token not in str(hosted.aws.scan("ephemeral"))
+        database = hosted.aws.client("dynamodb")
+        tables = database.list_tables()["TableNames"]
+        assert tables
+        assert [name for name in tables if token in str(database.scan(TableName=name))] == []

@@ -51,6 +51,16 @@ def test_a_key_that_does_not_work_is_refused_on_the_page(product: Product, typed
     assert connection(product)["state"] == "none"
 
 
+def test_a_reload_after_a_refused_key_shows_the_form_again_and_the_right_key_connects(product: Product) -> None:
+    browser = product.browser()
+    settings = product.open_settings(browser)
+    for _ in range(2):  # A reload sends the form again.
+        page = press(browser, settings, "/settings/connect/daily", typed={"api_key": "wrong"})
+        assert "does not accept this key" in page.text
+    press(browser, page, "/settings/connect/daily", typed=TYPED)
+    assert connection(product)["state"] == "connected"
+
+
 @pytest.mark.parametrize(
     ("provider", "field"),
     [(kind.name, field) for kind in PROVIDERS.values() if issubclass(kind, KeyProvider) for field in kind.fields],

@@ -27,6 +27,14 @@ def assert_page(answer: httpx.Response, status: int, *words: str) -> None:
         assert word in answer.text
 
 
+NOT_STARTED_HERE = "problem=not_started_here&provider=zoom"
+
+
+def assert_leads_on(answer: httpx.Response, query: str) -> None:
+    """A redirect to the settings page, which can be reloaded."""
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{APP}/settings?{query}")
+
+
 def state_of(browser: httpx.Client, settings: httpx.Response) -> str:
     """Press Connect: the state that goes to Zoom."""
     leave = press(browser, settings, "/oauth/zoom/start", follow=False)
@@ -258,35 +266,38 @@ class TestTheRedirectPair:
 
     def test_denied_consent_is_told_on_the_settings_page(self, product: Product, browser: httpx.Client) -> None:
         back = product.consent(browser, product.open_settings(browser), decision="deny")
-        assert_page(browser.get(back), 400, "Nothing was connected", "Connect Zoom")
+        assert_page(browser.get(back, follow_redirects=True), 200, "Nothing was connected", "Connect Zoom")
         assert connection_state(product) == "none"
 
     def test_after_denying_one_can_connect(self, product: Product, browser: httpx.Client) -> None:
-        page = browser.get(product.consent(browser, product.open_settings(browser), decision="deny"))
+        back = product.consent(browser, product.open_settings(browser), decision="deny")
+        page = browser.get(back, follow_redirects=True)
         browser.get(product.consent(browser, page))
         assert connection_state(product) == "connected"
 
     def test_a_state_works_once(self, product: Product, browser: httpx.Client) -> None:
         back = product.consent(browser, product.open_settings(browser))
-        assert browser.get(back).status_code == 303
-        assert_page(browser.get(back), 403, "already finished")
+        assert_leads_on(browser.get(back), "notice=connected")
+        assert_leads_on(browser.get(back), NOT_STARTED_HERE)
+        assert_page(browser.get(back, follow_redirects=True), 200, "already finished")
         assert connection_state(product) == "connected"
 
     def test_a_denied_state_is_used_up(self, product: Product, browser: httpx.Client) -> None:
         back = product.consent(browser, product.open_settings(browser), decision="deny")
         browser.get(back)
-        assert_page(browser.get(back.replace("error=access_denied", "code=x")), 403)
+        assert_leads_on(browser.get(back.replace("error=access_denied", "code=x")), NOT_STARTED_HERE)
 
     def test_a_state_ends_after_ten_minutes(self, product: Product, browser: httpx.Client) -> None:
         settings = product.open_settings(browser)
         state = state_of(browser, settings)
         product.clock.advance(600)
-        assert_page(browser.get(f"/oauth/zoom/callback?code=x&state={state}"), 403, "ten minutes")
+        answer = browser.get(f"/oauth/zoom/callback?code=x&state={state}", follow_redirects=True)
+        assert_page(answer, 200, "ten minutes", "Connect Zoom")
 
     @pytest.mark.parametrize("query", ["", "state=", "state=x", "code=x&state=unknown", "error=access_denied"])
     def test_a_state_that_is_none_is_refused(self, product: Product, browser: httpx.Client, query: str) -> None:
         product.open_settings(browser)
-        assert_page(browser.get(f"/oauth/zoom/callback?{query}"), 403, "Open the settings page")
+        assert_leads_on(browser.get(f"/oauth/zoom/callback?{query}"), NOT_STARTED_HERE)
 
     @pytest.mark.parametrize("has_session", [True, False])
     def test_another_browser_neither_succeeds_nor_burns_it(
@@ -296,9 +307,12 @@ class TestTheRedirectPair:
         other = product.browser()
         if has_session:
             product.open_settings(other, "u-2")
-        assert_page(other.get(back), 403)
+        if has_session:
+            assert_leads_on(other.get(back), NOT_STARTED_HERE)
+        else:
+            assert_page(other.get(back), 403)
         assert (connection_state(product), connection_state(product, "u-2")) == ("none", "none")
-        assert browser.get(back).status_code == 303
+        assert_leads_on(browser.get(back), "notice=connected")
         assert (connection_state(product), connection_state(product, "u-2")) == ("connected", "none")
 
     def test_a_victim_who_is_sent_the_attackers_callback_attaches_nothing(
@@ -307,22 +321,23 @@ class TestTheRedirectPair:
         attackers = product.browser()
         back = product.consent(attackers, product.open_settings(attackers, "u-1"), SECOND_ACCOUNT)
         product.open_settings(browser, "u-2")
-        assert_page(browser.get(back), 403)
+        assert_leads_on(browser.get(back), NOT_STARTED_HERE)
         assert connection_state(product, "u-2") == "none"
 
     def test_the_callback_of_another_provider_neither_succeeds_nor_burns_it(
         self, product: Product, browser: httpx.Client
     ) -> None:
         back = product.consent(browser, product.open_settings(browser))
-        assert_page(browser.get(back.replace("/oauth/zoom/", "/oauth/google_meet/")), 403)
-        assert browser.get(back).status_code == 303
+        answer = browser.get(back.replace("/oauth/zoom/", "/oauth/google_meet/"))
+        assert_leads_on(answer, "problem=not_started_here&provider=google_meet")
+        assert_leads_on(browser.get(back), "notice=connected")
 
     def test_a_code_that_zoom_does_not_accept_is_told_on_the_settings_page(
         self, product: Product, browser: httpx.Client
     ) -> None:
         state = state_of(browser, product.open_settings(browser))
-        answer = browser.get(f"/oauth/zoom/callback?code=made-up&state={state}")
-        assert_page(answer, 400, "Nothing was connected", "Connect Zoom")
+        answer = browser.get(f"/oauth/zoom/callback?code=made-up&state={state}", follow_redirects=True)
+        assert_page(answer, 200, "Nothing was connected", "Connect Zoom")
         assert connection_state(product) == "none"
 
     @pytest.mark.parametrize("path", ["/oauth/token", "/v2/users/me"])
@@ -332,7 +347,7 @@ class TestTheRedirectPair:
     ) -> None:
         back = product.consent(browser, product.open_settings(browser))
         product.zoom.faults.add(Fault(path, Action.BEFORE, status=status, times=None))
-        assert_page(browser.get(back), 400, "Connect Zoom")
+        assert_page(browser.get(back, follow_redirects=True), 200, "Nothing was connected", "Connect Zoom")
         product.zoom.faults.clear()
         page = browser.get("/settings")
         browser.get(product.consent(browser, page))
@@ -341,7 +356,7 @@ class TestTheRedirectPair:
     def test_missing_scopes_are_named_and_nothing_is_connected(self, product: Product, browser: httpx.Client) -> None:
         product.zoom.scopes = tuple(s for s in product.zoom.scopes if s != "meeting:delete:meeting")
         back = product.consent(browser, product.open_settings(browser))
-        assert_page(browser.get(back), 400, "meeting:delete:meeting")
+        assert_page(browser.get(back, follow_redirects=True), 200, "meeting:delete:meeting")
         assert connection_state(product) == "none"
         assert product.aws.scan("grants") == []
 
@@ -373,7 +388,8 @@ class TestEveryPage:
             "link": link,
             "settings": press(browser, link, "/connect/"),
             "error": browser.get("/connect/unknown"),
-            "denied": browser.get("/oauth/zoom/callback?state=x"),
+            "denied": browser.get("/oauth/zoom/callback?state=x", follow_redirects=True),
+            "foreign": connected.browser().get("/oauth/zoom/callback?state=x"),
         }
 
     def test_it_carries_the_security_headers(self, pages: dict[str, httpx.Response]) -> None:
@@ -399,7 +415,8 @@ class TestEveryPage:
             "link": "'self'",
             "settings": "'self' https://zoom.us",
             "error": "'self'",
-            "denied": "'self'",
+            "denied": "'self' https://zoom.us",
+            "foreign": "'self'",
         }
 
     def test_every_form_of_the_settings_page_has_its_token(self, pages: dict[str, httpx.Response]) -> None:

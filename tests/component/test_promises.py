@@ -49,6 +49,18 @@ class TestPromise1AnAdminConnectsAnAccountInTheBrowser:
         put(connected)
         assert connection(connected)["last_meeting_at"] == "2026-12-01T10:30:00Z"
 
+    def test_the_page_names_no_exact_minute_of_the_last_meeting(self, connected: Product) -> None:
+        connected.clock.advance(3600)
+        put(connected)
+        connected.clock.advance(600)
+        put(connected, "b-2", days=3)
+        page = connected.open_settings(connected.browser()).text
+        assert "2026-12-01 10:30 UTC, or up to 10 minutes later" in page
+        connected.clock.advance(1)
+        put(connected, "b-3", days=4)
+        page = connected.open_settings(connected.browser()).text
+        assert "2026-12-01 10:40 UTC, or up to 10 minutes later" in page
+
 
 class TestPromise2VideoBecomesAvailableOnceConnected:
     def test_before_it_is_unavailable_with_the_reason(self, product: Product) -> None:

@@ -64,6 +64,12 @@ class TestConfirmation:
             cautious.connect_with_key("jitsi", {"server": "meet.example.com"})
             assert connection(cautious)["state"] == "pending"
 
+    def test_a_pending_account_without_a_sign_in_is_not_called_signed_in(self, cautious: Product) -> None:
+        page = cautious.connect_with_key("jitsi", {}).text
+        assert "<strong>meet.jit.si</strong> is connected, but not confirmed yet." in page
+        assert "has confirmed that the account is yours" in page
+        assert "signed in" not in page
+
     def test_a_confirmed_account_is_pending_again_once_another_one_takes_its_place(self, cautious: Product) -> None:
         cautious.connect()
         assert confirm(cautious, account_id="zoom-user-1").json()["state"] == "connected"
@@ -149,9 +155,9 @@ def test_a_stolen_code_connects_nothing_for_the_thief(moto_aws: Aws, clock: Fake
     own = press(thief, product.open_settings(thief, "thief"), start, follow=False).headers["Location"]
     state = parse_qs(urlsplit(own).query)["state"][0]
 
-    answer = thief.get(f"{APP}/oauth/{name}/callback", params={"code": stolen, "state": state})
+    answer = thief.get(f"{APP}/oauth/{name}/callback", params={"code": stolen, "state": state}, follow_redirects=True)
 
-    assert answer.status_code == 400
+    assert "Nothing was connected." in answer.text
     assert product.caller().get("/v1/users/thief/connection").json()["state"] == "none"
 
 

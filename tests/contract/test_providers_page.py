@@ -61,8 +61,8 @@ def test_the_example_works_when_it_is_followed_to_the_letter(tmp_path: Path) -> 
     leave = shutil.ignore_patterns("__pycache__", "node_modules", "images")
     for part in ("chalicelib", "infra", "tests"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=leave)
-    for file in ("app.py", "pyproject.toml", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / file, tmp_path)
+    for file in (ROOT / "app.py", ROOT / "pyproject.toml", *ROOT.glob("requirements*.txt")):
+        shutil.copy(file, tmp_path)
     for path, text in blocks:
         (tmp_path / path).write_text(text, encoding="utf-8")
     registry = tmp_path / "chalicelib" / "providers" / "registry.py"

@@ -5,6 +5,8 @@ One stage for all tests here; nothing is believed that was not read back.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +111,13 @@ def test_streams_are_read_as_asked(deployed: Deployment, function: str) -> None:
     (mapping,) = triggers.mappings(deployed.client("lambda"), f"meetlink-{STAGE}-{function}")
     assert (mapping["State"], mapping["StartingPosition"]) == ("Enabled", triggers.STARTS_AT)
     assert triggers.differing(mapping, triggers.mapping_options(function, queue_arn)) == []
+
+
+def test_the_zip_that_was_checked_is_the_one_that_every_function_has(deployed: Deployment) -> None:
+    (checked,) = (deployed.project / ".chalice" / "deployments").glob("*.zip")
+    functions = deployed.client("lambda").list_functions()["Functions"]
+    digest = base64.b64encode(hashlib.sha256(checked.read_bytes()).digest()).decode()
+    assert {function["CodeSha256"] for function in functions} == {digest}
 
 
 def test_every_alarm_is_there_and_tells_somebody(deployed: Deployment) -> None:

@@ -63,9 +63,7 @@ def test_it_answers_under_its_own_domain(packaged: Deployment) -> None:
 
 
 def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> None:
-    s3 = packaged.client("s3")
-    (key,) = {one["Key"] for one in s3.list_objects_v2(Bucket="code")["Contents"] if one["Key"].endswith(".zip")}
-    with zipfile.ZipFile(BytesIO(s3.get_object(Bucket="code", Key=key)["Body"].read())) as archive:
+    with zipfile.ZipFile(BytesIO(sent(packaged))) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names))
         modules = [PurePosixPath(name) for name in names if name.endswith(".py")]
@@ -73,6 +71,11 @@ def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> No
         for path in modules:
             compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
             assert archive.read(str(compiled)).startswith(header(archive.read(str(path)))), path
+
+
+def test_the_zip_that_was_checked_is_the_one_that_was_sent(packaged: Deployment) -> None:
+    (checked,) = (packaged.project / ".chalice" / "deployments").glob("*.zip")
+    assert sent(packaged) == checked.read_bytes()
 
 
 def test_the_api_has_one_stage(packaged: Deployment) -> None:
@@ -120,6 +123,14 @@ def test_taking_it_down_takes_the_domain_too(packaged: Deployment) -> None:
     packaged.deploy("--down")
     assert packaged.client("apigateway").get_domain_names()["items"] == []
     assert [stack["StackName"].rpartition("-")[2] for stack in stacks(packaged)] == ["key", "secrets", "tables"]
+
+
+def sent(packaged: Deployment) -> bytes:
+    """The zip in the bucket."""
+    s3 = packaged.client("s3")
+    (key,) = {one["Key"] for one in s3.list_objects_v2(Bucket="code")["Contents"] if one["Key"].endswith(".zip")}
+    body: bytes = s3.get_object(Bucket="code", Key=key)["Body"].read()
+    return body
 
 
 def policies_of(packaged: Deployment, role: dict[str, str]) -> list[str]:

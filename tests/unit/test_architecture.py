@@ -174,11 +174,33 @@ def test_what_ships_is_what_pyproject_asks_for() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {re.split(r"[\[<>=!~; ]", dependency)[0].lower() for dependency in project["dependencies"]}
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    locked = [line for line in lines if line.strip() and not line.startswith("#")]
-    assert all(re.match(r"[a-z0-9._-]+==\S+", line) for line in locked), "not every version is pinned"
-    direct = {line.split("==")[0].lower() for line in locked if "meetlink (pyproject.toml)" in line}
+    lock = locked("requirements.txt")
+    direct = {name for name, (_, reasons) in lock.items() if "meetlink (pyproject.toml)" in reasons}
     assert direct == asked
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt"])
+def test_every_locked_version_has_the_hashes_of_its_files(file: str) -> None:
+    without = [name for name, (pin, _) in locked(file).items() if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", pin)]
+    assert without == []
+    # No address of an index and no path: a lock file is for every machine.
+    assert re.findall(r"://|^-|(?:^|\s)/", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE) == []
+
+
+def test_what_ships_is_what_the_tests_run_with() -> None:
+    shipped, tested = (
+        {(name, pin.split()[0]) for name, (pin, _) in locked(file).items()}
+        for file in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert shipped <= tested
+
+
+def locked(file: str) -> dict[str, tuple[str, str]]:
+    """Each package of a lock file, in the form that `make lock` writes: its version with its hashes, and why."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    entries = re.findall(r"^([a-z0-9._-]+)(==(?:.*\\\n)*.*)\n    # via (.*)\n", text, re.MULTILINE)
+    assert len(entries) == len(re.findall(r"^[^ #\n]", text, re.MULTILINE)), f"an entry of {file} has another form"
+    return {name: (pin, reasons) for name, pin, reasons in entries}
 
 
 def test_what_is_imported_is_asked_for() -> None:

@@ -91,11 +91,3 @@ def test_every_table_is_billed_by_request_encrypted_recoverable_and_hard_to_dele
 def test_removing_or_replacing_the_stack_keeps_every_table() -> None:
     policies = {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in read_template()["Resources"].values()}
     assert policies == {("Retain", "Retain")}
-
-
-def test_the_template_tells_the_address_of_the_bookings_stream() -> None:
-    stream = read_template()["Outputs"]["BookingsStreamArn"]["Value"]
-    assert stream == {"Fn::GetAtt": ["BookingsTable", "StreamArn"]}
-    assert read_template()["Resources"]["BookingsTable"]["Properties"]["TableName"] == {
-        "Fn::Sub": "${TablePrefix}bookings"
-    }

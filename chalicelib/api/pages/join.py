@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.api import html
-from chalicelib.api.pages.session import page_route
+from chalicelib.api import html, routing
 from chalicelib.api.routing import Call
-from chalicelib.domain.invitation import DEFAULT_LANGUAGE
+from chalicelib.errors import CallerError
 from chalicelib.usecases.join_links import Closed, Early, Open, Unready
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ _TRY_AGAIN_SECONDS = 10
 def routes(services: Callable[[], Services]) -> Blueprint:
     """The join redirect."""
     routes = Blueprint(__name__)
-    page = page_route(services, checks_ids=False)  # A ticket is longer than an id; `JoinTickets.read` knows its own.
+    # A ticket is longer than an id; `JoinTickets.read` checks it.
+    page = routing.page_route(services, _refuse, checks_ids=False)
 
     @routes.route("/j/{ticket}", methods=["GET"])
     @page
@@ -37,14 +37,28 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     return routes
 
 
+def _refuse(call: Call, error: CallerError) -> Response:
+    """Return the page for a link that names no booking or an uninvited person, in the browser's language."""
+    from chalicelib.api.pages.join_texts import browser_language, door_words
+
+    words, dates = door_words(browser_language(call.header("accept-language")))
+    detail = words.uninvited if error.reason == "uninvited" else words.unknown
+    return html.page(
+        call, "error.html", status=error.status, language=dates.language, heading=words.refused, detail=detail
+    )
+
+
 def _door(call: Call, found: Early | Closed | Unready) -> Response:
-    """Return the page for a visitor who cannot go in now, in the time zone and language of the ticket's recipient."""
-    from chalicelib.api.pages.join_texts import door_words
+    """Return the page for a visitor who cannot go in now.
+
+    Its time zone and language are those of the ticket's recipient, else the booking's zone and the browser's language.
+    """
+    from chalicelib.api.pages.join_texts import browser_language, door_words
     from chalicelib.mail.times import moment_in_words, span_in_words
 
     appointment, recipient = found.booking.appointment, found.recipient
     zone = recipient.time_zone if recipient else appointment.time_zone
-    words, dates = door_words(recipient.language if recipient else DEFAULT_LANGUAGE)
+    words, dates = door_words(recipient.language if recipient else browser_language(call.header("accept-language")))
     status, again, said = 200, None, ""
     if isinstance(found, Early):
         wait = (found.opens_at - call.services.clock()).total_seconds()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from chalicelib.mail.wording import Wording, in_language
@@ -22,6 +24,9 @@ class DoorWords(Struct, frozen=True):
     crowded: str
     try_again: str
     no_entry: dict[NoEntry, str]
+    refused: str
+    unknown: str
+    uninvited: str
 
 
 _ENGLISH = DoorWords(
@@ -42,8 +47,12 @@ _ENGLISH = DoorWords(
         NoEntry.NOT_MADE: "The video meeting could not be made. Please ask the host.",
         NoEntry.NOT_CONNECTED: "The host's video account is not connected any more. Please ask the host.",
         NoEntry.REMOVED: "This meeting was removed at its provider. Please ask the host.",
-        NoEntry.REFUSED: "The host's video account does not let anybody in. Please ask the host.",
+        NoEntry.REFUSED: "The host's video account does not let anyone in. Please ask the host.",
     },
+    refused="This link does not open a meeting",
+    unknown="The link is incomplete or was replaced. Open it from your newest invitation. "
+    "If that does not help, ask the host for a new one.",
+    uninvited="You are no longer invited to this meeting. If you should be, ask the host for a new invitation.",
 )
 _GERMAN = DoorWords(
     untitled="Videokonferenz",
@@ -68,11 +77,29 @@ _GERMAN = DoorWords(
         NoEntry.REMOVED: "Diese Besprechung wurde beim Videoanbieter gelöscht. Bitte fragen Sie Ihren Gastgeber.",
         NoEntry.REFUSED: "Das Videokonto Ihres Gastgebers lässt niemanden hinein. Bitte fragen Sie Ihren Gastgeber.",
     },
+    refused="Dieser Link öffnet keine Besprechung",
+    unknown="Der Link ist unvollständig oder wurde ersetzt. Öffnen Sie ihn aus Ihrer neuesten Einladung. "
+    "Wenn das nicht hilft, bitten Sie Ihren Gastgeber um einen neuen.",
+    uninvited="Sie sind zu dieser Besprechung nicht mehr eingeladen. "
+    "Falls Sie eingeladen sein sollten, bitten Sie Ihren Gastgeber um eine neue Einladung.",
 )
 _LANGUAGES = {"en": _ENGLISH, "de": _GERMAN}
+_MOST_RANGES = 20
+_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 
 
 def door_words(tag: str) -> tuple[DoorWords, Wording]:
     """Return the page's words and the words of its dates, for a BCP 47 tag."""
     dates = in_language(tag)
     return _LANGUAGES[dates.language], dates
+
+
+def browser_language(accept_language: str | None) -> str:
+    """Return the language of these pages that a browser prefers (RFC 9110, 12.5.4); English if it wants none of them.
+
+    For visitors whose own language is not known.
+    """
+    found = (_RANGE.fullmatch(part) for part in (accept_language or "").split(",")[:_MOST_RANGES])
+    ranges = [(one[1].lower(), float(one[2] or 1)) for one in found if one]
+    wanted = [tag for tag, weight in sorted(ranges, key=lambda one: -one[1]) if weight]
+    return next((tag for tag in wanted if tag in _LANGUAGES), "en")

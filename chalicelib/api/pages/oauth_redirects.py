@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import html
-from chalicelib.api.pages.session import FORM, page_route, posted, redirect, session_of, session_or_none
-from chalicelib.api.pages.settings_view import added_page, settings_page
+from chalicelib.api.pages.session import FORM, page_route, posted, redirect, session_or_none
+from chalicelib.api.pages.settings_view import added_page
 from chalicelib.api.routing import Call
+from chalicelib.domain.connection import SignInProblem
 from chalicelib.errors import NotFound, ProviderError
-from chalicelib.observability import log
+from chalicelib.observability import log, refused
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -32,7 +34,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
     def callback(call: Call, provider: str) -> Response:
-        from chalicelib.usecases.connect import ConsentDenied, FlowRefused
+        from chalicelib.usecases.connect import FlowRefused, SignInFailed
 
         given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
@@ -41,13 +43,17 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             return added_page(call, session, provider)
         try:
             call.services.connections.finish(session, provider, answer)
-        except ConsentDenied as error:
-            return settings_page(call, session_of(call), problem=error.detail)
+        except SignInFailed as error:
+            log.info("a sign-in connected nothing", provider=provider, problem=error.problem.value)
+            return _back(call, provider, error.problem)
+        except FlowRefused:
+            if session is None:
+                raise  # The settings page would not open either.
+            refused("sign-in")
+            return _back(call, provider, SignInProblem.NOT_STARTED_HERE)
         except ProviderError as error:
             log.failure("connecting failed", error, provider=provider)
-            if session is None:
-                raise FlowRefused("Open the settings page and connect again.") from error
-            return settings_page(call, session, problem=_in_words(call, provider))
+            return _back(call, provider, SignInProblem.NOT_COMPLETED)
         return redirect(f"{call.base_url}/settings?notice=connected")
 
     @routes.route("/oauth/{provider}/approved", methods=["GET"])
@@ -66,6 +72,6 @@ def _name(call: Call, provider: str) -> str:
     return known.display_name
 
 
-def _in_words(call: Call, provider: str) -> str:
-    name = call.services.providers[provider].display_name
-    return f"{name} did not complete the sign-in. Nothing was connected. Please try again in a moment."
+def _back(call: Call, provider: str, problem: SignInProblem) -> Response:
+    """Return to the settings page: the callback's own address can be opened only once."""
+    return redirect(f"{call.base_url}/settings?{urlencode({'problem': problem.value, 'provider': provider})}")

@@ -51,7 +51,8 @@ def session_of(call: Call) -> Session:
     session = session_or_none(call)
     if session is None:
         raise Forbidden(
-            "Your session has ended. Open the settings page again from where you came.", reason="no_session"
+            "Your session has ended. Open the settings page again from the service that you take bookings with.",
+            reason="no_session",
         )
     return session
 

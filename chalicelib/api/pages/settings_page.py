@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint, Response
 
 from chalicelib.api import html
+from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import FORM, end_cookie, page_route, posted, redirect, session_of
 from chalicelib.api.pages.settings_view import settings_page
 from chalicelib.api.routing import Call
@@ -25,7 +26,10 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/settings", methods=["GET"], content_types=FORM)
     @page
     def show_settings(call: Call) -> Response:
-        return settings_page(call, session_of(call), notice=call.query("notice"))
+        problem = settings_texts.sign_in_problem(
+            call.query("problem") or "", call.services.providers.get(call.query("provider") or "")
+        )
+        return settings_page(call, session_of(call), notice=call.query("notice"), problem=problem)
 
     @routes.route("/settings/check", methods=["POST"], content_types=FORM)
     @page

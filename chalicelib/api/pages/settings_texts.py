@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.calendar import LocationType
-from chalicelib.domain.connection import Reason
+from chalicelib.domain.connection import Reason, SignInProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.meeting import MeetingReason, MeetingState
+
+if TYPE_CHECKING:
+    from chalicelib.providers.base import Provider
 
 LOCATIONS = {
     LocationType.VIDEO: "Video meeting",
@@ -61,6 +66,54 @@ STEPS = {
     "create_meeting": "A meeting can be made",
     "delete_meeting": "A meeting can be removed",
 }
+SIGN_IN_PROBLEMS = {
+    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected.",
+    SignInProblem.NEEDS_APPROVAL: "Your administrator at {name} has to approve this app first. Ask them, "
+    "then connect again.",
+    SignInProblem.APP_DISABLED: "This app is switched off at {name}. Ask your administrator to enable it, then connect "
+    "again. If it is enabled, contact the operator of this service.",
+    SignInProblem.CREDENTIALS_REFUSED: "{name} does not accept the credentials of this service. Nothing was connected. "
+    "Contact its operator.",
+    SignInProblem.UNKNOWN_PERMISSION: "{name} does not know a permission that this app requests. Nothing was "
+    "connected. Contact the operator of this service.",
+    SignInProblem.MISSING_SCOPES: "{name} did not grant everything that is needed: {scopes}. Nothing was connected. "
+    "Connect again and allow all of it. If {name} did not ask you, an administrator must add these scopes to the app "
+    "at {name}.",
+    SignInProblem.NO_LASTING_ACCESS: "{name} gave access for a short time only. Nothing was connected. Connect again "
+    "and allow access while you are away.",
+    SignInProblem.UNUSABLE_ACCOUNT: "This account at {name} cannot be used here. Nothing was connected. Connect again "
+    "with another account. What you need: {needs}",
+    SignInProblem.REFUSED: "{name} refused the sign-in. Nothing was connected. Please connect again.",
+    SignInProblem.UNAVAILABLE: "{name} is not available right now. Nothing was connected. Please try again in a "
+    "moment.",
+    SignInProblem.NOT_COMPLETED: "{name} did not complete the sign-in. Nothing was connected. Please try again in a "
+    "moment.",
+    SignInProblem.TOO_LATE: "The sign-in took too long or was used twice. Nothing was connected. Please connect again.",
+    SignInProblem.NOT_STARTED_HERE: "This sign-in was not started in this browser, was already finished, or took "
+    "longer than ten minutes. If your account is not shown as connected below, please connect again.",
+}
+_WITH_APPROVAL_LINK = {
+    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected. If an administrator has to approve "
+    "first, send them the approval link on this page.",
+    SignInProblem.NEEDS_APPROVAL: "Your administrator at {name} has to approve this app first. Send them the approval "
+    "link on this page, then connect again.",
+}
+
+
+def sign_in_problem(code: str, provider: Provider | None) -> str | None:
+    """Return what to say about a `SignInProblem`; None for any other code.
+
+    `code` and the provider's name are from the page's address, so the text contains nothing else of it.
+    """
+    from chalicelib.providers.base import OAuthProvider
+
+    if code not in SIGN_IN_PROBLEMS or not isinstance(provider, OAuthProvider):
+        return None
+    problem, oauth = SignInProblem(code), provider.oauth
+    texts = SIGN_IN_PROBLEMS if oauth.admin_consent_path is None else SIGN_IN_PROBLEMS | _WITH_APPROVAL_LINK
+    return texts[problem].format(
+        name=provider.display_name, needs=provider.needs, scopes=", ".join(sorted(oauth.scope_sets[0]))
+    )
 
 
 def duration(minutes: int) -> str:

@@ -14,7 +14,7 @@ from chalicelib.api import html, views
 from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import is_framed
 from chalicelib.api.routing import Call
-from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.errors import NotFound
@@ -92,13 +92,15 @@ def settings_page(
     return html.page(
         call,
         "settings.html",
-        status=200 if problem is None else 400,
+        # A problem in the page's address is about an earlier request.
+        status=200 if problem is None or call.request.method == "GET" else 400,
         form_targets=targets,
         frame_ancestors=workspace.frame_ancestors if workspace else (),
         csrf=session.csrf,
         visitor=visitor,
         workspace=workspace,
         connection=status,
+        last_meeting_precision=settings_texts.duration(LAST_MEETING_PRECISION // timedelta(minutes=1)),
         upcoming=services.connections.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
         providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
