@@ -19,9 +19,11 @@ from chalicelib.settings import Settings
 from chalicelib.store import tables
 from chalicelib.store.booking_reads import BookingReadsStore
 from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.documents import CalendarStore, EphemeralStore, RecentWorkspaces, WorkspaceStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 
 if TYPE_CHECKING:
     import httpx
@@ -46,12 +48,11 @@ if TYPE_CHECKING:
     from chalicelib.usecases.settling import Settling
     from chalicelib.usecases.waiting_calls import WaitingCalls
     from chalicelib.webhooks.delivery import WebhookDeliveries
-    from chalicelib.webhooks.delivery_store import DeliveryStore
-    from chalicelib.webhooks.endpoint_store import EndpointStore
     from chalicelib.webhooks.endpoints import WebhookEndpoints
     from chalicelib.webhooks.http_sender import Post
     from chalicelib.webhooks.outbox import Outbox
     from chalicelib.webhooks.signing_secrets import WebhookSecrets
+    from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 
 def _now() -> datetime:
@@ -341,13 +342,13 @@ class Services:
 
     @cached_property
     def endpoint_store(self) -> EndpointStore:
-        from chalicelib.webhooks.endpoint_store import EndpointStore
+        from chalicelib.webhooks.store import EndpointStore
 
         return EndpointStore()
 
     @cached_property
     def delivery_store(self) -> DeliveryStore:
-        from chalicelib.webhooks.delivery_store import DeliveryStore
+        from chalicelib.webhooks.store import DeliveryStore
 
         return DeliveryStore()
 
@@ -360,9 +361,9 @@ class Services:
     @cached_property
     def webhook_deliveries(self) -> WebhookDeliveries:
         from chalicelib.webhooks.delivery import WebhookDeliveries
-        from chalicelib.webhooks.http_sender import Sender
+        from chalicelib.webhooks.http_sender import WebhookSender
 
-        post = self.given_post or Sender(to_loopback=self.settings.webhooks_to_loopback)
+        post = self.given_post or WebhookSender(to_loopback=self.settings.webhooks_to_loopback)
         return WebhookDeliveries(
             self.endpoint_store, self.delivery_store, self.encryption, post, self.clock, self.random
         )

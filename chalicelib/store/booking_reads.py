@@ -8,9 +8,10 @@ from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.workspace import Workspace
 from chalicelib.store.bookings import Record, record_of
+from chalicelib.store.calendars import calendar_of
 from chalicelib.store.connections import connection_of
-from chalicelib.store.documents import calendar_of, workspace_of
 from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, WorkspaceItem, read_together
+from chalicelib.store.workspaces import workspace_of
 
 _REMEMBERED = 10_000
 

@@ -15,7 +15,7 @@ from pynamodb.transactions import TransactGet, TransactWrite
 
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
-from chalicelib.store.documents import Entry, ephemeral_item
+from chalicelib.store.ephemeral import Entry, ephemeral_item
 from chalicelib.store.tables import (
     ConnectionItem,
     EphemeralItem,

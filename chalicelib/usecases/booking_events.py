@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from chalicelib.domain.booking import Appointment
 from chalicelib.errors import Conflict, InvalidInput, LostRace, NotFound
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.bookings import Bookings
 
 REMEMBERED = timedelta(days=30)

@@ -24,8 +24,8 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
 from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.documents import CalendarStore
 
 _TRIES = 5
 

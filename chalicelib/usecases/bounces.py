@@ -12,8 +12,9 @@ from chalicelib.domain.invitation import Invitation, InvitationState, address_ke
 from chalicelib.errors import LostRace, MailRejected, MailUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore
-from chalicelib.store.documents import EphemeralStore, WorkspaceStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.notices import NoticeMailer
 from chalicelib.webhooks.outbox import Outbox
 

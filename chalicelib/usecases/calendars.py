@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.errors import Conflict, FieldError, NotFound
-from chalicelib.store.documents import CalendarStore
+from chalicelib.store.calendars import CalendarStore
 
 
 class CalendarService:

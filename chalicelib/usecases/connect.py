@@ -44,7 +44,8 @@ from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
-from chalicelib.store.documents import EphemeralStore, WorkspaceStore
+from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.bookings import Bookings
 from chalicelib.usecases.connect_links import ConnectLinks, Session, Visitor, secret_key

@@ -18,7 +18,8 @@ from msgspec.structs import asdict, replace
 
 from chalicelib.domain.redacted import Redacted
 from chalicelib.errors import NotFound
-from chalicelib.store.documents import Entry, EphemeralStore, WorkspaceStore
+from chalicelib.store.ephemeral import Entry, EphemeralStore
+from chalicelib.store.workspaces import WorkspaceStore
 
 LINK_LIFE = timedelta(minutes=10)
 LONGEST_LINK_LIFE = timedelta(days=8)

@@ -18,7 +18,7 @@ from chalicelib.errors import FailedCall, ProviderError, ReconnectNeeded, Reject
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.provider_calls import ProviderCalls, TimeLeft
 

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from chalicelib.domain.invitation import Invite
 from chalicelib.errors import LostRace, MailAccountError, StoreError
 from chalicelib.observability import log
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 
 SHORTEST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=15)

@@ -11,8 +11,9 @@ from chalicelib.domain.connection import Connection, Grant
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
-from chalicelib.store.documents import CalendarStore, WorkspaceStore
+from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Visitor
 
 

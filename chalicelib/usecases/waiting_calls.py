@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from chalicelib.errors import LostRace, StoreError
 from chalicelib.observability import log
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 
 MOST_OF_A_WORKSPACE = 5
 _KEY = "waiting-calls"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from msgspec.structs import replace
 
 from chalicelib.domain.webhook_signing import signed_headers
 from chalicelib.store.encryption import Encryption
-from chalicelib.webhooks.delivery_store import DeliveryStore
-from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.events import TEST_EVENT
 from chalicelib.webhooks.http_sender import Outcome, Post
 from chalicelib.webhooks.model import (
@@ -19,12 +17,14 @@ from chalicelib.webhooks.model import (
     DeliveryKey,
     DeliveryState,
     Endpoint,
-    next_attempt,
-    pause_after,
 )
 from chalicelib.webhooks.signing_secrets import open_keys
+from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 _GONE = 410
+_DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
+_GIVE_UP_AFTER = timedelta(days=1)
+_LONGEST_PAUSE_MINUTES = 60
 
 
 class WebhookDeliveries:
@@ -96,3 +96,18 @@ class WebhookDeliveries:
         valid = [secret for secret in endpoint.secrets if secret.is_valid(now)]
         keys = open_keys(self._vault, endpoint.workspace_id, valid)
         return signed_headers(keys, delivery.event_id, now, delivery.body)
+
+
+def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime | None:
+    """When to try a failed delivery again: ever later, for a day; None when it is given up."""
+    if now >= delivery.created_at + _GIVE_UP_AFTER:
+        return None
+    delay = _DELAYS_MINUTES[min(delivery.attempts, len(_DELAYS_MINUTES)) - 1] * random.uniform(0.9, 1.1)
+    return min(now + timedelta(minutes=delay), delivery.created_at + _GIVE_UP_AFTER)
+
+
+def pause_after(failures: int, now: datetime) -> datetime | None:
+    """Until when to leave an endpoint alone. One failure may be the event's; a second in a row is the endpoint's."""
+    if failures < 2:
+        return None
+    return now + timedelta(minutes=min(2.0 ** min(failures - 2, 10), _LONGEST_PAUSE_MINUTES))

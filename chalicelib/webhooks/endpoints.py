@@ -14,11 +14,10 @@ from chalicelib.domain.webhook_signing import new_secret
 from chalicelib.errors import Conflict, LostRace, NotFound
 from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.delivery import WebhookDeliveries
-from chalicelib.webhooks.delivery_store import DeliveryStore
-from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.events import TEST_EVENT, Event, event_id
 from chalicelib.webhooks.model import MOST_ENDPOINTS, SECRET_OVERLAP, Delivery, Endpoint
 from chalicelib.webhooks.signing_secrets import seal
+from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 T = TypeVar("T")
 _TRIES = 5

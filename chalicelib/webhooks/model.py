@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from random import Random
 
 from msgspec import Struct
 
@@ -15,9 +14,6 @@ MOST_ENDPOINTS = 10
 SECRET_OVERLAP = timedelta(days=1)
 """How long the former secret still signs after a rotation."""
 LOG_LIFE = timedelta(days=14)
-_DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
-_GIVE_UP_AFTER = timedelta(days=1)
-_LONGEST_PAUSE_MINUTES = 60
 
 
 class DeliveryState(StrEnum):
@@ -71,18 +67,3 @@ class Delivery(Redacted, frozen=True):
     error: str | None = None
     last_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
-
-
-def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime | None:
-    """When to try a failed delivery again: ever later, for a day; None when it is given up."""
-    if now >= delivery.created_at + _GIVE_UP_AFTER:
-        return None
-    delay = _DELAYS_MINUTES[min(delivery.attempts, len(_DELAYS_MINUTES)) - 1] * random.uniform(0.9, 1.1)
-    return min(now + timedelta(minutes=delay), delivery.created_at + _GIVE_UP_AFTER)
-
-
-def pause_after(failures: int, now: datetime) -> datetime | None:
-    """Until when to leave an endpoint alone. One failure may be the event's; a second in a row is the endpoint's."""
-    if failures < 2:
-        return None
-    return now + timedelta(minutes=min(2.0 ** min(failures - 2, 10), _LONGEST_PAUSE_MINUTES))

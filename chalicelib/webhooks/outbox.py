@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from chalicelib.domain.connection import Connection, Grant, Reason
-from chalicelib.webhooks.delivery_store import DeliveryStore
-from chalicelib.webhooks.endpoint_store import EndpointStore
 from chalicelib.webhooks.events import Event, EventType, connection_event, event_id
 from chalicelib.webhooks.model import DeliveryKey
+from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 
 class Outbox:

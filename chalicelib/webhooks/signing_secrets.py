@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from chalicelib.domain.webhook_signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
-from chalicelib.store.documents import WorkspaceStore
 from chalicelib.store.encryption import Encryption
+from chalicelib.store.workspaces import WorkspaceStore
 
 MOST_SECRETS = 5
 _TRIES = 2 * MOST_SECRETS  # One of the requests that come at once wins each round.

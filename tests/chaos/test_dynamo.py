@@ -10,7 +10,7 @@ from chalicelib.errors import LostRace
 from chalicelib.store import tables
 from chalicelib.store.bookings import BookingStore, Query
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
 from tests.support.aws import Aws

@@ -13,11 +13,11 @@ from chalicelib.errors import Conflict, LostRace, Rejected
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
 from chalicelib.store.bookings import BookingStore, Query, Record
-from chalicelib.store.documents import WorkspaceStore
-from chalicelib.webhooks.endpoint_store import EndpointStore
+from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.webhooks.endpoints import WebhookEndpoints
 from chalicelib.webhooks.model import MOST_ENDPOINTS, Endpoint
 from chalicelib.webhooks.signing_secrets import MOST_SECRETS, WebhookSecrets
+from chalicelib.webhooks.store import EndpointStore
 from tests.support.clock import START
 from tests.support.product import SECOND_ACCOUNT, WORKSPACE, Product, booking
 from tests.support.steps import connection, put, zoom_writes

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
 from chalicelib.store.connections import ConnectionStore, GrantStore
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from tests.support.aws import Aws
 from tests.support.clock import START
 

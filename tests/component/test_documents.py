@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.workspace import Workspace, accepts, issue_key
 from chalicelib.errors import LostRace
-from chalicelib.store.documents import CalendarStore, EphemeralStore, WorkspaceStore
+from chalicelib.store.calendars import CalendarStore
+from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.workspaces import WorkspaceStore
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 

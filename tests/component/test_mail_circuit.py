@@ -16,7 +16,7 @@ from chalicelib.domain.invitation import InvitationState
 from chalicelib.errors import MailAccountError, MailRejected, MailUnavailable, StoreUnavailable
 from chalicelib.handlers import booking_stream, operations
 from chalicelib.store import tables
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.mail_circuit import LONGEST_PAUSE, SHORTEST_PAUSE, SPREAD, MailCircuit
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock

@@ -17,8 +17,8 @@ from chalicelib.domain.webhook_signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream, webhook_streams
 from chalicelib.observability import log
-from chalicelib.webhooks.delivery_store import DeliveryStore
 from chalicelib.webhooks.http_sender import Outcome
+from chalicelib.webhooks.store import DeliveryStore
 from infra.local.standins.kit import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from chalicelib.store.bookings import BookingStore
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.waiting_calls import WaitingCalls
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

@@ -17,7 +17,7 @@ import pytest
 
 from chalicelib.domain.webhook_signing import key_of, signed_headers
 from chalicelib.webhooks.events import EventType
-from chalicelib.webhooks.http_sender import Outcome, Sender
+from chalicelib.webhooks.http_sender import Outcome, WebhookSender
 from infra.local.gateway import wsgi
 from infra.local.standins.kit import serve
 from tests.support.aws import Aws
@@ -60,7 +60,7 @@ def free_port() -> int:
 @pytest.mark.parametrize("language", [python, node])
 def test_the_receivers_take_what_is_genuine_once_and_refuse_the_rest(tmp_path: Path, language: str) -> None:
     port, now, body = free_port(), datetime.now(UTC), b'{"type":"meeting.ready","data":{"booking_id":"b-42"}}'
-    url, send = f"http://127.0.0.1:{port}/", Sender(to_loopback=True)
+    url, send = f"http://127.0.0.1:{port}/", WebhookSender(to_loopback=True)
     keys = [key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), key_of(SECRET)]
     genuine = signed_headers(keys, "evt_1", now, body)
     late = signed_headers(keys, "evt_1", datetime.fromtimestamp(now.timestamp() - 400, UTC), body)

@@ -14,7 +14,7 @@ from chalicelib.providers.zoom import Zoom as ZoomProvider
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
-from chalicelib.store.documents import EphemeralStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from infra.local.standins.kit import Action, Fault, InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount

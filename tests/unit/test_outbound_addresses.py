@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.webhooks.http_sender import Outcome, Sender
+from chalicelib.webhooks.http_sender import Outcome, WebhookSender
 from chalicelib.webhooks.url_safety import AddressRefused, allowed, checked, refusal
 
 PUBLIC = "93.184.215.14"
@@ -88,7 +88,7 @@ class HostileNames:
 
 
 def post(names: HostileNames, dial: Dial, url: str = URL) -> Outcome:
-    return Sender(resolver=names, dial=dial)(url, {"webhook-id": "evt_1"}, b"{}")
+    return WebhookSender(resolver=names, dial=dial)(url, {"webhook-id": "evt_1"}, b"{}")
 
 
 def test_the_checked_address_is_dialled_and_the_name_is_what_tls_and_http_see() -> None:
@@ -184,7 +184,7 @@ def test_a_public_https_address_is_taken(url: str) -> None:
 @pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "017700000001", "localhost", "localhost."])
 def test_other_spellings_of_this_machine_are_resolved_and_then_refused(host: str) -> None:
     dial = Dial()
-    assert Sender(dial=dial)(f"https://{host}/", {}, b"{}").error in ("address_refused", "no_connection")
+    assert WebhookSender(dial=dial)(f"https://{host}/", {}, b"{}").error in ("address_refused", "no_connection")
     assert dial.dialled == []
 
 
@@ -257,13 +257,13 @@ def _flood(connection: socket.socket) -> None:
 def test_an_answer_that_drips_ends_when_the_time_is_up() -> None:
     begun = time.monotonic()
     with server(_drip) as url:
-        assert Sender(to_loopback=True, timeout_seconds=0.5)(url, {}, b"{}") == Outcome(None, "timeout")
+        assert WebhookSender(to_loopback=True, timeout_seconds=0.5)(url, {}, b"{}") == Outcome(None, "timeout")
     assert time.monotonic() - begun < 3
 
 
 def test_a_body_without_end_is_not_read() -> None:
     with server(_flood) as url:
-        assert Sender(to_loopback=True, timeout_seconds=5)(url, {}, b"{}") == Outcome(200)
+        assert WebhookSender(to_loopback=True, timeout_seconds=5)(url, {}, b"{}") == Outcome(200)
 
 
 def test_a_name_server_that_never_answers_is_waited_for_no_longer_than_for_a_connection() -> None:
@@ -274,7 +274,9 @@ def test_a_name_server_that_never_answers_is_waited_for_no_longer_than_for_a_con
         return [PUBLIC]
 
     begun = time.monotonic()
-    assert Sender(resolver=resolver, dial=Dial(), timeout_seconds=0.3)(URL, {}, b"{}") == Outcome(None, "timeout")
+    assert WebhookSender(resolver=resolver, dial=Dial(), timeout_seconds=0.3)(URL, {}, b"{}") == Outcome(
+        None, "timeout"
+    )
     assert time.monotonic() - begun < 2
     never.set()
 
@@ -283,4 +285,4 @@ def test_a_name_that_does_not_exist_is_no_connection() -> None:
     def resolver(host: str, port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-    assert Sender(resolver=resolver, dial=Dial())(URL, {}, b"{}") == Outcome(None, "no_connection")
+    assert WebhookSender(resolver=resolver, dial=Dial())(URL, {}, b"{}") == Outcome(None, "no_connection")

@@ -15,8 +15,9 @@ from chalicelib.domain.connection import Account, Connection, Reason
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.meeting_plan import intended
 from chalicelib.domain.settlement import Settlement
+from chalicelib.webhooks.delivery import next_attempt, pause_after
 from chalicelib.webhooks.events import Event, connection_changes, event_id, meeting_change
-from chalicelib.webhooks.model import Delivery, DeliveryKey, next_attempt, pause_after
+from chalicelib.webhooks.model import Delivery, DeliveryKey
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 LINK = Meeting(MeetingState.READY, id="1", join_url="https://zoom.us/j/1", passcode="1")

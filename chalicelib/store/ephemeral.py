@@ -1,113 +1,20 @@
-"""The small tables: calendars, workspaces, and what lives only for minutes (links, flows, sessions)."""
+"""The ephemeral table: documents that live for minutes (links, flows, sessions) and counters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.calendar import Calendar, Host
-from chalicelib.domain.workspace import WORKSPACE_ID, Workspace
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import CalendarItem, EphemeralItem, WorkspaceItem, dynamo, translated
+from chalicelib.store.tables import EphemeralItem, dynamo, translated
 
 T = TypeVar("T")
-_RECENT = timedelta(seconds=60)
-
-
-class CalendarStore:
-    """The calendars table."""
-
-    def get(self, workspace_id: str, calendar_id: str) -> Calendar | None:
-        with translated():
-            try:
-                item = CalendarItem.get(workspace_id, calendar_id, consistent_read=True)
-            except CalendarItem.DoesNotExist:
-                return None
-        return calendar_of(item)
-
-    def put(self, calendar: Calendar) -> None:
-        """Create or replace."""
-        document = msgspec.json.encode(calendar).decode()
-        with translated():
-            CalendarItem(calendar.workspace_id, calendar.calendar_id, document=document).save()
-
-    def hosted_by(self, workspace_id: str, user_id: str) -> list[Calendar]:
-        """The user's calendars, in order of id."""
-        with translated():
-            calendars = [calendar_of(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
-        return [calendar for calendar in calendars if calendar.host.user_id == user_id]
-
-    def newest_host(self, workspace_id: str, user_id: str) -> Host | None:
-        """Return the user as the host of the calendar that was changed last, or None if the user hosts none."""
-        hosted = self.hosted_by(workspace_id, user_id)
-        return max(hosted, key=lambda calendar: calendar.updated_at).host if hosted else None
-
-    def delete(self, workspace_id: str, calendar_id: str) -> bool:
-        """Whether there was such a calendar."""
-        item = CalendarItem(workspace_id, calendar_id)
-        try:
-            with translated():
-                item.delete(condition=CalendarItem.calendar_id.exists())
-        except LostRace:
-            return False
-        return True
-
-    def page(self, workspace_id: str, *, limit: int, after: str | None) -> tuple[list[Calendar], str | None]:
-        """At most `limit` calendars in order of id, after the id `after`; with the next such id, if there are more."""
-        beyond = CalendarItem.calendar_id > after if after else None
-        with translated():
-            items = list(CalendarItem.query(workspace_id, beyond, limit=limit + 1, consistent_read=True))
-        calendars = [calendar_of(item) for item in items[:limit]]
-        return calendars, calendars[-1].calendar_id if len(items) > limit else None
-
-
-class WorkspaceStore:
-    """The workspaces table: profiles and hashed API keys."""
-
-    def get(self, workspace_id: str) -> Workspace | None:
-        if WORKSPACE_ID.fullmatch(workspace_id) is None:
-            return None  # Suppressed addresses are in this table too, under keys that are no workspace's id.
-        with translated():
-            try:
-                item = WorkspaceItem.get(workspace_id, consistent_read=True)
-            except WorkspaceItem.DoesNotExist:
-                return None
-        return workspace_of(item)
-
-    def put(self, workspace: Workspace) -> None:
-        """Create (version 0) or replace the version that was read. Raises `LostRace` if somebody else wrote."""
-        document = msgspec.json.encode(workspace).decode()
-        item = WorkspaceItem(workspace.workspace_id, document=document, version=workspace.version + 1)
-        is_new = workspace.version == 0
-        unread = WorkspaceItem.workspace_id.does_not_exist()
-        condition: Condition = unread if is_new else WorkspaceItem.version == workspace.version
-        with translated():
-            item.save(condition=condition)
-
-
-class RecentWorkspaces:
-    """Workspaces as they were at most a minute ago: settling a booking then costs no read of its workspace."""
-
-    def __init__(self, store: WorkspaceStore, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._clock = clock
-        self._known: dict[str, tuple[datetime, Workspace | None]] = {}
-
-    def get(self, workspace_id: str) -> Workspace | None:
-        now = self._clock()
-        read_at, workspace = self._known.get(workspace_id, (None, None))
-        if read_at is None or now - read_at > _RECENT:
-            workspace = self._store.get(workspace_id)
-            self._known[workspace_id] = (now, workspace)
-        return workspace
 
 
 class Entry(Struct, frozen=True):
@@ -209,14 +116,6 @@ class EphemeralStore:
 
 def ephemeral_item(entry: Entry) -> EphemeralItem:
     return EphemeralItem(entry.key, document=_encode(entry.document), expires_at=int(entry.expires_at.timestamp()))
-
-
-def calendar_of(item: CalendarItem) -> Calendar:
-    return msgspec.json.decode(item.document, type=Calendar)
-
-
-def workspace_of(item: WorkspaceItem) -> Workspace:
-    return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))
 
 
 def _encode(document: Any) -> str:
