@@ -5,42 +5,45 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 COMPILE = $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --annotation-style line
 unexport VIRTUAL_ENV
 
-.PHONY: demo run chaos bench live test lint format lock clean
+.PHONY: help demo run chaos bench live test lint format lock clean
 
-demo: .venv/ready ## the main job, step by step, on a local stack; `make demo PROVIDER=daily` with another provider
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## a booking from API call to invitation, on a local stack; PROVIDER=daily for another provider
 	@$(BIN)/python -m infra.local.demo
 
-run: .venv/ready ## keep the local stack up
+run: .venv/ready ## start the local stack and keep it running; Ctrl+C stops it
 	@exec $(BIN)/python -m infra.local.run
 
-chaos: .venv/ready ## crash, lose, repeat and reorder everything; `make chaos CHAOS="--seed 1"` for another seed
+chaos: .venv/ready ## crash, lose, repeat and reorder every call; CHAOS="--seed 1" for another seed
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
-live: .venv/ready ## ten minutes with your own account: `make live PROVIDER=zoom`, see docs/providers.md
+live: .venv/ready ## test with your own provider account, ten minutes; PROVIDER=zoom, see docs/providers.md
 	@$(BIN)/python -m tests.live
 
-bench: .venv/ready ## what the product costs, against floors and rivals; see benchmarks/README.md
+bench: .venv/ready ## measure time and memory against floors and alternatives; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-test: .venv/ready ## every test
+test: .venv/ready ## run every test
 	@$(BIN)/pytest
 
-lint: .venv/ready ## style and types
+lint: .venv/ready ## check style, types and templates
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint infra/*.yaml
 
-format: .venv/ready ## put style right
+format: .venv/ready ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: .venv/ready ## pin what pyproject.toml asks for, with the hashes of its files
+lock: .venv/ready ## pin the dependencies that pyproject.toml names, with the hashes of their files
 	@$(COMPILE) pyproject.toml -o requirements.txt
 	@$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	@$(COMPILE) --group uv -o requirements-uv.txt
 
-clean:
+clean: ## remove the environment and everything that was built
 	@rm -rf .venv .tools build vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements-dev.txt requirements-uv.txt

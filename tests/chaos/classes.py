@@ -306,7 +306,7 @@ FAULTS = {
             },
         ),
         Fault(
-            "an error of our own, four times",
+            "a bug, four times",
             {
                 "before a call": _at(CALLS, faults.our_own, times=4),
                 "after a call": _at(CALLS, lambda world: faults.our_own(world, after=True), times=4),
