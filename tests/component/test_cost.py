@@ -139,7 +139,7 @@ def cost(what: str, bookings: int) -> float:
     gb = 0.5
     seconds = (
         calls * assumed["ms of a call"] + settlings * assumed["ms of settling"] + looks * assumed["ms of a look"]
-        + records * assumed["ms of a record that asks for nothing"]
+        + records * assumed["ms of a record with nothing to do"]
     ) / 1000  # fmt: skip
     idle = 2 * assumed["ms of a schedule without work"] / 1000
     match what:
