@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from chalicelib.api.schema import Metadata
 from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import ConnectionState
@@ -109,7 +110,7 @@ class Booking(Struct):
     guests: list[Guest]
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
     links: Links
-    metadata: Annotated[dict[str, Any], Meta(examples=[{"order": "4711"}])]
+    metadata: Metadata
     version: Annotated[int | None, Meta(examples=[None])]
     meeting: Meeting
     invitations: list[Invitation]

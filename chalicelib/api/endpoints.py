@@ -30,7 +30,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
     def list_endpoints(call: CallerCall) -> Response:
         known = call.services.endpoints.all(call.workspace_id)
-        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known]))
+        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
     @caller

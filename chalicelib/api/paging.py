@@ -14,7 +14,7 @@ Limit = Annotated[
     str,
     Meta(
         pattern=r"^([1-9][0-9]?|100)$(?!\n)",
-        description="At most so many items, 1 to 100",
+        description="Maximum number of items, 1 to 100; 50 without it",
         examples=["50"],
     ),
 ]

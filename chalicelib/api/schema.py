@@ -48,6 +48,15 @@ Language = Annotated[
     ),
 ]
 Version = Annotated[int, Meta(ge=0, le=2**53, description="The caller's own counter; older changes are ignored")]
+Metadata = Annotated[
+    dict[str, Any],
+    Meta(
+        description="Your own data: any JSON object. Answers and webhooks repeat it",
+        examples=[{"order": "4711"}],
+        # Without it some generators of clients allow no member at all.
+        extra_json_schema={"additionalProperties": True},
+    ),
+]
 
 _GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
 
@@ -86,7 +95,9 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
     name: Annotated[Name, Meta(examples=["Introduction"])]
     host: HostBody
     location: VideoBody | PhoneBody | InPersonBody | CustomLinkBody
-    guests_see_each_other: Annotated[bool, Meta(description="Each guest's mail names the others")] = False
+    guests_see_each_other: Annotated[bool, Meta(description="Each guest's mail names the others; false without it")] = (
+        False
+    )
 
 
 class GuestBody(Struct, forbid_unknown_fields=True):
@@ -113,7 +124,7 @@ class BookingBody(Struct, forbid_unknown_fields=True):
     title: Title = ""
     description: Text = ""
     guests: Annotated[list[GuestBody], Meta(max_length=50, examples=[[_GUEST]])] = []
-    metadata: dict[str, Any] = {}
+    metadata: Metadata = {}
     version: Version | None = None
     links: LinksBody | None = None
 

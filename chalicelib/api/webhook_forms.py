@@ -57,7 +57,7 @@ class WebhookEndpoint(Struct):
 
 class WebhookEndpointPage(Struct):
     items: list[WebhookEndpoint]
-    next_cursor: answers.Cursor = None
+    next_cursor: answers.Cursor
 
 
 class WebhookDelivery(Struct):
@@ -90,7 +90,7 @@ class WebhookSecret(Struct):
 
 class WebhookSecretPage(Struct):
     items: list[WebhookSecret]
-    next_cursor: answers.Cursor = None
+    next_cursor: answers.Cursor
 
 
 def endpoint(known: Endpoint, secret: str | None = None) -> WebhookEndpoint:
