@@ -257,8 +257,14 @@ class Health(Struct):
 
 
 class FieldProblem(Struct):
-    pointer: Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
+    """One thing that is wrong: `pointer` says where in the body, `parameter` which query parameter."""
+
     detail: Annotated[str, Meta(examples=["This is not an e-mail address."])]
+    pointer: (
+        Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
+        | UnsetType
+    ) = UNSET
+    parameter: Annotated[str, Meta(description="Name of the query parameter")] | UnsetType = UNSET
 
 
 class Problem(Struct):
@@ -268,4 +274,7 @@ class Problem(Struct):
     title: Annotated[str, Meta(examples=["Not Found"])]
     status: Annotated[int, Meta(examples=[404])]
     detail: Annotated[str, Meta(examples=["There is no booking with this id in your workspace."])]
-    errors: list[FieldProblem] | UnsetType = UNSET
+    errors: (
+        Annotated[list[FieldProblem], Meta(description="Everything that is wrong with the request, at most 100")]
+        | UnsetType
+    ) = UNSET

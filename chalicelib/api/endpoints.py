@@ -11,7 +11,6 @@ from chalicelib.api import webhook_forms as forms
 from chalicelib.api.describe import describe
 from chalicelib.api.http import CallerCall, caller_route, json_response
 from chalicelib.api.paging import PageQuery, cursor
-from chalicelib.errors import FieldError, InvalidInput
 from chalicelib.outbound import addresses
 
 if TYPE_CHECKING:
@@ -43,10 +42,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("too_many",),
     )
     def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        body = call.read(forms.EndpointBody)
-        refused = addresses.refusal(body.url, to_loopback=call.services.settings.webhooks_to_loopback)
-        if refused is not None:
-            raise InvalidInput("The request has a wrong field.", errors=[FieldError("/url", refused)])
+        to_loopback = call.services.settings.webhooks_to_loopback
+        body = call.read(forms.EndpointBody, {"url": lambda url: addresses.refusal(url, to_loopback=to_loopback)})
         events = tuple(sorted(event.value for event in set(body.events)))
         call.audit("put-webhook-endpoint")
         endpoint, secret = call.services.endpoint_keeper.put(call.workspace_id, endpoint_id, body.url, events)

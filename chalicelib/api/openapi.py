@@ -16,7 +16,8 @@ from chalicelib.api.examples import example
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
     "Every booking gets its own video-meeting link. A key names its workspace, so no path does. Times are RFC 3339 "
-    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`."
+    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`. "
+    "Unknown fields and query parameters are refused."
 )
 HEADERS: dict[str, dict[str, Any]] = {
     "Prefer": {
@@ -85,11 +86,9 @@ def reasons(path: str, method: str, description: Description) -> list[str]:
     """Every problem that a call can be answered with."""
     found = [*description.problems]
     if description.auth == "key":
-        found += ["unauthorized", "too_many_requests"]
+        found += ["unauthorized", "too_many_requests", "invalid_input"]
     if "{" in path:
         found.append("invalid_id")
-    if description.query:
-        found.append("invalid_input")
     if description.request:
         found += ["malformed", "too_large", "invalid_input"]
     if method in ("DELETE", "POST", "PUT"):

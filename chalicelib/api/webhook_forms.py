@@ -10,7 +10,8 @@ from chalicelib.api import answers
 from chalicelib.api.views import moment
 from chalicelib.domain.endpoint import Delivery, DeliveryState, Endpoint
 from chalicelib.domain.events import EventType
-from chalicelib.domain.signing import SigningSecret
+from chalicelib.domain.signing import SigningSecret, key_of
+from chalicelib.validation import requires
 
 _SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 — the example of the Standard Webhooks text
 EndpointUrl = Annotated[str, Meta(max_length=2000, examples=["https://example.com/webhooks"])]
@@ -25,6 +26,14 @@ ErrorWord = Annotated[
 ]
 
 
+def _secret_flaw(text: str) -> str | None:
+    try:
+        key_of(text)
+    except ValueError as error:
+        return f"This is not a Standard Webhooks secret (whsec_…): {error}."
+    return None
+
+
 class EndpointBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/webhook-endpoints/{endpoint_id}`. Without `events` every event is sent."""
 
@@ -35,7 +44,7 @@ class EndpointBody(Struct, forbid_unknown_fields=True):
 class SecretBody(Struct, forbid_unknown_fields=True):
     """`POST /v1/webhook-secrets`. Give `secret` if your booking system makes its own."""
 
-    secret: Annotated[str, Meta(max_length=200, examples=[_SECRET])] | None = None
+    secret: Annotated[str, Meta(max_length=200, examples=[_SECRET]), requires(_secret_flaw)] | None = None
     note: Annotated[str, Meta(max_length=200, examples=["booking system"])] = ""
 
 

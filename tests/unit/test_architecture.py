@@ -24,7 +24,18 @@ ARROWS = {
     "providers": {"domain", "errors", "observability"},
     "mail": {"domain", "errors", "observability"},
     "outbound": {"errors"},
-    "usecases": {"domain", "errors", "settings", "observability", "store", "providers", "mail", "outbound"},
+    "validation": {"errors"},
+    "usecases": {
+        "domain",
+        "errors",
+        "settings",
+        "observability",
+        "store",
+        "providers",
+        "mail",
+        "outbound",
+        "validation",
+    },
 }
 CLIENTS = {"Client", "AsyncClient", "client", "resource", "Session", "get_session"}
 
