@@ -78,7 +78,9 @@ class WebhookDelivery(Struct):
     attempts: Annotated[int, Meta(examples=[1])]
     status: Annotated[int | None, Meta(examples=[204])]
     error: ErrorWord | None
-    created_at: answers.Moment
+    created_at: Annotated[
+        answers.Moment, Meta(description="When the event happened, RFC 3339; the list is sorted by it")
+    ]
     last_attempt_at: answers.Moment | None
     next_attempt_at: Annotated[answers.Moment | None, Meta(examples=[None])]
 

@@ -196,9 +196,7 @@ def test_a_misspelled_field_is_refused_rather_than_ignored(
 
 def test_everything_that_is_wrong_with_a_body_is_reported_at_once(caller: httpx.Client) -> None:
     guests = [{"email": "nobody", "time_zone": "Mars/Olympus"}, {"name": 7, "phone": "1"}]
-    body = booking(
-        ends_at="2027-01-05", time_zone="", guests=guests, version=-1, links={"cancel": "shop"}, colour="red"
-    )
+    body = booking(ends_at="2027-01-05", time_zone="", guests=guests, version=-1, links={"cancel": "shop"}, color="red")
     del body["calendar_id"]
     guest = ("/guests/0/email", "/guests/0/time_zone", "/guests/1/email", "/guests/1/name", "/guests/1/phone")
     wrong = ("/calendar_id", "/ends_at", "/time_zone", *guest, "/version", "/links/cancel", "/color")
