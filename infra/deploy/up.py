@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from infra.deploy.sender import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
 Say = Callable[[str], None]
+_PAUSES_SECONDS = (5, 10, 20, 40)
+"""Before further runs of Chalice. IAM publishes changes within seconds as a rule."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +75,12 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     if removed := triggers.remove_stale(stage, foundation.variables):
         say(f"triggers that have to be created again: {', '.join(removed)}")
     if wishes.bucket is None:
-        if found := memory.complete(stage):
-            say(f"found what an earlier deployment made: {', '.join(found)}")
-        say("chalice deploy ...")
-        chalice.run(stage, "deploy")
+        deploy_app(stage, say)
         triggers.tune(stage, queue_arn)
         gateway.tune(stage, verify.rest_api(stage)[0])
     else:
         say("chalice package, stack app ...")
-        packaging.deploy(stage, queue_arn, wishes.bucket)
+        packaging.deploy(stage, queue_arn, wishes.bucket, say)
     if wishes.web_acl:
         gateway.protect(stage, verify.rest_api(stage)[0], wishes.web_acl)
     name(stage, wishes, say)
@@ -88,6 +88,29 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     watch(stage, wishes)
     say("looking at what is there ...")
     return verify.check(stage)
+
+
+def deploy_app(
+    stage: Stage,
+    say: Say,
+    run: Callable[[Stage, str], None] = chalice.run,
+    find: Callable[[Stage], list[str]] = memory.complete,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Run `chalice deploy`, again while Lambda cannot read the streams with roles that are new."""
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        if found := find(stage):
+            say(f"found what an earlier deployment made: {', '.join(found)}")
+        say("chalice deploy ...")
+        try:
+            run(stage, "deploy")
+        except chalice.StreamNotReadable:
+            if pause_seconds is None:
+                raise
+            say(f"Lambda cannot read a stream with its new role yet. Trying again in {pause_seconds} seconds ...")
+            sleep(pause_seconds)
+        else:
+            break
 
 
 def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None = None) -> Wishes:

@@ -146,8 +146,14 @@ def _mappings(stage: Stage, queue_arn: str) -> Iterator[Finding]:
     for name, wanted in triggers.STREAMS.items():
         function, found = stage.function(name), triggers.mappings(client, stage.function(name))
         stream = variables[wanted.variable]
-        if len(found) != 1:
-            yield problem(f"{function} reads {len(found)} streams, and should read one.")
+        if not found:
+            yield problem(f"{function} reads no stream: its event source mapping is missing. Deploy again.")
+        if len(found) > 1:
+            ids = ", ".join(mapping["UUID"] for mapping in found)
+            yield problem(
+                f"{function} has {len(found)} event source mappings, and should have one: delete all but one of {ids} "
+                "(aws lambda delete-event-source-mapping --uuid UUID)."
+            )
         for mapping in found:
             if mapping["State"] != "Enabled":
                 yield problem(f"The stream of {function} is {mapping['State']}.")
