@@ -21,7 +21,8 @@ class _Document(msgspec.Struct):
     event_id: str
     type: str
     body: str
-    queued_at: datetime
+    created_at: datetime
+    """When the event was queued."""
 
 
 class DeliveryStore:
@@ -146,7 +147,7 @@ def _delivery(item: DeliveryItem) -> Delivery:
         type=document.type,
         body=document.body.encode(),
         created_at=from_milliseconds(int(item.delivery_name.partition("-")[0])),
-        queued_at=document.queued_at,
+        queued_at=document.created_at,
         state=DeliveryState(item.state),
         attempts=int(item.attempts),
         status=int(item.status) if item.status is not None else None,
