@@ -12,7 +12,7 @@ from chalicelib.domain.signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import Conflict, LostRace, NotFound
 from chalicelib.store.documents import WorkspaceStore
-from chalicelib.store.vault import Vault
+from chalicelib.store.vault import Owner, Purpose, Vault
 
 MOST_SECRETS = 5
 _TRIES = 2 * MOST_SECRETS  # One of the requests that come at once wins each round.
@@ -33,7 +33,7 @@ class InboundSecrets:
 
     def keys(self, workspace_id: str) -> list[bytes]:
         """The keys of `all`."""
-        return open_keys(self._vault, workspace_id, self.all(workspace_id))
+        return open_keys(self._vault, _owner(workspace_id), self.all(workspace_id))
 
     def add(self, workspace_id: str, given: str | None, note: str) -> tuple[SigningSecret, str]:
         """A new secret, or the one that the booking system made; with its text, which is never shown again.
@@ -42,7 +42,7 @@ class InboundSecrets:
         workspace again and again.
         """
         text = given or new_secret()
-        secret = seal(self._vault, workspace_id, text, self._clock(), note=note)
+        secret = seal(self._vault, _owner(workspace_id), text, self._clock(), note=note)
 
         def with_secret(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
             if len(secrets) >= MOST_SECRETS:
@@ -83,16 +83,20 @@ class InboundSecrets:
         return workspace
 
 
-def seal(vault: Vault, workspace_id: str, text: str, now: datetime, *, note: str = "") -> SigningSecret:
+def seal(vault: Vault, owner: Owner, text: str, now: datetime, *, note: str = "") -> SigningSecret:
     """A secret as it is stored."""
-    return SigningSecret(random.token_hex(4), vault.seal(_owner(workspace_id), text.encode()), now, note=note)
+    return SigningSecret(random.token_hex(4), vault.seal(owner, text.encode()), now, note=note)
 
 
-def open_keys(vault: Vault, workspace_id: str, sealed: Iterable[SigningSecret]) -> list[bytes]:
+def open_keys(vault: Vault, owner: Owner, sealed: Iterable[SigningSecret]) -> list[bytes]:
     """The keys to sign or verify with."""
-    return [key_of(vault.open(_owner(workspace_id), secret.sealed).decode()) for secret in sealed]
+    return [key_of(vault.open(owner, secret.sealed).decode()) for secret in sealed]
 
 
-def _owner(workspace_id: str) -> str:
-    # Bound to the workspace: copied to another one's row, a secret does not open.
-    return f"workspace#{workspace_id}"
+def endpoint_owner(workspace_id: str) -> Owner:
+    """Return the owner of the secrets of a workspace's endpoints."""
+    return Owner(Purpose.ENDPOINT_SECRETS, workspace_id)
+
+
+def _owner(workspace_id: str) -> Owner:
+    return Owner(Purpose.BOOKING_SECRETS, workspace_id)
