@@ -22,14 +22,18 @@ from infra.deploy.stage import API, DeployError, Stage
 CONCERN = "app"
 
 
-def deploy(stage: Stage, queue_arn: str, bucket: str, say: Callable[[str], None]) -> None:
+def deploy(
+    stage: Stage, queue_arn: str, bucket: str, say: Callable[[str], None], *, default_address_closed: bool = False
+) -> None:
     """Package the app, put the parts into the bucket, and bring the stack to them."""
     if chalice.resources(stage):
         raise DeployError("This stage was deployed by `chalice deploy`: take it down first, its data stays.")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         merge = directory / "merge.json"
-        merge.write_text(json.dumps(additions(stage, queue_arn)), encoding="utf-8")
+        merge.write_text(
+            json.dumps(additions(stage, queue_arn, default_address_closed=default_address_closed)), encoding="utf-8"
+        )
         chalice.run(stage, "package", "--merge-template", str(merge), str(directory / "out"))
         template = json.loads((directory / "out" / "sam.json").read_text(encoding="utf-8"))
         code = _upload(stage, bucket, (directory / "out" / "deployment.zip").read_bytes(), "zip")
@@ -78,12 +82,13 @@ def object_url(stage: Stage, bucket: str, key: str) -> str:
     return url.partition("?")[0]
 
 
-def additions(stage: Stage, queue_arn: str) -> dict[str, Any]:
+def additions(stage: Stage, queue_arn: str, *, default_address_closed: bool = False) -> dict[str, Any]:
     """What Chalice's template lacks: names of functions, and options of triggers, in the words of AWS SAM."""
     functions = {_logical(name): {"Properties": _properties(stage, name, queue_arn)} for name in settings.functions()}
     # Without it SAM makes a second public stage of the API, called "Stage": github.com/aws/serverless-application-model
     # issue 191.
-    api = {"Properties": {"OpenApiVersion": "2.0", **gateway.additions(stage)}}
+    additions = gateway.additions(stage, default_address_closed=default_address_closed)
+    api = {"Properties": {"OpenApiVersion": "2.0", **additions}}
     return {"Resources": {**functions, "RestAPI": api}}
 
 

@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from infra.deploy import account, chalice, gateway, packaging, sender, settings, stacks, tables, triggers
+from infra.deploy import (
+    account,
+    chalice,
+    default_address,
+    gateway,
+    packaging,
+    sender,
+    settings,
+    stacks,
+    tables,
+    triggers,
+)
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 
@@ -54,6 +65,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
         # A stage without a function lacks its routes and triggers as well.
         yield from run("the routes", _routes, app)
         yield from run("the API's stage", gateway.check, rest_api(stage)[0], is_vital=False)
+        yield from run("the default address", default_address.check, rest_api(stage)[0], is_vital=False)
         yield from run("the streams", _mappings, queue_arn)
         yield from run("the schedules", _schedules)
         yield from run("the mails' events", _topic)
