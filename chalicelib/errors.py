@@ -50,13 +50,22 @@ class FieldError(Struct, frozen=True):
     detail: str
 
 
+class ParameterError(Struct, frozen=True):
+    """One wrong query parameter, and what to do about it."""
+
+    parameter: str
+    detail: str
+
+
 class CallerError(MeetlinkError):
     """A request that cannot be done as asked. `reason` is the stable end of the problem's `type`."""
 
     status = 400
     reason = "bad_request"
 
-    def __init__(self, detail: str, *, reason: str | None = None, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self, detail: str, *, reason: str | None = None, errors: Sequence[FieldError | ParameterError] = ()
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.reason = reason or type(self).reason

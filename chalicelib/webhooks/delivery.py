@@ -22,7 +22,7 @@ from chalicelib.webhooks.model import (
     next_attempt,
     pause_after,
 )
-from chalicelib.webhooks.signing_secrets import open_keys
+from chalicelib.webhooks.signing_secrets import endpoint_owner, open_keys
 
 _GONE = 410
 
@@ -94,5 +94,5 @@ class WebhookDeliveries:
     def _headers(self, endpoint: Endpoint, delivery: Delivery) -> dict[str, str]:
         now = self._clock()
         valid = [secret for secret in endpoint.secrets if secret.is_valid(now)]
-        keys = open_keys(self._vault, endpoint.workspace_id, valid)
+        keys = open_keys(self._vault, endpoint_owner(endpoint.workspace_id), valid)
         return signed_headers(keys, delivery.event_id, now, delivery.body)

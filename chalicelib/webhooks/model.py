@@ -50,7 +50,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class DeliveryKey(Struct, frozen=True):
-    """`name` begins with the event's time, so that names sort as the log reads."""
+    """`name` begins with `Delivery.created_at`, so that names sort as the log reads."""
 
     workspace_id: str
     endpoint_id: str
@@ -58,13 +58,18 @@ class DeliveryKey(Struct, frozen=True):
 
 
 class Delivery(Redacted, frozen=True):
-    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one."""
+    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one.
+
+    `created_at` is the event's time, the same on every replay of a stream: the log is sorted by it. `queued_at` is when
+    the event was queued, from which the tries are counted.
+    """
 
     key: DeliveryKey
     event_id: str
     type: str
     body: bytes
     created_at: datetime
+    queued_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     status: int | None = None
@@ -75,10 +80,10 @@ class Delivery(Redacted, frozen=True):
 
 def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime | None:
     """When to try a failed delivery again: ever later, for a day; None when it is given up."""
-    if now >= delivery.created_at + _GIVE_UP_AFTER:
+    if now >= delivery.queued_at + _GIVE_UP_AFTER:
         return None
     delay = _DELAYS_MINUTES[min(delivery.attempts, len(_DELAYS_MINUTES)) - 1] * random.uniform(0.9, 1.1)
-    return min(now + timedelta(minutes=delay), delivery.created_at + _GIVE_UP_AFTER)
+    return min(now + timedelta(minutes=delay), delivery.queued_at + _GIVE_UP_AFTER)
 
 
 def pause_after(failures: int, now: datetime) -> datetime | None:
