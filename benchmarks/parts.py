@@ -15,7 +15,7 @@ from benchmarks import mail
 from benchmarks.measure import Line, alternate, compare
 from benchmarks.memory import Kms
 from chalicelib.domain import webhook_signing
-from chalicelib.store.encryption import Encryption
+from chalicelib.store.encryption import Encryption, Owner, Purpose
 
 _TOKENS = os.urandom(2_000)
 _EVENT = os.urandom(2_000)
@@ -68,16 +68,16 @@ def _signature() -> tuple[Callable[[], object], Callable[[], object]]:
 def _tokens() -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    vault, owner = Encryption(Kms(), "key", lambda: datetime.now(UTC)), "zoom#account-1"
+    vault, owner = Encryption(Kms(), "key", lambda: datetime.now(UTC)), Owner(Purpose.TOKENS, "zoom#account-1")
     sealed, key, nonce = vault.seal(owner, _TOKENS), os.urandom(32), os.urandom(12)
-    known = AESGCM(key).encrypt(nonce, _TOKENS, owner.encode())
+    known = AESGCM(key).encrypt(nonce, _TOKENS, owner.id.encode())
     yield (
         "2 kB of tokens sealed, data key known",
         lambda: vault.seal(owner, _TOKENS),
-        lambda: AESGCM(key).encrypt(os.urandom(12), _TOKENS, owner.encode()),
+        lambda: AESGCM(key).encrypt(os.urandom(12), _TOKENS, owner.id.encode()),
     )
     yield (
         "2 kB of tokens opened, data key known",
         lambda: vault.open(owner, sealed),
-        lambda: AESGCM(key).decrypt(nonce, known, owner.encode()),
+        lambda: AESGCM(key).decrypt(nonce, known, owner.id.encode()),
     )

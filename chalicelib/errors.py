@@ -52,13 +52,22 @@ class FieldError(Struct, frozen=True):
     """What is wrong, and what to send instead."""
 
 
+class ParameterError(Struct, frozen=True):
+    """One wrong query parameter, and what to do about it."""
+
+    parameter: str
+    detail: str
+
+
 class CallerError(MeetlinkError):
     """The request cannot be fulfilled. `reason` is the stable last part of the problem's `type`."""
 
     status = 400
     reason = "bad_request"
 
-    def __init__(self, detail: str, *, reason: str | None = None, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self, detail: str, *, reason: str | None = None, errors: Sequence[FieldError | ParameterError] = ()
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.reason = reason or type(self).reason

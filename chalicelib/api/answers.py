@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from chalicelib.api.schema import Metadata
 from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import ConnectionState
@@ -109,7 +110,7 @@ class Booking(Struct):
     guests: list[Guest]
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
     links: Links
-    metadata: Annotated[dict[str, Any], Meta(examples=[{"order": "4711"}])]
+    metadata: Metadata
     version: Annotated[int | None, Meta(examples=[None])]
     meeting: Meeting
     invitations: list[Invitation]
@@ -256,8 +257,14 @@ class Health(Struct):
 
 
 class FieldProblem(Struct):
-    pointer: Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
+    """One thing that is wrong: `pointer` says where in the body, `parameter` which query parameter."""
+
     detail: Annotated[str, Meta(examples=["This is not an e-mail address."])]
+    pointer: (
+        Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
+        | UnsetType
+    ) = UNSET
+    parameter: Annotated[str, Meta(description="Name of the query parameter")] | UnsetType = UNSET
 
 
 class Problem(Struct):
@@ -267,4 +274,7 @@ class Problem(Struct):
     title: Annotated[str, Meta(examples=["Not Found"])]
     status: Annotated[int, Meta(examples=[404])]
     detail: Annotated[str, Meta(examples=["There is no booking with this id in your workspace."])]
-    errors: list[FieldProblem] | UnsetType = UNSET
+    errors: (
+        Annotated[list[FieldProblem], Meta(description="Everything that is wrong with the request, at most 100")]
+        | UnsetType
+    ) = UNSET

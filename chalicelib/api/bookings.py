@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -21,7 +21,7 @@ from chalicelib.api.pagination import PageQuery, cursor
 from chalicelib.api.routing import CallerCall, caller_route, json_response
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import CallerError, InvalidInput, NotFound
+from chalicelib.errors import CallerError, NotFound
 from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import Query, Record, place_of
 from chalicelib.usecases.bookings import Accepted, id_for
@@ -46,8 +46,8 @@ _LISTING = (
 class BookingsQuery(PageQuery):
     """Which bookings to list, by start: from `from` until before `to`."""
 
-    starts_from: schema.Moment | None = field(default=None, name="from")
-    starts_before: schema.Moment | None = field(default=None, name="to")
+    starts_from: Annotated[schema.Moment, schema.years(1900, 2200)] | None = field(default=None, name="from")
+    starts_before: Annotated[schema.Moment, schema.years(1900, 2200)] | None = field(default=None, name="to")
     calendar_id: schema.Id | None = None
     user_id: schema.Id | None = None
     status: Literal["confirmed", "cancelled"] | None = None
@@ -216,9 +216,6 @@ def _existing(call: CallerCall, booking_id: str) -> Record:
 
 
 def _query(workspace_id: str, asked: BookingsQuery) -> Query:
-    for name, moment in (("from", asked.starts_from), ("to", asked.starts_before)):
-        if moment is not None and not 1900 <= moment.year <= 2200:
-            raise InvalidInput(f"The query parameter {name} is wrong: the year must lie between 1900 and 2200.")
     return Query(
         workspace_id,
         starts_from=asked.starts_from,

@@ -15,6 +15,7 @@ from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
 from chalicelib.usecases.connect_links import Visitor
 from chalicelib.usecases.connection_check import CHECK_EVERY
+from chalicelib.validation import Check
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _GROUP = "Connections"
 
 
-class DisconnectQuery(Struct):
+class DisconnectQuery(Struct, forbid_unknown_fields=True):
     """`dry_run` only shows what would happen; `meetings=delete` removes coming meetings at the provider first."""
 
     dry_run: Literal["true", "false"] | None = None
@@ -45,8 +46,9 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         answers={201: answers.ConnectLink},
     )
     def post_connect_link(call: CallerCall, user_id: str) -> Response:
-        body = call.read(schema.ConnectLinkBody) if call.raw_body else schema.ConnectLinkBody()
-        visitor = _visitor(call, user_id, body)
+        body = _read_link(call) if call.raw_body else schema.ConnectLinkBody()
+        name = clean_line(body.name, 200) if body.name else None
+        visitor = Visitor(call.workspace_id, user_id, body.email, name, body.provider, body.return_to)
         token, expires_at = call.services.connect_links.make_link(visitor, key_id=call.key_id)
         return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
 
@@ -97,7 +99,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def confirm_connection(call: CallerCall, user_id: str) -> Response:
         if not call.raw_body:
-            _refuse("/account_id", "Send the account that you confirm: `account.id` of GET …/connection.")
+            detail = "Send the account that you confirm: `account.id` of GET …/connection."
+            raise InvalidInput("The request is invalid; see `errors`.", errors=[FieldError("/account_id", detail)])
         body = call.read(schema.ConfirmBody)
         call.audit("confirm-connection")
         status = call.services.connections.confirm(call.workspace_id, user_id, body.account_id)
@@ -146,17 +149,15 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     return routes
 
 
-def _visitor(call: CallerCall, user_id: str, body: schema.ConnectLinkBody) -> Visitor:
-    if body.provider is not None and body.provider not in call.services.providers:
-        _refuse("/provider", "This provider is not known. GET /v1/providers lists those that are.")
-    if body.email is not None:
-        schema.check_email(body.email, "/email")
-    # Only listed addresses, compared as they are: every looser comparison has been an open redirect somewhere.
-    if body.return_to is not None and body.return_to not in call.workspace.return_to:
-        _refuse("/return_to", "This address is not on the workspace's list of return addresses.")
-    name = clean_line(body.name, 200) if body.name else None
-    return Visitor(call.workspace_id, user_id, body.email, name, body.provider, body.return_to)
-
-
-def _refuse(pointer: str, detail: str) -> None:
-    raise InvalidInput("The request has a wrong field.", errors=[FieldError(pointer, detail)])
+def _read_link(call: CallerCall) -> schema.ConnectLinkBody:
+    known, listed = call.services.providers, call.workspace.return_to
+    checks: dict[str, Check] = {
+        "provider": lambda name: (
+            None if name in known else "This provider is not known. GET /v1/providers lists those that are."
+        ),
+        # Only listed addresses, compared as they are: every looser comparison has been an open redirect somewhere.
+        "return_to": lambda address: (
+            None if address in listed else "This address is not on the workspace's list of return addresses."
+        ),
+    }
+    return call.read(schema.ConnectLinkBody, checks)

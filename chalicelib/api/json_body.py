@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
-import msgspec
-
-from chalicelib.errors import FieldError, InvalidInput, Malformed, TooLarge
+from chalicelib.errors import Malformed, TooLarge
+from chalicelib.validation import Check, convert
 
 T = TypeVar("T")
 BODY_LIMIT = 64 * 1024
 _DEPTH_LIMIT = 20
 _DIGITS_LIMIT = 18
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
-def read(raw: bytes, kind: type[T]) -> T:
-    """The body as `kind`. Raises `TooLarge`, `Malformed` or `InvalidInput`, which says where and what."""
-    return convert(parse(raw), kind)
-
-
-def convert(value: Any, kind: type[T]) -> T:
-    """A JSON value as `kind`. Raises `InvalidInput`."""
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidInput("The request has a wrong field.", errors=[_field_error(str(error))]) from None
+def read(raw: bytes, kind: type[T], checks: Mapping[str, Check] | None = None) -> T:
+    """Return the body as the struct `kind`. Raise `TooLarge`, `Malformed` or `InvalidInput`."""
+    return convert(parse(raw), kind, checks or {})
 
 
 def parse(raw: bytes) -> Any:
@@ -87,14 +78,3 @@ def _number(text: str) -> float:
 
 def _refuse_constant(_: str) -> NoReturn:
     raise Malformed("NaN and Infinity are not JSON.")
-
-
-def _field_error(message: str) -> FieldError:
-    at = _AT.search(message)
-    path = at["path"] if at else ""
-    # msgspec says `$.guests[0].email`; a JSON pointer (RFC 6901) says `/guests/0/email`.
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", path.replace("[...]", "/*")).replace(".", "/")
-    missing = re.match(r"Object missing required field `(\w+)`", message)
-    if missing:
-        return FieldError(f"{pointer}/{missing[1]}", "This field is required.")
-    return FieldError(pointer, (message[: at.start()] if at else message) + ".")

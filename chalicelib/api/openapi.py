@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,7 +16,8 @@ from chalicelib.api.examples import example
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
     "Every booking gets its own video-meeting link. A key names its workspace, so no path does. Times are RFC 3339 "
-    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`."
+    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`. "
+    "Unknown fields and query parameters are refused."
 )
 HEADERS: dict[str, dict[str, Any]] = {
     "Prefer": {
@@ -51,7 +52,7 @@ def document(app: Chalice) -> dict[str, Any]:
     described = list(operations(app))
     structs = [s for _, _, _, d in described for s in (d.request, d.query, *d.answers.values()) if isinstance(s, type)]
     kinds = dict.fromkeys([*structs, answers.Problem, *webhook_payloads.STRUCTS])
-    _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    components = _component_schemas(kinds)
     queries = {d.query.__name__ for _, _, _, d in described if d.query}
     paths: dict[str, Any] = {}
     for path, method, name, description in described:
@@ -85,11 +86,9 @@ def reasons(path: str, method: str, description: Description) -> list[str]:
     """Every problem that a call can be answered with."""
     found = [*description.problems]
     if description.auth == "key":
-        found += ["unauthorized", "too_many_requests"]
+        found += ["unauthorized", "too_many_requests", "invalid_input"]
     if "{" in path:
         found.append("invalid_id")
-    if description.query:
-        found.append("invalid_input")
     if description.request:
         found += ["malformed", "too_large", "invalid_input"]
     if method in ("DELETE", "POST", "PUT"):
@@ -125,6 +124,18 @@ def _operation(
     return form
 
 
+def _component_schemas(structs: Iterable[Any]) -> dict[str, Any]:
+    """The schemas of the structs, without `default`: the field's absence has the same meaning.
+
+    Generators of clients make a property with a default required, `openapi-typescript` for one.
+    """
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
+    for form in schemas.values():
+        for field in form.get("properties", {}).values():
+            field.pop("default", None)
+    return schemas
+
+
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     identifier = msgspec.json.schema(schema.Id)
     return [
@@ -144,10 +155,9 @@ def _without_null(form: dict[str, Any]) -> dict[str, Any]:
     kinds = [kind for kind in form.get("anyOf", ()) if kind != {"type": "null"}]
     if kinds:
         return {**kinds[0]}
-    given = {name: value for name, value in form.items() if not (name == "default" and value is None)}
-    if None in given.get("enum", ()):
-        given["enum"] = [value for value in given["enum"] if value is not None]
-    return given
+    if None in form.get("enum", ()):
+        return form | {"enum": [value for value in form["enum"] if value is not None]}
+    return form
 
 
 def _asked(description: Description) -> list[dict[str, Any]]:
@@ -158,7 +168,7 @@ def _content(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
     if kind is None:
         return {}
     if isinstance(kind, str):
-        form = {"type": "object"} if kind == "application/json" else {"type": "string"}
+        form = {"type": "object", "additionalProperties": True} if kind == "application/json" else {"type": "string"}
         return {"content": {kind: {"schema": form}}}
     form = {"$ref": _REF.format(name=kind.__name__)}
     return {"content": {"application/json": {"schema": form, "example": example(form, components)}}}

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Response
+from msgspec.structs import asdict
 
 from chalicelib.errors import CallerError, Unauthorized
 
@@ -28,7 +29,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "too_many": (409, "The workspace has as many of these as it may have. Delete one first."),
     "too_large": (413, "The body has more than 64 kB."),
     "unsupported_media_type": (415, "Send the body as application/json."),
-    "invalid_input": (422, "A field or parameter makes no sense; `errors` says which and why."),
+    "invalid_input": (422, "A field or parameter is invalid. See `errors` for details."),
     "invalid_id": (422, "An id in the path is not 1 to 128 of A-Z a-z 0-9 . _ : -"),
     "unknown_calendar": (422, "The booking names a calendar that does not exist."),
     "too_many_requests": (
@@ -51,7 +52,7 @@ def value(status: int, reason: str, detail: str) -> dict[str, Any]:
 
 def refusal(error: CallerError) -> Response:
     """A caller's error as its problem detail."""
-    more = {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]} if error.errors else {}
+    more = {"errors": [asdict(e) for e in error.errors]} if error.errors else {}
     response = problem(error.status, error.reason, error.detail, **more)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = 'Bearer realm="meetlink"'

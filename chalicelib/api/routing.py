@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from math import ceil
@@ -14,12 +14,24 @@ from urllib.parse import unquote
 
 import msgspec
 from chalice.app import Chalice, Request, Response
+from msgspec import Struct
 
 from chalicelib.api import json_body, schema
+from chalicelib.api.describe import description_of
 from chalicelib.api.problems import REASONS, own_words, problem, refusal
 from chalicelib.domain.workspace import Workspace, accepts, id_of_key, workspace_of_key
-from chalicelib.errors import CallerError, InvalidInput, LostRace, Malformed, StoreError, TooManyRequests, Unauthorized
+from chalicelib.errors import (
+    CallerError,
+    InvalidInput,
+    LostRace,
+    Malformed,
+    ParameterError,
+    StoreError,
+    TooManyRequests,
+    Unauthorized,
+)
 from chalicelib.observability import log, refused
+from chalicelib.validation import Check, find_flaws
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -36,6 +48,10 @@ _EXPOSED = "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-Aft
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 # Chalice keeps the current request on the app object, which threads of the local server share.
 _request: ContextVar[Request] = ContextVar("request")
+
+
+class NoQuery(Struct, forbid_unknown_fields=True):
+    """The query of a route that declares none."""
 
 
 class Call:
@@ -57,9 +73,9 @@ class Call:
         except UnicodeEncodeError:
             raise Malformed("The body is not UTF-8.") from None
 
-    def read(self, kind: type[T]) -> T:
-        """The JSON body as `kind`. Raises `CallerError`."""
-        return json_body.read(self.raw_body, kind)
+    def read(self, kind: type[T], checks: Mapping[str, Check] | None = None) -> T:
+        """The JSON body as `kind`; `checks` as `validation.convert` has them. Raises `CallerError`."""
+        return json_body.read(self.raw_body, kind, checks)
 
     def query(self, name: str) -> str | None:
         """A query parameter. Raises `InvalidInput` if it is given twice."""
@@ -70,19 +86,16 @@ class Call:
         return str(given[0]) if given else None
 
     def read_query(self, kind: type[T]) -> T:
-        """The query parameters as the struct `kind`. Raises `InvalidInput`, also for one that it does not have."""
-        names = [field.encode_name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]
-        unknown = sorted(set(self.request.query_params or {}) - set(names))
-        if unknown:
-            raise InvalidInput(
-                f"Unknown query parameter: {', '.join(map(repr, unknown))[:200]}. Accepted here: {', '.join(names)}."
-            )
-        given = {name: value for name in names if (value := self.query(name)) is not None}
-        try:
-            return msgspec.convert(given, kind)  # Strict: otherwise the year 2031 would be seconds since 1970.
-        except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at `$.")
-            raise InvalidInput(f"The query parameter {where.rstrip('`')} is wrong: {what}.") from None
+        """The query parameters as the struct `kind`. Raises `InvalidInput` with everything that is wrong."""
+        known = self.request.query_params
+        given = {name: known.getlist(name) for name in known} if known else {}
+        errors = [ParameterError(name, "This parameter is given twice.") for name, v in given.items() if len(v) > 1]
+        single = {name: values[0] for name, values in given.items() if len(values) == 1}
+        # Strict: otherwise the year 2031 would be seconds since 1970.
+        errors += [ParameterError(str(flaw.path[0]), flaw.detail) for flaw in find_flaws(single, kind)]
+        if errors:
+            raise InvalidInput("The query is invalid; see `errors`.", errors=errors)
+        return msgspec.convert(single, kind)
 
     def header(self, name: str) -> str | None:
         value = self.request.headers.get(name)
@@ -149,8 +162,25 @@ class CallerCall(Call):
 
 
 def caller_route(services: Callable[[], Services], kind: type[CallerCall] = CallerCall) -> Callable[..., Any]:
-    """For routes with an API key: the view gets a `CallerCall` and the path's ids, checked and decoded."""
-    return _route(lambda: kind(services()))
+    """For routes with an API key: the view gets a `CallerCall` and the path's ids, checked and decoded.
+
+    Query parameters that the view's description does not declare are refused.
+    """
+
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
+        description = description_of(view)
+        declared = description.query if description else None
+
+        @wraps(view)
+        def strict(call: CallerCall, **ids: str) -> Response:
+            call.read_query(declared or NoQuery)
+            return view(call, **ids)
+
+        answer: Callable[..., Response] = route(strict)
+        return answer
+
+    route = _route(lambda: kind(services()))
+    return decorate
 
 
 def open_route(services: Callable[[], Services]) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from string import punctuation
@@ -14,7 +15,8 @@ from msgspec import Meta, Struct
 from chalicelib.domain.booking import NO_LINKS, Appointment, Guest, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.plain_text import clean_line, clean_lines
-from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.errors import InvalidInput
+from chalicelib.validation import requires
 
 # `$` alone also matches before a line feed at the end in Python; in JavaScript (JSON Schema) the rest changes nothing.
 END = r"$(?!\n)"
@@ -29,15 +31,65 @@ _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,
 _EMAIL_LIMIT = 254
 _LONGEST = timedelta(days=7)
 
-Id = Annotated[str, Meta(pattern=ID_PATTERN, description="1 to 128 of A-Z a-z 0-9 . _ : -", examples=["b-42"])]
+
+def _email_flaw(text: str) -> str | None:
+    if _EMAIL.fullmatch(text) is None or ".." in text or text.startswith(".") or ".@" in text:
+        return "This is not an e-mail address."
+    return None
+
+
+def _zone_flaw(name: str) -> str | None:
+    return None if name in _zones() else "This is not an IANA time zone, such as Europe/Berlin."
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """IANA's own list. The machine's database also has names that other systems do not know, such as `localtime`."""
+    from importlib.resources import files
+
+    names = files("tzdata").joinpath("zones").read_text(encoding="ascii").split()
+    return frozenset(names) - {"Factory"}
+
+
+def _link_flaw(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        host = re.fullmatch(r"[\w.:-]+", parts.hostname or "")
+        bad = parts.scheme not in ("http", "https") or host is None or parts.username is not None or parts.port == 0
+    except ValueError:
+        bad = True
+    if len(quote(text, safe=punctuation, errors="replace")) > 1000:
+        return "Addresses may have 1,000 characters, those that must be percent-encoded counted so."
+    if bad or clean_line(text, 2000) != text or " " in text:
+        return "This is not an http or https address."
+    return None
+
+
+def years(first: int, last: int) -> Meta:
+    """For the annotation of a date and time."""
+
+    def check(moment: datetime) -> str | None:
+        return None if first <= moment.year <= last else f"The year must be between {first} and {last}."
+
+    return requires(check)
+
+
+_ID = "1 to 128 of A-Z a-z 0-9 . _ : -"
+Id = Annotated[str, Meta(pattern=ID_PATTERN, description=_ID, examples=["b-42"]), requires(expected=_ID)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset", examples=["2027-01-05T15:00:00Z"])]
-Zone = Annotated[str, Meta(max_length=64, description="IANA time zone, for display", examples=["Europe/Berlin"])]
-Email = Annotated[str, Meta(max_length=_EMAIL_LIMIT, examples=["guest@example.com"])]
+Zone = Annotated[
+    str,
+    Meta(max_length=64, description="IANA time zone, for display", examples=["Europe/Berlin"]),
+    requires(_zone_flaw),
+]
+Email = Annotated[str, Meta(max_length=_EMAIL_LIMIT, examples=["guest@example.com"]), requires(_email_flaw)]
 Name = Annotated[str, Meta(description="Cut at 200 characters")]
 Title = Annotated[str, Meta(description="Cut at 200 characters", examples=["Introduction"])]
 Text = Annotated[str, Meta(description="Cut at 5000 characters")]
 Address = Annotated[str, Meta(max_length=2000)]
-Link = Annotated[str, Meta(max_length=1000, description="An http or https address; mails repeat it")]
+Link = Annotated[
+    str, Meta(max_length=1000, description="An http or https address; mails repeat it"), requires(_link_flaw)
+]
 Language = Annotated[
     str,
     Meta(
@@ -46,8 +98,18 @@ Language = Annotated[
         description="BCP 47; English serves a language that mails do not speak",
         examples=["de"],
     ),
+    requires(expected="a language tag (BCP 47), such as de or de-AT"),
 ]
 Version = Annotated[int, Meta(ge=0, le=2**53, description="The caller's own counter; older changes are ignored")]
+Metadata = Annotated[
+    dict[str, Any],
+    Meta(
+        description="Your own data: any JSON object. Answers and webhooks repeat it",
+        examples=[{"order": "4711"}],
+        # Without it some generators of clients allow no member at all.
+        extra_json_schema={"additionalProperties": True},
+    ),
+]
 
 _GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
 
@@ -86,7 +148,9 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
     name: Annotated[Name, Meta(examples=["Introduction"])]
     host: HostBody
     location: VideoBody | PhoneBody | InPersonBody | CustomLinkBody
-    guests_see_each_other: Annotated[bool, Meta(description="Each guest's mail names the others")] = False
+    guests_see_each_other: Annotated[bool, Meta(description="Each guest's mail names the others; false without it")] = (
+        False
+    )
 
 
 class GuestBody(Struct, forbid_unknown_fields=True):
@@ -107,15 +171,25 @@ class BookingBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/bookings/{booking_id}`, `POST /v1/bookings`"""
 
     calendar_id: Annotated[Id, Meta(examples=["c-1"])]
-    starts_at: Moment
-    ends_at: Annotated[Moment, Meta(examples=["2027-01-05T15:30:00Z"])]
+    starts_at: Annotated[Moment, years(2000, 2100)]
+    ends_at: Annotated[Moment, Meta(examples=["2027-01-05T15:30:00Z"]), years(2000, 2100)]
     time_zone: Zone
     title: Title = ""
     description: Text = ""
     guests: Annotated[list[GuestBody], Meta(max_length=50, examples=[[_GUEST]])] = []
-    metadata: dict[str, Any] = {}
+    metadata: Metadata = {}
     version: Version | None = None
     links: LinksBody | None = None
+
+    @staticmethod
+    def check_together(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield (name, detail) for what is wrong between the fields that are valid each."""
+        if fields.keys() >= {"starts_at", "ends_at"}:
+            duration = fields["ends_at"] - fields["starts_at"]
+            if duration <= timedelta():
+                yield "ends_at", "The end must come after the start."
+            if duration > _LONGEST:
+                yield "ends_at", "A booking lasts at most seven days."
 
 
 class ConfirmBody(Struct, forbid_unknown_fields=True):
@@ -134,39 +208,23 @@ class ConnectLinkBody(Struct, forbid_unknown_fields=True):
 
 
 def host(body: HostBody) -> Host:
-    """Raises `InvalidInput`."""
-    check_email(body.email, "/host/email")
-    _check_zone(body.time_zone, "/host/time_zone")
     name = clean_line(body.name, 200) or body.email
     return Host(body.user_id, name, body.email, body.time_zone, body.language)
 
 
 def location(body: VideoBody | PhoneBody | InPersonBody | CustomLinkBody) -> Location:
-    """Raises `InvalidInput`."""
     match body:
         case PhoneBody():
             return Location(LocationType.PHONE, _detail(body.phone))
         case InPersonBody():
             return Location(LocationType.IN_PERSON, _detail(body.address))
         case CustomLinkBody():
-            _check_link(body.url, "/location/url")
             return Location(LocationType.CUSTOM_LINK, body.url)
     return Location(LocationType.VIDEO)
 
 
 def appointment(body: BookingBody) -> Appointment:
-    """Raises `InvalidInput`. Titles, names and descriptions are cleaned, never refused."""
-    for pointer, moment in (("/starts_at", body.starts_at), ("/ends_at", body.ends_at)):
-        if not 2000 <= moment.year <= 2100:
-            _refuse(pointer, "The year must lie between 2000 and 2100.")
-    if body.ends_at <= body.starts_at:
-        _refuse("/ends_at", "The end must come after the start.")
-    if body.ends_at - body.starts_at > _LONGEST:
-        _refuse("/ends_at", "A booking lasts at most seven days.")
-    _check_zone(body.time_zone, "/time_zone")
-    for number, guest in enumerate(body.guests):
-        check_email(guest.email, f"/guests/{number}/email")
-        _check_zone(guest.time_zone, f"/guests/{number}/time_zone")
+    """Titles, names and descriptions are cleaned, never refused."""
     return Appointment(
         calendar_id=body.calendar_id,
         starts_at=body.starts_at,
@@ -176,7 +234,7 @@ def appointment(body: BookingBody) -> Appointment:
         description=clean_lines(body.description, 5000),
         guests=tuple(Guest(clean_line(g.name, 200) or g.email, g.email, g.time_zone, g.language) for g in body.guests),
         metadata=body.metadata,
-        links=_links(body.links),
+        links=Links(body.links.reschedule, body.links.cancel) if body.links else NO_LINKS,
     )
 
 
@@ -187,53 +245,5 @@ def check_id(value: str, what: str) -> str:
     return value
 
 
-def _links(body: LinksBody | None) -> Links:
-    if body is None:
-        return NO_LINKS
-    for name, link in (("reschedule", body.reschedule), ("cancel", body.cancel)):
-        if link is not None:
-            _check_link(link, f"/links/{name}")
-    return Links(body.reschedule, body.cancel)
-
-
 def _detail(text: str | None) -> str | None:
     return clean_line(text, 500) or None if text else None
-
-
-def check_email(text: str, pointer: str) -> None:
-    """Raises `InvalidInput`."""
-    if _EMAIL.fullmatch(text) is None or ".." in text or text.startswith(".") or ".@" in text:
-        _refuse(pointer, "This is not an e-mail address.")
-
-
-def _check_zone(name: str | None, pointer: str) -> None:
-    if name is None:
-        return
-    if name not in _zones():
-        _refuse(pointer, "This is not an IANA time zone, such as Europe/Berlin.")
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """IANA's own list. The machine's database also holds names that nobody else knows, such as `localtime`."""
-    from importlib.resources import files
-
-    names = files("tzdata").joinpath("zones").read_text(encoding="ascii").split()
-    return frozenset(names) - {"Factory"}
-
-
-def _check_link(text: str, pointer: str) -> None:
-    try:
-        parts = urlsplit(text)
-        host = re.fullmatch(r"[\w.:-]+", parts.hostname or "")
-        bad = parts.scheme not in ("http", "https") or host is None or parts.username is not None or parts.port == 0
-    except ValueError:
-        bad = True
-    if len(quote(text, safe=punctuation, errors="replace")) > 1000:
-        _refuse(pointer, "Addresses may have 1,000 characters, those that must be percent-encoded counted so.")
-    if bad or clean_line(text, 2000) != text or " " in text:
-        _refuse(pointer, "This is not an http or https address.")
-
-
-def _refuse(pointer: str, detail: str) -> None:
-    raise InvalidInput("The request has a wrong field.", errors=[FieldError(pointer, detail)])

@@ -11,7 +11,6 @@ from chalicelib.api import webhook_forms as forms
 from chalicelib.api.describe import describe
 from chalicelib.api.pagination import PageQuery, cursor
 from chalicelib.api.routing import CallerCall, caller_route, json_response
-from chalicelib.errors import FieldError, InvalidInput
 from chalicelib.webhooks import url_safety
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
     def list_endpoints(call: CallerCall) -> Response:
         known = call.services.endpoint_store.all(call.workspace_id)
-        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known]))
+        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
     @caller
@@ -43,10 +42,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("too_many",),
     )
     def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        body = call.read(forms.EndpointBody)
-        refused = url_safety.refusal(body.url, to_loopback=call.services.settings.webhooks_to_loopback)
-        if refused is not None:
-            raise InvalidInput("The request has a wrong field.", errors=[FieldError("/url", refused)])
+        to_loopback = call.services.settings.webhooks_to_loopback
+        body = call.read(forms.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
         events = tuple(sorted(event.value for event in set(body.events)))
         call.audit("put-webhook-endpoint")
         endpoint, secret = call.services.webhook_endpoints.put(call.workspace_id, endpoint_id, body.url, events)

@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.api import answers
 from chalicelib.api.views import moment
-from chalicelib.domain.webhook_signing import SigningSecret
+from chalicelib.domain.webhook_signing import SigningSecret, key_of
+from chalicelib.validation import requires
 from chalicelib.webhooks.events import EventType
 from chalicelib.webhooks.model import Delivery, DeliveryState, Endpoint
 
@@ -25,6 +26,14 @@ ErrorWord = Annotated[
 ]
 
 
+def _secret_flaw(text: str) -> str | None:
+    try:
+        key_of(text)
+    except ValueError as error:
+        return f"This is not a Standard Webhooks secret (whsec_…): {error}."
+    return None
+
+
 class EndpointBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/webhook-endpoints/{endpoint_id}`. Without `events` every event is sent."""
 
@@ -35,7 +44,7 @@ class EndpointBody(Struct, forbid_unknown_fields=True):
 class SecretBody(Struct, forbid_unknown_fields=True):
     """`POST /v1/webhook-secrets`. Give `secret` if your booking system makes its own."""
 
-    secret: Annotated[str, Meta(max_length=200, examples=[_SECRET])] | None = None
+    secret: Annotated[str, Meta(max_length=200, examples=[_SECRET]), requires(_secret_flaw)] | None = None
     note: Annotated[str, Meta(max_length=200, examples=["booking system"])] = ""
 
 
@@ -57,7 +66,7 @@ class WebhookEndpoint(Struct):
 
 class WebhookEndpointPage(Struct):
     items: list[WebhookEndpoint]
-    next_cursor: answers.Cursor = None
+    next_cursor: answers.Cursor
 
 
 class WebhookDelivery(Struct):
@@ -69,7 +78,9 @@ class WebhookDelivery(Struct):
     attempts: Annotated[int, Meta(examples=[1])]
     status: Annotated[int | None, Meta(examples=[204])]
     error: ErrorWord | None
-    created_at: answers.Moment
+    created_at: Annotated[
+        answers.Moment, Meta(description="When the event happened, RFC 3339; the list is sorted by it")
+    ]
     last_attempt_at: answers.Moment | None
     next_attempt_at: Annotated[answers.Moment | None, Meta(examples=[None])]
 
@@ -90,7 +101,7 @@ class WebhookSecret(Struct):
 
 class WebhookSecretPage(Struct):
     items: list[WebhookSecret]
-    next_cursor: answers.Cursor = None
+    next_cursor: answers.Cursor
 
 
 def endpoint(known: Endpoint, secret: str | None = None) -> WebhookEndpoint:

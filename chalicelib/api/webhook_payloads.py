@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from chalicelib.api import answers
+from chalicelib.api.schema import Metadata
 from chalicelib.domain.invitation import InvitationState, Role
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.webhooks.events import EventType
@@ -28,7 +29,7 @@ class MeetingEventData(Struct, forbid_unknown_fields=True):
     user_id: Annotated[str, Meta(examples=["u-1"])]
     starts_at: answers.Moment
     ends_at: Annotated[answers.Moment, Meta(examples=["2027-01-05T15:30:00Z"])]
-    metadata: Annotated[dict[str, Any], Meta(examples=[{"order": "4711"}])]
+    metadata: Metadata
     meeting: ToldMeeting
 
 

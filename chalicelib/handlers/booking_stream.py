@@ -52,7 +52,10 @@ def settle_records(event: dict[str, Any], context: Any, services: Services) -> d
 
 
 def settle_due(context: Any, services: Services) -> dict[str, int]:
-    """Settle what is due: retries, and whatever the stream missed. Then see to grants that are due."""
+    """Settle what is due: retries, and whatever the stream missed. Then see to grants that are due.
+
+    Then report how many meetings wait: each time, so that the metric also becomes 0 when nothing happens.
+    """
     remaining, now = _remaining(context), services.clock()
     bookings, failed = _settle_due_bookings(now, remaining, services)
     grants = 0
@@ -62,6 +65,7 @@ def settle_due(context: Any, services: Services) -> dict[str, int]:
                 break  # A refresh that dies with its Lambda would end the grant; the next tick goes on.
             _see_to_grant(grant_id, services)
             grants += 1
+    count("MeetingsWaitingNow", services.booking_store.count_waiting())
     if bookings or grants:
         log.info("schedule", bookings=bookings, failed=failed, grants=grants)
     return {"bookings": bookings, "failed": failed, "grants": grants}

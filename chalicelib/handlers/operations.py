@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from chalicelib.api.schema import ID_PATTERN
 from chalicelib.domain.plain_text import clean_line, is_web_address
 from chalicelib.domain.workspace import Workspace, issue_key, revoke_key
-from chalicelib.errors import InvalidInput, MeetlinkError, NotFound
+from chalicelib.errors import FieldError, InvalidInput, MeetlinkError, NotFound
 from chalicelib.usecases.branding import with_mail_settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
         return {"error": f"{name} takes {', '.join(verb.fields)}, and not {', '.join(unknown)}."}
     try:
         return verb.act(request | {"caller": caller}, services)
+    except InvalidInput as error:
+        flaws = [f"{one.pointer.strip('/')}: {one.detail}" for one in error.errors if isinstance(one, FieldError)]
+        return {"error": " ".join(flaws) or str(error)}
     except MeetlinkError as error:
         return {"error": str(error)}
 

@@ -16,6 +16,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain import give_up
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, in_trouble
+from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.store.tables import DUE_SHARDS, BookingItem, due_shard, from_milliseconds, milliseconds, translated
@@ -25,6 +26,11 @@ LEASE = timedelta(seconds=90)
 
 RETENTION = timedelta(days=365)
 """How long a booking is kept after its end, unless the deployment says otherwise."""
+
+_WAITING = "waiting#"
+"""Begins the partitions of the index of due work in which bookings are parked whose meeting waits: they are counted."""
+_MOST_COUNTED = 10_000
+"""In each of these partitions: more are reported as so many, which bounds the cost of a count."""
 
 FILTERED_ROWS = 1000
 """How many rows of the index one query of a filtered list reads."""
@@ -185,12 +191,17 @@ class BookingStore:
         if look_at is None:
             actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expiry(lease.booking, now)]
         else:
-            actions.append(BookingItem.due_at.set(milliseconds(look_at)))
+            shard = due_shard(lease.booking.workspace_id, lease.booking.booking_id)
+            actions += [BookingItem.due_at.set(milliseconds(look_at)), BookingItem.due_shard.set(shard)]
         return self._let_go(lease, settlement, actions, now)
 
     def park(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
         """Record what was reached and let go until `until`. Otherwise as `settle`."""
-        return self._let_go(lease, settlement, [BookingItem.due_at.set(milliseconds(until))], now)
+        shard = due_shard(lease.booking.workspace_id, lease.booking.booking_id)
+        if settlement.meeting.state is MeetingState.WAITING:
+            shard = _WAITING + shard
+        actions: list[Action] = [BookingItem.due_at.set(milliseconds(until)), BookingItem.due_shard.set(shard)]
+        return self._let_go(lease, settlement, actions, now)
 
     def note_end(self, lease: Lease, *, crashed: bool = False) -> None:
         """Record that a run ended early, because something was out or, if it `crashed`, by an error of our own.
@@ -204,10 +215,22 @@ class BookingStore:
             _item(lease).update(actions, condition=BookingItem.fence == lease.fence)
 
     def due(self, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """Keys of bookings in one of `DUE_SHARDS` partitions whose time has come, longest overdue first."""
+        """Keys of bookings in one of `DUE_SHARDS` shards whose time has come.
+
+        At most `limit` of those whose meeting waits and `limit` of the others, each longest overdue first.
+        """
+        is_due = BookingItem.due_at <= milliseconds(now)
         with translated():
-            found = BookingItem.due.query(str(shard), BookingItem.due_at <= milliseconds(now), limit=limit)
-            return [(item.workspace_id, item.booking_id) for item in found]
+            return [
+                (item.workspace_id, item.booking_id)
+                for partition in (str(shard), f"{_WAITING}{shard}")
+                for item in BookingItem.due.query(partition, is_due, limit=limit)
+            ]
+
+    def count_waiting(self) -> int:
+        """Count the bookings that are parked with a meeting that waits, in all workspaces together."""
+        with translated():
+            return sum(BookingItem.due.count(f"{_WAITING}{shard}", limit=_MOST_COUNTED) for shard in all_shards())
 
     def page(self, query: Query, *, limit: int, after: str | None) -> tuple[list[Record], str | None]:
         """At most `limit` bookings in order of start, after the start key `after`; with the next such key, if any.
@@ -314,10 +337,11 @@ def _desired(booking: Booking, now: datetime) -> dict[str, str | int]:
 
 
 def _hold(item: BookingItem, now: datetime) -> list[Action]:
-    # Due again when the lease ends: if this settler dies, the schedule finds the booking.
+    # Due again when the lease ends: if this settler dies, the schedule finds the booking. One that waits is counted
+    # meanwhile, so it stays in its partition.
     until, due_at = milliseconds(now + LEASE), milliseconds(now + LEASE + _pause(item))
     shard = due_shard(item.workspace_id, item.booking_id)
-    due: list[Action] = [BookingItem.due_at.set(due_at), BookingItem.due_shard.set(shard)]
+    due: list[Action] = [BookingItem.due_at.set(due_at), BookingItem.due_shard.set(BookingItem.due_shard | shard)]
     return [BookingItem.lease_until.set(until), *due, BookingItem.expires_at.remove()]
 
 

@@ -24,7 +24,7 @@ from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.connections import GrantStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
-from chalicelib.store.encryption import Encryption, Unsealable
+from chalicelib.store.encryption import Encryption, Owner, Purpose, Unsealable
 
 DOUBT_ENDS_AFTER = timedelta(days=1)
 """How long a refusal that may be the operator's fault is not held against a grant. The alarm `client-refused` tells the
@@ -56,7 +56,7 @@ class AccessTokens:
 
     def seal(self, grant: Grant, tokens: Tokens) -> Grant:
         """The grant with these tokens and a clean bill of health; not stored yet."""
-        sealed = self._vault.seal(grant.id, msgspec.json.encode(tokens))
+        sealed = self._vault.seal(_owner(grant.id), msgspec.json.encode(tokens))
         return replace(
             grant,
             sealed_tokens=sealed,
@@ -73,7 +73,7 @@ class AccessTokens:
         if grant.sealed_tokens is None or grant.broken_reason is not None:
             raise ReconnectNeeded(FailedCall(grant.provider, "the grant is broken"))
         try:
-            return msgspec.json.decode(self._vault.open(grant.id, grant.sealed_tokens), type=Tokens)
+            return msgspec.json.decode(self._vault.open(_owner(grant.id), grant.sealed_tokens), type=Tokens)
         except Unsealable as error:
             raise ReconnectNeeded(FailedCall(grant.provider, "the stored tokens cannot be opened")) from error
 
@@ -131,7 +131,7 @@ class AccessTokens:
         pair = (credentials.client_id, credentials.client_secret)
         # At providers that rotate, what comes back is all that is left of the grant: no step after the call may fail
         # for something that could have been had before it.
-        self._vault.prepare(leased.id)
+        self._vault.prepare(_owner(leased.id))
         try:
             # A lost answer is not asked for again at once, which could outlive this Lambda. Whoever comes next tries
             # the old token: it still works if the request was lost too; if not, the provider says that the grant is
@@ -185,3 +185,7 @@ class AccessTokens:
         now = self._clock()
         self._grants.write(replace(grant, broken_reason=reason, broken_at=now, notices=0))
         self._grants.set_due(grant.id, now)  # The schedule tells its owners.
+
+
+def _owner(grant_id: str) -> Owner:
+    return Owner(Purpose.TOKENS, grant_id)

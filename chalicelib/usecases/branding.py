@@ -10,10 +10,29 @@ from msgspec.structs import replace
 
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import InvalidInput, MailRejected
+from chalicelib.errors import MailRejected
+from chalicelib.validation import convert, requires
 
 _DAY, _MONTH = 24 * 60, 40320
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)")]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)"), requires(expected="a color, such as #1A2B3C")]
+
+
+def _logo_flaw(url: str) -> str | None:
+    from chalicelib.mail.links import real_link
+
+    is_https = not url or str(real_link(url)).lower().startswith("https://")
+    return None if is_https else "This must be an https address: mail programs load no other pictures."
+
+
+def _sender_flaw(sender: str) -> str | None:
+    from chalicelib.mail.addresses import sending_address
+
+    try:
+        if sender:
+            sending_address(sender)
+    except MailRejected as error:
+        return str(error)
+    return None
 
 
 class BrandForm(Struct, forbid_unknown_fields=True):
@@ -21,9 +40,9 @@ class BrandForm(Struct, forbid_unknown_fields=True):
 
     name: str | UnsetType | None = UNSET
     color: Color | UnsetType | None = UNSET
-    logo_url: str | UnsetType | None = UNSET
+    logo_url: Annotated[str, requires(_logo_flaw)] | UnsetType | None = UNSET
     footer: str | UnsetType | None = UNSET
-    sender: str | UnsetType | None = UNSET
+    sender: Annotated[str, requires(_sender_flaw)] | UnsetType | None = UNSET
 
 
 class MailForm(Struct):
@@ -36,28 +55,19 @@ class MailForm(Struct):
 
 def with_mail_settings(workspace: Workspace, request: dict[str, Any]) -> Workspace:
     """The workspace with the settings that `request` names. Raises `InvalidInput`."""
-    try:
-        form = msgspec.convert(request, MailForm)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(str(error)) from error
+    form = convert(request, MailForm)
     named = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
     if not isinstance(form.brand, UnsetType):
-        named["brand"] = replace(workspace.brand, **_checked(form.brand))
+        named["brand"] = replace(workspace.brand, **_cleaned(form.brand))
     return replace(workspace, **named)
 
 
-def _checked(form: BrandForm) -> dict[str, str | None]:
+def _cleaned(form: BrandForm) -> dict[str, str | None]:
     from chalicelib.mail.addresses import sending_address
-    from chalicelib.mail.links import real_link
 
     brand = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
-    if brand.get("logo_url") and not str(real_link(brand["logo_url"])).lower().startswith("https://"):
-        raise InvalidInput("logo_url must be an https address: mail programs load no other pictures.")
     if brand.get("sender"):
-        try:
-            brand["sender"] = sending_address(brand["sender"])
-        except MailRejected as error:
-            raise InvalidInput(f"sender: {error}") from error
+        brand["sender"] = sending_address(brand["sender"])
     for name, clean, limit in (("name", clean_line, 100), ("footer", clean_lines, 500)):
         if brand.get(name):
             brand[name] = clean(brand[name], limit) or None

@@ -18,7 +18,7 @@ from chalicelib.webhooks.model import (
     DeliveryState,
     Endpoint,
 )
-from chalicelib.webhooks.signing_secrets import open_keys
+from chalicelib.webhooks.signing_secrets import endpoint_owner, open_keys
 from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 _GONE = 410
@@ -94,16 +94,16 @@ class WebhookDeliveries:
     def _headers(self, endpoint: Endpoint, delivery: Delivery) -> dict[str, str]:
         now = self._clock()
         valid = [secret for secret in endpoint.secrets if secret.is_valid(now)]
-        keys = open_keys(self._vault, endpoint.workspace_id, valid)
+        keys = open_keys(self._vault, endpoint_owner(endpoint.workspace_id), valid)
         return signed_headers(keys, delivery.event_id, now, delivery.body)
 
 
 def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime | None:
     """When to try a failed delivery again: ever later, for a day; None when it is given up."""
-    if now >= delivery.created_at + _GIVE_UP_AFTER:
+    if now >= delivery.queued_at + _GIVE_UP_AFTER:
         return None
     delay = _DELAYS_MINUTES[min(delivery.attempts, len(_DELAYS_MINUTES)) - 1] * random.uniform(0.9, 1.1)
-    return min(now + timedelta(minutes=delay), delivery.created_at + _GIVE_UP_AFTER)
+    return min(now + timedelta(minutes=delay), delivery.queued_at + _GIVE_UP_AFTER)
 
 
 def pause_after(failures: int, now: datetime) -> datetime | None:

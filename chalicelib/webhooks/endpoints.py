@@ -16,7 +16,7 @@ from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.delivery import WebhookDeliveries
 from chalicelib.webhooks.events import TEST_EVENT, Event, event_id
 from chalicelib.webhooks.model import MOST_ENDPOINTS, SECRET_OVERLAP, Delivery, Endpoint
-from chalicelib.webhooks.signing_secrets import seal
+from chalicelib.webhooks.signing_secrets import endpoint_owner, seal
 from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class WebhookEndpoints:
         if len(known) >= MOST_ENDPOINTS:
             raise _too_many()
         text = new_secret()
-        secret = seal(self._vault, workspace_id, text, now)
+        secret = seal(self._vault, endpoint_owner(workspace_id), text, now)
         endpoint = Endpoint(workspace_id, endpoint_id, url, events, (secret,), created_at=now, updated_at=now)
         self._endpoints.put(endpoint)
         if len(self._endpoints.all(workspace_id)) > MOST_ENDPOINTS:
@@ -86,7 +86,7 @@ class WebhookEndpoints:
         now, endpoint = self._clock(), self.get(workspace_id, endpoint_id)
         text = new_secret()
         former = replace(endpoint.secrets[-1], expires_at=now + SECRET_OVERLAP)
-        secrets = (former, seal(self._vault, workspace_id, text, now))
+        secrets = (former, seal(self._vault, endpoint_owner(workspace_id), text, now))
         rotated = replace(endpoint, secrets=secrets, updated_at=now)
         self._endpoints.put(rotated)
         return rotated, text

@@ -46,7 +46,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class DeliveryKey(Struct, frozen=True):
-    """`name` begins with the event's time, so that names sort as the log reads."""
+    """`name` begins with `Delivery.created_at`, so that names sort as the log reads."""
 
     workspace_id: str
     endpoint_id: str
@@ -54,13 +54,18 @@ class DeliveryKey(Struct, frozen=True):
 
 
 class Delivery(Redacted, frozen=True):
-    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one."""
+    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one.
+
+    `created_at` is the event's time, the same on every replay of a stream: the log is sorted by it. `queued_at` is when
+    the event was queued, from which the tries are counted.
+    """
 
     key: DeliveryKey
     event_id: str
     type: str
     body: bytes
     created_at: datetime
+    queued_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     status: int | None = None

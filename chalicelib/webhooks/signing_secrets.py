@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.webhook_signing import SigningSecret, key_of, new_secret
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
-from chalicelib.store.encryption import Encryption
+from chalicelib.errors import Conflict, LostRace, NotFound
+from chalicelib.store.encryption import Encryption, Owner, Purpose
 from chalicelib.store.workspaces import WorkspaceStore
 
 MOST_SECRETS = 5
@@ -33,20 +33,16 @@ class WebhookSecrets:
 
     def keys(self, workspace_id: str) -> list[bytes]:
         """The keys of `all`."""
-        return open_keys(self._vault, workspace_id, self.all(workspace_id))
+        return open_keys(self._vault, _owner(workspace_id), self.all(workspace_id))
 
     def add(self, workspace_id: str, given: str | None, note: str) -> tuple[SigningSecret, str]:
         """A new secret, or the one that the booking system made; with its text, which is never shown again.
 
-        Raises `InvalidInput`, `Conflict`, and `LostRace` if other requests change the workspace again and again.
+        `given` must be one that `key_of` reads. Raises `Conflict`, and `LostRace` if other requests change the
+        workspace again and again.
         """
         text = given or new_secret()
-        try:
-            key_of(text)
-        except ValueError as error:
-            detail = f"This is not a Standard Webhooks secret (whsec_…): {error}."
-            raise InvalidInput("The request has a wrong field.", errors=[FieldError("/secret", detail)]) from error
-        secret = seal(self._vault, workspace_id, text, self._clock(), note=note)
+        secret = seal(self._vault, _owner(workspace_id), text, self._clock(), note=note)
 
         def with_secret(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
             if len(secrets) >= MOST_SECRETS:
@@ -87,16 +83,20 @@ class WebhookSecrets:
         return workspace
 
 
-def seal(vault: Encryption, workspace_id: str, text: str, now: datetime, *, note: str = "") -> SigningSecret:
+def seal(vault: Encryption, owner: Owner, text: str, now: datetime, *, note: str = "") -> SigningSecret:
     """A secret as it is stored."""
-    return SigningSecret(random.token_hex(4), vault.seal(_owner(workspace_id), text.encode()), now, note=note)
+    return SigningSecret(random.token_hex(4), vault.seal(owner, text.encode()), now, note=note)
 
 
-def open_keys(vault: Encryption, workspace_id: str, sealed: Iterable[SigningSecret]) -> list[bytes]:
+def open_keys(vault: Encryption, owner: Owner, sealed: Iterable[SigningSecret]) -> list[bytes]:
     """The keys to sign or verify with."""
-    return [key_of(vault.open(_owner(workspace_id), secret.sealed).decode()) for secret in sealed]
+    return [key_of(vault.open(owner, secret.sealed).decode()) for secret in sealed]
 
 
-def _owner(workspace_id: str) -> str:
-    # Bound to the workspace: copied to another one's row, a secret does not open.
-    return f"workspace#{workspace_id}"
+def endpoint_owner(workspace_id: str) -> Owner:
+    """Return the owner of the secrets of a workspace's endpoints."""
+    return Owner(Purpose.ENDPOINT_SECRETS, workspace_id)
+
+
+def _owner(workspace_id: str) -> Owner:
+    return Owner(Purpose.BOOKING_SECRETS, workspace_id)

@@ -109,6 +109,7 @@ class _Document(msgspec.Struct):
     type: str
     body: str
     created_at: datetime
+    """When the event was queued."""
 
 
 class DeliveryStore:
@@ -208,6 +209,7 @@ class DeliveryStore:
 
 
 def _name(event: Event) -> str:
+    """The sort key. Its beginning is `Delivery.created_at`."""
     return f"{milliseconds(event.filed_at or event.at):015d}-{event.event_id}"
 
 
@@ -231,7 +233,8 @@ def _delivery(item: DeliveryItem) -> Delivery:
         event_id=document.event_id,
         type=document.type,
         body=document.body.encode(),
-        created_at=document.created_at,
+        created_at=from_milliseconds(int(item.delivery_name.partition("-")[0])),
+        queued_at=document.created_at,
         state=DeliveryState(item.state),
         attempts=int(item.attempts),
         status=int(item.status) if item.status is not None else None,

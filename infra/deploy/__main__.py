@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import location, settings, verify
+from infra.deploy import default_address, location, settings, verify
 from infra.deploy.down import take_down
 from infra.deploy.failures import explain
 from infra.deploy.findings import Finding
@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bucket", help="deploy through CloudFormation, with the code in this S3 bucket")
     parser.add_argument("--domain", help="the API's own domain name, such as meet.example.com")
     parser.add_argument("--certificate", metavar="ARN", help="the domain's, in ACM in the stage's region")
+    parser.add_argument(
+        "--close-default-address",
+        action=argparse.BooleanOptionalAction,
+        help="have the API answer at its domain alone; remembered until --no-close-default-address",
+    )
     parser.add_argument("--monthly-budget", metavar="USD", help="whom alarms are mailed to hears when it is used up")
     parser.add_argument("--web-acl", metavar="ARN", help="of AWS WAF in the stage's region, put before the API")
     parser.add_argument("--check", action="store_true", help="check the stage and change nothing")
@@ -93,6 +98,7 @@ def _wishes(given: argparse.Namespace) -> Wishes:
         certificate=given.certificate,
         monthly_budget=given.monthly_budget,
         web_acl=given.web_acl,
+        close_default_address=given.close_default_address,
     )
 
 
@@ -104,6 +110,8 @@ def _up(stage: Stage, wishes: Wishes) -> int:
 def _check(stage: Stage) -> int:
     _say(f"Stage {stage.name} in account {stage.account()}, {stage.region} ...")
     findings = verify.check(stage)
+    if line := default_address.describe(stage, verify.rest_api(stage)[0]):
+        _say(line)
     return _report(stage, findings, f"Bookings are settled and mailed: {verify.address(stage)}")
 
 

@@ -12,16 +12,29 @@ from infra.deploy import requirements
 from infra.deploy.stage import DeployError, Stage
 
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
+_NOT_READABLE = "when calling the CreateEventSourceMapping operation: Cannot access stream"
+"""Lambda has no error code for it. Chalice retries other errors of new roles, but not this one."""
+
+
+class StreamNotReadable(DeployError):
+    """Lambda did not create a trigger because it could not read the stream: IAM publishes a new role after a delay."""
 
 
 def run(stage: Stage, verb: str, *arguments: str) -> None:
-    """`chalice deploy`, `delete` or `package` of the stage, in its region."""
+    """`chalice deploy`, `delete` or `package` of the stage, in its region. Raises `DeployError`."""
     region = {"AWS_DEFAULT_REGION": stage.region, "AWS_REGION": stage.region}
     environment = os.environ | requirements.HASH_CHECKED | region
     command = [sys.executable, "-c", _CHALICE, verb, "--stage", stage.name, *arguments]
-    done = subprocess.run(command, cwd=stage.project, env=environment, check=False)  # noqa: S603
-    if done.returncode:
-        raise DeployError(f"chalice {verb} ended with status {done.returncode}; what it said stands above.")
+    errors: list[str] = []
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=stage.project, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        for line in process.stderr or ():
+            errors.append(line)
+            print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode:
+        failure = f"chalice {verb} ended with status {process.returncode}; what it said stands above."
+        raise (StreamNotReadable if _NOT_READABLE in " ".join("".join(errors).split()) else DeployError)(failure)
 
 
 def resources(stage: Stage) -> dict[str, dict[str, Any]]:

@@ -24,6 +24,8 @@ LOG_FORMAT = json.dumps(
     {
         "request_id": "$context.requestId",
         "ip": "$context.identity.sourceIp",
+        # Whether the request came to the domain or to the default address.
+        "host": "$context.domainName",
         "method": "$context.httpMethod",
         # Never the path itself: links to connect and to join are secrets.
         "route": "$context.resourcePath",
@@ -38,7 +40,7 @@ _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 3.0
 
 
-def additions(stage: Stage) -> dict[str, Any]:
+def additions(stage: Stage, *, default_address_closed: bool = False) -> dict[str, Any]:
     """The same for the API in Chalice's SAM template, as its properties."""
     throttle = settings.throttle(stage)
     return {
@@ -58,13 +60,14 @@ def additions(stage: Stage) -> dict[str, Any]:
                 "ThrottlingBurstLimit": throttle.burst,
             }
         ],
+        "DisableExecuteApiEndpoint": default_address_closed,
         "AccessLogSetting": {"DestinationArn": _log_group(stage), "Format": LOG_FORMAT},
     }
 
 
 def tune(stage: Stage, api_id: str) -> None:
     """Bring the deployed API to what `additions` says; what is so already is not touched."""
-    client = _client(stage)
+    client = client_of(stage)
     differing = _differing_responses(client, api_id)
     for kind in differing:
         response = RESPONSES[kind]
@@ -86,7 +89,7 @@ def tune(stage: Stage, api_id: str) -> None:
 def protect(stage: Stage, api_id: str, web_acl: str) -> None:
     """Put the web ACL before the API. API Gateway keeps it through later deployments."""
     name = settings.api_stage(stage)
-    if _client(stage).get_stage(restApiId=api_id, stageName=name).get("webAclArn") == web_acl:
+    if client_of(stage).get_stage(restApiId=api_id, stageName=name).get("webAclArn") == web_acl:
         return
     partition = stage.session.get_partition_for_region(stage.region)
     api = f"arn:{partition}:apigateway:{stage.region}::/restapis/{api_id}/stages/{name}"
@@ -98,7 +101,7 @@ def allow_access_log(stage: Stage) -> None:
 
     No stack owns the role: other APIs use it too, and would lose their logs with the stack.
     """
-    client = _client(stage)
+    client = client_of(stage)
     if client.get_account().get("cloudwatchRoleArn"):
         return
     try:
@@ -123,7 +126,7 @@ def allow_access_log(stage: Stage) -> None:
 
 def check(stage: Stage, api_id: str) -> Iterator[Finding]:
     """Report what `chalice deploy` alone lacks or takes away. Bookings work without."""
-    client, name = _client(stage), settings.api_stage(stage)
+    client, name = client_of(stage), settings.api_stage(stage)
     if _differing_responses(client, api_id):
         yield warning(
             "API Gateway's own errors are not problem details, as after a bare `chalice deploy`. Deploy again."
@@ -132,7 +135,8 @@ def check(stage: Stage, api_id: str) -> Iterator[Finding]:
         yield warning("The API's throttling or access log is not as this stage's settings say. Deploy again.")
 
 
-def _client(stage: Stage) -> Any:
+def client_of(stage: Stage) -> Any:
+    """Return a client of API Gateway that waits when there are too many requests."""
     # API Gateway takes one deployment in five seconds, and Chalice has just made one.
     retries = Config(retries={"mode": "standard", "total_max_attempts": 8})
     return stage.session.client("apigateway", config=retries)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 from infra.deploy import (
@@ -14,6 +16,7 @@ from infra.deploy import (
     bytecode,
     chalice_cli,
     chalice_state,
+    default_address,
     gateway,
     live,
     package,
@@ -29,6 +32,8 @@ from infra.deploy.ses_identity import ensure_identity
 from infra.deploy.stage import DeployError, Stage
 
 Say = Callable[[str], None]
+_PAUSES_SECONDS = (5, 10, 20, 40)
+"""Before further runs of Chalice. IAM publishes changes within seconds as a rule."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Wishes:
     """US dollars."""
     web_acl: str | None = None
     """ARN of the web ACL (AWS WAF) before the API. API Gateway itself remembers it."""
+    close_default_address: bool | None = None
+    """Whether the API answers at its domain alone."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ class Foundation:
 def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     """Deploy the stage, then check it."""
     wishes = complete(stage, wishes)
+    closed = bool(wishes.close_default_address)
+    if closed and not default_address.is_closed(stacks.parameters(stage, "domain")):
+        default_address.require_unused(stage, verify.rest_api(stage)[1], datetime.now(UTC), say)
     say("bytecode, package ...")
     bytecode.write(stage.project)
     package.build(stage)
@@ -72,15 +82,13 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     if removed := triggers.remove_stale(stage, foundation.variables):
         say(f"triggers that have to be created again: {', '.join(removed)}")
     if wishes.bucket is None:
-        if found := chalice_state.complete(stage):
-            say(f"found what an earlier deployment made: {', '.join(found)}")
-        say("chalice deploy ...")
-        chalice_cli.run(stage, "deploy")
+        deploy_app(stage, say)
         triggers.tune(stage, queue_arn)
         gateway.tune(stage, verify.rest_api(stage)[0])
+        default_address.bring(stage, verify.rest_api(stage)[0], closed=closed)
     else:
         say("chalice package, stack app ...")
-        packaging.deploy(stage, queue_arn, wishes.bucket)
+        packaging.deploy(stage, queue_arn, wishes.bucket, say, default_address_closed=closed)
     if wishes.web_acl:
         gateway.protect(stage, verify.rest_api(stage)[0], wishes.web_acl)
     name(stage, wishes, say)
@@ -88,6 +96,29 @@ def put_up(stage: Stage, wishes: Wishes, say: Say) -> list[Finding]:
     watch(stage, wishes)
     say("looking at what is there ...")
     return verify.check(stage)
+
+
+def deploy_app(
+    stage: Stage,
+    say: Say,
+    run: Callable[[Stage, str], None] = chalice_cli.run,
+    find: Callable[[Stage], list[str]] = chalice_state.complete,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Run `chalice deploy`, again while Lambda cannot read the streams with roles that are new."""
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        if found := find(stage):
+            say(f"found what an earlier deployment made: {', '.join(found)}")
+        say("chalice deploy ...")
+        try:
+            run(stage, "deploy")
+        except chalice_cli.StreamNotReadable:
+            if pause_seconds is None:
+                raise
+            say(f"Lambda cannot read a stream with its new role yet. Trying again in {pause_seconds} seconds ...")
+            sleep(pause_seconds)
+        else:
+            break
 
 
 def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None = None) -> Wishes:
@@ -104,7 +135,9 @@ def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None
         unset.add("PUBLIC_BASE_URL")
     is_news = wishes.domain or not public
     address = settings.address_at(domain_name) if domain_name and is_news else None
-    is_there = address is not None and (answers or partial(_answers, stage))(address)
+    reach = answers or partial(_answers, stage)
+    is_there = address is not None and reach(address)
+    was_closed = default_address.is_closed(domain)
     whole = Wishes(
         mail_from=wishes.mail_from or known.get("MEETLINK_MAIL_FROM"),
         # An empty address is no wish to be no longer alarmed.
@@ -115,10 +148,13 @@ def complete(stage: Stage, wishes: Wishes, answers: Callable[[str], bool] | None
         domain=domain_name,
         certificate=wishes.certificate or domain.get("Certificate"),
         web_acl=wishes.web_acl,
+        close_default_address=was_closed if wishes.close_default_address is None else wishes.close_default_address,
         # Looked up only for a new address: a pipeline that says nothing needs no rights on budgets.
         monthly_budget=wishes.monthly_budget or (budget.find_limit(stage) if wishes.alarm_email else None),
     )
-    if refusal := _refusal(stage, whole):
+    links = {**known, **dict.fromkeys(unset, ""), **(whole.settings or {})}.get("PUBLIC_BASE_URL")
+    refusal = _refusal(stage, whole) or _closing_refusal(whole, old_name, links, None if was_closed else reach)
+    if refusal:
         raise DeployError(refusal)
     return whole
 
@@ -150,6 +186,36 @@ def _refusal(stage: Stage, wishes: Wishes) -> str | None:
     if wishes.bucket is None and stacks.outputs(stage, packaging.CONCERN):
         return "This stage was deployed with --bucket: say which, or take it down first."
     return _taken_names(stage)
+
+
+def _closing_refusal(
+    wishes: Wishes, old_domain: str | None, links: str | None, reach: Callable[[str], bool] | None
+) -> str | None:
+    """Return why the default address cannot be closed, or cannot stay closed.
+
+    `links` is the address that links begin with. Without `reach`, the domain is not requested: an API that is broken
+    must be deployable.
+    """
+    if not wishes.close_default_address:
+        return None
+    if not wishes.domain:
+        return "The default address is the API's only one: --close-default-address needs --domain and --certificate."
+    if wishes.domain != old_domain:
+        return (
+            f"The API does not answer at {wishes.domain} yet. Deploy with --no-close-default-address, set the DNS "
+            "record, deploy again, and then close the default address."
+        )
+    address = settings.address_at(wishes.domain)
+    if links != address:
+        return (
+            f"Links begin with {links or 'the default address'} and not with {address}, so the default address must "
+            f"stay open. Deploy with --no-close-default-address, then with --set PUBLIC_BASE_URL={address}."
+        )
+    if reach is not None and not reach(address):
+        return (
+            f"{address}/health does not answer, so the default address must stay open. Check the domain's DNS record."
+        )
+    return None
 
 
 def _taken_names(stage: Stage) -> str | None:
@@ -197,7 +263,8 @@ def name(stage: Stage, wishes: Wishes, say: Say) -> None:
     say("domain ...")
     api_id, _ = verify.rest_api(stage)
     parameters = {"Domain": wishes.domain, "Certificate": str(wishes.certificate)}
-    made = stacks.apply(stage, "domain", **parameters, Api=api_id, ApiStage=settings.api_stage(stage))
+    remembered = {default_address.PARAMETER: "closed" if wishes.close_default_address else "open"}
+    made = stacks.apply(stage, "domain", **parameters, **remembered, Api=api_id, ApiStage=settings.api_stage(stage))
     say(f"DNS: {wishes.domain} CNAME {made['Target']}")
     address = settings.address_at(wishes.domain)
     if not settings.known(stage).get("PUBLIC_BASE_URL"):

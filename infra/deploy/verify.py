@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from infra.deploy import account, chalice_cli, gateway, packaging, ses_identity, settings, stacks, tables, triggers
+from infra.deploy import (
+    account,
+    chalice_cli,
+    default_address,
+    gateway,
+    packaging,
+    ses_identity,
+    settings,
+    stacks,
+    tables,
+    triggers,
+)
 from infra.deploy.findings import Finding, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 
@@ -54,6 +65,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[Finding]:
         # A stage without a function lacks its routes and triggers as well.
         yield from run("the routes", _routes, app)
         yield from run("the API's stage", gateway.check, rest_api(stage)[0], is_vital=False)
+        yield from run("the default address", default_address.check, rest_api(stage)[0], is_vital=False)
         yield from run("the streams", _mappings, queue_arn)
         yield from run("the schedules", _schedules)
         yield from run("the mails' events", _topic)
@@ -148,8 +160,14 @@ def _mappings(stage: Stage, queue_arn: str) -> Iterator[Finding]:
     for name, wanted in triggers.STREAMS.items():
         function, found = stage.function(name), triggers.mappings(client, stage.function(name))
         stream = variables[wanted.variable]
-        if len(found) != 1:
-            yield problem(f"{function} reads {len(found)} streams, and should read one.")
+        if not found:
+            yield problem(f"{function} reads no stream: its event source mapping is missing. Deploy again.")
+        if len(found) > 1:
+            ids = ", ".join(mapping["UUID"] for mapping in found)
+            yield problem(
+                f"{function} has {len(found)} event source mappings, and should have one: delete all but one of {ids} "
+                "(aws lambda delete-event-source-mapping --uuid UUID)."
+            )
         for mapping in found:
             if mapping["State"] != "Enabled":
                 yield problem(f"The stream of {function} is {mapping['State']}.")

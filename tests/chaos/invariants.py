@@ -103,6 +103,8 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
         wrong.append("another link than the provider's is recorded")
     if there.starts_at not in (None, record.booking.appointment.starts_at):
         wrong.append(f"the provider's meeting starts at {there.starts_at}")
+    if there.lets_guests_in is False:
+        wrong.append("guests wait at the meeting's door")
     if there.owner is not None and there.owner != world.place.owner(host):
         wrong.append(f"the meeting is hosted by {there.owner}")
     return wrong

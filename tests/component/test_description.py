@@ -96,8 +96,41 @@ def test_the_meetings_reasons_are_the_closed_list(described: dict[str, Any]) -> 
 
 def test_the_requests_that_validate_are_the_ones_described(described: dict[str, Any]) -> None:
     form = msgspec.json.schema_components([schema.BookingBody], ref_template="#/components/schemas/{name}")[1]
+    for field in form["BookingBody"]["properties"].values():
+        field.pop("default", None)
     assert described["components"]["schemas"]["BookingBody"] == form["BookingBody"]
     assert set(answers.Booking.__struct_fields__) == set(described["components"]["schemas"]["Booking"]["properties"])
+
+
+def test_no_schema_has_a_default_as_generated_clients_would_require_the_field(described: dict[str, Any]) -> None:
+    with_default = [at for at, form in schemas(described) if "default" in form]
+    assert with_default == []
+    required = {name: set(form.get("required", ())) for name, form in described["components"]["schemas"].items()}
+    assert required["HostBody"] == {"user_id", "name", "email"}
+    assert required["GuestBody"] == {"email"}
+    assert required["BookingBody"] == {"calendar_id", "starts_at", "ends_at", "time_zone"}
+    assert required["ConnectLinkBody"] == required["SecretBody"] == required["LinksBody"] == set()
+    pages = [name for name in required if name.endswith("Page")]
+    assert len(pages) >= 6
+    assert all(required[name] == {"items", "next_cursor"} for name in pages)
+
+
+def test_metadata_may_be_nested_in_requests_answers_and_events(described: dict[str, Any]) -> None:
+    value = {"order": {"lines": [1, "two", None]}, "paid": True}
+    for name in ("BookingBody", "BookingEventData", "Booking", "MeetingEventData"):
+        form = described["components"]["schemas"][name]["properties"]["metadata"]
+        assert form["additionalProperties"] is True, name
+        jsonschema.Draft202012Validator(form).validate(value)
+
+
+def test_every_object_names_its_members_or_allows_any(described: dict[str, Any]) -> None:
+    """An object schema with neither becomes a type without members in generated clients."""
+    closed = [
+        at
+        for at, form in schemas(described)
+        if form.get("type") == "object" and not form.get("properties") and form.get("additionalProperties") is not True
+    ]
+    assert closed == []
 
 
 def test_starting_the_api_does_not_build_it(product: Product) -> None:
@@ -141,6 +174,27 @@ def references(value: Any) -> list[str]:
         return []
     own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
     return own + [found for one in value.values() for found in references(one)]
+
+
+def schemas(described: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every JSON schema of the document, with its place."""
+    found: list[tuple[str, dict[str, Any]]] = []
+
+    def visit(value: Any, at: str) -> None:
+        if isinstance(value, list):
+            for number, one in enumerate(value):
+                visit(one, f"{at}/{number}")
+        if not isinstance(value, dict):
+            return
+        if "type" in value or "anyOf" in value or "$ref" in value:
+            found.append((at, value))
+        for name, one in value.items():
+            if name not in ("example", "examples"):
+                visit(one, f"{at}/{name}")
+
+    visit(described, "")
+    assert len(found) > 300
+    return found
 
 
 def contents(described: dict[str, Any]) -> list[dict[str, Any]]:

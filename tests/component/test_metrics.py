@@ -87,10 +87,29 @@ def test_a_booking_counts_its_times_and_its_providers_errors(
     assert found == {
         "Bookings": [1],
         "MeetingsReady": [1],
+        "MeetingsWaitingNow": [0, 0],
         "ProviderErrors": [1],
         "TimeToMail": [20_000, 20_000],
         "DailyLimitUsed": [1, 2],
     }
+
+
+def test_each_run_of_the_schedule_reports_how_many_meetings_wait_now(
+    connected: Product, capsys: pytest.CaptureFixture[str]
+) -> None:
+    observability.count_for("prod")
+    connected.tick()
+    outage = Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=1_000)
+    connected.zoom.faults.add(outage)
+    for number in range(3):
+        connected.caller().put(f"/v1/bookings/b-{number}", json=booking())
+    connected.settle()
+    connected.tick()
+    assert counted(capsys)["MeetingsWaitingNow"] == [0, 3]
+    connected.zoom.faults.clear()
+    for _ in range(10):
+        connected.tick()
+    assert counted(capsys)["MeetingsWaitingNow"][-1] == 0
 
 
 def test_a_host_whose_day_is_used_up_counts_as_such(connected: Product, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,12 @@ import msgspec
 import pytest
 
 from chalicelib.api import webhook_payloads
+from chalicelib.api.views import moment
 from chalicelib.domain.webhook_signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream, webhook_streams
 from chalicelib.observability import log
+from chalicelib.webhooks.events import Event, EventType
 from chalicelib.webhooks.http_sender import Outcome
 from chalicelib.webhooks.store import DeliveryStore
 from infra.local.standins.kit import Action, Fault
@@ -381,6 +383,28 @@ def test_the_log_is_read_in_pages_newest_first(told: Told) -> None:
     times = [item["created_at"] for item in (*first["items"], *second["items"])]
     assert (len(times), second["next_cursor"]) == (5, None)
     assert times == sorted(times, reverse=True)
+
+
+def test_an_event_that_is_noticed_late_stands_where_its_time_says(told: Told) -> None:
+    """A stream that lags: the meeting was ready before the test event was sent, and is queued after it."""
+    clock = told.product.clock
+    ready_at = clock()
+    clock.advance(5)
+    told.caller.post("/v1/webhook-endpoints/e-1/test")
+    clock.advance(5)
+    store, endpoint = told.product.services.delivery_store, told.product.services.endpoint_store.all("ws-1")[0]
+    late = Event("ws-1", "evt_late", EventType.MEETING_READY, ready_at, {})
+    key = store.owe(late, endpoint, clock())
+    assert key is not None
+    items = told.caller.get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
+    names = [item["id"] for item in items]
+    assert names.index("evt_late") == 1, "the test event happened after it"
+    times = [item["created_at"] for item in items]
+    assert times == sorted(times, reverse=True)
+    assert times[1] == moment(ready_at)
+    delivery = store.get(key)
+    assert delivery is not None
+    assert delivery.queued_at == clock(), "its tries are counted from now on, however late it is"
 
 
 def test_an_endpoint_is_listed_changed_and_deleted_and_then_gets_nothing(told: Told) -> None:

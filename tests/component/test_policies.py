@@ -20,6 +20,7 @@ from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
 from chalicelib.handlers import booking_stream, operations, webhook_streams
 from chalicelib.observability import Log
 from chalicelib.settings import from_environment
+from chalicelib.store.encryption import Purpose
 from chalicelib.webhooks.http_sender import Outcome
 from chalicelib.wiring import build
 from infra.deploy import settings, triggers
@@ -31,7 +32,7 @@ from tests.component.test_deauthorization import ADDRESS
 from tests.support.aws import Aws, furnish_moto
 from tests.support.clock import FakeClock
 from tests.support.invites import guest_invite
-from tests.support.permissions import Permission, Recorder, allowed, covers, is_lambdas_own
+from tests.support.permissions import Permission, Recorder, allowed, allows_context, covers, is_lambdas_own
 from tests.support.product import (
     ACCOUNT,
     CREDENTIALS,
@@ -52,6 +53,8 @@ SANDBOXED = MailAccountError("SES: MessageRejected", code="NotVerified")
 _CACHES_SECONDS = 301
 _LEASES_SECONDS = 100
 FUNCTIONS = settings.functions()
+WEBHOOKS = {"announce_bookings", "announce_connections", "deliver_webhooks"}
+SETTLING = {"on_booking", "on_schedule"}
 
 
 class Watched:
@@ -286,6 +289,41 @@ def test_those_with_a_trigger_may_read_it_and_give_up(watched: Watched) -> None:
     assert all("logs:PutLogEvents" in actions[function] for function in FUNCTIONS)
 
 
+def test_every_encryption_context_that_a_function_sends_meets_its_policy(watched: Watched) -> None:
+    refused = [
+        (function, context)
+        for function, contexts in watched.recorder.contexts.items()
+        for context in contexts
+        if not allows_context(settings.render(function, watched.names), "kms:Decrypt", context)
+    ]
+    assert refused == []
+    assert {context["meetlink:purpose"] for contexts in watched.recorder.contexts.values() for context in contexts} == {
+        *Purpose
+    }
+
+
+@pytest.mark.parametrize("action", ["kms:Decrypt", "kms:GenerateDataKey"])
+def test_a_function_opens_and_seals_only_what_is_its_own_purpose(watched: Watched, action: str) -> None:
+    def functions(**context: str) -> set[str]:
+        sent = {f"meetlink:{name}": value for name, value in context.items()}
+        return {f for f in FUNCTIONS if allows_context(settings.render(f, watched.names), action, sent)}
+
+    of_webhooks = WEBHOOKS if action == "kms:Decrypt" else set()
+    assert functions(purpose="tokens", owner="digest") == {API, *SETTLING}
+    assert functions(purpose="endpoint_secrets", owner="digest") == {API, *of_webhooks}
+    assert functions(purpose="booking_secrets", owner="digest") == {API}
+    assert functions() == functions(owner="digest") == functions(purpose="other", owner="digest") == set()
+    assert functions(purpose="tokens") == set()
+    assert functions(purpose="tokens", owner="digest", more="text") == set()
+
+
+def test_every_permission_on_the_key_has_a_condition_on_the_context(watched: Watched) -> None:
+    for function in FUNCTIONS:
+        for statement in json.loads(settings.render(function, watched.names))["Statement"]:
+            is_keys = any(action.startswith("kms:") for action in statement["Action"])
+            assert ("Condition" in statement) == is_keys, function
+
+
 def test_every_function_has_a_policy_and_no_policy_is_left_over() -> None:
     assert {API, *(function.name for function in app.app.pure_lambda_functions), *event_handlers()} == set(FUNCTIONS)
 
@@ -351,8 +389,13 @@ def live_a_day(watched: Watched) -> None:
     # Webhooks: in and out, and a receiver that is out of order for a while.
     watched.api("POST", "/v1/webhook-secrets", 201, json={"secret": SECRET})
     event = {"type": "booking.cancelled", "timestamp": product.clock().isoformat(), "data": {"booking_id": "b-9"}}
-    with watched.recorder.on_behalf_of(API):
-        assert send_event(product, event).status_code == 204
+    product.clock.advance(_CACHES_SECONDS)
+
+    def take_event() -> None:
+        answer = send_event(product, event)
+        assert answer.status_code == 204, answer.text
+
+    watched.does(API, take_event)
     watched.api("POST", "/v1/webhook-endpoints/e-1/test", 200)
     watched.api("GET", "/v1/webhook-endpoints/e-1/deliveries", 200)
     # As often as something can be refused between owing an event and telling it: it is not owed again.

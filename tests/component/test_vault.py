@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import traceback
 from collections import Counter
 from datetime import timedelta
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import StoreUnavailable
 from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
-from chalicelib.store.encryption import KEY_LIFE, Encryption, Unsealable
+from chalicelib.store.encryption import KEY_LIFE, Encryption, Owner, Purpose, Unsealable
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 
-OWNER = "zoom#a-1"
+OWNER = Owner(Purpose.TOKENS, "zoom#a-1")
+OTHER_OWNER = Owner(Purpose.TOKENS, "zoom#a-2")
 SECRET = b"canary-access-token"
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
@@ -67,9 +69,12 @@ def vault(moto_aws: Aws, kms: Counting, clock: FakeClock) -> Encryption:
 
 
 class TestSealing:
-    @given(plain=st.binary(max_size=2000), owner=st.text(st.characters(codec="utf-8"), min_size=1, max_size=100))
+    @given(
+        plain=st.binary(max_size=2000),
+        owner=st.builds(Owner, st.sampled_from(Purpose), st.text(st.characters(codec="utf-8"), min_size=1)),
+    )
     @many
-    def test_what_was_sealed_opens_for_its_owner(self, vault: Encryption, plain: bytes, owner: str) -> None:
+    def test_what_was_sealed_opens_for_its_owner(self, vault: Encryption, plain: bytes, owner: Owner) -> None:
         assert vault.open(owner, vault.seal(owner, plain)) == plain
 
     def test_sixteen_kilobytes_open(self, vault: Encryption) -> None:
@@ -89,23 +94,31 @@ class TestSealing:
 class TestOpening:
     def test_a_value_moved_to_another_owner_does_not_open(self, vault: Encryption) -> None:
         sealed = vault.seal(OWNER, SECRET)
-        vault.seal("zoom#a-2", b"its own, so that its key is warm")
+        vault.seal(OTHER_OWNER, b"its own, so that its key is warm")
         with pytest.raises(Unsealable):
-            vault.open("zoom#a-2", sealed)
+            vault.open(OTHER_OWNER, sealed)
 
-    def test_the_associated_data_alone_stops_another_owner(
-        self, vault: Encryption, kms: Counting, moto_aws: Aws, clock: FakeClock
+    @pytest.mark.parametrize("owner", [Owner(Purpose.ENDPOINT_SECRETS, OWNER.id), OTHER_OWNER])
+    def test_the_associated_data_alone_stops_another_owner_and_another_purpose(
+        self, vault: Encryption, kms: Counting, moto_aws: Aws, clock: FakeClock, owner: Owner
     ) -> None:
         lenient = Lenient(kms, OWNER)
         with pytest.raises(Unsealable):
-            Encryption(lenient, moto_aws.key_id, clock).open("zoom#a-2", vault.seal(OWNER, SECRET))
+            Encryption(lenient, moto_aws.key_id, clock).open(owner, vault.seal(OWNER, SECRET))
         assert kms.calls["decrypt"] == 1
 
     def test_kms_alone_refuses_the_data_key_under_another_context(self, vault: Encryption, moto_aws: Aws) -> None:
         sealed = vault.seal(OWNER, SECRET)
         wrapped = sealed[3 : 3 + int.from_bytes(sealed[1:3], "big")]
-        with pytest.raises(ClientError, match="InvalidCiphertext"):
-            moto_aws.client("kms").decrypt(CiphertextBlob=wrapped, EncryptionContext={"meetlink:owner": "zoom#a-2"})
+        kms, context = moto_aws.client("kms"), _context(OWNER)
+        assert kms.decrypt(CiphertextBlob=wrapped, EncryptionContext=context)["Plaintext"]
+        for name in context:
+            with pytest.raises(ClientError, match="InvalidCiphertext"):
+                kms.decrypt(CiphertextBlob=wrapped, EncryptionContext=context | {name: "other"})
+
+    def test_the_context_which_cloudtrail_shows_does_not_name_the_account(self, vault: Encryption) -> None:
+        assert OWNER.id not in str(_context(OWNER))
+        assert _context(OWNER)["meetlink:purpose"] == "tokens"
 
     @given(data=st.data())
     @many
@@ -151,7 +164,7 @@ class TestKmsCalls:
 
     def test_each_owner_has_a_data_key_of_its_own(self, vault: Encryption, kms: Counting) -> None:
         vault.seal(OWNER, SECRET)
-        vault.seal("zoom#a-2", SECRET)
+        vault.seal(OTHER_OWNER, SECRET)
         assert len(kms.plain_keys) == 2
 
     def test_a_data_key_is_used_for_five_minutes(self, vault: Encryption, kms: Counting, clock: FakeClock) -> None:
@@ -221,7 +234,7 @@ class TestSilence:
         vault.seal(OWNER, SECRET)
         old = set(kms.plain_keys)
         clock.advance(KEY_LIFE.total_seconds() + 1)
-        vault.seal("zoom#a-2", SECRET)
+        vault.seal(OTHER_OWNER, SECRET)
         held = [(key, gc.get_referrers(key)) for key in old]
         assert not [
             holder for key, holders in held for holder in holders if type(holder).__module__.startswith("chalice")
@@ -231,12 +244,16 @@ class TestSilence:
 class Lenient:
     """A KMS that forgets to check the encryption context."""
 
-    def __init__(self, kms: Counting, sealed_for: str) -> None:
+    def __init__(self, kms: Counting, sealed_for: Owner) -> None:
         self._kms = kms
         self._sealed_for = sealed_for
 
     def decrypt(self, **arguments: Any) -> Any:
-        return self._kms.decrypt(**arguments | {"EncryptionContext": {"meetlink:owner": self._sealed_for}})
+        return self._kms.decrypt(**arguments | {"EncryptionContext": _context(self._sealed_for)})
+
+
+def _context(owner: Owner) -> dict[str, str]:
+    return {"meetlink:purpose": owner.purpose, "meetlink:owner": hashlib.sha256(owner.id.encode()).hexdigest()}
 
 
 def _nonce_starts(sealed: bytes | bytearray) -> int:

@@ -11,7 +11,7 @@ import pytest
 from samtranslator.translator.transform import transform
 
 from chalicelib.api.problems import PREFIX, REASONS
-from infra.deploy import gateway, settings
+from infra.deploy import default_address, gateway, settings, stacks
 from infra.deploy.stage import DeployError, Stage
 from infra.gateway_responses import RESPONSES
 from tests.support.fake_aws import ACCOUNT, FakeSession
@@ -187,6 +187,77 @@ def test_the_template_of_a_pipeline_says_the_same(
     assert stage_made["AccessLogSetting"] == {"DestinationArn": LOGS, "Format": gateway.LOG_FORMAT}
     (limits,) = stage_made["MethodSettings"]
     assert (limits["ThrottlingRateLimit"], limits["ThrottlingBurstLimit"]) == (500.0, 1000)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_template_of_a_pipeline_closes_and_opens_the_default_address(
+    stage: Stage, aws: FakeSession, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    whoami(aws, 1)
+    body = {"swagger": "2.0", "info": {"title": "meetlink", "version": "1.0"}, "paths": {}}
+    api = {"StageName": "ci", "DefinitionBody": body, **gateway.additions(stage, default_address_closed=closed)}
+    template = {"Resources": {"RestAPI": {"Type": "AWS::Serverless::Api", "Properties": api}}}
+    made = transform(template, {}, FakePolicies())["Resources"]["RestAPI"]["Properties"]["Body"]
+    assert made["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": closed}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_default_address_is_closed_and_opened_with_a_deployment_of_the_api(
+    stage: Stage, aws: FakeSession, closed: bool
+) -> None:
+    aws.reply("apigateway", "get_rest_api", {"disableExecuteApiEndpoint": not closed}, API)
+    operation = {"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(closed)}
+    aws.reply("apigateway", "update_rest_api", {}, API | {"patchOperations": [operation]})
+    aws.reply("apigateway", "create_deployment", {}, STAGE_OF_API)
+    default_address.bring(stage, "api-1", closed=closed)
+
+
+@pytest.mark.parametrize("found", [{}, {"disableExecuteApiEndpoint": False}])
+def test_a_default_address_that_is_open_already_is_not_touched(
+    stage: Stage, aws: FakeSession, found: dict[str, Any]
+) -> None:
+    aws.reply("apigateway", "get_rest_api", found, API)
+    default_address.bring(stage, "api-1", closed=False)
+
+
+@pytest.mark.parametrize(
+    ("disabled", "remembered", "says", "line"),
+    [
+        (False, {}, None, None),
+        (True, {}, "it has no other one", None),
+        (
+            False,
+            {"Domain": "meet.example.com", "DefaultAddress": "open"},
+            None,
+            "open, beside https://meet.example.com",
+        ),
+        (True, {"Domain": "meet.example.com", "DefaultAddress": "closed"}, None, "https://meet.example.com alone"),
+        (
+            False,
+            {"Domain": "meet.example.com", "DefaultAddress": "closed"},
+            "is open and should be closed",
+            "open, beside",
+        ),
+        (True, {"Domain": "meet.example.com"}, "is closed and should be open", "closed."),
+    ],
+)
+def test_the_check_reports_the_default_address(
+    stage: Stage,
+    aws: FakeSession,
+    monkeypatch: pytest.MonkeyPatch,
+    disabled: bool,
+    remembered: dict[str, str],
+    says: str | None,
+    line: str | None,
+) -> None:
+    monkeypatch.setattr(stacks, "parameters", lambda *_: remembered)
+    for _ in range(2 if remembered else 1):
+        aws.reply("apigateway", "get_rest_api", {"disableExecuteApiEndpoint": disabled}, API)
+    findings = [finding.text for finding in default_address.check(stage, "api-1")]
+    assert [says in text for text in findings] == ([True] if says else [])  # type: ignore[operator]
+    told = default_address.describe(stage, "api-1")
+    assert (line in told) if line and told else line is told
 
 
 class FakePolicies:

@@ -21,6 +21,7 @@ from tests.support.answers import assert_problem
 from tests.support.deployment import STAGE, Deployment
 
 DOMAIN = "meet.example.com"
+_FIXED = ("EventSourceArn", "StartingPosition", "State", "BatchSize")
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
 
 
@@ -97,6 +98,21 @@ def test_a_second_run_finds_nothing_to_do(packaged: Deployment) -> None:
     before = [stack.get("LastUpdatedTime") for stack in stacks(packaged)]
     assert "Deployed: " in packaged.deploy("--bucket", "code")
     assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before
+
+
+def test_a_trigger_that_was_deleted_by_hand_is_reported_and_created_again(packaged: Deployment) -> None:
+    client, name = packaged.client("lambda"), f"meetlink-{STAGE}-announce_bookings"
+    (mapping,) = triggers.mappings(client, name)
+    client.delete_event_source_mapping(UUID=mapping["UUID"])
+    with pytest.raises(AssertionError, match=f"Problem: {name} reads no stream: .* Deploy again"):
+        packaged.deploy("--check")
+    assert "triggers that have to be created again: announce_bookings" in packaged.deploy("--bucket", "code")
+    (created,) = triggers.mappings(client, name)
+    assert created["UUID"] != mapping["UUID"]
+    assert (
+        triggers.differing(created, {key: mapping.get(key) for key in triggers.mapping_options("on_booking", "")}) == []
+    )
+    assert [created[key] for key in _FIXED] == [mapping[key] for key in _FIXED]
 
 
 def test_the_other_way_is_refused(packaged: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from datetime import date
@@ -244,6 +245,26 @@ def test_a_function_reads_the_stages_own_stream_from_its_beginning(
         mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
         aws.reply("lambda", "list_event_source_mappings", {"EventSourceMappings": [mapping]})
     assert found(verify._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, r"^meetlink-ci-on_booking reads no stream: its event source mapping is missing\. Deploy again\.$"),
+        (2, r"^meetlink-ci-on_booking has 2 event source mappings, .* delete all but one of 0{36}, 1{36} \("),
+    ],
+)
+def test_a_function_that_does_not_have_one_mapping_is_a_problem_with_what_to_do(
+    count: int, expected: str, stage: Stage, aws: FakeSession
+) -> None:
+    for name in triggers.STREAMS:
+        mapping = {"State": "Enabled", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+        mapping |= triggers.mapping_options(name, "arn:aws:sqs:eu-central-1:1:q")
+        mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
+        mappings = [mapping | {"UUID": f"{number}" * 36} for number in range(count if name == "on_booking" else 1)]
+        aws.reply("lambda", "list_event_source_mappings", {"EventSourceMappings": mappings})
+    (finding,) = verify._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")
+    assert finding.is_problem and re.search(expected, finding.text)
 
 
 def test_a_stage_of_another_account_or_region_is_not_checked_further(stage: Stage, aws: FakeSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from moto import mock_aws
 from infra.deploy import budget, chalice_state, settings, stacks
 from infra.deploy.down import take_down
 from infra.deploy.stage import DeployError, Stage
-from infra.deploy.up import Wishes, complete, put_up, watch
+from infra.deploy.up import Wishes, complete, name, put_up, watch
 
 Stacks = dict[str, dict[str, str]]
 ASKED = partial(Wishes, mail_from="invitations@example.com")
@@ -36,7 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 
     def apply(_: Stage, concern: str, **parameters: str) -> dict[str, str]:
         made[concern] = parameters
-        return {}
+        return {"Target": "target.example.com"}
 
     monkeypatch.setattr(stacks, "apply", apply)
     monkeypatch.setattr(stacks, "remove", lambda _, concern: made.pop(concern, None))
@@ -107,6 +108,60 @@ def test_a_domain_that_is_taken_down_is_no_longer_the_address(
     assert "domain" not in made
 
 
+CLOSING = partial(ASKED, close_default_address=True)
+DOMAIN = {"Domain": "meet.example.com", "Certificate": CERTIFICATE}
+
+
+def test_a_closed_default_address_is_remembered_until_it_is_opened(stage: Stage, made: Stacks) -> None:
+    made["domain"] = DOMAIN
+    settings.write(stage, {"PUBLIC_BASE_URL": "https://meet.example.com"})
+    (stage.chalice_directory / "deployed").mkdir()
+    for asked, closed in ((CLOSING(), "closed"), (ASKED(), "closed"), (ASKED(close_default_address=False), "open")):
+        name(stage, complete(stage, asked, lambda _: True), print)
+        assert made["domain"]["DefaultAddress"] == closed
+    name(stage, complete(stage, ASKED(), lambda _: True), print)
+    assert made["domain"]["DefaultAddress"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("remembered", "public", "answers", "asked", "says"),
+    [
+        ({}, None, True, {}, "--domain"),
+        (
+            {},
+            None,
+            True,
+            {"domain": "meet.example.com", "certificate": CERTIFICATE},
+            "not answer at meet.example.com yet",
+        ),
+        (DOMAIN, "https://meet.example.com", True, {"domain": "new.example.com"}, "not answer at new.example.com yet"),
+        (DOMAIN, "https://proxy.example.com", True, {}, "begin with https://proxy.example.com"),
+        (DOMAIN, None, False, {}, "begin with the default address"),
+        (DOMAIN, "https://meet.example.com", True, {"unset": ["PUBLIC_BASE_URL"]}, "begin with the default address"),
+        (DOMAIN, "https://meet.example.com", False, {}, "does not answer"),
+    ],
+)
+def test_the_default_address_stays_open_without_a_domain_that_answers_and_is_in_links(
+    stage: Stage,
+    made: Stacks,
+    remembered: dict[str, str],
+    public: str | None,
+    answers: bool,
+    asked: dict[str, Any],
+    says: str,
+) -> None:
+    made |= {"domain": remembered} if remembered else {}
+    settings.write(stage, {"PUBLIC_BASE_URL": public} if public else {})
+    with pytest.raises(DeployError, match=says):
+        complete(stage, CLOSING(**asked), lambda _: answers)
+
+
+def test_a_broken_api_behind_a_closed_default_address_can_be_deployed(stage: Stage, made: Stacks) -> None:
+    made["domain"] = DOMAIN | {"DefaultAddress": "closed"}
+    settings.write(stage, {"PUBLIC_BASE_URL": "https://meet.example.com"})
+    assert complete(stage, ASKED(), lambda _: False).close_default_address is True
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -136,9 +191,9 @@ def test_a_stage_from_a_bucket_stays_with_it(stage: Stage, made: Stacks, monkeyp
 
 def test_deleted_secrets_that_still_have_their_names_are_told_with_what_to_do(stage: Stage, made: Stacks) -> None:
     client = stage.client("secretsmanager")
-    for name in ("meetlink/ci/deployment", "meetlink/ci/providers/zoom", "meetlink/cicd/deployment"):
-        client.create_secret(Name=name, SecretString="{}")
-        client.delete_secret(SecretId=name, RecoveryWindowInDays=30)
+    for secret in ("meetlink/ci/deployment", "meetlink/ci/providers/zoom", "meetlink/cicd/deployment"):
+        client.create_secret(Name=secret, SecretString="{}")
+        client.delete_secret(SecretId=secret, RecoveryWindowInDays=30)
     with pytest.raises(DeployError, match="keeps this stage's deleted secrets") as refused:
         put_up(stage, ASKED(), print)
     assert made == {}

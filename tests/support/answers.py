@@ -7,15 +7,17 @@ from typing import Any
 import httpx
 
 
-def assert_problem(answer: httpx.Response, status: int, reason: str, pointer: str | None = None) -> None:
-    """RFC 9457, as DESIGN 7 has it."""
+def assert_problem(answer: httpx.Response, status: int, reason: str, *places: str | None) -> None:
+    """RFC 9457, as DESIGN 7 has it. `places`: the pointers and the query parameters that `errors` names."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert body["type"] == f"urn:meetlink:problem:{reason}"
     assert body["status"] == status
     assert body["title"] and body["detail"]
-    assert [error["pointer"] for error in body.get("errors", [])] == ([pointer] if pointer is not None else [])
+    named = [error.get("pointer", error.get("parameter")) for error in body.get("errors", [])]
+    assert named == [place for place in places if place is not None]
+    assert all(error["detail"] and ("pointer" in error) != ("parameter" in error) for error in body.get("errors", []))
 
 
 def as_far_as(expected: Any, answer: Any) -> Any:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from chalicelib.store.encryption import Owner, Purpose
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, WORKSPACE, Product, booking, calendar
 
 RECORDED: dict[str, Any] = json.loads(
@@ -63,7 +64,7 @@ def _meeting_as_recorded(product: Product) -> str:
 
 
 def _open(product: Product, row: dict[str, Any]) -> str:
-    return product.services.encryption.open(row["grant_id"]["S"], row["tokens"]["B"]).decode()
+    return product.services.encryption.open(Owner(Purpose.TOKENS, row["grant_id"]["S"]), row["tokens"]["B"]).decode()
 
 
 def _seal(product: Product, row: dict[str, Any], live: dict[str, str]) -> None:
@@ -72,13 +73,14 @@ def _seal(product: Product, row: dict[str, Any], live: dict[str, str]) -> None:
         grant_id, tokens = row["grant_id"]["S"], json.loads(row["tokens"]["plain"])
         now = json.loads(live[grant_id])
         tokens |= {name: now[name] for name in ("access_token", "refresh_token")}
-        row["tokens"] = {"B": vault.seal(grant_id, json.dumps(tokens).encode())}
+        row["tokens"] = {"B": vault.seal(Owner(Purpose.TOKENS, grant_id), json.dumps(tokens).encode())}
     document = json.loads(row.get("document", {}).get("S") or "null")
     if not isinstance(document, dict):
         return
-    for secret in (*document.get("secrets", ()), *document.get("inbound_secrets", ())):
-        plain = secret["sealed"].removeprefix("plain:").encode()
-        secret["sealed"] = base64.b64encode(vault.seal(f"workspace#{WORKSPACE}", plain)).decode()
+    for name, purpose in (("secrets", Purpose.ENDPOINT_SECRETS), ("inbound_secrets", Purpose.BOOKING_SECRETS)):
+        for secret in document.get(name, ()):
+            plain = secret["sealed"].removeprefix("plain:").encode()
+            secret["sealed"] = base64.b64encode(vault.seal(Owner(purpose, WORKSPACE), plain)).decode()
     row["document"]["S"] = json.dumps(document)
 
 

@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from ministack.core import iam_evaluator
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from tests.support.kms_conditions import condition_keys
+
 Permission = tuple[str, str]
-"""An action and the resource it is for, such as `("dynamodb:GetItem", "arn:…:table/meetlink-ci-grants")`."""
+"""An action and the resource it is for, such as `("dynamodb:GetItem", "arn:…:table/meetlink-ci-grants")`.
+
+With the key of KMS the purpose belongs to the resource: `("kms:Decrypt", "arn:…:key/1 purpose=tokens")`.
+"""
 
 _IN_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem"}
+_PURPOSE = "meetlink:purpose"
 _SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmanager": "secretsmanager"}
 
 
@@ -27,6 +34,8 @@ class Recorder:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str]) -> None:
         self.used: dict[str, set[Permission]] = {}
+        self.contexts: dict[str, list[dict[str, str]]] = {}
+        """The encryption contexts that each function sent to KMS."""
         self.withheld: frozenset[Permission] = frozenset()
         self.refused: Permission | None = None
         self._names = names
@@ -76,7 +85,9 @@ class Recorder:
         if service == "dynamodb":
             yield from self._of_tables(operation, body)
         elif service == "kms":
-            yield f"kms:{operation}", self._names["KeyArn"]
+            context = body.get("EncryptionContext", {})
+            self.contexts.setdefault(str(self._function), []).append(context)
+            yield f"kms:{operation}", f"{self._names['KeyArn']} purpose={context.get(_PURPOSE)}"
         else:
             yield f"{service}:{operation}", self._arn(service, f"secret:{body['SecretId']}-AbCdEf")
 
@@ -109,10 +120,25 @@ def allowed(policy: str) -> set[Permission]:
     found = set()
     for statement in json.loads(policy)["Statement"]:
         assert statement["Effect"] == "Allow"
-        resources = statement["Resource"]
-        for resource in [resources] if isinstance(resources, str) else resources:
-            found |= {(action, resource) for action in statement["Action"]}
+        resources = _listed(statement["Resource"])
+        if "Condition" in statement:
+            purposes = _listed(statement["Condition"]["StringEquals"][f"kms:EncryptionContext:{_PURPOSE}"])
+            resources = [f"{resource} purpose={purpose}" for resource in resources for purpose in purposes]
+        found |= {(action, resource) for action in statement["Action"] for resource in resources}
     return found
+
+
+def allows_context(policy: str, action: str, context: Mapping[str, str]) -> bool:
+    """Whether a policy allows the action of KMS with this encryption context, as ministack's IAM decides it."""
+    request = iam_evaluator.EvalContext("", "", "", action, "*", "", service_context=condition_keys(context))
+    return any(
+        action in statement["Action"] and iam_evaluator._conditions_met(statement.get("Condition", {}), request)
+        for statement in json.loads(policy)["Statement"]
+    )
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def covers(permission: Permission, used: Permission) -> bool:

@@ -23,8 +23,19 @@ ARROWS = {
     "store": {"domain", "errors", "settings", "observability"},
     "providers": {"domain", "errors", "observability"},
     "mail": {"domain", "errors", "observability"},
-    "webhooks": {"domain", "errors", "observability", "store"},
-    "usecases": {"domain", "errors", "settings", "observability", "store", "providers", "mail", "webhooks"},
+    "validation": {"errors"},
+    "webhooks": {"domain", "errors", "observability", "store", "validation"},
+    "usecases": {
+        "domain",
+        "errors",
+        "settings",
+        "observability",
+        "store",
+        "providers",
+        "mail",
+        "webhooks",
+        "validation",
+    },
 }
 CLIENTS = {"Client", "AsyncClient", "client", "resource", "Session", "get_session"}
 

@@ -35,7 +35,7 @@ from infra.tables import table_definitions
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operators.md").read_text()
 DOCUMENTS = [(ROOT / "README.md").read_text(), *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
-FIRST = ("MeetingsWaiting", "MeetingsFailed", "TimeToLink", "MailsRefused")
+FIRST = ("MeetingsWaitingNow", "MeetingsFailed", "TimeToLink", "MailsRefused")
 SECRETS = {"MEETLINK_TAG_SECRET"}
 """Read from the environment by the local stack alone."""
 

@@ -106,7 +106,7 @@ def test_a_delivery_is_tried_about_eleven_times_within_a_day_and_then_given_up(s
     key = DeliveryKey("ws-1", "e-1", "n")
     while True:
         tries += 1
-        following = next_attempt(Delivery(key, "evt_1", "t", b"", NOW, attempts=tries), now, random)
+        following = next_attempt(Delivery(key, "evt_1", "t", b"", NOW, NOW, attempts=tries), now, random)
         if following is None:
             break
         assert following > now

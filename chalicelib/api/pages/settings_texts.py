@@ -67,7 +67,7 @@ STEPS = {
     "delete_meeting": "A meeting can be removed",
 }
 SIGN_IN_PROBLEMS = {
-    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected.",
+    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected. Connect again and allow the access.",
     SignInProblem.NEEDS_APPROVAL: "Your administrator at {name} has to approve this app first. Ask them, "
     "then connect again.",
     SignInProblem.APP_DISABLED: "This app is switched off at {name}. Ask your administrator to enable it, then connect "
@@ -93,8 +93,8 @@ SIGN_IN_PROBLEMS = {
     "longer than ten minutes. If your account is not shown as connected below, please connect again.",
 }
 _WITH_APPROVAL_LINK = {
-    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected. If an administrator has to approve "
-    "first, send them the approval link on this page.",
+    SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected. Connect again and allow the access. "
+    "If an administrator has to approve first, send them the approval link on this page.",
     SignInProblem.NEEDS_APPROVAL: "Your administrator at {name} has to approve this app first. Send them the approval "
     "link on this page, then connect again.",
 }

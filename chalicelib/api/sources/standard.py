@@ -11,9 +11,9 @@ from msgspec import Struct
 from chalicelib.api import json_body as bodies
 from chalicelib.api import schema
 from chalicelib.domain import webhook_signing
-from chalicelib.domain.booking import Appointment
-from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.errors import InvalidInput
 from chalicelib.usecases.booking_events import BookingEvent, Happened
+from chalicelib.validation import convert
 
 
 class BookingEventData(schema.BookingBody, kw_only=True):
@@ -64,11 +64,11 @@ class StandardSource:
         if isinstance(kind, str) and kind not in _HAPPENED:
             return None  # A sender may have more to tell than we want to hear, and must not try it again for a day.
         try:
-            return _event(bodies.convert(value, BookingEventBody))
+            return _event(convert(value, BookingEventBody))
         except InvalidInput:
             if kind != "booking.cancelled":
                 raise
-        cancelled = bodies.convert(value, CancellationBody)
+        cancelled = convert(value, CancellationBody)
         version = _version(cancelled.timestamp, Happened.CANCELLED, cancelled.data.version)
         return BookingEvent(Happened.CANCELLED, cancelled.data.booking_id, version)
 
@@ -76,15 +76,7 @@ class StandardSource:
 def _event(event: BookingEventBody) -> BookingEvent:
     happened, data = _HAPPENED[event.type], event.data
     version = _version(event.timestamp, happened, data.version)
-    return BookingEvent(happened, data.booking_id, version, _appointment(data))
-
-
-def _appointment(data: BookingEventData) -> Appointment:
-    try:
-        return schema.appointment(data)
-    except InvalidInput as error:
-        within = [FieldError(f"/data{e.pointer}", e.detail) for e in error.errors]
-        raise InvalidInput(error.detail, reason=error.reason, errors=within) from error
+    return BookingEvent(happened, data.booking_id, version, schema.appointment(data))
 
 
 def _version(at: datetime, happened: Happened, counted: int | None) -> int:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.store.bookings import LEASE, BookingStore
 from tests.support.clock import FakeClock
 from tests.support.rows import KEY
 
+NOW = timedelta(0)
 
-def claimed(store: BookingStore, clock: FakeClock) -> Any:
-    lease = store.lease(*KEY, clock())
+
+def claimed(store: BookingStore, clock: FakeClock, booking_id: str = KEY[1], *, after: timedelta = NOW) -> Any:
+    """A claim of the booking, that much later."""
+    clock.advance(after.total_seconds())
+    lease = store.lease(KEY[0], booking_id, clock())
     assert lease is not None
     return lease
 

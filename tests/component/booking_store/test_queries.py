@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking, BookingStatus, Eligibility
+from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.settlement import Settlement
 from chalicelib.store.bookings import LEASE, BookingStore, Query, Record, all_shards
 from tests.component.booking_store.claims import claimed
 from tests.support.clock import START, FakeClock
@@ -90,6 +92,64 @@ class TestDueWork:
         for number in range(60):
             store.create(booking(f"b-{number}"), clock())
         assert all(store.due(shard, clock(), 1) for shard in all_shards())
+
+
+class TestWaiting:
+    """Meetings that wait are parked in partitions of their own, where they are counted."""
+
+    def test_a_parked_booking_counts_while_its_meeting_waits(self, store: BookingStore, clock: FakeClock) -> None:
+        for number in range(20):
+            store.create(booking(f"b-{number}"), clock())
+            store.park(claimed(store, clock, f"b-{number}"), waiting(), clock() + MINUTE, clock())
+        assert store.count_waiting() == 20
+        store.settle(claimed(store, clock, "b-1", after=2 * MINUTE), settlement(), clock())
+        assert store.count_waiting() == 19
+
+    def test_a_booking_that_waits_is_due_when_its_time_comes(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        store.park(claimed(store, clock), waiting(), clock() + MINUTE, clock())
+        assert due() == []
+        clock.advance(61)
+        assert due() == [KEY]
+
+    def test_the_next_try_does_not_uncount_it(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
+        store.park(claimed(store, clock), waiting(), clock() + MINUTE, clock())
+        lease = claimed(store, clock, after=2 * MINUTE)
+        assert store.count_waiting() == 1
+        store.save(lease, waiting(), clock())
+        assert store.count_waiting() == 1
+
+    @pytest.mark.parametrize("state", [MeetingState.PENDING, MeetingState.READY])
+    def test_a_booking_that_is_due_for_something_else_does_not_count(
+        self, store: BookingStore, stored: Booking, clock: FakeClock, state: MeetingState
+    ) -> None:
+        store.park(claimed(store, clock), waiting(), clock() + MINUTE, clock())
+        other = replace(settlement(), meeting=Meeting(state))
+        store.park(claimed(store, clock, after=2 * MINUTE), other, clock() + MINUTE, clock())
+        assert store.count_waiting() == 0
+
+    def test_a_look_that_is_to_come_does_not_count(
+        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+    ) -> None:
+        store.park(claimed(store, clock), waiting(), clock() + MINUTE, clock())
+        lease = claimed(store, clock, after=2 * MINUTE)
+        store.settle(lease, settlement(), clock(), look_at=clock() + MINUTE)
+        assert store.count_waiting() == 0
+        clock.advance(61)
+        assert due() == [KEY]
+
+    def test_many_that_wait_do_not_hide_what_is_new(self, store: BookingStore, due: Any, clock: FakeClock) -> None:
+        for number in range(5):
+            store.create(booking(f"b-{number}"), clock())
+            store.park(claimed(store, clock, f"b-{number}"), waiting(), clock(), clock())
+        store.create(booking("b-new"), clock() + MINUTE)
+        clock.advance(61)
+        assert (WORKSPACE, "b-new") in [key for shard in all_shards() for key in store.due(shard, clock(), 1)]
+
+
+def waiting() -> Settlement:
+    return replace(settlement(), meeting=Meeting(MeetingState.WAITING))
 
 
 def starting(store: BookingStore, clock: FakeClock, *minutes: int, **changes: Any) -> None:
