@@ -13,7 +13,8 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
 
 from chalicelib import api, settings
-from chalicelib.handlers import booking_stream, operations, webhook_streams
+from chalicelib.handlers import booking_stream, mail_events, operations, webhook_streams
+from chalicelib.observability import log_request_id
 from chalicelib.wiring import services
 
 # LATEST could miss records while Lambda creates or updates a trigger, and no schedule finds what webhooks missed:
@@ -24,7 +25,7 @@ FROM_THE_OLDEST = "TRIM_HORIZON"
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
 for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
-    app.register_middleware(booking_stream.name_run, kind)
+    app.register_middleware(log_request_id, kind)
 
 
 # Chalice wants the stream's ARN while it imports this module: it subscribes the function to it when deploying.
@@ -45,7 +46,7 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, int]:
 @app.on_sns_message(topic=settings.from_environment().mail_events_topic)
 def on_mail_event(event: SNSEvent) -> None:
     """Take note of mails that bounced, were complained of, refused or delayed. An error has Lambda try again."""
-    booking_stream.take_mail_event(event.message, services())
+    mail_events.record_mail_event(event.message, services())
 
 
 # A second reader of the stream and a schedule of its own: a slow receiver of webhooks must not hold up settling.

@@ -39,6 +39,27 @@ def http_event(resource_path, path, **more):
     }
 
 
+BOOKING = {
+    "workspace_id": "ws-1",
+    "booking_id": "b-1",
+    "revision": 1,
+    "status": "confirmed",
+    "appointment": {
+        "calendar_id": "c-1",
+        "starts_at": "2030-01-01T09:00:00Z",
+        "ends_at": "2030-01-01T09:30:00Z",
+        "time_zone": "UTC",
+        "title": "Introductory call",
+    },
+    "host": {"user_id": "u-1", "name": "Demo Host", "email": "host@example.com"},
+    "location": {"type": "video"},
+    "eligibility": None,
+    "hosted_since": "2029-12-01T09:00:00Z",
+    "created_at": "2029-12-01T09:00:00Z",
+    "updated_at": "2029-12-01T09:00:00Z",
+}
+
+
 def record(settled):
     image = {
         "workspace_id": {"S": "ws-1"},
@@ -46,8 +67,9 @@ def record(settled):
         "revision": {"N": "1"},
         "settled_revision": {"N": "1" if settled else "0"},
         "due_at": {"N": "1"},
+        "desired": {"S": json.dumps(BOOKING)},
     }
-    change = {"NewImage": image, "SequenceNumber": "1"}
+    change = {"ApproximateCreationDateTime": 0, "NewImage": image, "SequenceNumber": "1"}
     return {"Records": [{"eventID": "1", "eventSourceARN": "arn", "dynamodb": change}]}
 
 

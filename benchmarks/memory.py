@@ -142,7 +142,9 @@ class Deployment:
 
     def _changed(self, change: Change) -> None:
         if change.old is None:
-            self.records.append({"dynamodb": {"NewImage": change.new, "SequenceNumber": str(len(self.records))}})
+            number = str(len(self.records))
+            record = {"ApproximateCreationDateTime": 0, "NewImage": change.new, "SequenceNumber": number}
+            self.records.append({"dynamodb": record})
 
 
 _VIDEO = Location(LocationType.VIDEO)

@@ -45,18 +45,24 @@ class Log:
         finally:
             _request_id.reset(token)
 
-    def carried(self, act: Callable[[T], R]) -> Callable[[T], R]:
-        """`act` for another thread, where its lines carry the id that this one's do."""
+    def with_request_id(self, function: Callable[[T], R]) -> Callable[[T], R]:
+        """Return `function` for use in another thread: its lines contain this thread's request id."""
         request_id = _request_id.get()
 
-        def run(given: T) -> R:
+        def run(argument: T) -> R:
             with self.request(request_id):
-                return act(given)
+                return function(argument)
 
         return run
 
 
 log = Log()
+
+
+def log_request_id(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """Add the id of this Lambda invocation to every line it logs (Chalice's middleware)."""
+    with log.request(event.context.aws_request_id):
+        return get_response(event)
 
 
 def refused(what: str, **ids: str | None) -> None:

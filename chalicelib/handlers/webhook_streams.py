@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.connection import Connection
+from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreError
 from chalicelib.observability import count, log
+from chalicelib.store import streams
 from chalicelib.store.bookings import all_shards
+from chalicelib.store.streams import BookingChange, ConnectionChange
+from chalicelib.webhooks.delivery import TRY_SECONDS
 from chalicelib.webhooks.events import (
     Event,
     EventType,
@@ -33,11 +35,9 @@ if TYPE_CHECKING:
 _WORKERS = 25
 """Endpoints delivered to side by side: a slow one must not hold the others."""
 _DUE_PER_SHARD = 100
-_RESERVE_SECONDS = 15.0
-"""What one try may take, and the writes after it."""
 _STREAM_PATIENCE_SECONDS = 15.0
 """How long a stream waits for receivers: what is slow, or too much, is the schedule's then."""
-Read = Callable[[dict[str, Any]], list[Event]]
+C = TypeVar("C")
 _METRICS = {
     EventType.MEETING_READY: "MeetingsReady",
     EventType.MEETING_WAITING: "MeetingsWaiting",
@@ -50,12 +50,12 @@ _METRICS = {
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
     """Owe, then deliver, the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
-    _announce(event, context, services, _meeting_events)
+    _announce(streams.booking_changes(event), _meeting_events, Deadline.of(context), services)
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:
     """The same for the connections stream."""
-    _announce(event, context, services, _connection_events)
+    _announce(streams.connection_changes(event), _connection_events, Deadline.of(context), services)
 
 
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
@@ -63,11 +63,13 @@ def deliver_due(context: Any, services: Services) -> dict[str, int]:
     keys = [
         key for shard in all_shards() for key in services.delivery_store.due(shard, services.clock(), _DUE_PER_SHARD)
     ]
-    _deliver(sorted(keys, key=lambda key: key.name), context, services)
+    _deliver(sorted(keys, key=lambda key: key.name), Deadline.of(context), services)
     return {"deliveries": len(keys)}
 
 
-def _announce(batch: dict[str, Any], context: Any, services: Services, read: Read) -> None:
+def _announce(
+    changes: Iterable[C], events_of: Callable[[C], list[Event]], deadline: Deadline, services: Services
+) -> None:
     """Owe every event of the batch; only then try to deliver, which may fail.
 
     An outage of the database is raised, and not answered as `batchItemFailures`: the mapping that a plain
@@ -75,44 +77,28 @@ def _announce(batch: dict[str, Any], context: Any, services: Services, read: Rea
     comes again then; what it owed already it does not owe twice.
     """
     owed: list[tuple[datetime, DeliveryKey]] = []
-    for record in batch.get("Records", []):
-        for event in _read(record, read):
+    for change in changes:
+        for event in events_of(change):
             owed += [(event.at, key) for key in services.outbox.announce(event)]
     owed.sort(key=lambda pair: pair[0])  # Names hold the second only.
-    _deliver([key for _, key in owed], context, services, _STREAM_PATIENCE_SECONDS)
+    _deliver([key for _, key in owed], deadline.within(_STREAM_PATIENCE_SECONDS + TRY_SECONDS), services)
 
 
-def _read(record: dict[str, Any], read: Read) -> list[Event]:
-    try:
-        return read(record["dynamodb"])
-    except (
-        msgspec.MsgspecError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:  # A row that no code of ours wrote must not block its shard.
-        log.failure("a stream record could not be read", error)
-        return []
-
-
-def _meeting_events(change: dict[str, Any]) -> list[Event]:
-    new, old = change.get("NewImage"), change.get("OldImage", {})
-    if new is not None and not old:
+def _meeting_events(change: BookingChange) -> list[Event]:
+    if change.after is not None and change.before is None:
         count("Bookings")
-    if new is None or "observed" not in new or new["observed"] == old.get("observed"):
+    before = change.before.settlement if change.before else None
+    if change.after is None or change.after.settlement is None or change.after.settlement == before:
         return []
-    after = msgspec.json.decode(new["observed"]["S"], type=Settlement)
-    before = msgspec.json.decode(old["observed"]["S"], type=Settlement) if "observed" in old else None
-    booking = msgspec.json.decode(new["desired"]["S"], type=Booking)
+    booking, after = change.after.booking, change.after.settlement
     _count_mails(before, after, booking)
     happened = meeting_change(before, after)
     if happened is None:
         return []
-    filed_at = _moment(change)
-    at = after.written_at or filed_at
+    at = after.written_at or change.written_at
     _count(happened, before, booking, at)
-    name = event_id(booking.workspace_id, booking.booking_id, happened, change["SequenceNumber"])
-    return [replace(meeting_event(happened, name, booking, after.meeting, at), filed_at=filed_at)]
+    name = event_id(booking.workspace_id, booking.booking_id, happened, change.sequence_number)
+    return [replace(meeting_event(happened, name, booking, after.meeting, at), filed_at=change.written_at)]
 
 
 def _count(happened: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:
@@ -131,30 +117,18 @@ def _count_mails(before: Settlement | None, after: Settlement, booking: Booking)
             count("TimeToMail", took.total_seconds() * 1000, "Milliseconds")
 
 
-def _connection_events(change: dict[str, Any]) -> list[Event]:
-    before, after = _connection(change.get("OldImage")), _connection(change.get("NewImage"))
+def _connection_events(change: ConnectionChange) -> list[Event]:
     events = []
-    for number, (happened, connection, reason) in enumerate(connection_changes(before, after)):
+    for number, (happened, connection, reason) in enumerate(connection_changes(change.before, change.after)):
         if happened in _METRICS:
             count(_METRICS[happened])
-        name = event_id(connection.workspace_id, connection.user_id, happened, change["SequenceNumber"])
-        at = _moment(change) + timedelta(milliseconds=number)  # One write, two events: their order can be told.
+        name = event_id(connection.workspace_id, connection.user_id, happened, change.sequence_number)
+        at = change.written_at + timedelta(milliseconds=number)  # One write, two events: their order can be told.
         events.append(connection_event(happened, name, connection, reason, at))
     return events
 
 
-def _connection(image: dict[str, Any] | None) -> Connection | None:
-    return msgspec.json.decode(image["document"]["S"], type=Connection) if image else None
-
-
-def _moment(change: dict[str, Any]) -> datetime:
-    """When the row was written, in whole seconds: the same however often the record is delivered."""
-    return datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
-
-
-def _deliver(
-    keys: Iterable[DeliveryKey], context: Any, services: Services, patience_seconds: float = float("inf")
-) -> None:
+def _deliver(keys: Iterable[DeliveryKey], deadline: Deadline, services: Services) -> None:
     """Try deliveries, each endpoint's in order. What fails for want of the database is due again by itself."""
     ordered = sorted(
         keys, key=lambda key: (key.workspace_id, key.endpoint_id)
@@ -164,22 +138,14 @@ def _deliver(
         return
     deliver = services.webhook_deliveries.deliver  # Made before the threads start, once.
 
-    def remaining_seconds() -> float:
-        return float(context.get_remaining_time_in_millis()) / 1000
-
-    ends = max(_RESERVE_SECONDS, remaining_seconds() - patience_seconds)
-
-    def has_time() -> bool:
-        return remaining_seconds() > ends
-
     def one(group: list[DeliveryKey]) -> None:
         try:
-            deliver(group, has_time)
+            deliver(group, deadline)
         except StoreError as error:
             log.failure("a webhook could not be delivered", error, workspace_id=group[0].workspace_id)
         except Exception as error:  # A bug must not hold up other workspaces' events.
             log.failure("delivering crashed", error, workspace_id=group[0].workspace_id)
 
     with services.workers(min(_WORKERS, len(groups))) as pool:
-        for _ in pool.map(log.carried(one), groups):
+        for _ in pool.map(log.with_request_id(one), groups):
             pass

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Grant, Reason, Tokens
+from chalicelib.domain.deadline import NO_DEADLINE, Deadline
 from chalicelib.errors import (
     Ambiguous,
     ClientRefused,
@@ -22,6 +23,7 @@ from chalicelib.errors import (
 from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider, Provider
+from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
 from chalicelib.store.connections import GrantStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.encryption import Encryption, Owner, Purpose, Unsealable
@@ -29,6 +31,9 @@ from chalicelib.store.encryption import Encryption, Owner, Purpose, Unsealable
 DOUBT_ENDS_AFTER = timedelta(days=1)
 """How long a refusal that may be the operator's fault is not held against a grant. The alarm `client-refused` tells the
 operator at once."""
+REFRESH_SECONDS = TOKEN_TIMEOUT_SECONDS + 3
+"""The longest that a refresh takes, with the write after it. At providers that rotate refresh tokens, a refresh that is
+cut off by the end of the invocation ends the grant."""
 _POLL_SECONDS = 0.25
 _STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _PATIENCE_SECONDS = 20.0
@@ -77,13 +82,11 @@ class AccessTokens:
         except Unsealable as error:
             raise ReconnectNeeded(FailedCall(grant.provider, "the stored tokens cannot be opened")) from error
 
-    def access_token(
-        self, grant: Grant, *, rejected: str | None = None, before_refresh: Callable[[], None] = lambda: None
-    ) -> str:
-        """A fresh access token, not the `rejected` one.
+    def access_token(self, grant: Grant, *, rejected: str | None = None, deadline: Deadline = NO_DEADLINE) -> str:
+        """Return an access token that has not expired and is not the `rejected` one, refreshed if necessary.
 
-        Raises `ReconnectNeeded` if the grant is dead, `ProviderUnavailable` or `Ambiguous` if no refresh is to be had
-        now, and whatever `before_refresh` raises where there is no time for one.
+        Raises `ReconnectNeeded` if the grant is revoked, `ProviderUnavailable` or `Ambiguous` if the refresh can be
+        retried, and `OutOfTime` if the refresh might not finish before the deadline.
         """
         waited = 0.0
         current = grant
@@ -93,7 +96,7 @@ class AccessTokens:
                 return tokens.access_token
             if tokens.refresh_token is None:
                 raise ReconnectNeeded(FailedCall(grant.provider, "the key is not accepted, and nothing can renew it"))
-            before_refresh()
+            deadline.require(REFRESH_SECONDS)
             try:
                 leased = self._grants.lease_refresh(current, self._clock())
                 return self._refresh(leased, self.open(leased)).access_token

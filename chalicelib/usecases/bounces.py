@@ -46,7 +46,7 @@ class Bounces:
         self._announcer = announcer
         self._clock = clock
 
-    def take(self, report: MailReport) -> None:
+    def record(self, report: MailReport) -> None:
         """Act on a report. Raises `StoreUnavailable` or `MailUnavailable`: hand it in again."""
         count("MailsUndelivered")
         record = self._bookings.get(report.workspace_id, report.booking_id)

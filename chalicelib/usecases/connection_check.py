@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from math import inf
 
 from msgspec import Struct
 
 from chalicelib.domain.connection import ConnectionState, Grant, status
+from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import AccessState, GrantAccess
@@ -20,9 +20,8 @@ from chalicelib.providers.base import OAuth, OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.access_tokens import AccessTokens
-from chalicelib.usecases.provider_calls import ProviderCalls, TimeLeft
+from chalicelib.usecases.provider_calls import ProviderCalls
 
-_UNHURRIED = TimeLeft(lambda: inf)
 """Somebody waits for the answer; and what was made has to be deleted, however late it is."""
 
 
@@ -110,7 +109,7 @@ class ConnectionCheck:
         made: list[ProviderMeeting] = []
 
         def call(verb: Callable[[str], object]) -> object:
-            return self._caller.call(GrantAccess(AccessState.OPEN, grant), verb, _UNHURRIED)
+            return self._caller.call(GrantAccess(AccessState.OPEN, grant), verb, NO_DEADLINE)
 
         def scopes(oauth: OAuth) -> None:
             missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
@@ -132,7 +131,7 @@ class ConnectionCheck:
             return self._caller.call(
                 GrantAccess(AccessState.OPEN, grant),
                 lambda token: provider.observe_guest_experience(token, meeting, grant.account),
-                _UNHURRIED,
+                NO_DEADLINE,
             )
         except ProviderError as error:
             log.info("what guests experience cannot be read", provider=error.provider, status=error.status)

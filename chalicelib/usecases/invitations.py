@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import (
     DEFAULT_HOLD,
     Invitation,
@@ -92,7 +93,7 @@ class Invitations:
         self._personal_link = personal_link
         self._mail_from = mail_from
 
-    def deliver(self, lease: Lease, remaining_seconds: Callable[[], float]) -> Delivery:
+    def deliver(self, lease: Lease, deadline: Deadline) -> Delivery:
         """Mail what is owed for the claim's revision, as far as this Lambda certainly lives to write it down.
 
         Stops when the booking changed meanwhile: what is owed is then another question.
@@ -116,7 +117,7 @@ class Invitations:
             if invite.recipient.email in barred:
                 lease = _held_back(lease, invite)
                 continue
-            if remaining_seconds() < _SEND_SECONDS + 3:
+            if not deadline.allows(_SEND_SECONDS + 3):
                 return Delivery(lease, self._clock())
             before = lease
             lease = self._bookings.save(lease, self._marked(lease.settlement, invite), self._clock())

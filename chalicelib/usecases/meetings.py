@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chalicelib.domain import meeting_plan
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION
+from chalicelib.domain.deadline import Deadline, OutOfTime
 from chalicelib.domain.meeting import (
     Meeting,
     MeetingReason,
@@ -37,7 +38,7 @@ from chalicelib.providers.base import Provider
 from chalicelib.store.bookings import BookingStore, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.join_links import JoinTickets
-from chalicelib.usecases.provider_calls import CALL_NEEDS_SECONDS, OutOfTime, ProviderCalls, TimeLeft
+from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
 
 
 class _Superseded(MeetlinkError):
@@ -53,7 +54,7 @@ class _Work(Struct):
     """
 
     lease: Lease
-    left: TimeLeft
+    deadline: Deadline
     doubt: datetime | None = None
     repeatable: bool = False
     began_anew: bool = False
@@ -75,7 +76,7 @@ class _Work(Struct):
 
 
 class Meetings:
-    """Takes the steps that `domain.plan` decides. `remaining_seconds` tells how long this Lambda has to live."""
+    """Takes the steps that `domain.plan` decides."""
 
     def __init__(
         self,
@@ -95,13 +96,13 @@ class Meetings:
         self._clock = clock
         self._random = random
 
-    def advance(self, lease: Lease, remaining_seconds: Callable[[], float]) -> Lease:
+    def advance(self, lease: Lease, deadline: Deadline) -> Lease:
         """The claim with its meeting judged for its booking's revision.
 
         The result is not stored yet, except for an intent. The booking in the answer may be newer than the one that
         the meeting was judged for (`settlement.revision`): then go on with it.
         """
-        work = _Work(lease, TimeLeft(remaining_seconds))
+        work = _Work(lease, deadline)
         if lease.booking.revision > lease.settlement.revision + 1:
             # A revision between may have been sent by somebody who died: what the provider has is not known.
             work.put(replace(work.meeting, fingerprint=None))
@@ -151,7 +152,7 @@ class Meetings:
 
     def _remove_leftover(self, work: _Work, former: Meeting) -> None:
         """Remove a former host's meeting, apart from the booking's own; it stays a leftover if that is to go on."""
-        apart = _Work(replace(work.lease, settlement=replace(work.lease.settlement, meeting=former)), work.left)
+        apart = _Work(replace(work.lease, settlement=replace(work.lease.settlement, meeting=former)), work.deadline)
         self._advance(apart, leftover=True)
         after = apart.meeting
         if after.state is MeetingState.FAILED:
@@ -208,12 +209,12 @@ class Meetings:
             work.put(started)
             if not provider.local:
                 self._intend(work)
-                work.left.check()
-                work.lease.require(self._clock(), CALL_NEEDS_SECONDS)
+                work.deadline.require(CALL_SECONDS)
+                work.lease.require(self._clock(), CALL_SECONDS)
             return provider.create(token, request)
 
         try:
-            made = self._caller.call(reach, create, work.left)
+            made = self._caller.call(reach, create, work.deadline)
         except MeetingGone as error:
             # It was made by a try of ours without an answer, and deleted since: its tag stays taken.
             if work.began_anew:
@@ -252,11 +253,11 @@ class Meetings:
         work.put(replace(meeting, fingerprint=None))  # Until it is answered; taking the change back is a change too.
 
         def update(token: str) -> ProviderMeeting | None:
-            work.lease.require(self._clock(), CALL_NEEDS_SECONDS)
+            work.lease.require(self._clock(), CALL_SECONDS)
             return provider.update(token, str(meeting.id), request)
 
         try:
-            moved = self._caller.call(reach, update, work.left)
+            moved = self._caller.call(reach, update, work.deadline)
         except MeetingGone:
             # Somebody deleted it at the provider: the booking needs a new one, under a new tag.
             work.put(Meeting(generation=meeting.generation + 1))
@@ -279,7 +280,7 @@ class Meetings:
             return True
         provider, request = self._caller.provider(reach), self._request(work.lease.booking, meeting)
         try:
-            found = self._caller.call(reach, lambda token: provider.find(token, request), work.left)
+            found = self._caller.call(reach, lambda token: provider.find(token, request), work.deadline)
         except Ambiguous:
             if provider.makes_to_find and not meeting.exists:
                 work.put(replace(meeting, intent_at=self._clock()))  # It may still come to make one.
@@ -306,7 +307,7 @@ class Meetings:
 
     def _remove(self, work: _Work, reach: GrantAccess, provider: Provider, meeting_id: str) -> None:
         try:
-            self._caller.call(reach, lambda token: provider.delete(token, meeting_id), work.left)
+            self._caller.call(reach, lambda token: provider.delete(token, meeting_id), work.deadline)
         except MeetingGone:
             return
 

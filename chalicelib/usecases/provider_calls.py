@@ -5,47 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from msgspec import Struct
-
 from chalicelib.domain.connection import Grant
+from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics, GrantAccess
 from chalicelib.errors import (
     FailedCall,
-    MeetlinkError,
     ProviderError,
     ProviderUnavailable,
     ReconnectNeeded,
     TokenRejected,
 )
 from chalicelib.providers.base import Provider
-from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS, TOKEN_TIMEOUT_SECONDS
+from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.circuit_breaker import CircuitBreaker
 
 T = TypeVar("T")
-CALL_NEEDS_SECONDS = CALL_TIMEOUT_SECONDS + 3
-"""A call, and writing down what came of it."""
-REFRESH_NEEDS_SECONDS = TOKEN_TIMEOUT_SECONDS + 3
-"""The same for a token. At providers that rotate, a refresh whose Lambda dies ends the grant."""
-
-
-class OutOfTime(MeetlinkError):
-    """The Lambda might end before the call does; nothing was sent."""
-
-
-class TimeLeft(Struct, frozen=True):
-    """How long this Lambda has to live."""
-
-    seconds: Callable[[], float]
-
-    def check(self, needed: float = CALL_NEEDS_SECONDS) -> None:
-        """Raises `OutOfTime` if a call begun now might outlive the Lambda."""
-        if self.seconds() < needed:
-            raise OutOfTime
-
-    def check_refresh(self) -> None:
-        """Raises `OutOfTime` if a refresh begun now might outlive the Lambda."""
-        self.check(REFRESH_NEEDS_SECONDS)
+CALL_SECONDS = CALL_TIMEOUT_SECONDS + 3
+"""The longest that a call takes, with the write after it."""
 
 
 class ProviderCalls:
@@ -69,7 +46,7 @@ class ProviderCalls:
         provider = self._providers.get(reach.grant.provider) if reach.grant else None
         return provider.create_semantics if provider else UNKNOWN_SEMANTICS
 
-    def call(self, reach: GrantAccess, verb: Callable[[str], T], left: TimeLeft) -> T:
+    def call(self, reach: GrantAccess, verb: Callable[[str], T], deadline: Deadline) -> T:
         """`verb` with an access token, unless the provider is out.
 
         Raises `OutOfTime`, or what the provider said; `ReconnectNeeded` after the grant was marked as broken.
@@ -79,7 +56,7 @@ class ProviderCalls:
         whom = reach.grant.provider, reach.grant.id
         self._breaker.check(*whom)
         try:
-            result = self._authorized(reach.grant, verb, left)
+            result = self._authorized(reach.grant, verb, deadline)
         except ProviderError as error:
             if error.is_outage:
                 error.out_until = self._breaker.failed(*whom)
@@ -89,16 +66,16 @@ class ProviderCalls:
         self._breaker.answered(*whom)
         return result
 
-    def _authorized(self, grant: Grant, verb: Callable[[str], T], left: TimeLeft) -> T:
+    def _authorized(self, grant: Grant, verb: Callable[[str], T], deadline: Deadline) -> T:
         """`verb` with an access token; once more with a fresh one if the first is not accepted."""
-        token = self._tokens.access_token(grant, before_refresh=left.check_refresh)
+        token = self._tokens.access_token(grant, deadline=deadline)
         try:
             try:
-                left.check()
+                deadline.require(CALL_SECONDS)
                 return verb(token)
             except TokenRejected:
-                token = self._tokens.access_token(grant, rejected=token, before_refresh=left.check_refresh)
-                left.check()
+                token = self._tokens.access_token(grant, rejected=token, deadline=deadline)
+                deadline.require(CALL_SECONDS)
                 return verb(token)
         except (TokenRejected, ReconnectNeeded) as error:
             self._tokens.break_grant(grant.id, token=token)

@@ -9,6 +9,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from chalicelib.domain import give_up, meeting_plan
+from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.meeting import Meeting, MeetingReason
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.observability import count, log
@@ -39,7 +40,7 @@ class Settling:
         self._clock = clock
         self._sleep = sleep
 
-    def settle(self, workspace_id: str, booking_id: str, remaining_seconds: Callable[[], float]) -> datetime | None:
+    def settle(self, workspace_id: str, booking_id: str, deadline: Deadline) -> datetime | None:
         """Do what can be done now; the answer is when to go on, None when nothing is left or somebody else is at it.
 
         Whatever goes wrong outside is written on the booking, but for `StoreUnavailable`. Any other error is a bug of
@@ -51,7 +52,7 @@ class Settling:
             if held is not None and give_up.are_hopeless(silent=held.silent_runs, crashed=held.crashed_runs):
                 lease = self._give_up(held)
             while lease is not None:
-                lease, again_at = self._pass(lease, remaining_seconds, begun_at)
+                lease, again_at = self._pass(lease, deadline, begun_at)
                 if lease is None:
                     return again_at
         except LostRace:
@@ -93,15 +94,13 @@ class Settling:
         act = self._bookings.settle if again else self._bookings.save
         return act(lease, settlement, now)
 
-    def _pass(
-        self, lease: Lease, remaining_seconds: Callable[[], float], begun_at: datetime
-    ) -> tuple[Lease | None, datetime | None]:
+    def _pass(self, lease: Lease, deadline: Deadline, begun_at: datetime) -> tuple[Lease | None, datetime | None]:
         """One round for the claim's revision: a claim to go on with, or when to come back."""
-        lease = self._meetings.advance(lease, remaining_seconds)
+        lease = self._meetings.advance(lease, deadline)
         if lease.booking.revision != lease.settlement.revision:
             return lease, None
         revision = lease.booking.revision
-        delivery = self._inviter.deliver(lease, remaining_seconds)
+        delivery = self._inviter.deliver(lease, deadline)
         lease = delivery.lease
         if lease.booking.revision != revision:
             return lease, None

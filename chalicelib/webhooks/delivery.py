@@ -8,6 +8,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from chalicelib.domain.deadline import NO_DEADLINE, Deadline
 from chalicelib.domain.webhook_signing import signed_headers
 from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.events import TEST_EVENT
@@ -25,6 +26,8 @@ _GONE = 410
 _DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
 _GIVE_UP_AFTER = timedelta(days=1)
 _LONGEST_PAUSE_MINUTES = 60
+TRY_SECONDS = 15.0
+"""The longest that one try takes, with the writes after it."""
 
 
 class WebhookDeliveries:
@@ -46,10 +49,10 @@ class WebhookDeliveries:
         self._clock = clock
         self._random = random
 
-    def deliver(self, keys: Iterable[DeliveryKey], has_time: Callable[[], bool] = lambda: True) -> None:
+    def deliver(self, keys: Iterable[DeliveryKey], deadline: Deadline = NO_DEADLINE) -> None:
         """Try deliveries of one endpoint, in order. Raises `StoreError` only."""
         for key in keys:
-            if not has_time():
+            if not deadline.allows(TRY_SECONDS):
                 return  # The index of due work knows what is left.
             endpoint = self._endpoints.get(key.workspace_id, key.endpoint_id)
             if endpoint and endpoint.paused_until and endpoint.paused_until > self._clock():

@@ -331,7 +331,13 @@ class World:
         stream = self.conditions.stream
         if self.random.random() < stream.drop or change.new is None:
             return
-        record = {"dynamodb": {"NewImage": change.new, "SequenceNumber": str(len(self.network.points))}}
+        record = {
+            "dynamodb": {
+                "ApproximateCreationDateTime": int(self.simulation.seconds),
+                "NewImage": change.new,
+                "SequenceNumber": str(len(self.network.points)),
+            }
+        }
         if change.old is not None:
             record["dynamodb"]["OldImage"] = change.old
         copies = 2 if self.random.random() < stream.duplicate else 1

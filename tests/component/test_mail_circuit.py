@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.errors import MailAccountError, MailRejected, MailUnavailable, StoreUnavailable
-from chalicelib.handlers import booking_stream, operations
+from chalicelib.handlers import mail_events, operations
 from chalicelib.store import tables
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.mail_circuit import LONGEST_PAUSE, SHORTEST_PAUSE, SPREAD, MailCircuit
@@ -217,11 +217,11 @@ class TestOtherMails:
         calls, event = sandbox.calls, json.dumps(recorded_event("ses_events")["hard_bounce"])
         for _ in range(2):
             with pytest.raises(MailUnavailable):
-                booking_stream.take_mail_event(event, connected.services)
+                mail_events.record_mail_event(event, connected.services)
         assert sandbox.calls == calls
         sandbox.is_over = True
         connected.tick(120)
-        booking_stream.take_mail_event(event, connected.services)
+        mail_events.record_mail_event(event, connected.services)
         assert len(sandbox.notices) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import MailUnavailable
-from chalicelib.handlers import booking_stream, operations
+from chalicelib.handlers import mail_events, operations
 from chalicelib.mail.ses_events import read_event
 from tests.support.product import Product, recorded_event
 from tests.support.steps import cancel, get, put
@@ -38,7 +38,7 @@ def booked(connected: Product) -> Product:
 
 def happens(product: Product, name: str, **mail: Any) -> None:
     event = EVENTS[name] | {"mail": EVENTS[name]["mail"] | mail}
-    booking_stream.take_mail_event(json.dumps(event), product.services)
+    mail_events.record_mail_event(json.dumps(event), product.services)
 
 
 def outcome(product: Product, email: str = GUEST) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 import app
 from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
-from chalicelib.handlers import booking_stream, operations, webhook_streams
+from chalicelib.handlers import booking_stream, mail_events, operations, webhook_streams
 from chalicelib.observability import Log
 from chalicelib.settings import from_environment
 from chalicelib.store.encryption import Purpose
@@ -175,7 +175,7 @@ class Watched:
 
         def take() -> None:
             self.product.mails.refusals[:] = refusals
-            booking_stream.take_mail_event(event, self.product.services)
+            mail_events.record_mail_event(event, self.product.services)
 
         self.does("on_mail_event", take)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
+from chalicelib.domain.deadline import Deadline
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream
 from chalicelib.store.tables import BookingItem
@@ -194,7 +195,7 @@ class TestWhatFailsABatch:
 
     def test_a_database_that_is_out_for_one_booking_names_that_ones_first_record(self, connected: Product) -> None:
         class Failing:
-            def settle(self, workspace_id: str, booking_id: str, remaining: Callable[[], float]) -> None:
+            def settle(self, workspace_id: str, booking_id: str, deadline: Deadline) -> None:
                 if booking_id == "b-2":
                     raise StoreUnavailable("throttled")
 

@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import observability
+from chalicelib.domain.deadline import Deadline, OutOfTime
 from chalicelib.errors import Ambiguous, ClientRefused, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
 from chalicelib.providers.zoom import Zoom
 from chalicelib.store.connections import REFRESH_LEASE
 from chalicelib.usecases.access_tokens import DOUBT_ENDS_AFTER
-from chalicelib.usecases.provider_calls import OutOfTime, TimeLeft
 from infra.local.standins.kit import Action
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -214,11 +214,9 @@ class TestLostAnswers:
 
     def test_no_refresh_is_begun_without_the_time_for_its_end(self, expired: ConnectedAccount) -> None:
         with pytest.raises(OutOfTime):
-            expired.keeper().access_token(expired.grant, before_refresh=TimeLeft(lambda: 32.9).check_refresh)
+            expired.keeper().access_token(expired.grant, deadline=Deadline(lambda: 32.9))
         assert expired.token_calls == 0
-        assert expired.accepts(
-            expired.keeper().access_token(expired.stored(), before_refresh=TimeLeft(lambda: 33.0).check_refresh)
-        )
+        assert expired.accepts(expired.keeper().access_token(expired.stored(), deadline=Deadline(lambda: 33.0)))
 
 
 class TestOutages:

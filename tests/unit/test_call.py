@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.connection import Account, Grant
+from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.meeting_plan import AccessState, GrantAccess
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.handlers import booking_stream
+from chalicelib.usecases.access_tokens import REFRESH_SECONDS
 from chalicelib.usecases.circuit_breaker import CircuitBreaker
-from chalicelib.usecases.provider_calls import REFRESH_NEEDS_SECONDS, ProviderCalls, TimeLeft
+from chalicelib.usecases.provider_calls import ProviderCalls
 from tests.support.clock import FakeClock
 
 NO_ANSWER = Ambiguous(FailedCall("zoom", "no answer", is_unreachable=True))
@@ -37,8 +39,8 @@ def call(clock: FakeClock) -> Callable[..., str]:
         reach = GrantAccess(AccessState.OPEN, Grant("zoom", Account(account, ""), 1, b""))
         for error in says:
             with pytest.raises(type(error)):
-                caller.call(reach, _raising(error), TimeLeft(lambda: 60))
-        return caller.call(reach, lambda _: "asked", TimeLeft(lambda: 60))
+                caller.call(reach, _raising(error), NO_DEADLINE)
+        return caller.call(reach, lambda _: "asked", NO_DEADLINE)
 
     return call
 
@@ -76,4 +78,4 @@ def test_whoever_is_refused_by_an_open_circuit_learns_until_when(call: Callable[
 
 def test_what_a_lambda_keeps_back_is_enough_for_a_refresh() -> None:
     # Not imported where it is used: every cold start of the stream would load the providers' HTTP client with it.
-    assert booking_stream._RESERVE_SECONDS > REFRESH_NEEDS_SECONDS
+    assert booking_stream._RESERVE_SECONDS > REFRESH_SECONDS

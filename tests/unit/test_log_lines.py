@@ -30,6 +30,6 @@ def test_a_line_names_the_function_that_logs(act: Callable[[], None], caplog: py
 
 
 def test_so_does_a_line_of_a_worker_thread(caplog: pytest.LogCaptureFixture) -> None:
-    log.carried(lambda _: warns())(None)
+    log.with_request_id(lambda _: warns())(None)
     (line,) = caplog.records
     assert line.funcName == "warns"

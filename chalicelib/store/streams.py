@@ -1,0 +1,131 @@
+"""Decode DynamoDB stream records (docs.aws.amazon.com/lambda/latest/dg/with-ddb.html) into changes of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.connection import Connection
+from chalicelib.domain.settlement import Settlement
+from chalicelib.observability import log
+from chalicelib.store.tables import from_milliseconds
+
+Image = dict[str, Any]
+T = TypeVar("T")
+
+
+class BookingRow(Struct, frozen=True):
+    """A row of the bookings table as the stream carries it."""
+
+    revision: int
+    settled_revision: int
+    due_at: datetime | None
+    booking: Booking
+    settlement: Settlement | None
+    """None: no settler has written yet."""
+
+
+class BookingChange(Struct, frozen=True):
+    """One write to the bookings table."""
+
+    workspace_id: str
+    booking_id: str
+    sequence_number: str
+    """Identifies the record in its shard. It is the same each time the record is delivered."""
+    written_at: datetime
+    """When the row was written, in whole seconds. It is the same each time the record is delivered."""
+    before: BookingRow | None
+    """None: the row was created."""
+    after: BookingRow | None
+    """None: the row was deleted."""
+
+    def needs_settling(self, now: datetime) -> bool:
+        """Return whether there is work for a settler.
+
+        A settler's own writes do not raise the revision, and leave the row settled or due later.
+        """
+        if self.after is None or self.after.settled_revision >= self.after.revision:
+            return False
+        is_raised = self.before is None or self.after.revision > self.before.revision
+        return is_raised or self.after.due_at is None or self.after.due_at <= now
+
+
+class ConnectionChange(Struct, frozen=True):
+    """One write to the connections table."""
+
+    sequence_number: str
+    """Identifies the record in its shard. It is the same each time the record is delivered."""
+    written_at: datetime
+    """When the row was written, in whole seconds. It is the same each time the record is delivered."""
+    before: Connection | None
+    """None: the row was created."""
+    after: Connection | None
+    """None: the row was deleted."""
+
+
+def booking_changes(event: dict[str, Any]) -> Iterator[BookingChange]:
+    """Decode a batch of the bookings stream. Records that cannot be decoded are logged and skipped."""
+    return _decode_all(event, _booking_change)
+
+
+def connection_changes(event: dict[str, Any]) -> Iterator[ConnectionChange]:
+    """Decode a batch of the connections stream. Records that cannot be decoded are logged and skipped."""
+    return _decode_all(event, _connection_change)
+
+
+def _decode_all(event: dict[str, Any], decode: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    for record in event.get("Records", []):
+        try:
+            change = decode(record["dynamodb"])
+        except (msgspec.MsgspecError, KeyError, ValueError, TypeError, AttributeError) as error:
+            # An error would block the shard until the record expires, a day later.
+            log.failure("stream record could not be decoded", error)
+            continue
+        yield change
+
+
+def _booking_change(change: dict[str, Any]) -> BookingChange:
+    keys = change.get("NewImage") or change["OldImage"]
+    return BookingChange(
+        workspace_id=keys["workspace_id"]["S"],
+        booking_id=keys["booking_id"]["S"],
+        sequence_number=change["SequenceNumber"],
+        written_at=_written_at(change),
+        before=_booking_row(change.get("OldImage")),
+        after=_booking_row(change.get("NewImage")),
+    )
+
+
+def _booking_row(image: Image | None) -> BookingRow | None:
+    if not image:
+        return None
+    due_at, observed = image.get("due_at"), image.get("observed")
+    return BookingRow(
+        revision=int(image["revision"]["N"]),
+        settled_revision=int(image["settled_revision"]["N"]),
+        due_at=from_milliseconds(int(due_at["N"])) if due_at else None,
+        booking=msgspec.json.decode(image["desired"]["S"], type=Booking),
+        settlement=msgspec.json.decode(observed["S"], type=Settlement) if observed else None,
+    )
+
+
+def _connection_change(change: dict[str, Any]) -> ConnectionChange:
+    return ConnectionChange(
+        sequence_number=change["SequenceNumber"],
+        written_at=_written_at(change),
+        before=_connection(change.get("OldImage")),
+        after=_connection(change.get("NewImage")),
+    )
+
+
+def _connection(image: Image | None) -> Connection | None:
+    return msgspec.json.decode(image["document"]["S"], type=Connection) if image else None
+
+
+def _written_at(change: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
