@@ -46,7 +46,7 @@ class CreateSemantics(Struct, frozen=True):
     """A second create returns the first one's meeting."""
     keeps_tags: bool = False
     """The tag of a deleted meeting is never free again, so a create that arrives late makes nothing."""
-    makes_to_find: bool = False
+    lookup_creates: bool = False
     """Looking a meeting up creates it if it is not there."""
 
 
@@ -146,7 +146,7 @@ def _resolve_doubt(
     meeting: Meeting, intent_at: datetime, create: CreateSemantics, *, over: bool, now: datetime
 ) -> Meeting | Action:
     """What to do about a create that may have been sent: send it again where that is safe, else look the meeting up."""
-    if over and create.makes_to_find:
+    if over and create.lookup_creates:
         return has_begun(meeting)
     # Where a deleted meeting's tag becomes free again, the first create must be over before it is repeated: if it
     # arrived late, it would create a meeting that was cancelled by then.

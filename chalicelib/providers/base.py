@@ -1,8 +1,11 @@
-"""What a provider declares and can do. The base owns the flow of a call; a provider says what differs.
+"""The interface of a provider: what a provider declares, and the flow of a call that all providers share.
 
-The interface fits providers with an idempotent create (`idempotent`), without one (`find` by tag instead), without
-an update (`update` raises `MeetingGone`, so a new meeting takes the old one's place), and without any call at all
-(`local`). `OAuthProvider`s are connected by signing in there, `KeyProvider`s by a key that is typed in here.
+To add a provider, subclass `OAuthProvider` (the host signs in at the provider) or `KeyProvider` (the host enters a
+key), and add the class to `registry`. `docs/providers.md` has the steps and an example.
+
+The interface fits providers with an idempotent create, providers without one (`find` looks the meeting up by its tag),
+providers that cannot change a meeting (`update` raises `MeetingGone`, and a new meeting replaces the old one), and
+providers without any API call (`RoomProvider`).
 """
 
 from __future__ import annotations
@@ -28,125 +31,136 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.http_client import Answer, HttpClient, retry_at
+from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 
 
 class OAuth(Struct, frozen=True):
-    """A provider's OAuth 2.0 (RFC 6749) as it differs from others.
-
-    `scope_sets`: any one of these sets of granted scopes will do, each scope without `scope_prefix`. `asks` are the
-    scopes to ask for, as they are sent; None where they are configured on the app. `basic_auth`: the client
-    authenticates by HTTP Basic, else in the form. `revokes_as_client`: the revocation endpoint takes the client's
-    credentials too. `dead_codes` are the provider's own ways to say `invalid_grant`,
-    `dead_words` its ways to say it in words only (lower case). `client_codes` say that the client's id or secret is
-    wrong. `doubtful_codes` say either that or that an organization removed the app: see `usecases.tokens`.
-    `admin_consent_path` is where an administrator can
-    approve the app for a whole organization, `approval_words` are parts of `error_description` that ask for it.
-    """
+    """How a provider's OAuth 2.0 (RFC 6749) differs from that of other providers."""
 
     authorize_path: str
+    """Path of the authorization endpoint, below the address `OAUTH`."""
     token_path: str
+    """Path of the token endpoint, below the address `TOKEN` if there is one, else `OAUTH`."""
     revoke_path: str | None
+    """Path of the revocation endpoint (RFC 7009); None if there is none."""
     scope_sets: tuple[frozenset[str], ...]
-    asks: tuple[str, ...] | None = None
+    """Sets of scopes, without `scope_prefix`. A grant is sufficient if it contains one complete set."""
+    requested_scopes: tuple[str, ...] | None = None
+    """The scopes to request, exactly as sent; None if scopes are configured on the app at the provider."""
     scope_prefix: str = ""
+    """A prefix of granted scopes that is ignored when they are compared with `scope_sets`."""
     basic_auth: bool = True
+    """True: the client authenticates with HTTP Basic. False: with fields of the form."""
     pkce: bool = True
-    revokes_as_client: bool = True
-    dead_codes: frozenset[str] = frozenset()
-    dead_words: tuple[str, ...] = ()
-    client_codes: frozenset[str] = frozenset({"invalid_client", "unauthorized_client"})
-    doubtful_codes: frozenset[str] = frozenset()
-    extra: dict[str, str] = field(default_factory=dict)
+    """Whether the provider supports PKCE (RFC 7636)."""
+    revoke_needs_client: bool = True
+    """Whether the revocation endpoint requires the client's credentials."""
+    invalid_grant_codes: frozenset[str] = frozenset()
+    """The provider's own error codes that mean `invalid_grant`."""
+    invalid_grant_phrases: tuple[str, ...] = ()
+    """Phrases in an error's text that mean `invalid_grant`, in lower case, where there is no code for it."""
+    invalid_client_codes: frozenset[str] = frozenset({"invalid_client", "unauthorized_client"})
+    """Error codes that mean that the client's id or secret is wrong."""
+    ambiguous_client_codes: frozenset[str] = frozenset()
+    """Error codes that mean either a wrong client or that an organization removed the app: see `access_tokens`."""
+    extra_parameters: dict[str, str] = field(default_factory=dict)
+    """Further query parameters of the authorization request."""
     admin_consent_path: str | None = None
-    approval_words: tuple[str, ...] = ()
+    """Where an administrator can approve the app for an organization; None if the provider has no such page."""
+    approval_phrases: tuple[str, ...] = ()
+    """Parts of `error_description` that mean that an administrator must approve the app first."""
 
     def missing_scopes(self, granted: frozenset[str]) -> frozenset[str]:
-        """What is missing from the set that comes nearest; empty if the granted scopes are enough."""
-        had = {scope.removeprefix(self.scope_prefix) for scope in granted}
-        return min((wanted - had for wanted in self.scope_sets), key=len)
+        """Return the scopes that are missing from the closest scope set; empty if `granted` is sufficient."""
+        names = {scope.removeprefix(self.scope_prefix) for scope in granted}
+        return min((scopes - names for scopes in self.scope_sets), key=len)
 
     def error_code(self, error: str, description: str) -> str:
-        """What an OAuth error means: `error`, or `admin_consent_required` where only `description` tells it."""
-        return "admin_consent_required" if any(words in description for words in self.approval_words) else error
+        """Return `error`, or `admin_consent_required` if only `description` reveals it."""
+        return "admin_consent_required" if any(phrase in description for phrase in self.approval_phrases) else error
 
 
 class KeyField(Struct, frozen=True):
-    """One field of the form that connects a `KeyProvider`. A `secret` one is never shown again.
-
-    `longest` is in characters: what is typed becomes part of a row, some of it of the row's key.
-    """
+    """One field of the form that connects a `KeyProvider`."""
 
     name: str
+    """The key of the value in the mapping that `read_key` gets."""
     label: str
     hint: str
+    """One sentence below the field."""
     secret: bool = False
+    """Whether the value is hidden while it is typed, and never shown again."""
     optional: bool = False
     lines: int = 1
+    """Height of the field; more than one line makes it a text area."""
     longest: int = 255
+    """Maximum length in characters: the value becomes part of a row, and some of it of the row's key."""
 
 
 class Reply(Struct, frozen=True):
-    """An event that wants an answer and nothing else, such as the check of a webhook's address."""
+    """An event that only needs a response, such as the validation of a webhook's address."""
 
     body: dict[str, Any]
+    """The JSON body of the response."""
 
 
 class Deauthorized(Struct, frozen=True):
-    """The owner of an account took our access away at `at`."""
+    """The owner of an account removed the app."""
 
     account_id: str
     at: datetime
 
 
 class Ignored(Struct, frozen=True):
-    """A genuine event that asks for nothing."""
+    """An authentic event that needs no action."""
 
 
 Event = Reply | Deauthorized | Ignored
 
 
 class Provider(ABC):
-    """One video-conferencing system. Every call takes the access token, or the key, of the grant that it acts for.
+    """One video-conferencing system.
 
-    All calls raise `ProviderError`s: see `errors` for which means what. `urls` are its addresses by kind, as
-    `settings.addresses` has them: `API`, for an `OAuthProvider` `OAUTH`, and more where it needs them. `limits` and
-    `needs` are for people who choose one. `keeps_tags`: where a tag was used once, a create that arrives late makes
-    nothing any more, even if the meeting is deleted by then. `makes_to_find`: `find` makes what it does not find.
-    `no_place` is for the host where not a meeting is missing, but where it would be made.
+    Each method that calls the provider takes `token`, the access token or the key of the grant it acts for, and raises
+    a `ProviderError`. Which one matters: raise `Ambiguous` if the provider may have done the call, and
+    `ProviderUnavailable` if it certainly did not.
     """
 
     name: ClassVar[str]
+    """The identifier in the API, in stored rows and in addresses, such as `google_meet`."""
     display_name: ClassVar[str]
+    """The name that people see, such as `Google Meet`."""
     needs: ClassVar[str]
+    """What a person needs before they connect, in one or two sentences."""
     limits: ClassVar[str] = ""
+    """What a person should know before they choose this provider: quotas, costs, time limits."""
     urls: ClassVar[Mapping[str, str]]
-    idempotent: ClassVar[bool]
-    keeps_tags: ClassVar[bool] = False
-    makes_to_find: ClassVar[bool] = False
-    local: ClassVar[bool] = False
-    no_place: ClassVar[str] = "The account has no place for meetings any more. Ask its administrator, or connect again."
+    """Base addresses by kind: `API`, for an `OAuthProvider` also `OAUTH`, and further ones where `call` names them."""
+    create_semantics: ClassVar[CreateSemantics]
+    """What happens if a create is sent twice; decides how a create without a response is resolved."""
+    is_local: ClassVar[bool] = False
+    """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
+    no_place_advice: ClassVar[str] = (
+        "This account has nowhere to create meetings. Ask its administrator for help, or connect again."
+    )
+    """Advice for the host if the provider responds to a create with 404."""
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         self.http = http
         self.clock = clock
         self.addresses = {**self.urls, **(urls or {})}
-
-    @property
-    def create_semantics(self) -> CreateSemantics:
-        """What a repeated create does, for the plan."""
-        return CreateSemantics(self.idempotent, self.keeps_tags, self.makes_to_find)
+        """`urls`, with those that this deployment overrides (`settings.addresses`)."""
 
     @abstractmethod
-    def account(self, token: str) -> Account:
-        """Whose the token or key is. Asks the provider: a key that does not work raises."""
+    def read_account(self, token: str) -> Account:
+        """Return the account that the token or key belongs to. Raises a `ProviderError` if the token does not work."""
 
     @abstractmethod
     def guest_experience(self, account: Account) -> GuestExperience:
-        """What guests of this account experience, without a call: what the provider documents."""
+        """Return what guests of this account experience according to the provider's documentation, without a call."""
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
-        """What guests of `meeting`, which was just created, experience. Raises `ProviderError`.
+        """Return what guests of the newly created `meeting` experience. Raises `ProviderError`.
 
         Providers that do not report it return what they document.
         """
@@ -154,90 +168,98 @@ class Provider(ABC):
 
     @abstractmethod
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        """Make the meeting. Where `idempotent`, a repeated call answers with the meeting that is there."""
+        """Create the meeting. Where the create is idempotent, a repeated call returns the existing meeting."""
 
     @abstractmethod
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        """Change the meeting; None if its link stays. Raises `MeetingGone`."""
+        """Change the meeting. Return None if its link stays the same. Raises `MeetingGone`."""
 
     @abstractmethod
     def delete(self, token: str, meeting_id: str) -> None:
-        """Remove the meeting. Raises `MeetingGone` if it is not there: for the caller that is success."""
+        """Delete the meeting. Raises `MeetingGone` if it does not exist, which the caller treats as success."""
 
     @abstractmethod
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        """Every meeting that carries the request's tag."""
+        """Return every meeting that has the request's tag."""
 
-    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
-        """The address that lets this visitor in, and nobody else for long.
+    def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
+        """Return an address that admits this visitor only, and only for a short time.
 
-        Asked for only where `create` answered with a meeting that has no link of its own.
+        Called only if `create` returned a meeting without a link.
         """
         raise NotImplementedError(f"{self.name} has links of its own")
 
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
-        """What a webhook of this provider says; None if it is not proven to come from there, now.
+        """Read a webhook of this provider. Return None unless its signature proves the sender and a recent time.
 
-        Providers without webhooks leave this as it is.
+        Providers without webhooks do not override this.
         """
         return None
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        """The error that this provider means by `answer`, where it differs from what HTTP says. Body before status."""
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        """Return the error that `response` means, where this provider differs from what the HTTP status says.
+
+        The error code in the body takes precedence over the status.
+        """
         return None
 
-    def request_id(self, answer: Answer) -> str | None:
-        """The provider's own id of the call, for its support."""
+    def request_id(self, response: ProviderResponse) -> str | None:
+        """Return the provider's own id of the request, which its support asks for."""
         return None
 
     def call(
         self, token: str, method: str, path: str, *, json: Any = None, at: str = "API", content_type: str | None = None
-    ) -> Answer:
-        """One API call; every answer but a success becomes an error. `at` is the kind of address."""
+    ) -> ProviderResponse:
+        """Send one API request. Raise a `ProviderError` unless it succeeds. `at` is the kind of address in `urls`."""
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": content_type} if content_type else {})
-        answer = self.http.send(self.name, method, self.addresses[at] + path, headers=headers, json=json)
-        if answer.ok:
-            return answer
-        raise self.explain(answer) or self._by_status(answer)
+        response = self.http.send(self.name, method, self.addresses[at] + path, headers=headers, json=json)
+        if response.ok:
+            return response
+        raise self.read_error(response) or self._error_by_status(response)
 
-    def make(self, token: str, path: str, body: Any, *, method: str = "POST") -> Answer:
-        """The call that makes a meeting: what is not found there is no meeting, and another tag would not help."""
+    def send_create(self, token: str, path: str, body: Any, *, method: str = "POST") -> ProviderResponse:
+        """Send the request that creates a meeting.
+
+        A 404 means that the place for meetings is missing, so another tag would not help: raises `Rejected`.
+        """
         try:
             return self.call(token, method, path, json=body)
         except MeetingGone as error:
-            call = replace(error.call, what="nowhere to make it")
-            raise Rejected(call, advice=self.no_place) from error
+            call = replace(error.call, what="there is no place to create the meeting")
+            raise Rejected(call, advice=self.no_place_advice) from error
 
-    def failed_call(self, answer: Answer, what: str, *, code: str | None = None) -> FailedCall:
-        """Describe the call that `answer` refused, for an error."""
-        return FailedCall(self.name, what, answer.status, code, self.request_id(answer))
+    def failed_call(self, response: ProviderResponse, what: str, *, code: str | None = None) -> FailedCall:
+        """Describe the failed request for an error."""
+        return FailedCall(self.name, what, response.status, code, self.request_id(response))
 
-    def _by_status(self, answer: Answer) -> ProviderError:
-        call = self.failed_call(answer, f"HTTP {answer.status}")
-        match answer.status:
+    def _error_by_status(self, response: ProviderResponse) -> ProviderError:
+        call = self.failed_call(response, f"HTTP {response.status}")
+        retry_at = parse_retry_after(response.headers, self.now())
+        match response.status:
             case 401:
                 return TokenRejected(call)
             case 404 | 410:
                 return MeetingGone(call)
             case 429:
-                at = retry_at(answer.headers, self.now())
-                return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
+                return ProviderUnavailable(call, retry_at=retry_at, reason="rate_limited")
             case 503:
-                return ProviderUnavailable(call, retry_at=retry_at(answer.headers, self.now()))
+                return ProviderUnavailable(call, retry_at=retry_at)
             case status if status >= 500 or status < 400 or status == 408:
                 return Ambiguous(call)
         return Rejected(call)
 
     def now(self) -> datetime:
+        """Return the current time in UTC."""
         return self.clock().astimezone(UTC)
 
 
 class OAuthProvider(Provider):
-    """Connected by signing in at the provider (RFC 6749), with the credentials that this deployment has there."""
+    """A provider where the host signs in (RFC 6749), with this deployment's client credentials."""
 
     oauth: ClassVar[OAuth]
+    """The OAuth endpoints, scopes and error codes."""
     may_use_pkce: bool = True
-    """False where a deployment switched PKCE off (`MEETLINK_WITHOUT_PKCE`)."""
+    """False if the deployment turned PKCE off (`MEETLINK_WITHOUT_PKCE`)."""
 
     @property
     def uses_pkce(self) -> bool:
@@ -245,25 +267,30 @@ class OAuthProvider(Provider):
 
     @property
     def token_address(self) -> str:
-        """Where the token endpoint is: at some providers not where people sign in."""
+        """The base address of the token endpoint; some providers have it on a different host than the sign-in."""
         return self.addresses.get("TOKEN", self.addresses["OAUTH"])
 
 
 class KeyProvider(Provider):
-    """Connected by a form; what was typed is checked and then kept like a token, encrypted."""
+    """A provider where the host enters a key into a form. The key is checked, then stored encrypted like a token."""
 
     fields: ClassVar[tuple[KeyField, ...]]
+    """The fields of the form, in order."""
 
     @abstractmethod
-    def read_key(self, typed: Mapping[str, str]) -> str:
-        """What to keep, from what was typed into `fields`. Raises `Rejected` whose `advice` says what is wrong."""
+    def read_key(self, values: Mapping[str, str]) -> str:
+        """Return the key to store, from the values of `fields`. Raises `Rejected` with advice if a value is invalid."""
+
+    def invalid_key(self, advice: str) -> Rejected:
+        """Return the error for `read_key` to raise."""
+        return Rejected(FailedCall(self.name, "the key is invalid"), advice=advice)
 
 
 class RoomProvider(KeyProvider):
-    """Meetings that are nothing but the name of a room: there is nobody to call, and nothing to change or remove."""
+    """A provider whose meetings are only room names: there is no API to call, and nothing to change or delete."""
 
-    idempotent = True
-    local = True
+    create_semantics = CreateSemantics(idempotent=True)
+    is_local = True
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         return None
@@ -273,7 +300,3 @@ class RoomProvider(KeyProvider):
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         return [self.create(token, request)]
-
-    def refused(self, advice: str) -> Rejected:
-        """What `read_key` raises."""
-        return Rejected(FailedCall(self.name, "the key is incomplete"), advice=advice)

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
-from chalicelib.providers.http_client import Answer
-from chalicelib.providers.parsing import LONGEST_ID, described, text
+from chalicelib.providers.http_client import ProviderResponse
+from chalicelib.providers.parsing import LONGEST_ID, parse_meeting, parse_text
 
 _OPENS_BEFORE = timedelta(minutes=15)
 _CLOSES_AFTER = timedelta(hours=1)
@@ -37,7 +38,7 @@ class Daily(KeyProvider):
         "end. Daily bills by participant minutes."
     )
     urls = {"API": "https://api.daily.co"}
-    idempotent = True
+    create_semantics = CreateSemantics(idempotent=True)
     fields = (KeyField("api_key", "API key", "Whoever has it can use the whole Daily domain.", secret=True),)
 
     def read_key(self, typed: Mapping[str, str]) -> str:
@@ -48,13 +49,13 @@ class Daily(KeyProvider):
             )
         return key
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/").object()
-        domain = text(body.get("domain_name"), LONGEST_ID)
+        domain = parse_text(body.get("domain_name"), LONGEST_ID)
         if domain is None:
             raise Ambiguous(FailedCall(self.name, "the domain answered without a name"))
         # The contract has `domain_id` as optional.
-        return Account(text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
+        return Account(parse_text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_LINK)
@@ -62,7 +63,7 @@ class Daily(KeyProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
         try:
-            made = self.make(token, "/v1/rooms", body).object()
+            made = self.send_create(token, "/v1/rooms", body).object()
         except Rejected as refusal:
             if (refusal.status, refusal.code) != (400, _INVALID) or not self.find(token, request):
                 raise
@@ -82,7 +83,7 @@ class Daily(KeyProvider):
         except MeetingGone:
             return []
 
-    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+    def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         room = self.call(token, "GET", f"/v1/rooms/{meeting_id}").object()
         properties: dict[str, Any] = {
             "room_name": meeting_id,
@@ -97,18 +98,18 @@ class Daily(KeyProvider):
             raise Ambiguous(FailedCall(self.name, "a room without address or token"))
         return f"{room['url']}?{urlencode({'t': made['token']})}"
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        body = answer.body if isinstance(answer.body, dict) else {}
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        body = response.body if isinstance(response.body, dict) else {}
         code = str(body.get("error", ""))
         if code in ("authentication-error", "authorization-header-error"):
-            return TokenRejected(self.failed_call(answer, "the API key is not accepted", code=code))
-        if answer.status in (400, 402, 403):
+            return TokenRejected(self.failed_call(response, "the API key is not accepted", code=code))
+        if response.status in (400, 402, 403):
             advice = (
                 "Daily refuses the room. Check on Daily's dashboard whether the plan's number of rooms is used up, or "
                 "another limit of the plan."
             )
             shown_code = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
-            return Rejected(self.failed_call(answer, "the room is refused", code=shown_code), advice=advice)
+            return Rejected(self.failed_call(response, "the room is refused", code=shown_code), advice=advice)
         return None
 
     def _change(self, token: str, name: str, request: MeetingRequest) -> dict[str, Any]:
@@ -117,7 +118,7 @@ class Daily(KeyProvider):
 
     def _meeting(self, body: dict[str, Any]) -> ProviderMeeting:
         # The room's own address lets nobody in without a token.
-        return replace(described(self.name, body.get("name"), body.get("url")), join_url=None)
+        return replace(parse_meeting(self.name, body.get("name"), body.get("url")), join_url=None)
 
 
 def _times(request: MeetingRequest) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.http_client import Answer, retry_at
-from chalicelib.providers.parsing import LONGEST_ID, text
+from chalicelib.providers.http_client import ProviderResponse, parse_retry_after
+from chalicelib.providers.parsing import LONGEST_ID, parse_text
 
 SCOPES = "https://www.googleapis.com/auth/"
 # The same 403 says "slower" and "never": only the reason tells (developers.google.com/workspace/calendar/api/guides/
@@ -58,11 +58,11 @@ def oauth(scopes: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> OAuth:
         token_path="/token",  # noqa: S106
         revoke_path="/revoke",
         scope_sets=tuple(frozenset({scope}) for scope in scopes),
-        asks=("openid", "email", SCOPES + scopes[0], *(SCOPES + scope for scope in optional)),
+        requested_scopes=("openid", "email", SCOPES + scopes[0], *(SCOPES + scope for scope in optional)),
         scope_prefix=SCOPES,
         basic_auth=False,
-        revokes_as_client=False,
-        extra={"access_type": "offline", "prompt": "consent"},
+        revoke_needs_client=False,
+        extra_parameters={"access_type": "offline", "prompt": "consent"},
     )
 
 
@@ -75,11 +75,11 @@ class Google(OAuthProvider):
         "USERINFO": "https://openidconnect.googleapis.com",
     }
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         # `sub` stays when somebody's address changes; `hd` is the Workspace domain.
         body = self.call(token, "GET", "/v1/userinfo", at="USERINFO").object()
         try:
-            return Account(str(body["sub"]), str(body["email"]), text(body.get("hd"), LONGEST_ID))
+            return Account(str(body["sub"]), str(body["email"]), parse_text(body.get("hd"), LONGEST_ID))
         except KeyError as error:
             raise Ambiguous(FailedCall(self.name, "userinfo answered without an id or address")) from error
 
@@ -98,20 +98,20 @@ class Google(OAuthProvider):
             return self.experience(account, GuestEntry.DIRECT, is_observed=True)
         return self.experience(account, GuestEntry.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        if not 400 <= answer.status < 500 or answer.status in (401, 404, 408, 410):
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        if not 400 <= response.status < 500 or response.status in (401, 404, 408, 410):
             return None
-        reasons = _reasons(answer.body)
+        reasons = _reasons(response.body)
         code = min(reasons, default=None)
-        if reasons & _LIMITS or answer.status == 429:
-            at = retry_at(answer.headers, self.now())
-            call = self.failed_call(answer, "a rate limit", code=code)
+        if reasons & _LIMITS or response.status == 429:
+            at = parse_retry_after(response.headers, self.now())
+            call = self.failed_call(response, "a rate limit", code=code)
             return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
         if reasons & _TOO_FEW_SCOPES:
-            return ReconnectNeeded(self.failed_call(answer, "a scope is missing", code=code))
+            return ReconnectNeeded(self.failed_call(response, "a scope is missing", code=code))
         advice = next((_ADVICE[reason] for reason in sorted(reasons) if reason in _ADVICE), None)
-        general = _FORBIDDEN if answer.status == 403 else _BAD_REQUEST
-        return Rejected(self.failed_call(answer, "the request is refused", code=code), advice=advice or general)
+        general = _FORBIDDEN if response.status == 403 else _BAD_REQUEST
+        return Rejected(self.failed_call(response, "the request is refused", code=code), advice=advice or general)
 
 
 def is_open(space: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -25,8 +26,8 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.providers.google import Google, oauth, said
-from chalicelib.providers.http_client import Answer
-from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects
+from chalicelib.providers.http_client import ProviderResponse
+from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects
 
 CALENDAR_SCOPES = ("calendar.events.owned", "calendar.events", "calendar")
 _EVENTS = "/calendar/v3/calendars/primary/events"
@@ -57,8 +58,7 @@ class GoogleMeet(Google):
     )
     oauth = oauth(CALENDAR_SCOPES)
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
-    idempotent = True
-    keeps_tags = True
+    create_semantics = CreateSemantics(idempotent=True, keeps_tags=True)
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.experience(account, GuestEntry.KNOCK, _KNOCKING)
@@ -72,7 +72,7 @@ class GoogleMeet(Google):
         }
         event = None
         try:
-            event = self._event(self.make(token, f"{_EVENTS}?{_QUIETLY}", body))
+            event = self._event(self.send_create(token, f"{_EVENTS}?{_QUIETLY}", body))
         except Rejected as error:
             if error.status != 409:
                 raise
@@ -107,12 +107,12 @@ class GoogleMeet(Google):
             self._remove(token, request.tag)
         return []
 
-    def explain(self, answer: Answer) -> ProviderError | None:
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
         # Also how calendars that cannot have Meet at all say so: github.com/googleapis/google-api-nodejs-client/
         # issues/3234
-        if answer.status == 400 and "Invalid conference type value" in said(answer.body):
-            return Rejected(self.failed_call(answer, "no Meet on this calendar"), advice=_NO_MEET)
-        return super().explain(answer)
+        if response.status == 400 and "Invalid conference type value" in said(response.body):
+            return Rejected(self.failed_call(response, "no Meet on this calendar"), advice=_NO_MEET)
+        return super().read_error(response)
 
     @contextmanager
     def _existing(self, token: str, event_id: str) -> Iterator[None]:
@@ -131,23 +131,23 @@ class GoogleMeet(Google):
 
     def _change(self, token: str, event_id: str, request: MeetingRequest) -> dict[str, Any]:
         try:
-            answer = self.call(token, "PATCH", f"{_path(event_id)}?{_QUIETLY}", json=_content(request))
+            response = self.call(token, "PATCH", f"{_path(event_id)}?{_QUIETLY}", json=_content(request))
         except Rejected:
             # How Google refuses to change a deleted event is not documented; that it is deleted, a look tells.
             self._alive(token, event_id)
             raise
-        return self._event(answer)
+        return self._event(response)
 
-    def _event(self, answer: Answer) -> dict[str, Any]:
-        event = answer.object()
+    def _event(self, response: ProviderResponse) -> dict[str, Any]:
+        event = response.object()
         if event.get("status") == "cancelled":
-            raise MeetingGone(FailedCall(self.name, "the event is deleted", status=answer.status))
+            raise MeetingGone(FailedCall(self.name, "the event is deleted", status=response.status))
         if not isinstance(event.get("id"), str) or len(event["id"]) > LONGEST_ID:
-            raise Ambiguous(FailedCall(self.name, "an event without an id", status=answer.status))
+            raise Ambiguous(FailedCall(self.name, "an event without an id", status=response.status))
         return event
 
     def _ready(self, token: str, event: dict[str, Any]) -> dict[str, Any]:
-        """The event once its conference is made or refused: Google may answer before it has made it."""
+        """The event once its conference is made or refused: Google may response before it has made it."""
         reads = 0
         while meeting_of(event) is None and _progress(event) == "pending":
             if reads == _READS_WHILE_PENDING:
@@ -194,7 +194,7 @@ def _progress(event: dict[str, Any]) -> str | None:
 def meeting_of(event: dict[str, Any]) -> ProviderMeeting | None:
     """The meeting of a calendar event; None as long as it has no link."""
     data = event.get("conferenceData")
-    points = objects(data.get("entryPoints")) if isinstance(data, dict) else []
+    points = parse_objects(data.get("entryPoints")) if isinstance(data, dict) else []
     videos = [point.get("uri") for point in points if point.get("entryPointType") == "video"]
     link = event.get("hangoutLink") or next(filter(None, videos), None)
     if link is None:
@@ -205,4 +205,4 @@ def meeting_of(event: dict[str, Any]) -> ProviderMeeting | None:
         for point, uri in uris
         if isinstance(uri, str)
     ]
-    return described(GoogleMeet.name, event["id"], link, phones=phones)
+    return parse_meeting(GoogleMeet.name, event["id"], link, phones=phones)

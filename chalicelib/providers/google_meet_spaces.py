@@ -12,11 +12,12 @@ from urllib.parse import quote
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
 from chalicelib.providers.google import OPEN_ROOM, Google, is_open, oauth, said
-from chalicelib.providers.http_client import Answer
-from chalicelib.providers.parsing import Phone, described, objects
+from chalicelib.providers.http_client import ProviderResponse
+from chalicelib.providers.parsing import Phone, parse_meeting, parse_objects
 
 _NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
 _RESTRICTED = {"accessType": "RESTRICTED"}
@@ -26,7 +27,7 @@ _CLOSED = _RESTRICTED | {"entryPointAccess": "CREATOR_APP_ONLY"}
 class GoogleMeetSpaces(Google):
     """Rooms with a link and nothing else: no times, no title, no list, no end.
 
-    A create without an answer can neither be repeated nor looked up. It may leave a space that nobody has the link of.
+    A create without an response can neither be repeated nor looked up. It may leave a space that nobody has the link of.
     """
 
     name = "google_meet_spaces"
@@ -38,7 +39,7 @@ class GoogleMeetSpaces(Google):
     )
     oauth = oauth(("meetings.space.created",))
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
-    idempotent = False
+    create_semantics = CreateSemantics()
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.experience(account, GuestEntry.DIRECT)
@@ -49,13 +50,13 @@ class GoogleMeetSpaces(Google):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         """Create a room that guests enter without knocking, or one with the account's own settings."""
         try:
-            answer = self.make(token, "/v2/spaces", {"config": OPEN_ROOM})
+            response = self.send_create(token, "/v2/spaces", {"config": OPEN_ROOM})
         except Rejected as error:
             if error.status not in (400, 403):
                 raise
             self._log_closed(error)  # The setting is refused, or any room: the next response tells which.
-            answer = self.make(token, "/v2/spaces", {})
-        return self._meeting(answer.object())
+            response = self.send_create(token, "/v2/spaces", {})
+        return self._meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         """A room has no times to change. Check that it still exists, and open it again if `delete` only restricted it.
@@ -87,11 +88,11 @@ class GoogleMeetSpaces(Google):
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         return []  # A space takes no mark and cannot be listed.
 
-    def explain(self, answer: Answer) -> ProviderError | None:
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
         # Google answers the same, whether there is no such space or it belongs to another account.
-        if answer.status == 403 and "Permission denied on resource Space" in said(answer.body):
+        if response.status == 403 and "Permission denied on resource Space" in said(response.body):
             return MeetingGone(FailedCall(self.name, "no such room of this account", status=403))
-        return super().explain(answer)
+        return super().read_error(response)
 
     def _configure(self, token: str, meeting_id: str, config: dict[str, str]) -> dict[str, Any]:
         mask = ",".join(f"config.{field}" for field in config)
@@ -109,9 +110,9 @@ class GoogleMeetSpaces(Google):
         # The name, not the meeting code: a code can be given to another space later.
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Ambiguous(FailedCall(self.name, "a space without a name"))
-        told = objects(space.get("phoneAccess"))
+        told = parse_objects(space.get("phoneAccess"))
         phones = [Phone(one.get("phoneNumber"), one.get("pin"), one.get("regionCode")) for one in told]
-        return described(self.name, name, space.get("meetingUri"), phones=phones)
+        return parse_meeting(self.name, name, space.get("meetingUri"), phones=phones)
 
 
 def _path(meeting_id: str) -> str:

@@ -17,13 +17,13 @@ from chalicelib.observability import count
 CALL_TIMEOUT_SECONDS = 15.0
 """For the whole call. A create that is not idempotent starts only when the Lambda has longer than this to live."""
 TOKEN_TIMEOUT_SECONDS = 30.0
-"""Token calls get longer: at providers that rotate refresh tokens a lost answer ends the grant."""
+"""Token calls get longer: at providers that rotate refresh tokens a lost response ends the grant."""
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _BODY_LIMIT = 1 << 20
 _LONGEST_WAIT = timedelta(hours=25)
 
 
-class Answer(Struct, frozen=True):
+class ProviderResponse(Struct, frozen=True):
     """A response. `body` is the JSON value, or None if there is none that can be read."""
 
     provider: str
@@ -59,8 +59,8 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout_seconds: float = CALL_TIMEOUT_SECONDS,
-    ) -> Answer:
-        """Send, read the whole answer, follow no redirect.
+    ) -> ProviderResponse:
+        """Send, read the whole response, follow no redirect.
 
         Raises `ProviderUnavailable` if the request certainly never arrived, `Ambiguous` if nobody can know.
         """
@@ -80,13 +80,15 @@ class HttpClient:
             raise ProviderUnavailable(FailedCall(provider, "no connection", is_unreachable=True)) from error
         except httpx.HTTPError as error:
             count("ProviderErrors", provider=provider, kind="no_answer")
-            raise Ambiguous(FailedCall(provider, f"no answer ({type(error).__name__})", is_unreachable=True)) from error
+            raise Ambiguous(
+                FailedCall(provider, f"no response ({type(error).__name__})", is_unreachable=True)
+            ) from error
         if response.status_code >= 400:
             count("ProviderErrors", provider=provider, kind=_kind(response.status_code))
-        return Answer(provider, response.status_code, response.headers, _parse(raw))
+        return ProviderResponse(provider, response.status_code, response.headers, _parse(raw))
 
 
-def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
+def parse_retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     """When `Retry-After` (RFC 9110, 10.2.3) allows the next try; None if it is absent or says nothing readable.
 
     Seconds and HTTP dates are standard; Zoom's daily limit sends an ISO 8601 date-time. At most 25 hours ahead.
@@ -120,9 +122,9 @@ def _read(provider: str, response: httpx.Response, ends: float) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > _BODY_LIMIT:
-            raise Ambiguous(FailedCall(provider, "answer too long", status=response.status_code))
+            raise Ambiguous(FailedCall(provider, "response too long", status=response.status_code))
         if time.monotonic() > ends:
-            raise Ambiguous(FailedCall(provider, "answer too slow", status=response.status_code, is_unreachable=True))
+            raise Ambiguous(FailedCall(provider, "response too slow", status=response.status_code, is_unreachable=True))
     return b"".join(chunks)
 
 

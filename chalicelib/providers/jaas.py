@@ -39,10 +39,10 @@ class Jaas(RoomProvider):
     def read_key(self, typed: Mapping[str, str]) -> str:
         app_id, key_id = typed.get("app_id", ""), typed.get("key_id", "")
         if not re.fullmatch(r"vpaas-magic-cookie-[0-9a-zA-Z]+", app_id):
-            raise self.refused("The App ID is not complete: it begins with vpaas-magic-cookie-.")
+            raise self.invalid_key("The App ID is not complete: it begins with vpaas-magic-cookie-.")
         key_id = key_id.removeprefix(f"{app_id}/")
         if not re.fullmatch(r"[0-9a-zA-Z_.-]+", key_id):
-            raise self.refused("The Key ID is the short name of the API key on the JaaS console.")
+            raise self.invalid_key("The Key ID is the short name of the API key on the JaaS console.")
         private_key = self._private_key(typed.get("private_key", ""))
         return json.dumps({"app_id": app_id, "key_id": key_id, "private_key": private_key})
 
@@ -53,14 +53,16 @@ class Jaas(RoomProvider):
         try:
             key = RSAKey.import_key(typed.replace("\r\n", "\n"))
         except (JoseError, ValueError, TypeError):
-            raise self.refused("This is not an RSA key in PEM form. Paste the whole file that you saved.") from None
+            raise self.invalid_key("This is not an RSA key in PEM form. Paste the whole file that you saved.") from None
         if key.private_key is None:
-            raise self.refused("Paste the private key; the public one belongs to 8x8.")
+            raise self.invalid_key("Paste the private key; the public one belongs to 8x8.")
         if not _LEAST_BITS <= key.private_key.key_size <= _MOST_BITS:
-            raise self.refused("The private key must have 2048 to 4096 bits. Generate a new one on the JaaS console.")
+            raise self.invalid_key(
+                "The private key must have 2048 to 4096 bits. Generate a new one on the JaaS console."
+            )
         return key.as_pem(private=True).decode()
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         # 8x8 has no call that would tell whether it knows the key; it shows when somebody joins.
         app_id = _key(token)["app_id"]
         return Account(app_id, "", app_id)
@@ -71,7 +73,7 @@ class Jaas(RoomProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         return ProviderMeeting(request.tag, None)
 
-    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+    def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         from joserfc import jwt
         from joserfc.jwk import RSAKey
 

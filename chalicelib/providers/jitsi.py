@@ -51,21 +51,21 @@ class Jitsi(RoomProvider):
     def read_key(self, typed: Mapping[str, str]) -> str:
         app_id, app_secret = typed.get("app_id", ""), typed.get("app_secret", "")
         if bool(app_id) != bool(app_secret):
-            raise self.refused("Give both App ID and App secret, or neither.")
+            raise self.invalid_key("Give both App ID and App secret, or neither.")
         if app_secret and len(app_secret.encode()) < _SHORTEST_SECRET:
-            raise self.refused(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
+            raise self.invalid_key(f"The App secret is too short: use {_SHORTEST_SECRET} characters or more.")
         if typed.get("audience") and not app_secret:
-            raise self.refused("Leave Audience empty for a server that asks for no tokens.")
+            raise self.invalid_key("Leave Audience empty for a server that asks for no tokens.")
         server, audience = self._server(typed.get("server", "")), typed.get("audience") or _AUDIENCE
         return json.dumps({"server": server, "app_id": app_id, "app_secret": app_secret, "audience": audience})
 
     def _server(self, typed: str) -> str:
         found = _SERVER.fullmatch(typed.lower() or _PUBLIC)
         if found is None:
-            raise self.refused("Give the server's address such as https://meet.example.com, without a path.")
+            raise self.invalid_key("Give the server's address such as https://meet.example.com, without a path.")
         return f"https://{found[1]}"
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         # Whether the server accepts the secret shows when somebody joins: only a browser talks to it.
         key = _key(token)
         host = urlsplit(key["server"]).netloc
@@ -84,7 +84,7 @@ class Jitsi(RoomProvider):
         key = _key(token)
         return ProviderMeeting(request.tag, None if key["app_secret"] else f"{key['server']}/{request.tag}")
 
-    def join(self, token: str, meeting_id: str, visit: Visit) -> str:
+    def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         from joserfc import jwt
         from joserfc.jwk import OctKey
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -27,8 +28,8 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.http_client import Answer
-from chalicelib.providers.parsing import Phone, described, text
+from chalicelib.providers.http_client import ProviderResponse
+from chalicelib.providers.parsing import Phone, parse_meeting, parse_text
 
 _MEETINGS = "/v1.0/me/onlineMeetings"
 _SUBJECT_LIMIT = 250
@@ -72,7 +73,7 @@ class MicrosoftTeams(OAuthProvider):
         token_path="/organizations/oauth2/v2.0/token",  # noqa: S106
         revoke_path=None,  # There is none: people let go at myapps.microsoft.com.
         scope_sets=(frozenset({"OnlineMeetings.ReadWrite", "User.Read"}),),
-        asks=(
+        requested_scopes=(
             "https://graph.microsoft.com/OnlineMeetings.ReadWrite",
             "https://graph.microsoft.com/User.Read",
             "offline_access",
@@ -80,22 +81,23 @@ class MicrosoftTeams(OAuthProvider):
         scope_prefix="https://graph.microsoft.com/",
         basic_auth=False,
         # The organization blocks this user (AADSTS50105).
-        dead_codes=frozenset({"access_denied"}),
+        invalid_grant_codes=frozenset({"access_denied"}),
         # The organization removed the app or switched it off (AADSTS700016, AADSTS7000112), or the operator's client
         # id is wrong: Microsoft answers both with the same code. A wrong secret is invalid_client.
-        doubtful_codes=frozenset({"unauthorized_client"}),
-        extra={"prompt": "select_account"},
+        ambiguous_client_codes=frozenset({"unauthorized_client"}),
+        extra_parameters={"prompt": "select_account"},
         admin_consent_path="/organizations/v2.0/adminconsent",
         # No consent yet, only an administrator may consent, the request to one is under way
         # (learn.microsoft.com/entra/identity-platform/reference-error-codes).
-        approval_words=("AADSTS65001", "AADSTS90093", "AADSTS90094", "AADSTS90095"),
+        approval_phrases=("AADSTS65001", "AADSTS90093", "AADSTS90094", "AADSTS90095"),
     )
     urls = {"OAUTH": "https://login.microsoftonline.com", "API": "https://graph.microsoft.com"}
-    idempotent = True
-    makes_to_find = True
-    no_place = "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence."
+    create_semantics = CreateSemantics(idempotent=True, lookup_creates=True)
+    no_place_advice = (
+        "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence."
+    )
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1.0/me").object()
         account_id = str(body.get("id", "")).lower()
         address = body.get("mail") or body.get("userPrincipalName")
@@ -121,12 +123,12 @@ class MicrosoftTeams(OAuthProvider):
 
         An existing meeting is always updated, even if nothing changed: that shows whether it was deleted since.
         """
-        made, answer = self._create_or_get(token, request)
-        if answer.status != 201:
+        made, response = self._create_or_get(token, request)
+        if response.status != 201:
             self._update_existing(token, made, request)
             return made
         try:
-            self._change(token, made.id, _missing(answer.object(), _body(request)))
+            self._change(token, made.id, _missing(response.object(), _body(request)))
         except (ProviderUnavailable, Ambiguous, TokenRejected, MeetingGone) as error:  # 404: not yet on every server.
             log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
             return replace(made, is_unfinished=True)
@@ -135,12 +137,12 @@ class MicrosoftTeams(OAuthProvider):
             log.info("the title is refused", provider=self.name, status=error.status, code=error.code)
         return made
 
-    def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, Answer]:
+    def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, ProviderResponse]:
         # Here the metadata has `subject` without Unicode. Whether Graph minds is not known: the real one follows.
         body = _body(request)
         plain = body | {"externalId": request.tag, "subject": _ascii(body["subject"])}
-        answer = self.make(token, f"{_MEETINGS}/createOrGet", plain)
-        return _meeting(answer), answer
+        response = self.send_create(token, f"{_MEETINGS}/createOrGet", plain)
+        return _meeting(response), response
 
     def _update_existing(self, token: str, made: ProviderMeeting, request: MeetingRequest) -> None:
         """Raises `Ambiguous` where the caller would take another error for 'nothing was created'."""
@@ -156,13 +158,13 @@ class MicrosoftTeams(OAuthProvider):
     def _change(self, token: str, meeting_id: str, changes: dict[str, str]) -> None:
         """Change the meeting and open its lobby; only change it where a policy does not let the lobby be opened."""
         try:
-            answer = self.call(token, "PATCH", _path(meeting_id), json={**changes, **_OPEN_LOBBY})
+            response = self.call(token, "PATCH", _path(meeting_id), json={**changes, **_OPEN_LOBBY})
         except Rejected as error:
             log.info("the lobby cannot be opened", provider=self.name, status=error.status, code=error.code)
             if changes:
                 self.call(token, "PATCH", _path(meeting_id), json=changes)
             return
-        scope = _lobby_scope(answer.body)
+        scope = _lobby_scope(response.body)
         if scope not in (None, "everyone"):
             log.info("the lobby stays closed", provider=self.name, scope=scope)
 
@@ -177,38 +179,38 @@ class MicrosoftTeams(OAuthProvider):
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         """Graph cannot list by tag, so asking is making: if there was no meeting, there is one now.
 
-        That is right for every question the settler has. A create without an answer for a booking that has been
+        That is right for every question the settler has. A create without an response for a booking that has been
         cancelled: what it made must be known to be deleted; answering [] would leave it behind. A meeting that was
         deleted by hand: a new one with another id comes back, the settler deletes it, finds the old one gone when
         updating it, and goes on under a new tag. A meeting that is there: the same id, once it is seen to be alive.
         """
-        made, answer = self._create_or_get(token, request)
-        if answer.status != 201:
+        made, response = self._create_or_get(token, request)
+        if response.status != 201:
             try:
                 self.call(token, "GET", _path(made.id))
             except MeetingGone:
                 return []
         return [made]
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        status, error = answer.status, _error(answer)
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        status, error = response.status, _error(response)
         code = error.get("code")
         code = code if isinstance(code, str) and code.isidentifier() else None
         if status == 409:  # Somebody, perhaps ourselves, changes the same meeting.
-            return ProviderUnavailable(self.failed_call(answer, "a conflict", code=code))
+            return ProviderUnavailable(self.failed_call(response, "a conflict", code=code))
         if status in (401, 404, 408, 410, 429) or status >= 500 or status < 400:
             return None
-        call = self.failed_call(answer, "the request is refused", code=code)
+        call = self.failed_call(response, "the request is refused", code=code)
         return Rejected(call, advice=_ADVICE.get(status, _OTHER_ADVICE))
 
-    def request_id(self, answer: Answer) -> str | None:
-        inner = _error(answer).get("innerError")
+    def request_id(self, response: ProviderResponse) -> str | None:
+        inner = _error(response).get("innerError")
         told = inner.get("request-id") if isinstance(inner, dict) else None
-        return answer.headers.get("request-id") or (told if isinstance(told, str) else None)
+        return response.headers.get("request-id") or (told if isinstance(told, str) else None)
 
 
-def _error(answer: Answer) -> dict[str, Any]:
-    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+def _error(response: ProviderResponse) -> dict[str, Any]:
+    error = response.body.get("error") if isinstance(response.body, dict) else None
     return error if isinstance(error, dict) else {}
 
 
@@ -216,7 +218,7 @@ def _lobby_scope(body: Any) -> str | None:
     """Who enters without waiting (Graph's `lobbyBypassScope`); None if the response does not include it."""
     settings = body.get("lobbyBypassSettings") if isinstance(body, dict) else None
     scope = settings.get("scope") if isinstance(settings, dict) else None
-    return text(scope, _SUBJECT_LIMIT)
+    return parse_text(scope, _SUBJECT_LIMIT)
 
 
 def _path(meeting_id: str) -> str:
@@ -253,12 +255,12 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-def _meeting(answer: Answer) -> ProviderMeeting:
-    body = answer.object()
+def _meeting(response: ProviderResponse) -> ProviderMeeting:
+    body = response.object()
     by_id, audio = body.get("joinMeetingIdSettings"), body.get("audioConferencing")
     passcode = by_id.get("passcode") if isinstance(by_id, dict) else None
     phones = _phones(audio) if isinstance(audio, dict) else []
-    return described(MicrosoftTeams.name, body.get("id"), body.get("joinWebUrl"), passcode=passcode, phones=phones)
+    return parse_meeting(MicrosoftTeams.name, body.get("id"), body.get("joinWebUrl"), passcode=passcode, phones=phones)
 
 
 def _phones(audio: dict[str, Any]) -> list[Phone]:

@@ -14,7 +14,7 @@ from chalicelib.domain.connection import Tokens
 from chalicelib.errors import Ambiguous, ClientRefused, FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded
 from chalicelib.observability import count, log
 from chalicelib.providers.base import OAuthProvider
-from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS, Answer, retry_at
+from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS, ProviderResponse, parse_retry_after
 
 # Zoom's older form says invalid_request and puts the cause into `reason`: github.com/calcom/cal.diy/pull/729
 _ZOOMS_UNKNOWN_TOKEN = "Invalid Token!"  # noqa: S105
@@ -27,10 +27,10 @@ def authorization_url(provider: OAuthProvider, client_id: str, *, redirect_uri: 
     from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
     oauth = provider.oauth
-    extra = dict(oauth.extra)
+    extra = dict(oauth.extra_parameters)
     if provider.uses_pkce:
         extra |= {"code_challenge": create_s256_code_challenge(verifier), "code_challenge_method": "S256"}
-    scope = " ".join(oauth.asks) if oauth.asks is not None else None
+    scope = " ".join(oauth.requested_scopes) if oauth.requested_scopes is not None else None
     address = provider.addresses["OAUTH"] + oauth.authorize_path
     return str(prepare_grant_uri(address, client_id, "code", redirect_uri, scope, state, **extra))
 
@@ -46,7 +46,7 @@ def admin_consent_url(provider: OAuthProvider, client_id: str, *, redirect_uri: 
     oauth = provider.oauth
     if oauth.admin_consent_path is None:
         return None
-    asked = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(oauth.asks or ())}
+    asked = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(oauth.requested_scopes or ())}
     return f"{provider.addresses['OAUTH']}{oauth.admin_consent_path}?{urlencode(asked)}"
 
 
@@ -55,19 +55,19 @@ def exchange(
 ) -> Tokens:
     """Tokens for an authorization code. Raises `ReconnectNeeded` if the code is not accepted.
 
-    An answer that names no scopes grants those that were asked for (RFC 6749, 5.1).
+    An response that names no scopes grants those that were asked for (RFC 6749, 5.1).
     """
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
     extra = {"code_verifier": verifier} if provider.uses_pkce else {}
     body = prepare_token_request("authorization_code", code=code, redirect_uri=redirect_uri, **extra)
-    return _token_call(provider, credentials, body, provider.oauth.asks or ())
+    return _token_call(provider, credentials, body, provider.oauth.requested_scopes or ())
 
 
 def refresh(provider: OAuthProvider, credentials: tuple[str, str], tokens: Tokens) -> Tokens:
-    """New tokens; the old refresh token is kept where the answer carries none (RFC 6749, 6).
+    """New tokens; the old refresh token is kept where the response carries none (RFC 6749, 6).
 
-    Raises `ReconnectNeeded` if the grant is dead, `Ambiguous` if the answer was lost.
+    Raises `ReconnectNeeded` if the grant is dead, `Ambiguous` if the response was lost.
     """
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -94,7 +94,7 @@ def revoke(provider: OAuthProvider, credentials: tuple[str, str], access_token: 
     """
     if provider.oauth.revoke_path is None:
         return
-    as_client = provider.oauth.revokes_as_client
+    as_client = provider.oauth.revoke_needs_client
     response = _post(provider, credentials if as_client else None, provider.oauth.revoke_path, {"token": access_token})
     if response.ok or _is_unknown_token(response):
         return
@@ -104,13 +104,15 @@ def revoke(provider: OAuthProvider, credentials: tuple[str, str], access_token: 
 def _token_call(
     provider: OAuthProvider, credentials: tuple[str, str], body: str, asked: tuple[str, ...] = ()
 ) -> Tokens:
-    answer = _post(provider, credentials, provider.oauth.token_path, dict(parse_qsl(body)))
-    if not answer.ok:
-        raise _refused(provider, answer)
-    return _tokens(provider, answer.object(), provider.now(), asked)
+    response = _post(provider, credentials, provider.oauth.token_path, dict(parse_qsl(body)))
+    if not response.ok:
+        raise _refused(provider, response)
+    return _tokens(provider, response.object(), provider.now(), asked)
 
 
-def _post(provider: OAuthProvider, credentials: tuple[str, str] | None, path: str, form: dict[str, str]) -> Answer:
+def _post(
+    provider: OAuthProvider, credentials: tuple[str, str] | None, path: str, form: dict[str, str]
+) -> ProviderResponse:
     basic = provider.oauth.basic_auth and credentials is not None
     if credentials is not None and not basic:
         form = form | {"client_id": credentials[0], "client_secret": credentials[1]}
@@ -124,45 +126,45 @@ def _post(provider: OAuthProvider, credentials: tuple[str, str] | None, path: st
     )
 
 
-def _refused(provider: OAuthProvider, answer: Answer) -> ProviderError:
-    said = answer.body if isinstance(answer.body, dict) else {}
+def _refused(provider: OAuthProvider, response: ProviderResponse) -> ProviderError:
+    said = response.body if isinstance(response.body, dict) else {}
     named = (said.get(field) for field in ("error", "code", "errorCode"))
     code = next((str(value) for value in named if isinstance(value, str | int) and value), None)
     invalid_token = code == "invalid_request" and said.get("reason") == _ZOOMS_UNKNOWN_TOKEN
     words = " ".join(str(said.get(field, "")) for field in ("error_description", "message"))
-    in_words = answer.status == 400 and any(dead in words.lower() for dead in provider.oauth.dead_words)
-    if code in _DEAD_GRANT or code in provider.oauth.dead_codes or invalid_token or in_words:
+    in_words = response.status == 400 and any(dead in words.lower() for dead in provider.oauth.invalid_grant_phrases)
+    if code in _DEAD_GRANT or code in provider.oauth.invalid_grant_codes or invalid_token or in_words:
         code = provider.oauth.error_code(code or "", words) or None
         return ReconnectNeeded(
-            FailedCall(provider.name, "the token endpoint refuses the grant", status=answer.status, code=code)
+            FailedCall(provider.name, "the token endpoint refuses the grant", status=response.status, code=code)
         )
-    if answer.status in (500, 502, 504):
-        return Ambiguous(FailedCall(provider.name, "the token endpoint failed", status=answer.status))
-    if code in provider.oauth.client_codes | provider.oauth.doubtful_codes:
-        return _client_refused(provider, answer, code)
-    return _unavailable(provider, answer, code)
+    if response.status in (500, 502, 504):
+        return Ambiguous(FailedCall(provider.name, "the token endpoint failed", status=response.status))
+    if code in provider.oauth.invalid_client_codes | provider.oauth.ambiguous_client_codes:
+        return _client_refused(provider, response, code)
+    return _unavailable(provider, response, code)
 
 
-def _client_refused(provider: OAuthProvider, answer: Answer, code: str | None) -> ClientRefused:
-    may_be_grant = code in provider.oauth.doubtful_codes
-    call = FailedCall(provider.name, "the client is refused", status=answer.status, code=code)
+def _client_refused(provider: OAuthProvider, response: ProviderResponse, code: str | None) -> ClientRefused:
+    may_be_grant = code in provider.oauth.ambiguous_client_codes
+    call = FailedCall(provider.name, "the client is refused", status=response.status, code=code)
     error = ClientRefused(call, may_be_grant=may_be_grant)
     count("ClientRefused")
     log.failure("a provider refuses this deployment's credentials", error, provider=provider.name)
     return error
 
 
-def _is_unknown_token(answer: Answer) -> bool:
+def _is_unknown_token(response: ProviderResponse) -> bool:
     """Whether the revocation endpoint says that there is no such token, as Google and Zoom do."""
-    body = answer.body if isinstance(answer.body, dict) else {}
+    body = response.body if isinstance(response.body, dict) else {}
     unknown = body.get("error") == "invalid_token" or body.get("reason") == _ZOOMS_UNKNOWN_TOKEN
-    return answer.status == 400 and unknown
+    return response.status == 400 and unknown
 
 
-def _unavailable(provider: OAuthProvider, answer: Answer, code: str | None = None) -> ProviderUnavailable:
-    at = retry_at(answer.headers, provider.now())
-    call = FailedCall(provider.name, "the token endpoint refuses the request", status=answer.status, code=code)
-    return ProviderUnavailable(call, retry_at=at, reason="rate_limited" if answer.status == 429 else None)
+def _unavailable(provider: OAuthProvider, response: ProviderResponse, code: str | None = None) -> ProviderUnavailable:
+    at = parse_retry_after(response.headers, provider.now())
+    call = FailedCall(provider.name, "the token endpoint refuses the request", status=response.status, code=code)
+    return ProviderUnavailable(call, retry_at=at, reason="rate_limited" if response.status == 429 else None)
 
 
 def _tokens(provider: OAuthProvider, body: dict[str, Any], now: datetime, asked: tuple[str, ...]) -> Tokens:

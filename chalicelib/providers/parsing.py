@@ -34,22 +34,22 @@ class Phone(Struct, frozen=True):
     """What the phone sends when the bridge asks for a passcode, between `*` and `#`."""
 
 
-def described(
+def parse_meeting(
     provider: str, meeting_id: Any, link: Any, *, passcode: Any = None, phones: Iterable[Phone] = ()
 ) -> ProviderMeeting:
     """The meeting. Raises `Ambiguous` without an id and a link: it may be there all the same.
 
     Whatever else cannot be kept is left out: people can join without.
     """
-    known_id, known_link = text(meeting_id, LONGEST_ID), text(link, _LONGEST_LINK)
+    known_id, known_link = parse_text(meeting_id, LONGEST_ID), parse_text(link, _LONGEST_LINK)
     # The link is put on pages: one of another scheme, such as `javascript:`, would run there.
     if known_id is None or known_link is None or not isinstance(link, str) or not is_web_address(known_link):
         raise Ambiguous(FailedCall(provider, "a meeting without an id and a link that can be kept"))
     numbers = dict.fromkeys(number for phone in phones if (number := _dial_in(phone)))
-    return ProviderMeeting(known_id, known_link, text(passcode, _LONGEST_PASSCODE), tuple(numbers)[:_MOST_PHONES])
+    return ProviderMeeting(known_id, known_link, parse_text(passcode, _LONGEST_PASSCODE), tuple(numbers)[:_MOST_PHONES])
 
 
-def text(value: Any, longest: int) -> str | None:
+def parse_text(value: Any, longest: int) -> str | None:
     """`value` as text of 1 to `longest` characters, from text or a whole number; None if it is neither.
 
     Half a surrogate pair, which JSON can escape, has no UTF-8; it is not printable, as control characters are not.
@@ -60,14 +60,14 @@ def text(value: Any, longest: int) -> str | None:
     return value if fits else None
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
+def parse_objects(value: Any) -> list[dict[str, Any]]:
     """The objects in a list; none where it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _dial_in(phone: Phone) -> DialIn | None:
     number, code, country, city, passcode = (
-        text(value, _LONGEST_OF_A_PHONE)
+        parse_text(value, _LONGEST_OF_A_PHONE)
         for value in (phone.number, phone.code, phone.country, phone.city, phone.passcode)
     )
     if not number:

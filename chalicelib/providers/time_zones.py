@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.errors import Rejected
-from chalicelib.providers.http_client import Answer
+from chalicelib.providers.http_client import ProviderResponse
 
 
 class TimeZones:
@@ -23,7 +23,7 @@ class TimeZones:
         self._may_be_zone = may_be_zone
         self._unknown: set[str] = set()
 
-    def send(self, body: dict[str, Any], send: Callable[[dict[str, Any]], Answer]) -> Answer:
+    def send(self, body: dict[str, Any], send: Callable[[dict[str, Any]], ProviderResponse]) -> ProviderResponse:
         """Send `body`, and once more without its `timezone` if the provider refuses it. Raises the first refusal."""
         zone, without = body["timezone"], {name: value for name, value in body.items() if name != "timezone"}
         if zone in self._unknown:

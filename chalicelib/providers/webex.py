@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
-from chalicelib.providers.http_client import Answer, HttpClient, retry_at
-from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
+from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
+from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
 from chalicelib.providers.time_zones import TimeZones
 
 _MEETINGS = "/v1/meetings"
@@ -55,14 +56,14 @@ class Webex(OAuthProvider):
         token_path="/v1/access_token",  # noqa: S106
         revoke_path=None,  # Only for administrators: people let go in their own settings.
         scope_sets=(frozenset(_SCOPES),),
-        asks=_SCOPES,
+        requested_scopes=_SCOPES,
         basic_auth=False,
         # Webex has no code for it: github.com/webex/webex-js-sdk/pull/855
-        dead_words=("refresh token provided is expired, revoked, malformed, or invalid",),
+        invalid_grant_phrases=("refresh token provided is expired, revoked, malformed, or invalid",),
     )
     urls = {"OAUTH": "https://webexapis.com", "API": "https://webexapis.com"}
-    idempotent = False
-    no_place = (
+    create_semantics = CreateSemantics()
+    no_place_advice = (
         "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings."
     )
 
@@ -70,12 +71,12 @@ class Webex(OAuthProvider):
         super().__init__(http, clock, urls)
         self._zones = TimeZones(lambda refusal: refusal.status == 400)
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/people/me").object()
         emails = body.get("emails")
         if not body.get("id") or not isinstance(emails, list) or not emails:
             raise Ambiguous(FailedCall(self.name, "people/me answered without an id or an address"))
-        return Account(str(body["id"]), str(emails[0]), text(body.get("orgId"), LONGEST_ID))
+        return Account(str(body["id"]), str(emails[0]), parse_text(body.get("orgId"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return GuestExperience(GuestEntry.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_FREE_PLAN,))
@@ -97,8 +98,8 @@ class Webex(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
             raise Rejected(FailedCall(self.name, "too long"), advice=_TOO_LONG)
-        answer = self._zones.send(_body(request), lambda body: self.make(token, _MEETINGS, body))
-        return _meeting(answer.object())
+        response = self._zones.send(_body(request), lambda body: self.send_create(token, _MEETINGS, body))
+        return _meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:
@@ -107,7 +108,7 @@ class Webex(OAuthProvider):
         self._zones.send(_body(request), lambda body: self._patch(token, path, body))
         return None
 
-    def _patch(self, token: str, path: str, body: dict[str, Any]) -> Answer:
+    def _patch(self, token: str, path: str, body: dict[str, Any]) -> ProviderResponse:
         """PATCH as JSON, as other products do (cal.com), and after a refusal under the contract's own media type.
 
         The contract names JSON Patch's type for a body that is no JSON Patch. A repeated PATCH does no harm.
@@ -127,7 +128,7 @@ class Webex(OAuthProvider):
         self.call(token, "DELETE", f"{_MEETINGS}/{quote(meeting_id, safe='')}?sendEmail=false")
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        # Without from and to only the next seven days are listed. A create without an answer may have had other times
+        # Without from and to only the next seven days are listed. A create without an response may have had other times
         # than the booking has by now. A meeting without recurrence is a series of one, and its id is the series'.
         now = self.now()
         query = {
@@ -141,27 +142,27 @@ class Webex(OAuthProvider):
         path = f"{_MEETINGS}?{urlencode(query)}"
         found: list[dict[str, Any]] = []
         for _ in range(_PAGES):
-            answer = self.call(token, "GET", path)
+            response = self.call(token, "GET", path)
             # Only what shows the tag itself: the settler deletes what it did not expect.
-            found += [meeting for meeting in _listed(answer) if _carries(meeting, request.tag)]
-            path = _next_page(answer)
+            found += [meeting for meeting in _listed(response) if _carries(meeting, request.tag)]
+            path = _next_page(response)
             if not path:
                 return [_meeting(meeting) for meeting in found]
         raise Ambiguous(FailedCall(self.name, "a list without end"))
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        if answer.status == 423:
-            at = retry_at(answer.headers, self.now())
-            return ProviderUnavailable(self.failed_call(answer, "locked for now"), retry_at=at)
-        if 400 <= answer.status < 500 and answer.status not in (401, 404, 408, 410, 429):
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        if response.status == 423:
+            at = parse_retry_after(response.headers, self.now())
+            return ProviderUnavailable(self.failed_call(response, "locked for now"), retry_at=at)
+        if 400 <= response.status < 500 and response.status not in (401, 404, 408, 410, 429):
             # 403 tells a missing scope not from a missing licence; scopes are checked when connecting.
-            advice = _ADVICE.get(answer.status, _ADVICE[400])
-            return Rejected(self.failed_call(answer, "the request is refused"), advice=advice)
+            advice = _ADVICE.get(response.status, _ADVICE[400])
+            return Rejected(self.failed_call(response, "the request is refused"), advice=advice)
         return None
 
-    def request_id(self, answer: Answer) -> str | None:
-        told = answer.body.get("trackingId") if isinstance(answer.body, dict) else None
-        return answer.headers.get("trackingid") or (told if isinstance(told, str) else None)
+    def request_id(self, response: ProviderResponse) -> str | None:
+        told = response.body.get("trackingId") if isinstance(response.body, dict) else None
+        return response.headers.get("trackingid") or (told if isinstance(told, str) else None)
 
 
 def _body(request: MeetingRequest) -> dict[str, Any]:
@@ -194,11 +195,11 @@ def _cut(text: str, limit: int) -> str:
     return text.encode("utf-16-le", "replace")[: 2 * limit].decode("utf-16-le", "ignore")
 
 
-def _listed(answer: Answer) -> list[dict[str, Any]]:
+def _listed(response: ProviderResponse) -> list[dict[str, Any]]:
     """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
-    items = answer.object().get("items")
+    items = response.object().get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
-        raise Ambiguous(FailedCall(Webex.name, "a list without meetings", status=answer.status))
+        raise Ambiguous(FailedCall(Webex.name, "a list without meetings", status=response.status))
     return items
 
 
@@ -207,9 +208,9 @@ def _carries(meeting: dict[str, Any], tag: str) -> bool:
     return isinstance(tags, list) and tag in tags
 
 
-def _next_page(answer: Answer) -> str:
+def _next_page(response: ProviderResponse) -> str:
     """Path and query of the next page (RFC 8288), empty if there is none; the token goes to no other host."""
-    link = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("Link", ""))
+    link = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', response.headers.get("Link", ""))
     if link is None:
         return ""
     parts = urlsplit(link[1])
@@ -220,9 +221,9 @@ def _meeting(body: dict[str, Any]) -> ProviderMeeting:
     # hostKey lets anyone in as the host: it is left behind here.
     meeting_id, telephony = body.get("meetingSeriesId") or body.get("id"), body.get("telephony")
     phones = _phones(telephony) if isinstance(telephony, dict) else []
-    return described(Webex.name, meeting_id, body.get("webLink"), passcode=body.get("password"), phones=phones)
+    return parse_meeting(Webex.name, meeting_id, body.get("webLink"), passcode=body.get("password"), phones=phones)
 
 
 def _phones(telephony: dict[str, Any]) -> list[Phone]:
-    numbers = objects(telephony.get("callInNumbers"))
+    numbers = parse_objects(telephony.get("callInNumbers"))
     return [Phone(one.get("callInNumber"), telephony.get("accessCode")) for one in numbers]

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -26,8 +27,8 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import count
 from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
-from chalicelib.providers.http_client import Answer, HttpClient, retry_at
-from chalicelib.providers.parsing import LONGEST_ID, Phone, described, objects, text
+from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
+from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
 from chalicelib.providers.time_zones import TimeZones
 
 _FRESH_SECONDS = 300
@@ -86,23 +87,23 @@ class Zoom(OAuthProvider):
         scope_sets=(_GRANULAR, _CLASSIC),
         # The owner is gone, the token was revoked; the app was switched off, by Zoom or by an administrator; the app's
         # scopes changed since the grant (developers.zoom.us/docs/integrations/oauth-error-messages).
-        dead_codes=frozenset({"4735", "4741", "4717", "4737", "4738", "4711"}),
-        client_codes=frozenset({"invalid_client", "unauthorized_client", "4702", "4704"}),
+        invalid_grant_codes=frozenset({"4735", "4741", "4717", "4737", "4738", "4711"}),
+        invalid_client_codes=frozenset({"invalid_client", "unauthorized_client", "4702", "4704"}),
     )
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
-    idempotent = False
+    create_semantics = CreateSemantics()
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         super().__init__(http, clock, urls)
         self._zones = TimeZones(lambda refusal: refusal.code == "300")
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v2/users/me").object()
-        account_id = text(body.get("id"), LONGEST_ID)
+        account_id = parse_text(body.get("id"), LONGEST_ID)
         if account_id is None:
             raise Ambiguous(FailedCall(self.name, "users/me answered without an id"))
-        email = text(body.get("email"), _LONGEST_ADDRESS) or ""
-        return Account(account_id, email, text(body.get("account_id"), LONGEST_ID))
+        email = parse_text(body.get("email"), _LONGEST_ADDRESS) or ""
+        return Account(account_id, email, parse_text(body.get("account_id"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return GuestExperience(GuestEntry.ACCOUNT_SETTINGS, Moderator.HOST_ACCOUNT, notes=(_OWN_SETTINGS,))
@@ -126,15 +127,15 @@ class Zoom(OAuthProvider):
         # Settings that are not sent follow the host's own. A personal meeting id would be shared by all bookings,
         # and registration would put a form before the link.
         body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
-        answer = self._zones.send(body, lambda body: self.make(token, "/v2/users/me/meetings", body))
-        _count_use(answer)
-        return _meeting(answer.object())
+        response = self._zones.send(body, lambda body: self.send_create(token, "/v2/users/me/meetings", body))
+        _count_use(response)
+        return _meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         path = f"/v2/meetings/{meeting_id}"
-        answer = self._zones.send(_body(request), lambda body: self.call(token, "PATCH", path, json=body))
-        _count_use(answer)
-        _check_done(answer)
+        response = self._zones.send(_body(request), lambda body: self.call(token, "PATCH", path, json=body))
+        _count_use(response)
+        _check_done(response)
         return None
 
     def delete(self, token: str, meeting_id: str) -> None:
@@ -181,31 +182,31 @@ class Zoom(OAuthProvider):
         seconds = int(timestamp) / (1000 if len(timestamp) == 13 else 1)
         return abs(self.now().timestamp() - seconds) <= _FRESH_SECONDS
 
-    def explain(self, answer: Answer) -> ProviderError | None:
-        body = answer.body if isinstance(answer.body, dict) else {}
+    def read_error(self, response: ProviderResponse) -> ProviderError | None:
+        body = response.body if isinstance(response.body, dict) else {}
         code, message = str(body.get("code", "")), str(body.get("message", ""))
         reported = code or None
         if "does not contain scopes" in message:
             code = "4711"
         if code in _BY_CODE:
             error_class, what = _BY_CODE[code]
-            return error_class(self.failed_call(answer, what, code=reported))
-        if answer.status == 429:
-            _count_use(answer)
-            at = self._limit_ends(answer)
-            call = self.failed_call(answer, "a rate limit", code=reported)
+            return error_class(self.failed_call(response, what, code=reported))
+        if response.status == 429:
+            _count_use(response)
+            at = self._limit_ends(response)
+            call = self.failed_call(response, "a rate limit", code=reported)
             return ProviderUnavailable(call, retry_at=at, reason="rate_limited")
-        if answer.status < 500 and code in _ADVICE:
-            call = self.failed_call(answer, "the request is refused", code=reported)
+        if response.status < 500 and code in _ADVICE:
+            call = self.failed_call(response, "the request is refused", code=reported)
             return Rejected(call, advice=_ADVICE[code])
         return None
 
-    def request_id(self, answer: Answer) -> str | None:
-        return answer.headers.get("x-zm-trackingid")
+    def request_id(self, response: ProviderResponse) -> str | None:
+        return response.headers.get("x-zm-trackingid")
 
-    def _limit_ends(self, answer: Answer) -> datetime | None:
-        at = retry_at(answer.headers, self.now())
-        if at is None and answer.headers.get("X-RateLimit-Type", "").lower().startswith("daily"):
+    def _limit_ends(self, response: ProviderResponse) -> datetime | None:
+        at = parse_retry_after(response.headers, self.now())
+        if at is None and response.headers.get("X-RateLimit-Type", "").lower().startswith("daily"):
             at = self.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return at
 
@@ -239,28 +240,28 @@ def _body(request: MeetingRequest) -> dict[str, Any]:
     }
 
 
-def _count_use(answer: Answer) -> None:
+def _count_use(response: ProviderResponse) -> None:
     """How much of a day's creates and updates their host has used, in percent.
 
     Zoom answers each of them with what is left (devforum.zoom.us/t/59670); its OpenAPI does not say so.
     """
-    limit, left = (answer.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining"))
+    limit, left = (response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining"))
     numbers = limit.isascii() and limit.isdigit() and left.isascii() and left.isdigit()
-    if numbers and int(limit[:9]) > 0 and not answer.headers.get("X-RateLimit-Type", "").lower().startswith("qps"):
+    if numbers and int(limit[:9]) > 0 and not response.headers.get("X-RateLimit-Type", "").lower().startswith("qps"):
         count("DailyLimitUsed", 100 - 100 * int(left[:9]) / int(limit[:9]), "Percent", provider=Zoom.name)
 
 
-def _check_done(answer: Answer) -> None:
+def _check_done(response: ProviderResponse) -> None:
     """Zoom says 204 when it has changed or deleted a meeting; a 200 may have an error inside."""
-    if answer.status != 204 and answer.body is not None:
-        raise Ambiguous(FailedCall(Zoom.name, "success with a body where there should be none", status=answer.status))
+    if response.status != 204 and response.body is not None:
+        raise Ambiguous(FailedCall(Zoom.name, "success with a body where there should be none", status=response.status))
 
 
 def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
     meetings = body.get("meetings")
-    listed = objects(meetings)
-    if listed != meetings or not all(text(meeting.get("id"), LONGEST_ID) for meeting in listed):
+    listed = parse_objects(meetings)
+    if listed != meetings or not all(parse_text(meeting.get("id"), LONGEST_ID) for meeting in listed):
         raise Ambiguous(FailedCall(Zoom.name, "a list without meetings"))
     return listed
 
@@ -287,7 +288,7 @@ def _instant(moment: datetime) -> str:
 def _meeting(body: dict[str, Any]) -> ProviderMeeting:
     # start_url lets anyone in as the host: it is left behind here.
     settings = body.get("settings")
-    numbers = objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
+    numbers = parse_objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
     code, passcode = body.get("id"), body.get("pstn_password")
     phones = [Phone(n.get("number"), code, n.get("country"), n.get("city"), passcode) for n in numbers]
-    return described(Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones)
+    return parse_meeting(Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones)

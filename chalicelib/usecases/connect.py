@@ -154,7 +154,7 @@ class Connections:
                 raise KeyRefused(f"{field.label}: this is too long. It has at most {field.longest} characters.")
         try:
             key = provider.read_key(typed)
-            account = provider.account(key)
+            account = provider.read_account(key)
         except (TokenRejected, ReconnectNeeded) as error:
             raise KeyRefused(f"{provider.display_name} does not accept this key. Copy it again.") from error
         except Rejected as error:
@@ -204,7 +204,7 @@ class Connections:
                 raise SignInFailed(SignInProblem.MISSING_SCOPES)
             if tokens.refresh_token is None:
                 raise SignInFailed(SignInProblem.NO_LASTING_ACCESS)
-            return tokens, provider.account(tokens.access_token)
+            return tokens, provider.read_account(tokens.access_token)
         except Rejected as error:
             raise SignInFailed(SignInProblem.UNUSABLE_ACCOUNT) from error
         except (ClientRefused, ReconnectNeeded, TokenRejected) as error:
@@ -348,7 +348,7 @@ class Connections:
         for _ in range(2):  # An access token can end early; the refresh token decides.
             try:
                 token = self._tokens.access_token(grant, rejected=rejected)
-                provider.account(token)
+                provider.read_account(token)
             except TokenRejected:
                 rejected = token
             except ReconnectNeeded:

@@ -120,7 +120,7 @@ class ConnectionCheck:
         yield "token", lambda: self._tokens.access_token(grant)
         if isinstance(provider, OAuthProvider):
             yield "scopes", partial(scopes, provider.oauth)
-        yield "account", lambda: call(provider.account)
+        yield "account", lambda: call(provider.read_account)
         yield "create_meeting", lambda: call(lambda token: made.append(provider.create(token, request)))
         see(self._guest_experience(grant, provider, made[0]))
         yield "delete_meeting", lambda: call(lambda token: provider.delete(token, made[0].id))

@@ -327,7 +327,7 @@ class JoinLinks:
         if not self._may_ask(booking):
             return None
         try:
-            address = provider.join(self._tokens.access_token(grant), meeting_id, visit)
+            address = provider.create_join_link(self._tokens.access_token(grant), meeting_id, visit)
         except MeetingGone:
             return NoEntry.REMOVED
         except (TokenRejected, ReconnectNeeded, Rejected):

@@ -200,14 +200,14 @@ class Meetings:
     def _create(self, work: _Work, reach: GrantAccess) -> bool:
         booking, meeting = work.lease.booking, work.meeting
         provider = self._caller.provider(reach)
-        work.doubt, work.repeatable = meeting.intent_at, provider.keeps_tags
+        work.doubt, work.repeatable = meeting.intent_at, provider.create_semantics.keeps_tags
         grant_id = reach.grant.id if reach.grant else None
         started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
         request = self._request(booking, started)
 
         def create(token: str) -> ProviderMeeting:
             work.put(started)
-            if not provider.local:
+            if not provider.is_local:
                 self._intend(work)
                 work.deadline.require(CALL_SECONDS)
                 work.lease.require(self._clock(), CALL_SECONDS)
@@ -282,7 +282,7 @@ class Meetings:
         try:
             found = self._caller.call(reach, lambda token: provider.find(token, request), work.deadline)
         except Ambiguous:
-            if provider.makes_to_find and not meeting.exists:
+            if provider.create_semantics.lookup_creates and not meeting.exists:
                 work.put(replace(meeting, intent_at=self._clock()))  # It may still come to make one.
             raise
         kept = next((one for one in found if one.id == meeting.id), None)

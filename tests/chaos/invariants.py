@@ -92,7 +92,7 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
         return [] if not meeting.exists else ["a meeting is recorded that should not be there"]
     if meeting.state is not MeetingState.READY:
         return [f"the meeting is {meeting.state.value} ({meeting.reason})"]
-    host, local = record.booking.host.user_id, meeting.provider == world.place.name and world.place.kind.local
+    host, local = record.booking.host.user_id, meeting.provider == world.place.name and world.place.kind.is_local
     if meeting.user_id != host:
         return [f"the meeting is recorded for {meeting.user_id}"]
     there = _at_provider(world, meeting)

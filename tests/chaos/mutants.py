@@ -18,7 +18,7 @@ from chalicelib.wiring import Services
 def without_intent(services: Services) -> None:
     """A create that is not idempotent is sent without having been written down."""
     for provider in services.providers.values():
-        provider.__dict__["local"] = True  # This object only, not its class.
+        provider.__dict__["is_local"] = True  # This object only, not its class.
 
 
 def without_settle_window(services: Services) -> None:

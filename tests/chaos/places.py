@@ -197,7 +197,7 @@ def _shared_zoom() -> _SharedZoom:
 
 
 def _standing(name: str, clock: Clock, seed: int) -> Standing:
-    if PROVIDERS[name].local:
+    if PROVIDERS[name].is_local:
         return _serverless(name)
     return make(name, _HOST, clock=clock, random=Random(seed))
 

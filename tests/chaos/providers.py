@@ -54,7 +54,7 @@ def run_providers(names: tuple[str, ...], seeds: range, about: int, jobs: int) -
 
 def _befalls(fault: str, provider: str) -> bool:
     kind = PROVIDERS[provider]
-    if kind.local and fault.startswith(_NEEDS_A_SERVER):
+    if kind.is_local and fault.startswith(_NEEDS_A_SERVER):
         return False
     return issubclass(kind, OAuthProvider) or fault not in _NEEDS_TOKENS
 

@@ -11,6 +11,7 @@ import httpx
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.providers.base import OAuth, OAuthProvider
 
 ORIGIN = "https://api.rooms.example"
@@ -55,9 +56,9 @@ class Rooms(OAuthProvider):
     needs = "Nothing."
     oauth = OAuth("/authorize", "/token", None, (frozenset(),))
     urls = {"OAUTH": "https://rooms.example", "API": ORIGIN}
-    idempotent = True
+    create_semantics = CreateSemantics(idempotent=True)
 
-    def account(self, token: str) -> Account:
+    def read_account(self, token: str) -> Account:
         raise NotImplementedError("nobody signs in at this stand-in")
 
     def guest_experience(self, account: Account) -> GuestExperience:

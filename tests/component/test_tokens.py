@@ -265,7 +265,7 @@ class TestOutages:
 class Doubtful(Zoom):
     """A provider whose `unauthorized_client` means a removed app or a wrong client id, as Microsoft's does."""
 
-    oauth = replace(Zoom.oauth, doubtful_codes=frozenset({"unauthorized_client"}))
+    oauth = replace(Zoom.oauth, ambiguous_client_codes=frozenset({"unauthorized_client"}))
 
 
 REFUSED = {"status": 400, "body": {"error": "unauthorized_client"}}

@@ -82,7 +82,7 @@ def test_only_the_host_owns_the_room_and_nobody_is_let_in_for_longer_than_the_vi
     tokens = subject.connect()
     made = subject.create(tokens)
     visit = Visit(True, "visitor-1", "Demo Host", "Talk", clock(), clock() + timedelta(hours=2))
-    address = subject.provider.join(tokens.access_token, made.id, visit)
+    address = subject.provider.create_join_link(tokens.access_token, made.id, visit)
     assert address.startswith(f"https://demo.daily.co/{made.id}?t=")
     (given,) = parse_qs(urlsplit(address).query)["t"]
     assert subject.daily.tokens[given] == {
@@ -104,7 +104,7 @@ def test_what_cannot_be_a_key_is_refused_before_it_is_sent(clock: FakeClock, typ
 def test_a_domain_without_an_id_connects_under_its_name(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     subject.daily.domain_id = None
-    account = subject.provider.account(subject.connect().access_token)
+    account = subject.provider.read_account(subject.connect().access_token)
     assert (account.id, account.label) == ("demo", "demo.daily.co")
 
 

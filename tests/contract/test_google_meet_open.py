@@ -97,7 +97,7 @@ def test_a_policy_that_keeps_rooms_closed_fails_neither_create_nor_update(
     made = subject.provider.create(token, subject.request())
     assert not made.is_unfinished
     assert subject.provider.update(token, made.id, subject.request(days=8)) == made
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
     assert experience.admission is GuestEntry.KNOCK
     assert "administrator" in " ".join(experience.notes)
 
@@ -107,7 +107,7 @@ def test_whoever_unticks_the_permission_connects_and_has_guests_knock(subject: O
     assert not subject.oauth_provider().oauth.missing_scopes(frozenset(tokens.scopes))
     made = subject.create(tokens)
     assert door(subject) is Door.KNOCKS
-    account = subject.provider.account(tokens.access_token)
+    account = subject.provider.read_account(tokens.access_token)
     experience = subject.provider.observe_guest_experience(tokens.access_token, made, account)
     assert (experience.admission, experience.is_observed) == (GuestEntry.KNOCK, True)
     assert "Connect again" in experience.notes[0]
@@ -117,7 +117,7 @@ def test_a_switched_off_meet_api_is_reported_to_the_host(subject: OpenGoogleMeet
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED").fault(SPACE, "GET"))
     made = subject.provider.create(token, subject.request())
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED").fault(SPACE, "GET"))
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
     assert experience.admission is GuestEntry.KNOCK
     assert "operator" in experience.notes[0]
 

@@ -93,7 +93,7 @@ def test_what_guests_experience_is_read_from_the_room(
     subject.google.open_policy = policy
     token = subject.connect().access_token
     made = subject.provider.create(token, subject.request())
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
     assert (experience.admission, experience.is_observed) == (admission, True)
     assert experience.time_limit_minutes == 60  # A personal account.
 

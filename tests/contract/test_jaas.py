@@ -62,7 +62,7 @@ def jaas() -> Jaas:
 
 def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
     visit = Visit(True, "visitor-1", "Demo Host", "Talk", START, START + timedelta(hours=2))
-    address = urlsplit(jaas.join(jaas.read_key(form(key_id=f"{APP_ID}/key-1")), "room-1", visit))
+    address = urlsplit(jaas.create_join_link(jaas.read_key(form(key_id=f"{APP_ID}/key-1")), "room-1", visit))
     assert (address.netloc, address.path) == ("8x8.vc", f"/{APP_ID}/room-1")
     text = parse_qs(address.query)["jwt"][0]
     assert extract_compact(text.encode()).headers() == {"alg": "RS256", "typ": "JWT", "kid": f"{APP_ID}/key-1"}
@@ -81,7 +81,7 @@ def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:
 @pytest.mark.parametrize("is_host", [True, False], ids=["host", "guest"])
 def test_jitsi_meets_own_rules_accept_the_token(jaas: Jaas, is_host: bool) -> None:
     visit = Visit(is_host, "visitor-1", "Demo Host" if is_host else None, "Talk", START, START + timedelta(hours=2))
-    text = parse_qs(urlsplit(jaas.join(jaas.read_key(form()), "room-1", visit)).query)["jwt"][0]
+    text = parse_qs(urlsplit(jaas.create_join_link(jaas.read_key(form()), "room-1", visit)).query)["jwt"][0]
     header = dict(extract_compact(text.encode()).headers())
     claims = jwt.decode(text, RSAKey.import_key(key().as_pem(private=False)), algorithms=["RS256"]).claims
     assert browser_problems(header, claims, tenant=APP_ID, now=START) == []

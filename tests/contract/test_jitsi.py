@@ -69,7 +69,7 @@ def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: F
 
 def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) -> None:
     visit = Visit(True, "visitor-1", "Demo Host", "Talk", START, START + timedelta(hours=2))
-    address = urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit))
+    address = urlsplit(jitsi.create_join_link(jitsi.read_key(OWN), "room-1", visit))
     assert (address.scheme, address.netloc, address.path) == ("https", "meet.example.com", "/room-1")
     token = jwt.decode(parse_qs(address.query)["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"])
     assert token.claims == {
@@ -87,7 +87,7 @@ def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) ->
 
 def test_a_guest_is_no_moderator(jitsi: Jitsi) -> None:
     visit = Visit(False, "visitor-2", None, "Talk", START, START + timedelta(hours=2))
-    query = parse_qs(urlsplit(jitsi.join(jitsi.read_key(OWN), "room-1", visit)).query)
+    query = parse_qs(urlsplit(jitsi.create_join_link(jitsi.read_key(OWN), "room-1", visit)).query)
     claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
     assert claims["context"]["user"] == {"id": "visitor-2", "moderator": "false", "affiliation": "member"}
 
@@ -96,7 +96,7 @@ def test_a_guest_is_no_moderator(jitsi: Jitsi) -> None:
 @pytest.mark.parametrize("audience", ["", "meetings"])
 def test_prosodys_rules_accept_the_token(jitsi: Jitsi, is_host: bool, audience: str) -> None:
     visit = Visit(is_host, "visitor-1", "Demo Host" if is_host else None, "Talk", START, START + timedelta(hours=2))
-    address = jitsi.join(jitsi.read_key(OWN | {"audience": audience}), "room-1", visit)
+    address = jitsi.create_join_link(jitsi.read_key(OWN | {"audience": audience}), "room-1", visit)
     token = parse_qs(urlsplit(address).query)["jwt"][0]
     claims = jwt.decode(token, OctKey.import_key(SECRET), algorithms=["HS256"]).claims
     rules = {"app_id": "app-1", "room": "room-1", "audiences": (audience or "jitsi",)}
@@ -113,7 +113,7 @@ def test_prosodys_rules_accept_the_token(jitsi: Jitsi, is_host: bool, audience: 
 def test_a_server_with_an_audience_of_its_own_gets_that(jitsi: Jitsi) -> None:
     visit = Visit(False, "visitor-2", None, "Talk", START, START + timedelta(hours=2))
     key = jitsi.read_key(OWN | {"audience": "meetings"})
-    query = parse_qs(urlsplit(jitsi.join(key, "room-1", visit)).query)
+    query = parse_qs(urlsplit(jitsi.create_join_link(key, "room-1", visit)).query)
     claims = jwt.decode(query["jwt"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
     assert claims["aud"] == "meetings"
 
@@ -130,7 +130,7 @@ def test_a_server_with_an_audience_of_its_own_gets_that(jitsi: Jitsi) -> None:
 def test_what_guests_experience_depends_on_the_server(
     jitsi: Jitsi, typed: dict[str, str], admission: GuestEntry, moderator: Moderator
 ) -> None:
-    experience = jitsi.guest_experience(jitsi.account(jitsi.read_key(typed)))
+    experience = jitsi.guest_experience(jitsi.read_account(jitsi.read_key(typed)))
     assert (experience.admission, experience.moderator) == (admission, moderator)
     assert experience.notes
 

@@ -285,7 +285,7 @@ class TestTheLobby:
     ) -> None:
         subject.microsoft.lobby_policy = policy
         made = subject.provider.create(token, subject.request())
-        experience = subject.provider.observe_guest_experience(token, made, subject.provider.account(token))
+        experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
         assert (experience.admission, experience.is_observed) == (admission, True)
         assert bool(experience.notes) == (admission is GuestEntry.KNOCK)
 
@@ -299,11 +299,11 @@ class TestAccounts:
             subject.oauth_provider(), CREDENTIALS, code=code, redirect_uri=REDIRECT, verifier="v" * 64
         )
         with pytest.raises(Rejected) as refused:
-            subject.provider.account(tokens.access_token)
+            subject.provider.read_account(tokens.access_token)
         assert "work or school account" in refused.value.advice
 
     def test_an_account_without_a_mailbox_is_known_by_its_sign_in_name(self, subject: TeamsSubject, token: str) -> None:
-        assert subject.provider.account(token).email == EMAIL
+        assert subject.provider.read_account(token).email == EMAIL
 
     def test_a_missing_licence_is_told_to_the_host(self, subject: TeamsSubject, token: str) -> None:
         subject.microsoft.unlicensed.add(HOST.id)

@@ -41,13 +41,13 @@ def answering(*names: str, **changes: Any) -> Zoom:
 
 
 def test_an_account_has_its_address_with_the_scope_that_we_ask_for() -> None:
-    account = answering("account").account("token")
+    account = answering("account").read_account("token")
     assert (account.email, account.organization) == ("host@example.com", "aAbBcCdDeEfFgGhHiIjJkK")
 
 
 @pytest.mark.parametrize("email", [None, "", 5, "x" * 400])
 def test_an_account_without_a_readable_address_connects_all_the_same(email: Any) -> None:
-    account = answering("account", email=email).account("token")
+    account = answering("account", email=email).read_account("token")
     assert (account.id, account.email) == ("aBcDeFgHiJkLmNoPqRsTuV", "" if email != 5 else "5")
 
 

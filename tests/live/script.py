@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain.connection import Tokens
 from chalicelib.errors import MeetingGone, ProviderError
-from chalicelib.providers.http_client import Answer
+from chalicelib.providers.http_client import ProviderResponse
 from tests.live.subject import LiveSubject
 
 Fact = bool | int | float | str | None
@@ -51,7 +51,7 @@ class Script:
 
     def call(
         self, method: str, path: str, *, json: Any = None, at: str = "API", content_type: str | None = None
-    ) -> Answer:
+    ) -> ProviderResponse:
         """A call that no status makes an error."""
         provider = self.subject.provider
         headers = {"Authorization": f"Bearer {self.tokens.access_token}"}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.meeting import MeetingRequest, Visit
 from chalicelib.providers.base import KeyProvider
-from chalicelib.providers.http_client import Answer
+from chalicelib.providers.http_client import ProviderResponse
 from tests.live.script import Script
 
 REGISTER = {
@@ -142,9 +142,9 @@ def google_meet_spaces(script: Script) -> None:
 
 def microsoft_teams(script: Script) -> None:
     meetings = "/v1.0/me/onlineMeetings"
-    own: Callable[[Answer], str] = lambda made: f"{meetings}/{quote(str(made.object()['id']), safe='')}"  # noqa: E731
+    own: Callable[[ProviderResponse], str] = lambda made: f"{meetings}/{quote(str(made.object()['id']), safe='')}"  # noqa: E731
 
-    def make(tag: str, days: float, subject: str) -> Answer:
+    def make(tag: str, days: float, subject: str) -> ProviderResponse:
         request = script.subject.request(tag, days=days)
         body = {
             "externalId": request.tag,
@@ -292,7 +292,7 @@ def _zoom_body(script: Script) -> dict[str, Any]:
     }
 
 
-def _undo_zoom(script: Script, made: Answer) -> None:
+def _undo_zoom(script: Script, made: ProviderResponse) -> None:
     if made.ok:
         number = str(made.object()["id"])
         script.undo_later(lambda: script.subject.provider.delete(script.tokens.access_token, number))
@@ -314,7 +314,7 @@ def _google_event(request: MeetingRequest) -> dict[str, Any]:
     return {"summary": "Live run"} | {name: {"dateTime": at.isoformat()} for name, at in times.items()}
 
 
-def _config(answer: Answer, name: str) -> Any:
+def _config(answer: ProviderResponse, name: str) -> Any:
     config = answer.body.get("config") if isinstance(answer.body, dict) else None
     return config.get(name) if isinstance(config, dict) else None
 
@@ -382,10 +382,10 @@ def _door(script: Script, *, is_host: bool = False, key_id: str = "") -> str:
     visit = Visit(
         is_host, "live-host" if is_host else "live-guest", "Live run", "Live run", now, now + timedelta(hours=1)
     )
-    return provider.join(token, made.id, visit)
+    return provider.create_join_link(token, made.id, visit)
 
 
-def _refresh(script: Script, token: str = "") -> Answer:
+def _refresh(script: Script, token: str = "") -> ProviderResponse:
     """What the token endpoint answers to a refresh, whatever that is."""
     provider, (client_id, secret) = script.subject.oauth_provider(), script.subject.credentials()
     form = {"grant_type": "refresh_token", "refresh_token": token or str(script.tokens.refresh_token)}
@@ -399,19 +399,19 @@ def _refresh(script: Script, token: str = "") -> Answer:
     )
 
 
-def _code(answer: Answer) -> str | None:
+def _code(answer: ProviderResponse) -> str | None:
     body = answer.body if isinstance(answer.body, dict) else {}
     error = body.get("error") or body.get("code")
     error = error.get("status") or error.get("code") if isinstance(error, dict) else error
     return str(error) if error else None
 
 
-def _reason(answer: Answer) -> str | None:
+def _reason(answer: ProviderResponse) -> str | None:
     body = answer.body if isinstance(answer.body, dict) else {}
     return str(body["reason"]) if body.get("reason") else None
 
 
-def _words(answer: Answer, tag: str) -> str | None:
+def _words(answer: ProviderResponse, tag: str) -> str | None:
     """What Daily says, without the room's name."""
     body = answer.body if isinstance(answer.body, dict) else {}
     return str(body.get("info", "")).replace(tag, "X") or None

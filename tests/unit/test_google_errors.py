@@ -142,7 +142,7 @@ def test_a_room_without_a_name_that_can_be_kept_is_in_doubt(space: dict[str, Any
 
 def account(body: dict[str, Any]) -> Account:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-    return GoogleMeet(HttpClient(httpx.Client(transport=transport)), lambda: NOW).account(TOKEN)
+    return GoogleMeet(HttpClient(httpx.Client(transport=transport)), lambda: NOW).read_account(TOKEN)
 
 
 def test_an_account_is_known_by_what_does_not_change() -> None:

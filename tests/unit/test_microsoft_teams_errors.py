@@ -186,20 +186,20 @@ def test_dial_in_numbers_are_read_as_far_as_there_are_any(more: dict[str, Any], 
 class TestAccount:
     def test_it_is_known_by_its_object_id(self) -> None:
         me = {"id": GUID, "mail": None, "userPrincipalName": "host@example.com"}
-        account = graph(answer(200, me)).account(TOKEN)
+        account = graph(answer(200, me)).read_account(TOKEN)
         assert (account.id, account.email) == (GUID.lower(), "host@example.com")
 
     def test_its_mail_address_comes_before_its_sign_in_name(self) -> None:
         me = {"id": GUID, "mail": "host@example.com", "userPrincipalName": "h1@example.onmicrosoft.com"}
-        assert graph(answer(200, me)).account(TOKEN).email == "host@example.com"
+        assert graph(answer(200, me)).read_account(TOKEN).email == "host@example.com"
 
     @pytest.mark.parametrize("account_id", ["48d31887fad8b2f1", "00000000-0000-0000-48d3-1887fad8b2f1"])
     def test_a_personal_one_is_refused_with_words(self, account_id: str) -> None:
         with pytest.raises(Rejected) as refused:
-            graph(answer(200, {"id": account_id, "userPrincipalName": "person@example.com"})).account(TOKEN)
+            graph(answer(200, {"id": account_id, "userPrincipalName": "person@example.com"})).read_account(TOKEN)
         assert "work or school account" in refused.value.advice
 
     @pytest.mark.parametrize("body", [{}, {"id": GUID}, {"userPrincipalName": "host@example.com"}, "", []])
     def test_an_answer_that_names_nobody_is_none(self, body: Any) -> None:
         with pytest.raises(Ambiguous):
-            graph(answer(200, body)).account(TOKEN)
+            graph(answer(200, body)).read_account(TOKEN)

@@ -49,9 +49,9 @@ class Scoped(Zoom):
         revoke_path=None,
         scope_sets=(frozenset({"write", "read"}), frozenset({"all"})),
         basic_auth=False,
-        asks=("read", "write"),
+        requested_scopes=("read", "write"),
         pkce=False,
-        extra={"access_type": "offline", "prompt": "consent"},
+        extra_parameters={"access_type": "offline", "prompt": "consent"},
     )
 
 

@@ -90,7 +90,7 @@ def test_a_booking_that_wants_a_meeting(meeting: Meeting, target: GrantAccess, n
 
 IDEMPOTENT = CreateSemantics(idempotent=True)
 KEEPS_TAGS = CreateSemantics(idempotent=True, keeps_tags=True)
-MAKES_TO_FIND = CreateSemantics(makes_to_find=True)
+LOOKUP_CREATES = CreateSemantics(lookup_creates=True)
 WINDOW_OVER = START + SETTLE_WINDOW
 
 
@@ -105,8 +105,8 @@ WINDOW_OVER = START + SETTLE_WINDOW
         (IDEMPOTENT, STARTED, Action.LOOK_UP),
         (KEEPS_TAGS, START, Action.CREATE),
         (KEEPS_TAGS, STARTED, Action.LOOK_UP),
-        (MAKES_TO_FIND, WINDOW_OVER, Action.LOOK_UP),
-        (MAKES_TO_FIND, STARTED, ("failed", "start_passed")),
+        (LOOKUP_CREATES, WINDOW_OVER, Action.LOOK_UP),
+        (LOOKUP_CREATES, STARTED, ("failed", "start_passed")),
     ],
 )
 def test_a_create_in_doubt_is_repeated_only_where_that_is_safe(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.providers.http_client import retry_at
+from chalicelib.providers.http_client import parse_retry_after
 
 NOW = datetime(2026, 3, 1, 23, 59, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -34,20 +34,20 @@ UNREADABLE = ["", " ", "soon", "-5", "1.5", "1e3", "2026-13-45T00:00:00Z", "Mon,
 
 @pytest.mark.parametrize(("text", "moment"), READABLE.values(), ids=READABLE)
 def test_the_time_to_wait_for_is_read(text: str, moment: datetime) -> None:
-    assert retry_at({"Retry-After": text}, NOW) == moment
+    assert parse_retry_after({"Retry-After": text}, NOW) == moment
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
 def test_what_says_nothing_readable_is_as_good_as_absent(text: str) -> None:
-    assert retry_at({"Retry-After": text}, NOW) is None
+    assert parse_retry_after({"Retry-After": text}, NOW) is None
 
 
 def test_without_the_header_there_is_no_time() -> None:
-    assert retry_at({}, NOW) is None
+    assert parse_retry_after({}, NOW) is None
 
 
 def test_the_headers_name_is_read_in_any_case() -> None:
-    assert retry_at(httpx.Headers({"retry-after": "5"}), NOW) == NOW + timedelta(seconds=5)
+    assert parse_retry_after(httpx.Headers({"retry-after": "5"}), NOW) == NOW + timedelta(seconds=5)
 
 
 @given(st.text() | st.datetimes(timezones=st.timezones()).map(datetime.isoformat))
@@ -56,5 +56,5 @@ def test_the_headers_name_is_read_in_any_case() -> None:
 @example("0001-01-01T00:00:00+23:59")
 @example("9999-12-31T23:59:59-23:59")
 def test_whatever_is_sent_the_time_is_none_or_within_25_hours(text: str) -> None:
-    moment = retry_at({"Retry-After": text}, NOW)
+    moment = parse_retry_after({"Retry-After": text}, NOW)
     assert moment is None or (moment.tzinfo is not None and NOW <= moment <= LATEST)

@@ -190,4 +190,4 @@ def test_dial_in_numbers_are_read_as_far_as_there_are_any(telephony: Any, number
 )
 def test_an_account_that_names_nobody_is_none(body: Any) -> None:
     with pytest.raises(Ambiguous):
-        webex(answer(200, body)).account(TOKEN)
+        webex(answer(200, body)).read_account(TOKEN)

@@ -289,7 +289,7 @@ def test_success_without_a_body_is_success(call: Callable[[Zoom], None]) -> None
 )
 def test_whatever_is_answered_only_our_own_errors_come_out(status: int, body: Any) -> None:
     calls: list[Callable[[Zoom], Any]] = [
-        lambda z: z.account(TOKEN),
+        lambda z: z.read_account(TOKEN),
         lambda z: z.create(TOKEN, REQUEST),
         lambda z: z.update(TOKEN, "1", REQUEST),
         lambda z: z.delete(TOKEN, "1"),

@@ -47,11 +47,11 @@ class ProviderContract:
         return self.subject_kind(clock)
 
     def test_connecting_names_the_account(self, subject: Subject) -> None:
-        account = subject.provider.account(subject.connect().access_token)
+        account = subject.provider.read_account(subject.connect().access_token)
         assert account.id
         assert account.label
         again = subject.connect()
-        assert subject.provider.account(again.access_token).id == account.id
+        assert subject.provider.read_account(again.access_token).id == account.id
 
     def test_consent_grants_all_that_is_needed(self, subject: Subject) -> None:
         assert not subject.oauth_provider().oauth.missing_scopes(frozenset(subject.connect().scopes))
@@ -79,7 +79,7 @@ class ProviderContract:
         tokens = subject.connect()
         subject.end_grant()
         with pytest.raises((TokenRejected, Rejected)):
-            subject.provider.account(tokens.access_token)
+            subject.provider.read_account(tokens.access_token)
 
     def test_create_makes_the_meeting_as_asked(self, subject: Subject) -> None:
         tokens, request = subject.connect(), subject.request()
@@ -94,13 +94,13 @@ class ProviderContract:
         tokens = subject.connect()
         made = subject.create(tokens)
         assert subject.lets_guest_in(made)
-        account = subject.provider.account(tokens.access_token)
+        account = subject.provider.read_account(tokens.access_token)
         assert subject.provider.guest_experience(account).admission is GuestEntry.DIRECT
 
     def test_what_guests_experience_is_reported(self, subject: Subject) -> None:
         tokens = subject.connect()
         token = tokens.access_token
-        account, made = subject.provider.account(token), subject.create(tokens)
+        account, made = subject.provider.read_account(token), subject.create(tokens)
         observed = subject.provider.observe_guest_experience(token, made, account)
         assert observed.admission is not GuestEntry.ACCOUNT_SETTINGS
         for experience in (subject.provider.guest_experience(account), observed):
@@ -175,7 +175,7 @@ class ProviderContract:
         subject.faults.add(Fault(subject.create_path, Action.LOST_AFTER, method=subject.create_method))
         with pytest.raises(Ambiguous):
             subject.create(tokens, request)
-        if subject.provider.idempotent:
+        if subject.provider.create_semantics.idempotent:
             found = [subject.create(tokens, request)]
         else:
             found = subject.provider.find(tokens.access_token, request)
@@ -361,8 +361,10 @@ class ProviderContract:
             opens_at=now,
             closes_at=now + timedelta(hours=2),
         )
-        guest = subject.provider.join(tokens.access_token, made.id, visit)
-        host = subject.provider.join(tokens.access_token, made.id, replace(visit, is_host=True, name="Demo Host"))
+        guest = subject.provider.create_join_link(tokens.access_token, made.id, visit)
+        host = subject.provider.create_join_link(
+            tokens.access_token, made.id, replace(visit, is_host=True, name="Demo Host")
+        )
         assert guest != host
         assert guest.startswith("https://")
         assert not [secret for secret in subject.secrets() if secret in guest + host]

@@ -19,7 +19,7 @@ from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, Rejected
 from chalicelib.providers.base import RoomProvider
 from chalicelib.providers.http_client import HttpClient
-from chalicelib.providers.parsing import Phone, described
+from chalicelib.providers.parsing import Phone, parse_meeting
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.providers.zoom import Zoom
 
@@ -157,7 +157,7 @@ def test_numbers_that_are_not_text_are_dialled_as_well() -> None:
     ],
 )
 def test_a_phone_sends_the_code_and_then_the_passcode(code: Any, passcode: Any, sent: str) -> None:
-    made = described("zoom", "1", "https://zoom.us/j/1", phones=[Phone("+1 212 555 0143", code, passcode=passcode)])
+    made = parse_meeting("zoom", "1", "https://zoom.us/j/1", phones=[Phone("+1 212 555 0143", code, passcode=passcode)])
     assert made.dial_in == (DialIn(f"+1 212 555 0143{sent}"),)
 
 
@@ -171,12 +171,12 @@ def test_what_is_no_number_is_left_out(name: str, number: Any) -> None:
     ("code", "number"), [("123 456#", "+1,,123456#"), (None, "+1"), ("", "+1"), ({}, "+1"), ("1" * 65, "+1")]
 )
 def test_a_phone_sends_the_digits_of_a_code(code: Any, number: str) -> None:
-    assert described("zoom", "1", "https://example.com", phones=[Phone("+1", code)]).dial_in == (DialIn(number),)
+    assert parse_meeting("zoom", "1", "https://example.com", phones=[Phone("+1", code)]).dial_in == (DialIn(number),)
 
 
 def test_of_numbers_without_end_a_hundred_different_ones_are_kept() -> None:
     told = [Phone(number // 2) for number in range(1000)]
-    assert [one.number for one in described("zoom", "1", "https://example.com", phones=told).dial_in] == [
+    assert [one.number for one in parse_meeting("zoom", "1", "https://example.com", phones=told).dial_in] == [
         str(number) for number in range(100)
     ]
 
@@ -192,5 +192,5 @@ def test_no_provider_goes_past_the_gate() -> None:
 def test_an_account_can_always_be_kept(organization: Any) -> None:
     body = {"id": "u-1", "email": "host@example.com", "account_id": organization}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-    account = Zoom(HttpClient(httpx.Client(transport=transport)), lambda: NOW).account("token")
+    account = Zoom(HttpClient(httpx.Client(transport=transport)), lambda: NOW).read_account("token")
     assert msgspec.json.decode(msgspec.json.encode(account), type=Account) == account
