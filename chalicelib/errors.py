@@ -250,7 +250,7 @@ class MeetingGone(ProviderError):
 
 
 class Rejected(ProviderError):
-    """The provider refuses for good. `advice` tells the host what to do, in a sentence or two without secrets."""
+    """The provider refuses for good. `advice` is what the host can do, in a sentence or two without secrets."""
 
     reason = "provider_rejected"
 

@@ -287,7 +287,7 @@ class KeyProvider(Provider):
 
 
 class RoomProvider(KeyProvider):
-    """A provider whose meetings are only room names: there is no API to call, and nothing to change or delete."""
+    """A provider where a meeting is only a room name: no API is called, and update and delete do nothing."""
 
     create_semantics = CreateSemantics(idempotent=True)
     is_local = True

@@ -1,6 +1,6 @@
-"""Daily.co: a private room for each booking; whoever joins gets a meeting token of the moment.
+"""Daily.co: a private room for each booking, and a short-lived meeting token for each visitor.
 
-docs.daily.co/reference/rest-api. A room's name is chosen by us, which makes creating it repeatable.
+docs.daily.co/reference/rest-api. We choose the room's name, which makes the create repeatable.
 """
 
 from __future__ import annotations
@@ -24,37 +24,35 @@ from chalicelib.providers.parsing import LONGEST_ID, parse_meeting, parse_text
 _OPENS_BEFORE = timedelta(minutes=15)
 _CLOSES_AFTER = timedelta(hours=1)
 _INVALID = "invalid-request-error"
-"""What Daily answers for a name that is taken, and for much else: whether there is a room of that name decides."""
+"""Daily's code for a name that is taken, and for many other errors: look the room up to tell them apart."""
 
 
 class Daily(KeyProvider):
-    """Rooms open shortly before a booking and close an hour after it, also for those who hold a token."""
+    """Private rooms that open 15 minutes before a booking and close an hour after it, for everyone."""
 
     name = "daily"
     display_name = "Daily"
     needs = "A Daily account and its API key (Developers, API keys)."
     limits = (
-        "Daily's plans limit how many rooms exist at a time, and each upcoming booking has one until an hour after its "
-        "end. Daily bills by participant minutes."
+        "Your Daily plan limits how many rooms exist at a time. Each upcoming booking has one, until an hour after it "
+        "ends. Daily bills by participant minutes."
     )
     urls = {"API": "https://api.daily.co"}
     create_semantics = CreateSemantics(idempotent=True)
-    fields = (KeyField("api_key", "API key", "Whoever has it can use the whole Daily domain.", secret=True),)
+    fields = (KeyField("api_key", "API key", "It gives access to your whole Daily domain.", secret=True),)
 
-    def read_key(self, typed: Mapping[str, str]) -> str:
-        key = typed.get("api_key", "")
+    def read_key(self, values: Mapping[str, str]) -> str:
+        key = values.get("api_key", "")
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise Rejected(
-                FailedCall(self.name, "the key is incomplete"), advice="Paste the API key as Daily shows it."
-            )
+            raise self.invalid_key("Paste the API key exactly as Daily shows it.")
         return key
 
     def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v1/").object()
         domain = parse_text(body.get("domain_name"), LONGEST_ID)
         if domain is None:
-            raise Ambiguous(FailedCall(self.name, "the domain answered without a name"))
-        # The contract has `domain_id` as optional.
+            raise Ambiguous(FailedCall(self.name, "the domain has no name"))
+        # `domain_id` is optional in Daily's API contract.
         return Account(parse_text(body.get("domain_id"), LONGEST_ID) or domain, "", f"{domain}.daily.co")
 
     def guest_experience(self, account: Account) -> GuestExperience:
@@ -63,12 +61,12 @@ class Daily(KeyProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
         try:
-            made = self.send_create(token, "/v1/rooms", body).object()
+            room = self.send_create(token, "/v1/rooms", body).object()
         except Rejected as refusal:
             if (refusal.status, refusal.code) != (400, _INVALID) or not self.find(token, request):
                 raise
-            made = self._change(token, request.tag, request)
-        return self._meeting(made)
+            room = self._change(token, request.tag, request)
+        return self._parse_room(room)
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         self._change(token, meeting_id, request)
@@ -79,7 +77,7 @@ class Daily(KeyProvider):
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         try:
-            return [self._meeting(self.call(token, "GET", f"/v1/rooms/{request.tag}").object())]
+            return [self._parse_room(self.call(token, "GET", f"/v1/rooms/{request.tag}").object())]
         except MeetingGone:
             return []
 
@@ -93,10 +91,10 @@ class Daily(KeyProvider):
         }
         if visit.name:
             properties["user_name"] = visit.name
-        made = self.call(token, "POST", "/v1/meeting-tokens", json={"properties": properties}).object()
-        if not isinstance(made.get("token"), str) or not isinstance(room.get("url"), str):
-            raise Ambiguous(FailedCall(self.name, "a room without address or token"))
-        return f"{room['url']}?{urlencode({'t': made['token']})}"
+        created = self.call(token, "POST", "/v1/meeting-tokens", json={"properties": properties}).object()
+        if not isinstance(created.get("token"), str) or not isinstance(room.get("url"), str):
+            raise Ambiguous(FailedCall(self.name, "the room has no address, or the meeting token is missing"))
+        return f"{room['url']}?{urlencode({'t': created['token']})}"
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         body = response.body if isinstance(response.body, dict) else {}
@@ -105,19 +103,19 @@ class Daily(KeyProvider):
             return TokenRejected(self.failed_call(response, "the API key is not accepted", code=code))
         if response.status in (400, 402, 403):
             advice = (
-                "Daily refuses the room. Check on Daily's dashboard whether the plan's number of rooms is used up, or "
-                "another limit of the plan."
+                "Daily refuses to create the room. Check on Daily's dashboard whether your plan's rooms are used up or "
+                "another limit is reached."
             )
-            shown_code = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
-            return Rejected(self.failed_call(response, "the room is refused", code=shown_code), advice=advice)
+            loggable_code = code if code.replace("-", "").isalpha() and len(code) <= 40 else None
+            return Rejected(self.failed_call(response, "the room is refused", code=loggable_code), advice=advice)
         return None
 
     def _change(self, token: str, name: str, request: MeetingRequest) -> dict[str, Any]:
         body = {"properties": _times(request)}
         return self.call(token, "POST", f"/v1/rooms/{name}", json=body).object()
 
-    def _meeting(self, body: dict[str, Any]) -> ProviderMeeting:
-        # The room's own address lets nobody in without a token.
+    def _parse_room(self, body: dict[str, Any]) -> ProviderMeeting:
+        # The room's own address admits no one without a token.
         return replace(parse_meeting(self.name, body.get("name"), body.get("url")), join_url=None)
 
 

@@ -1,4 +1,4 @@
-"""Google Meet through events in the host's primary calendar.
+"""Google Meet links on events in the host's primary calendar.
 
 developers.google.com/workspace/calendar/api/v3/reference/events and its discovery document, calendar.v3.json.
 """
@@ -25,37 +25,35 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.google import Google, oauth, said
+from chalicelib.providers.google import Google, error_message, oauth
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects
 
 CALENDAR_SCOPES = ("calendar.events.owned", "calendar.events", "calendar")
 _EVENTS = "/calendar/v3/calendars/primary/events"
-# Google would mail guests; the event has none, and says so once more. Without the version, which counts from 0, a
-# conference that is asked for is silently left out.
+# `sendUpdates=none` makes sure that Google mails no one, although the event has no guests. Without
+# `conferenceDataVersion`, Google silently ignores the conference request.
 _QUIETLY = urlencode({"conferenceDataVersion": "1", "sendUpdates": "none"})
 _READS_WHILE_PENDING = 3
 _SUMMARY_LIMIT = 1024
 _DESCRIPTION_LIMIT = 8192
-_KNOCKING = "Guests are not on Google's own guest list, so Google Meet makes them knock. Join in time and admit them."
+_KNOCKING = "Guests are not on Google's own guest list, so they have to knock. Join on time and admit them."
 _NO_MEET = (
-    "This account's calendar offers no Google Meet. Switch on Google Meet for it (in Google Workspace its "
-    "administrator can), or connect another account."
+    "This account's calendar does not offer Google Meet. Turn on Google Meet (in Google Workspace, your administrator "
+    "can), or connect another account."
 )
 
 
 class GoogleMeet(Google):
-    """Events without guests that carry a Meet link. The tag is the event's id, so creating is idempotent.
+    """Events without guests that have a Meet link. The tag is the event's id, so the create is idempotent.
 
-    The id of a deleted event stays taken: creating it again raises `MeetingGone`.
+    The id of a deleted event stays reserved: creating it again raises `MeetingGone`.
     """
 
     name = "google_meet"
     display_name = "Google Meet"
     needs = "A Google account with Google Calendar. A Workspace administrator may have to allow the app first."
-    limits = (
-        "Every booking also stands as an event in your primary Google calendar. Delete it there and it is replaced."
-    )
+    limits = "Every booking also adds an event to your primary Google calendar. If you delete it, it is created again."
     oauth = oauth(CALENDAR_SCOPES)
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
     create_semantics = CreateSemantics(idempotent=True, keeps_tags=True)
@@ -64,59 +62,59 @@ class GoogleMeet(Google):
         return self.experience(account, GuestEntry.KNOCK, _KNOCKING)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        asked = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}
-        body = _content(request) | {
+        conference = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}
+        body = _event_body(request) | {
             "id": request.tag,
-            "conferenceData": {"createRequest": asked},
-            "reminders": {"useDefault": False},  # The host's defaults may be mails, and our invitation has its own.
+            "conferenceData": {"createRequest": conference},
+            "reminders": {"useDefault": False},  # The host's defaults may send emails, and our invitation has its own.
         }
         event = None
         try:
-            event = self._event(self.send_create(token, f"{_EVENTS}?{_QUIETLY}", body))
+            event = self._check_event(self.send_create(token, f"{_EVENTS}?{_QUIETLY}", body))
         except Rejected as error:
             if error.status != 409:
                 raise
-        with self._existing(token, request.tag):
+        with self._while_event_exists(token, request.tag):
             if event is None:
-                self._alive(token, request.tag)
+                self._get(token, request.tag)
                 event = self._change(token, request.tag, request)
-            event = self._ready(token, event)
-            made = meeting_of(event)
-            if made is None:
+            event = self._wait_for_conference(token, event)
+            meeting = parse_event(event)
+            if meeting is None:
                 self._remove(token, request.tag)
-        if made is None:
-            raise self._without_link(event)
-        return made
+        if meeting is None:
+            raise self._error_without_link(event)
+        return meeting
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        made = meeting_of(self._ready(token, self._change(token, meeting_id, request)))
-        if made is None:
-            # Somebody took the conference off the event. Another event gets another link.
+        meeting = parse_event(self._wait_for_conference(token, self._change(token, meeting_id, request)))
+        if meeting is None:
+            # A person removed the conference from the event. A new event gets a new link.
             self._remove(token, meeting_id)
-            raise MeetingGone(FailedCall(self.name, "the event has no link any more"))
-        return made
+            raise MeetingGone(FailedCall(self.name, "the event no longer has a link"))
+        return meeting
 
     def delete(self, token: str, meeting_id: str) -> None:
         self.call(token, "DELETE", f"{_path(meeting_id)}?sendUpdates=none")
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         with suppress(MeetingGone):
-            made = meeting_of(self._ready(token, self._alive(token, request.tag)))
-            if made is not None:
-                return [made]
+            meeting = parse_event(self._wait_for_conference(token, self._get(token, request.tag)))
+            if meeting is not None:
+                return [meeting]
             self._remove(token, request.tag)
         return []
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
-        # Also how calendars that cannot have Meet at all say so: github.com/googleapis/google-api-nodejs-client/
-        # issues/3234
-        if response.status == 400 and "Invalid conference type value" in said(response.body):
+        # Calendars that cannot have Meet at all respond with the same message:
+        # github.com/googleapis/google-api-nodejs-client/issues/3234
+        if response.status == 400 and "Invalid conference type value" in error_message(response.body):
             return Rejected(self.failed_call(response, "no Meet on this calendar"), advice=_NO_MEET)
         return super().read_error(response)
 
     @contextmanager
-    def _existing(self, token: str, event_id: str) -> Iterator[None]:
-        """While the event exists but is not answered with: a 'not now' must not pass for 'nothing was made'."""
+    def _while_event_exists(self, token: str, event_id: str) -> Iterator[None]:
+        """Raise errors that mean "nothing was done" as `Ambiguous`, because the event exists by now."""
         try:
             try:
                 yield
@@ -126,33 +124,33 @@ class GoogleMeet(Google):
         except (ProviderUnavailable, TokenRejected, ReconnectNeeded) as error:
             raise Ambiguous(error.call) from error
 
-    def _alive(self, token: str, event_id: str) -> dict[str, Any]:
-        return self._event(self.call(token, "GET", _path(event_id)))
+    def _get(self, token: str, event_id: str) -> dict[str, Any]:
+        return self._check_event(self.call(token, "GET", _path(event_id)))
 
     def _change(self, token: str, event_id: str, request: MeetingRequest) -> dict[str, Any]:
         try:
-            response = self.call(token, "PATCH", f"{_path(event_id)}?{_QUIETLY}", json=_content(request))
+            response = self.call(token, "PATCH", f"{_path(event_id)}?{_QUIETLY}", json=_event_body(request))
         except Rejected:
-            # How Google refuses to change a deleted event is not documented; that it is deleted, a look tells.
-            self._alive(token, event_id)
+            # Google does not document how it refuses to change a deleted event, so check whether it is deleted.
+            self._get(token, event_id)
             raise
-        return self._event(response)
+        return self._check_event(response)
 
-    def _event(self, response: ProviderResponse) -> dict[str, Any]:
+    def _check_event(self, response: ProviderResponse) -> dict[str, Any]:
         event = response.object()
         if event.get("status") == "cancelled":
             raise MeetingGone(FailedCall(self.name, "the event is deleted", status=response.status))
         if not isinstance(event.get("id"), str) or len(event["id"]) > LONGEST_ID:
-            raise Ambiguous(FailedCall(self.name, "an event without an id", status=response.status))
+            raise Ambiguous(FailedCall(self.name, "the event has no id", status=response.status))
         return event
 
-    def _ready(self, token: str, event: dict[str, Any]) -> dict[str, Any]:
-        """The event once its conference is made or refused: Google may response before it has made it."""
+    def _wait_for_conference(self, token: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the event when its conference is created or refused: Google may respond before that."""
         reads = 0
-        while meeting_of(event) is None and _progress(event) == "pending":
+        while parse_event(event) is None and _conference_status(event) == "pending":
             if reads == _READS_WHILE_PENDING:
-                raise Ambiguous(FailedCall(self.name, "the conference is still being made"))
-            event = self._alive(token, event["id"])
+                raise Ambiguous(FailedCall(self.name, "the conference is still being created"))
+            event = self._get(token, event["id"])
             reads += 1
         return event
 
@@ -160,9 +158,9 @@ class GoogleMeet(Google):
         with suppress(MeetingGone):
             self.delete(token, event_id)
 
-    def _without_link(self, event: dict[str, Any]) -> ProviderError:
-        if _progress(event) == "failure":
-            return ProviderUnavailable(FailedCall(self.name, "the conference could not be made"))
+    def _error_without_link(self, event: dict[str, Any]) -> ProviderError:
+        if _conference_status(event) == "failure":
+            return ProviderUnavailable(FailedCall(self.name, "the conference could not be created"))
         return Rejected(FailedCall(self.name, "no Meet on this calendar"), advice=_NO_MEET)
 
 
@@ -170,7 +168,7 @@ def _path(event_id: str) -> str:
     return f"{_EVENTS}/{quote(event_id, safe='')}"
 
 
-def _content(request: MeetingRequest) -> dict[str, Any]:
+def _event_body(request: MeetingRequest) -> dict[str, Any]:
     return {
         "summary": request.title[:_SUMMARY_LIMIT],
         "description": request.description[:_DESCRIPTION_LIMIT],
@@ -183,16 +181,16 @@ def _moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _progress(event: dict[str, Any]) -> str | None:
-    """`pending`, `success` or `failure`; None where no conference was asked for."""
-    at: Any = event
+def _conference_status(event: dict[str, Any]) -> str | None:
+    """Return `pending`, `success` or `failure`; None if no conference was requested."""
+    value: Any = event
     for key in ("conferenceData", "createRequest", "status", "statusCode"):
-        at = at.get(key) if isinstance(at, dict) else None
-    return at if isinstance(at, str) else None
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
 
 
-def meeting_of(event: dict[str, Any]) -> ProviderMeeting | None:
-    """The meeting of a calendar event; None as long as it has no link."""
+def parse_event(event: dict[str, Any]) -> ProviderMeeting | None:
+    """Return the meeting of a calendar event; None if the event has no link."""
     data = event.get("conferenceData")
     points = parse_objects(data.get("entryPoints")) if isinstance(data, dict) else []
     videos = [point.get("uri") for point in points if point.get("entryPointType") == "video"]

@@ -1,7 +1,7 @@
-"""Google Meet through events whose rooms guests enter without knocking.
+"""Google Meet links on calendar events, with rooms that guests enter without knocking.
 
-It needs one permission more, `meetings.space.settings`: an operator switches it on with `MEETLINK_GOOGLE_MEET_OPEN`.
-Methods `spaces.get` and `spaces.patch` in the Meet API's discovery document, meet.v2.json.
+This needs a further permission, `meetings.space.settings`. Operators turn it on with `MEETLINK_GOOGLE_MEET_OPEN`.
+Source: methods `spaces.get` and `spaces.patch` in the Meet API's discovery document, meet.v2.json.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers.google import OPEN_ROOM, is_open, oauth
-from chalicelib.providers.google_meet import CALENDAR_SCOPES, GoogleMeet, meeting_of
+from chalicelib.providers.google_meet import CALENDAR_SCOPES, GoogleMeet, parse_event
 
 _CLOSED_ROOM = {"accessType": "RESTRICTED"}
 _SETTINGS_SCOPE = "meetings.space.settings"
 _NOT_ALLOWED = (
-    "Guests have to knock, as the permission to change your Meet calls' settings is missing. Connect again and leave "
-    "its box ticked."
+    "Guests have to knock, because the permission to change the settings of your Meet calls is missing. Connect again "
+    "and leave its box ticked."
 )
 
 
 class OpenGoogleMeet(GoogleMeet):
-    """Google Meet with open rooms. An account that does not grant or allow this gets its meetings all the same."""
+    """Google Meet with open rooms. If the account does not grant or allow this, meetings are created all the same."""
 
     oauth = oauth(CALENDAR_SCOPES, optional=(_SETTINGS_SCOPE,))
     urls = GoogleMeet.urls | {"MEET": "https://meet.googleapis.com"}
@@ -50,7 +50,7 @@ class OpenGoogleMeet(GoogleMeet):
             return self.experience_in(self._space(token, meeting), account)
         except Rejected as error:
             return self.experience(account, GuestEntry.KNOCK, error.advice, is_observed=True)
-        except ReconnectNeeded:  # The grant is good, but for this one permission.
+        except ReconnectNeeded:  # The grant is valid; only this permission is missing.
             return self.experience(account, GuestEntry.KNOCK, _NOT_ALLOWED, is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
@@ -69,15 +69,15 @@ class OpenGoogleMeet(GoogleMeet):
         return meeting
 
     def delete(self, token: str, meeting_id: str) -> None:
-        """Close the room, then delete the event: a deleted event's link keeps working."""
-        meeting = meeting_of(self._alive(token, meeting_id))
+        """Close the room, then delete the event, because the link of a deleted event keeps working."""
+        meeting = parse_event(self._get(token, meeting_id))
         if meeting is not None:
             with suppress(Rejected, ReconnectNeeded, MeetingGone):
                 self._configure(token, self._space(token, meeting), _CLOSED_ROOM)
         super().delete(token, meeting_id)
 
     def _open(self, token: str, meeting: ProviderMeeting) -> None:
-        """Let guests in without knocking, where the grant and the account's policy allow it."""
+        """Let guests enter without knocking, if the grant and the account's policy allow it."""
         try:
             space = self._space(token, meeting)
             if not is_open(space):
@@ -86,13 +86,13 @@ class OpenGoogleMeet(GoogleMeet):
             log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
 
     def _space(self, token: str, meeting: ProviderMeeting) -> dict[str, Any]:
-        """The meeting's room. Its code is an alias that only reading accepts."""
+        """Return the meeting's room. Its code is an alias that only works for reading."""
         code = urlsplit(meeting.join_url or "").path.strip("/")
         return self.call(token, "GET", f"/v2/spaces/{quote(code, safe='')}", at="MEET").object()
 
     def _configure(self, token: str, space: dict[str, Any], config: dict[str, str]) -> None:
         name = space.get("name")
         if not isinstance(name, str):
-            raise Ambiguous(FailedCall(self.name, "a room without a name"))
+            raise Ambiguous(FailedCall(self.name, "the room has no name"))
         path = f"/v2/{quote(name)}?updateMask=config.accessType"
         self.call(token, "PATCH", path, json={"config": config}, at="MEET")

@@ -15,7 +15,7 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
-from chalicelib.providers.google import OPEN_ROOM, Google, is_open, oauth, said
+from chalicelib.providers.google import OPEN_ROOM, Google, error_message, is_open, oauth
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import Phone, parse_meeting, parse_objects
 
@@ -25,17 +25,17 @@ _CLOSED = _RESTRICTED | {"entryPointAccess": "CREATOR_APP_ONLY"}
 
 
 class GoogleMeetSpaces(Google):
-    """Rooms with a link and nothing else: no times, no title, no list, no end.
+    """Rooms that only have a link: no times, no title, no tag, and no way to list them.
 
-    A create without an response can neither be repeated nor looked up. It may leave a space that nobody has the link of.
+    A create without a response can neither be repeated nor looked up. It may leave an empty room that no one uses.
     """
 
     name = "google_meet_spaces"
     display_name = "Google Meet without calendar"
     needs = "A Google account. A Workspace administrator may have to allow the app first."
     limits = (
-        "Google sees neither title nor times, and cannot delete a room: when a booking is cancelled its room is "
-        "closed to everybody. At most 10 new rooms a minute for each host."
+        "Google gets neither title nor times, and cannot delete rooms: when a booking is cancelled, its room is closed "
+        "to everyone. Each host can have at most 10 new rooms a minute."
     )
     oauth = oauth(("meetings.space.created",))
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
@@ -48,15 +48,15 @@ class GoogleMeetSpaces(Google):
         return self.experience_in(self.call(token, "GET", _path(meeting.id)).object(), account)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        """Create a room that guests enter without knocking, or one with the account's own settings."""
+        """Create a room that guests enter without knocking; if Google refuses, one with the account's own settings."""
         try:
             response = self.send_create(token, "/v2/spaces", {"config": OPEN_ROOM})
         except Rejected as error:
             if error.status not in (400, 403):
                 raise
-            self._log_closed(error)  # The setting is refused, or any room: the next response tells which.
+            self._log_closed(error)  # Retry without the setting, which may be what is refused.
             response = self.send_create(token, "/v2/spaces", {})
-        return self._meeting(response.object())
+        return self._parse_space(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         """A room has no times to change. Check that it still exists, and open it again if `delete` only restricted it.
@@ -72,7 +72,7 @@ class GoogleMeetSpaces(Google):
                 self._configure(token, meeting_id, OPEN_ROOM)
             except Rejected as error:
                 self._log_closed(error)
-        return self._meeting(space)
+        return self._parse_space(space)
 
     def _log_closed(self, error: Rejected) -> None:
         log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
@@ -81,17 +81,17 @@ class GoogleMeetSpaces(Google):
         try:
             space = self._configure(token, meeting_id, _CLOSED)
         except Rejected:
-            space = self._configure(token, meeting_id, _RESTRICTED)  # Strangers must knock, and nobody is there.
+            space = self._configure(token, meeting_id, _RESTRICTED)  # Visitors must knock, and no one is there.
         if space.get("activeConference"):
             self._end_conference(token, meeting_id)
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        return []  # A space takes no mark and cannot be listed.
+        return []  # A space cannot have a tag and cannot be listed.
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
-        # Google answers the same, whether there is no such space or it belongs to another account.
-        if response.status == 403 and "Permission denied on resource Space" in said(response.body):
-            return MeetingGone(FailedCall(self.name, "no such room of this account", status=403))
+        # Google responds the same if the space does not exist and if it belongs to another account.
+        if response.status == 403 and "Permission denied on resource Space" in error_message(response.body):
+            return MeetingGone(FailedCall(self.name, "this account has no such room", status=403))
         return super().read_error(response)
 
     def _configure(self, token: str, meeting_id: str, config: dict[str, str]) -> dict[str, Any]:
@@ -102,16 +102,16 @@ class GoogleMeetSpaces(Google):
         try:
             self.call(token, "POST", f"{_path(meeting_id)}:endActiveConference", json={})
         except Rejected as error:
-            if error.status != 400:  # FAILED_PRECONDITION: everybody has left meanwhile.
+            if error.status != 400:  # FAILED_PRECONDITION: everyone has left meanwhile.
                 raise
 
-    def _meeting(self, space: dict[str, Any]) -> ProviderMeeting:
+    def _parse_space(self, space: dict[str, Any]) -> ProviderMeeting:
         name = space.get("name")
-        # The name, not the meeting code: a code can be given to another space later.
+        # The id is the name, not the meeting code: a code can be assigned to another space later.
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Ambiguous(FailedCall(self.name, "a space without a name"))
-        told = parse_objects(space.get("phoneAccess"))
-        phones = [Phone(one.get("phoneNumber"), one.get("pin"), one.get("regionCode")) for one in told]
+            raise Ambiguous(FailedCall(self.name, "the space has no name"))
+        numbers = parse_objects(space.get("phoneAccess"))
+        phones = [Phone(entry.get("phoneNumber"), entry.get("pin"), entry.get("regionCode")) for entry in numbers]
         return parse_meeting(self.name, name, space.get("meetingUri"), phones=phones)
 
 

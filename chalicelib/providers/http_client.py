@@ -1,4 +1,4 @@
-"""One HTTP call to a provider: what was certainly not done is told from what may have been."""
+"""Send one HTTP request to a provider, and separate what was certainly not done from what may have been done."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from chalicelib.errors import Ambiguous, FailedCall, ProviderUnavailable
 from chalicelib.observability import count
 
 CALL_TIMEOUT_SECONDS = 15.0
-"""For the whole call. A create that is not idempotent starts only when the Lambda has longer than this to live."""
+"""For the whole request. A create that is not idempotent starts only if the Lambda invocation has more time left."""
 TOKEN_TIMEOUT_SECONDS = 30.0
-"""Token calls get longer: at providers that rotate refresh tokens a lost response ends the grant."""
+"""Token requests get longer: where refresh tokens rotate, a lost response ends the grant."""
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _BODY_LIMIT = 1 << 20
 _LONGEST_WAIT = timedelta(hours=25)
 
 
 class ProviderResponse(Struct, frozen=True):
-    """A response. `body` is the JSON value, or None if there is none that can be read."""
+    """A provider's response."""
 
     provider: str
     status: int
     headers: Mapping[str, str]
     body: Any
+    """The JSON value; None if the body is empty or not JSON."""
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
     def object(self) -> dict[str, Any]:
-        """The body of a success as an object. Raises `Ambiguous`: a success that cannot be read may be one."""
+        """Return the body as an object. Raises `Ambiguous` otherwise: the call probably succeeded all the same."""
         if not isinstance(self.body, dict):
             raise Ambiguous(FailedCall(self.provider, "success without a readable body", status=self.status))
         return self.body
 
 
 class HttpClient:
-    """Calls over a shared httpx client."""
+    """Sends requests with a shared httpx client."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -60,19 +61,19 @@ class HttpClient:
         auth: tuple[str, str] | None = None,
         timeout_seconds: float = CALL_TIMEOUT_SECONDS,
     ) -> ProviderResponse:
-        """Send, read the whole response, follow no redirect.
+        """Send the request and read the whole response. Redirects are not followed.
 
-        Raises `ProviderUnavailable` if the request certainly never arrived, `Ambiguous` if nobody can know.
+        Raises `ProviderUnavailable` if the request certainly did not arrive, `Ambiguous` if it may have arrived.
         """
-        ends = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
-        content = {"json": json} if json is not None else {"data": dict(form)} if form is not None else {}
-        basic = httpx.BasicAuth(*auth) if auth else None
+        data = dict(form) if form is not None else None
+        basic = httpx.BasicAuth(*auth) if auth else httpx.Auth()
         try:
-            request = self._client.build_request(method, url, headers=headers, timeout=timeout, **content)
-            response = self._client.send(request, stream=True, auth=basic or httpx.Auth(), follow_redirects=False)
+            request = self._client.build_request(method, url, headers=headers, timeout=timeout, json=json, data=data)
+            response = self._client.send(request, stream=True, auth=basic, follow_redirects=False)
             try:
-                raw = _read(provider, response, ends)
+                raw = _read_body(provider, response, deadline)
             finally:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -80,55 +81,56 @@ class HttpClient:
             raise ProviderUnavailable(FailedCall(provider, "no connection", is_unreachable=True)) from error
         except httpx.HTTPError as error:
             count("ProviderErrors", provider=provider, kind="no_answer")
-            raise Ambiguous(
-                FailedCall(provider, f"no response ({type(error).__name__})", is_unreachable=True)
-            ) from error
+            call = FailedCall(provider, f"no response ({type(error).__name__})", is_unreachable=True)
+            raise Ambiguous(call) from error
         if response.status_code >= 400:
-            count("ProviderErrors", provider=provider, kind=_kind(response.status_code))
-        return ProviderResponse(provider, response.status_code, response.headers, _parse(raw))
+            count("ProviderErrors", provider=provider, kind=_error_kind(response.status_code))
+        return ProviderResponse(provider, response.status_code, response.headers, _parse_json(raw))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When `Retry-After` (RFC 9110, 10.2.3) allows the next try; None if it is absent or says nothing readable.
+    """Return the time in `Retry-After` (RFC 9110, 10.2.3), at most 25 hours ahead; None if absent or unreadable.
 
-    Seconds and HTTP dates are standard; Zoom's daily limit sends an ISO 8601 date-time. At most 25 hours ahead.
+    Seconds and HTTP dates are standard; Zoom's daily limit sends an ISO 8601 date-time.
     """
-    text = headers.get("Retry-After", "").strip()
-    moment: datetime | None = None
-    if text.isascii() and text.isdigit():
-        moment = now + timedelta(seconds=min(int(text[:9]), _LONGEST_WAIT.total_seconds()))
-    elif text:
-        for parse in (datetime.fromisoformat, parsedate_to_datetime):
-            try:
-                moment = parse(text)
-                break
-            except (ValueError, OverflowError):
-                continue
-    if moment is None:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(moment, now), now + _LONGEST_WAIT)
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return now + timedelta(seconds=min(int(value[:9]), _LONGEST_WAIT.total_seconds()))
+    retry_at = _parse_date(value)
+    return min(max(retry_at, now), now + _LONGEST_WAIT) if retry_at else None
 
 
-def _kind(status: int) -> str:
-    """The class of an error's status, as it is counted: limits and refused tokens apart."""
+def _parse_date(value: str) -> datetime | None:
+    """Parse an ISO 8601 or HTTP date, which is UTC if it has no offset."""
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(value)
+        except (ValueError, OverflowError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
+
+
+def _error_kind(status: int) -> str:
+    """Return the metric's dimension `kind`: the class of the status, with 401, 404 and 429 counted separately."""
     return {401: "401", 404: "404", 429: "429"}.get(status, f"{status // 100}xx")
 
 
-def _read(provider: str, response: httpx.Response, ends: float) -> bytes:
-    # httpx's read timeout is per chunk: a body that drips would hold the settler for ever.
+def _read_body(provider: str, response: httpx.Response, deadline: float) -> bytes:
+    # httpx's read timeout is for each chunk, so a slow stream of chunks would never time out.
     chunks, size = [], 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
         if size > _BODY_LIMIT:
-            raise Ambiguous(FailedCall(provider, "response too long", status=response.status_code))
-        if time.monotonic() > ends:
-            raise Ambiguous(FailedCall(provider, "response too slow", status=response.status_code, is_unreachable=True))
+            raise Ambiguous(FailedCall(provider, "the response is too long", status=response.status_code))
+        if time.monotonic() > deadline:
+            call = FailedCall(provider, "the response is too slow", status=response.status_code, is_unreachable=True)
+            raise Ambiguous(call)
     return b"".join(chunks)
 
 
-def _parse(raw: bytes) -> Any:
+def _parse_json(raw: bytes) -> Any:
     import json
 
     try:

@@ -1,6 +1,6 @@
 """Microsoft Teams through Microsoft Graph's online meetings (learn.microsoft.com/graph/api/resources/onlinemeeting).
 
-The meeting stands in nobody's calendar: it is a link, and Graph mails nothing about it.
+The meeting is only a link: it appears in no calendar, and Graph sends no emails about it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _UNNAMED = "Meeting"
 # Work and school accounts have a GUID; a personal one has 16 digits, or a GUID that begins with zeros.
 _WORK_ID = re.compile(r"(?!0{8}-0{4}-0{4}-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PERSONAL = (
-    "Teams meetings need a work or school account. This is a personal Microsoft account: sign in with another one."
+    "This is a personal Microsoft account. Teams meetings need a work or school account: sign in with another one."
 )
-# Until this is sent, the organization's default applies: people from outside wait in the lobby.
+# Without this, the organization's default applies: people from outside wait in the lobby.
 _OPEN_LOBBY = {"lobbyBypassSettings": {"scope": "everyone", "isDialInBypassEnabled": True}}
-# A deleted meeting's link still works, and opening it restores the meeting
-# (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590): only its lobby keeps people out.
+# The link of a deleted meeting still works, and opening it restores the meeting
+# (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590): only the lobby keeps people out.
 _CLOSED_LOBBY = {"lobbyBypassSettings": {"scope": "organizer", "isDialInBypassEnabled": False}}
 _LONGEST_MEETING_MINUTES = 30 * 60
 _LOBBY_ADVICE = (
@@ -51,27 +51,27 @@ _LOBBY_ADVICE = (
     "lobby”."
 )
 _ADVICE = {
-    403: "Microsoft does not let this account make Teams meetings. It needs a Teams licence and a policy that allows "
-    "scheduling them: ask your Microsoft 365 administrator.",
+    403: "Microsoft does not allow this account to create Teams meetings. Ask your Microsoft 365 administrator for a "
+    "Teams licence and a policy that allows scheduling meetings.",
 }
 _OTHER_ADVICE = "Microsoft Teams does not accept the meeting's details. Check the booking's title and times."
 
 
 class MicrosoftTeams(OAuthProvider):
-    """One work or school account's meetings.
+    """Meetings of one work or school account.
 
-    `createOrGet` finds a meeting by our tag within the account. What it gets it leaves as it is: see `create`.
+    `createOrGet` returns the account's meeting with our tag, and leaves an existing one unchanged: see `create`.
     """
 
     name = "microsoft_teams"
     display_name = "Microsoft Teams"
     needs = "A work or school account with a Teams licence. Its administrator may have to approve the app first."
-    limits = "Personal accounts cannot be used. Teams allows 2000 meetings a month for each host."
+    limits = "Personal accounts do not work. Teams allows 2000 meetings a month for each host."
     oauth = OAuth(
         # Not /common: personal accounts have no online meetings.
         authorize_path="/organizations/oauth2/v2.0/authorize",
         token_path="/organizations/oauth2/v2.0/token",  # noqa: S106
-        revoke_path=None,  # There is none: people let go at myapps.microsoft.com.
+        revoke_path=None,  # Microsoft has none: people revoke access at myapps.microsoft.com.
         scope_sets=(frozenset({"OnlineMeetings.ReadWrite", "User.Read"}),),
         requested_scopes=(
             "https://graph.microsoft.com/OnlineMeetings.ReadWrite",
@@ -82,8 +82,8 @@ class MicrosoftTeams(OAuthProvider):
         basic_auth=False,
         # The organization blocks this user (AADSTS50105).
         invalid_grant_codes=frozenset({"access_denied"}),
-        # The organization removed the app or switched it off (AADSTS700016, AADSTS7000112), or the operator's client
-        # id is wrong: Microsoft answers both with the same code. A wrong secret is invalid_client.
+        # The organization removed or disabled the app (AADSTS700016, AADSTS7000112), or the operator's client id is
+        # wrong: Microsoft uses the same code for both. A wrong secret is invalid_client.
         ambiguous_client_codes=frozenset({"unauthorized_client"}),
         extra_parameters={"prompt": "select_account"},
         admin_consent_path="/organizations/v2.0/adminconsent",
@@ -102,7 +102,7 @@ class MicrosoftTeams(OAuthProvider):
         account_id = str(body.get("id", "")).lower()
         address = body.get("mail") or body.get("userPrincipalName")
         if not account_id or not isinstance(address, str):
-            raise Ambiguous(FailedCall(self.name, "/me answered without an id or an address"))
+            raise Ambiguous(FailedCall(self.name, "/me has no id or no address"))
         if not _WORK_ID.fullmatch(account_id):
             raise Rejected(FailedCall(self.name, "a personal account"), advice=_PERSONAL)
         return Account(account_id, address)
@@ -121,42 +121,46 @@ class MicrosoftTeams(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         """Create the meeting and open its lobby. A repeated call gets the existing meeting and updates it.
 
-        An existing meeting is always updated, even if nothing changed: that shows whether it was deleted since.
+        An existing meeting is always updated, even if nothing changed: this shows whether it has been deleted.
         """
-        made, response = self._create_or_get(token, request)
+        meeting, response = self._create_or_get(token, request)
         if response.status != 201:
-            self._update_existing(token, made, request)
-            return made
+            self._update_existing(token, meeting, request)
+            return meeting
         try:
-            self._change(token, made.id, _missing(response.object(), _body(request)))
-        except (ProviderUnavailable, Ambiguous, TokenRejected, MeetingGone) as error:  # 404: not yet on every server.
+            self._change(token, meeting.id, _missing_changes(response.object(), _body(request)))
+        except (ProviderUnavailable, Ambiguous, TokenRejected, MeetingGone) as error:  # 404: not on every server yet.
             log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
-            return replace(made, is_unfinished=True)
+            return replace(meeting, is_unfinished=True)
         except Rejected as error:
-            # Its times are right, and its title is there in ASCII.
+            # The times are right, and the title is there in ASCII.
             log.info("the title is refused", provider=self.name, status=error.status, code=error.code)
-        return made
+        return meeting
 
     def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, ProviderResponse]:
-        # Here the metadata has `subject` without Unicode. Whether Graph minds is not known: the real one follows.
+        # The metadata of `createOrGet` declares `subject` as not Unicode. Graph may refuse Unicode here, so create the
+        # meeting with an ASCII title; `create` then sends the real one.
         body = _body(request)
-        plain = body | {"externalId": request.tag, "subject": _ascii(body["subject"])}
-        response = self.send_create(token, f"{_MEETINGS}/createOrGet", plain)
-        return _meeting(response), response
+        ascii_body = body | {"externalId": request.tag, "subject": _ascii(body["subject"])}
+        response = self.send_create(token, f"{_MEETINGS}/createOrGet", ascii_body)
+        return _parse_meeting(response), response
 
-    def _update_existing(self, token: str, made: ProviderMeeting, request: MeetingRequest) -> None:
-        """Raises `Ambiguous` where the caller would take another error for 'nothing was created'."""
+    def _update_existing(self, token: str, meeting: ProviderMeeting, request: MeetingRequest) -> None:
+        """Update a meeting that `createOrGet` returned.
+
+        Raises `Ambiguous` instead of errors that would mean that nothing was created.
+        """
         try:
-            self._change(token, made.id, _body(request))
+            self._change(token, meeting.id, _body(request))
         except (ProviderUnavailable, TokenRejected) as error:
-            raise Ambiguous(FailedCall(self.name, "created, but not updated", status=error.status)) from error
+            raise Ambiguous(replace(error.call, what="the meeting is created but not updated")) from error
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         self._change(token, meeting_id, _body(request))
         return None
 
     def _change(self, token: str, meeting_id: str, changes: dict[str, str]) -> None:
-        """Change the meeting and open its lobby; only change it where a policy does not let the lobby be opened."""
+        """Change the meeting and open its lobby. If a policy forbids opening the lobby, only change the meeting."""
         try:
             response = self.call(token, "PATCH", _path(meeting_id), json={**changes, **_OPEN_LOBBY})
         except Rejected as error:
@@ -169,7 +173,7 @@ class MicrosoftTeams(OAuthProvider):
             log.info("the lobby stays closed", provider=self.name, scope=scope)
 
     def delete(self, token: str, meeting_id: str) -> None:
-        """Close the lobby, then delete the meeting: its link keeps working. Both calls can be repeated."""
+        """Close the lobby, then delete the meeting, because its link keeps working. Both calls can be repeated."""
         try:
             self.call(token, "PATCH", _path(meeting_id), json=_CLOSED_LOBBY)
         except Rejected as error:
@@ -177,26 +181,28 @@ class MicrosoftTeams(OAuthProvider):
         self.call(token, "DELETE", _path(meeting_id))
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        """Graph cannot list by tag, so asking is making: if there was no meeting, there is one now.
+        """Return the meeting with the tag. Graph cannot list by tag, so this creates the meeting if it does not exist.
 
-        That is right for every question the settler has. A create without an response for a booking that has been
-        cancelled: what it made must be known to be deleted; answering [] would leave it behind. A meeting that was
-        deleted by hand: a new one with another id comes back, the settler deletes it, finds the old one gone when
-        updating it, and goes on under a new tag. A meeting that is there: the same id, once it is seen to be alive.
+        The result is right in every case that settling has:
+
+        - A create got no response, and the booking is cancelled: the meeting is returned and can be deleted.
+        - The meeting was deleted by hand: a new one with another id is returned. Settling deletes it, finds on update
+          that the old one is gone, and continues with a new tag.
+        - The meeting exists: the same id is returned, after a GET shows that it is not deleted.
         """
-        made, response = self._create_or_get(token, request)
+        meeting, response = self._create_or_get(token, request)
         if response.status != 201:
             try:
-                self.call(token, "GET", _path(made.id))
+                self.call(token, "GET", _path(meeting.id))
             except MeetingGone:
                 return []
-        return [made]
+        return [meeting]
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         status, error = response.status, _error(response)
         code = error.get("code")
         code = code if isinstance(code, str) and code.isidentifier() else None
-        if status == 409:  # Somebody, perhaps ourselves, changes the same meeting.
+        if status == 409:  # Another request is changing the same meeting.
             return ProviderUnavailable(self.failed_call(response, "a conflict", code=code))
         if status in (401, 404, 408, 410, 429) or status >= 500 or status < 400:
             return None
@@ -205,8 +211,8 @@ class MicrosoftTeams(OAuthProvider):
 
     def request_id(self, response: ProviderResponse) -> str | None:
         inner = _error(response).get("innerError")
-        told = inner.get("request-id") if isinstance(inner, dict) else None
-        return response.headers.get("request-id") or (told if isinstance(told, str) else None)
+        request_id = inner.get("request-id") if isinstance(inner, dict) else None
+        return response.headers.get("request-id") or (request_id if isinstance(request_id, str) else None)
 
 
 def _error(response: ProviderResponse) -> dict[str, Any]:
@@ -215,7 +221,7 @@ def _error(response: ProviderResponse) -> dict[str, Any]:
 
 
 def _lobby_scope(body: Any) -> str | None:
-    """Who enters without waiting (Graph's `lobbyBypassScope`); None if the response does not include it."""
+    """Return who enters without waiting (Graph's `lobbyBypassScope`); None if the response does not include it."""
     settings = body.get("lobbyBypassSettings") if isinstance(body, dict) else None
     scope = settings.get("scope") if isinstance(settings, dict) else None
     return parse_text(scope, _SUBJECT_LIMIT)
@@ -226,7 +232,7 @@ def _path(meeting_id: str) -> str:
 
 
 def _body(request: MeetingRequest) -> dict[str, str]:
-    # Start and end go together: one alone is refused, or moves the meeting's length.
+    # Always send start and end together: one alone is refused, or changes the meeting's length.
     starts_at, ends_at = (
         at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (request.starts_at, request.ends_at)
     )
@@ -235,37 +241,37 @@ def _body(request: MeetingRequest) -> dict[str, str]:
 
 
 def _ascii(text: str) -> str:
-    """`text` in ASCII letters: accents go, what has no such letters goes altogether."""
+    """Convert `text` to ASCII: remove accents, and characters without an ASCII letter."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("–", "-")).encode("ascii", "ignore").decode()
     return " ".join(plain.split()) or _UNNAMED
 
 
-def _missing(body: dict[str, Any], asked: dict[str, str]) -> dict[str, str]:
-    """What of `asked` the new meeting is not. Times that are right are not sent again: they may have moved since."""
-    if any(_moment(body.get(at)) != _moment(asked[at]) for at in ("startDateTime", "endDateTime")):
-        return asked
-    return {} if body.get("subject") == asked["subject"] else {"subject": asked["subject"]}
+def _missing_changes(meeting: dict[str, Any], fields: dict[str, str]) -> dict[str, str]:
+    """Return the `fields` that the new meeting lacks. Right times are not sent again: they may have moved since."""
+    if any(_parse_time(meeting.get(name)) != _parse_time(fields[name]) for name in ("startDateTime", "endDateTime")):
+        return fields
+    return {} if meeting.get("subject") == fields["subject"] else {"subject": fields["subject"]}
 
 
-def _moment(text: Any) -> datetime | None:
-    """A time as Graph writes it, with seven fractional digits; None if it cannot be read."""
+def _parse_time(text: Any) -> datetime | None:
+    """Parse a time as Graph writes it, with seven fractional digits; None if it is unreadable."""
     try:
         return datetime.fromisoformat(text).replace(microsecond=0).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _meeting(response: ProviderResponse) -> ProviderMeeting:
+def _parse_meeting(response: ProviderResponse) -> ProviderMeeting:
     body = response.object()
     by_id, audio = body.get("joinMeetingIdSettings"), body.get("audioConferencing")
     passcode = by_id.get("passcode") if isinstance(by_id, dict) else None
-    phones = _phones(audio) if isinstance(audio, dict) else []
+    phones = _parse_phones(audio) if isinstance(audio, dict) else []
     return parse_meeting(MicrosoftTeams.name, body.get("id"), body.get("joinWebUrl"), passcode=passcode, phones=phones)
 
 
-def _phones(audio: dict[str, Any]) -> list[Phone]:
-    """The numbers, which without a licence for audio conferencing there are none of."""
-    told = [audio.get("tollNumber"), audio.get("tollFreeNumber")]
+def _parse_phones(audio: dict[str, Any]) -> list[Phone]:
+    """Return the dial-in numbers. There are none without a licence for audio conferencing."""
+    numbers = [audio.get("tollNumber"), audio.get("tollFreeNumber")]
     for field in ("tollNumbers", "tollFreeNumbers"):
-        told += audio[field] if isinstance(audio.get(field), list) else []
-    return [Phone(number, audio.get("conferenceId")) for number in told]
+        numbers += audio[field] if isinstance(audio.get(field), list) else []
+    return [Phone(number, audio.get("conferenceId")) for number in numbers]

@@ -1,7 +1,7 @@
-"""Send a meeting's display time zone only where the provider knows it.
+"""Send a meeting's display time zone only if the provider supports it.
 
-Zoom and Webex keep lists of their own, which differ from IANA's database. Start and end are sent in UTC, so a meeting
-without a zone is at the right time; the provider's pages show it in the host's zone.
+Zoom and Webex have their own lists of zones, which differ from IANA's database. Start and end are sent in UTC, so a
+meeting without a zone still has the right time; the provider's pages then show it in the host's zone.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from chalicelib.providers.http_client import ProviderResponse
 
 
 class TimeZones:
-    """The zones that a provider refused, for as long as this process lives.
+    """Remembers the zones that a provider refused, for the lifetime of this process.
 
-    `may_be_zone` decides whether a refusal can be about the zone.
+    `may_be_zone` returns whether an error can be about the zone.
     """
 
     def __init__(self, may_be_zone: Callable[[Rejected], bool]) -> None:
         self._may_be_zone = may_be_zone
-        self._unknown: set[str] = set()
+        self._refused: set[str] = set()
 
     def send(self, body: dict[str, Any], send: Callable[[dict[str, Any]], ProviderResponse]) -> ProviderResponse:
-        """Send `body`, and once more without its `timezone` if the provider refuses it. Raises the first refusal."""
-        zone, without = body["timezone"], {name: value for name, value in body.items() if name != "timezone"}
-        if zone in self._unknown:
-            return send(without)
+        """Send `body`; if the provider refuses it, send it again without `timezone`. Raises the first error."""
+        zone = body["timezone"]
+        body_without_zone = {name: value for name, value in body.items() if name != "timezone"}
+        if zone in self._refused:
+            return send(body_without_zone)
         try:
             return send(body)
-        except Rejected as refusal:
-            if not self._may_be_zone(refusal):
+        except Rejected as error:
+            if not self._may_be_zone(error):
                 raise
             try:
-                response = send(without)
+                response = send(body_without_zone)
             except Rejected:
-                raise refusal from None
-            self._unknown.add(zone)
+                raise error from None
+            self._refused.add(zone)
             return response

@@ -1,4 +1,4 @@
-"""Cisco Webex meetings, as an integration. The rules are from its Meetings OpenAPI (developer.webex.com/docs/api)."""
+"""Cisco Webex meetings, as an integration. Source: its Meetings OpenAPI (developer.webex.com/docs/api)."""
 
 from __future__ import annotations
 
@@ -24,41 +24,43 @@ _AGENDA_LIMIT = 1300
 _SHORTEST = timedelta(minutes=10)
 _LONGEST = timedelta(hours=23, minutes=59)
 _MINUTE = timedelta(minutes=1)
-_LOOKS_BACK = timedelta(days=1)
-_LOOKS_AHEAD = timedelta(days=3650)  # No meeting starts ten years or more in the future.
+_LIST_FROM = timedelta(days=1)
+_LIST_UNTIL = timedelta(days=3650)  # No meeting starts ten or more years in the future.
 _PAGES = 100
 _UNNAMED = "Meeting"
 _SCOPES = ("meeting:schedules_write", "meeting:schedules_read", "spark:people_read")
 _ADVICE = {
     400: "Webex does not accept the meeting's details. Check the booking's title and times.",
-    403: "Webex does not let this account schedule meetings. Ask your Webex administrator for a licence that hosts "
-    "meetings. If it has one, connect again.",
+    403: "Webex does not allow this account to schedule meetings. Ask your Webex administrator for a licence to host "
+    "meetings. If you have one, connect again.",
 }
-_TOO_LONG = "Webex meetings last at most 23 hours and 59 minutes. Shorten the booking, or use another location."
+_TOO_LONG = "Webex meetings can last at most 23 hours and 59 minutes. Shorten the booking, or use another location."
 
-_FREE_PLAN = "Webex ends meetings of free plans after 40 minutes."
-_LOBBY = "Your Webex settings keep guests in the lobby. Change this on your Webex site under Preferences, Scheduling."
+_FREE_PLAN = "On a free plan, Webex ends meetings after 40 minutes."
+_LOBBY = (
+    "Your Webex settings make guests wait in the lobby. Change this on your Webex site under Preferences, Scheduling."
+)
 _BLOCKED = (
-    "Your Webex settings block people who are not on Webex's own invitation: guests cannot join. Change this on your "
-    "Webex site under Preferences, Scheduling, or ask your Webex administrator."
+    "Your Webex settings block people who are not on Webex's own invitation, so guests cannot join. Change this on "
+    "your Webex site under Preferences, Scheduling, or ask your Webex administrator."
 )
 
 
 class Webex(OAuthProvider):
-    """One Webex user's meetings. Webex has no idempotent create: the tag is the meeting's integration tag."""
+    """Meetings of one Webex user. The create is not idempotent; the tag is the meeting's integration tag."""
 
     name = "webex"
     display_name = "Webex"
     needs = "A Webex account that may host meetings."
-    limits = "Webex allows 100 new meetings in 24 hours for each host. Bookings under ten minutes get ten."
+    limits = "Webex allows 100 new meetings in 24 hours for each host. Meetings last at least ten minutes."
     oauth = OAuth(
         authorize_path="/v1/authorize",
         token_path="/v1/access_token",  # noqa: S106
-        revoke_path=None,  # Only for administrators: people let go in their own settings.
+        revoke_path=None,  # Only administrators can revoke by API: people revoke access in their Webex settings.
         scope_sets=(frozenset(_SCOPES),),
         requested_scopes=_SCOPES,
         basic_auth=False,
-        # Webex has no code for it: github.com/webex/webex-js-sdk/pull/855
+        # Webex has no error code for this: github.com/webex/webex-js-sdk/pull/855
         invalid_grant_phrases=("refresh token provided is expired, revoked, malformed, or invalid",),
     )
     urls = {"OAUTH": "https://webexapis.com", "API": "https://webexapis.com"}
@@ -75,7 +77,7 @@ class Webex(OAuthProvider):
         body = self.call(token, "GET", "/v1/people/me").object()
         emails = body.get("emails")
         if not body.get("id") or not isinstance(emails, list) or not emails:
-            raise Ambiguous(FailedCall(self.name, "people/me answered without an id or an address"))
+            raise Ambiguous(FailedCall(self.name, "people/me has no id or no address"))
         return Account(str(body["id"]), str(emails[0]), parse_text(body.get("orgId"), LONGEST_ID))
 
     def guest_experience(self, account: Account) -> GuestExperience:
@@ -96,22 +98,22 @@ class Webex(OAuthProvider):
         return GuestExperience(admission, Moderator.HOST_ACCOUNT, notes=(*advice, _FREE_PLAN), is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        if request.ends_at - request.starts_at > _LONGEST:  # Failed tries count against the daily limit.
-            raise Rejected(FailedCall(self.name, "too long"), advice=_TOO_LONG)
+        if request.ends_at - request.starts_at > _LONGEST:  # Failed attempts count against the daily limit.
+            raise Rejected(FailedCall(self.name, "the booking is too long"), advice=_TOO_LONG)
         response = self._zones.send(_body(request), lambda body: self.send_create(token, _MEETINGS, body))
-        return _meeting(response.object())
+        return _parse_meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:
-            raise Rejected(FailedCall(self.name, "too long"), advice=_TOO_LONG)
+            raise Rejected(FailedCall(self.name, "the booking is too long"), advice=_TOO_LONG)
         path = f"{_MEETINGS}/{quote(meeting_id, safe='')}"
         self._zones.send(_body(request), lambda body: self._patch(token, path, body))
         return None
 
     def _patch(self, token: str, path: str, body: dict[str, Any]) -> ProviderResponse:
-        """PATCH as JSON, as other products do (cal.com), and after a refusal under the contract's own media type.
+        """Send PATCH as JSON, as other products do (cal.com); if Webex refuses it, with the media type of its OpenAPI.
 
-        The contract names JSON Patch's type for a body that is no JSON Patch. A repeated PATCH does no harm.
+        The OpenAPI declares JSON Patch's media type, but its body is not a JSON Patch. Repeating a PATCH is safe.
         """
         try:
             return self.call(token, "PATCH", path, json=body)
@@ -124,51 +126,51 @@ class Webex(OAuthProvider):
                 raise (other if refusal.status == 415 else refusal) from None
 
     def delete(self, token: str, meeting_id: str) -> None:
-        # Webex would mail the cancellation itself.
+        # By default, Webex emails the cancellation.
         self.call(token, "DELETE", f"{_MEETINGS}/{quote(meeting_id, safe='')}?sendEmail=false")
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        # Without from and to only the next seven days are listed. A create without an response may have had other times
-        # than the booking has by now. A meeting without recurrence is a series of one, and its id is the series'.
+        # Without from and to, Webex lists the next seven days only. The booking may have moved since a create without a
+        # response, so list all times. A meeting without recurrence is a series of one, and has the series' id.
         now = self.now()
         query = {
             "integrationTag": request.tag,
             "meetingType": "meetingSeries",
             "current": "false",
-            "from": _instant(now - _LOOKS_BACK),
-            "to": _instant(now + _LOOKS_AHEAD),
+            "from": _instant(now - _LIST_FROM),
+            "to": _instant(now + _LIST_UNTIL),
             "max": "100",
         }
         path = f"{_MEETINGS}?{urlencode(query)}"
-        found: list[dict[str, Any]] = []
+        meetings: list[dict[str, Any]] = []
         for _ in range(_PAGES):
             response = self.call(token, "GET", path)
-            # Only what shows the tag itself: the settler deletes what it did not expect.
-            found += [meeting for meeting in _listed(response) if _carries(meeting, request.tag)]
+            # Check the tag here too: settling deletes a meeting that it does not expect.
+            meetings += [meeting for meeting in _read_list(response) if _has_tag(meeting, request.tag)]
             path = _next_page(response)
             if not path:
-                return [_meeting(meeting) for meeting in found]
-        raise Ambiguous(FailedCall(self.name, "a list without end"))
+                return [_parse_meeting(meeting) for meeting in meetings]
+        raise Ambiguous(FailedCall(self.name, "the list does not end"))
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         if response.status == 423:
-            at = parse_retry_after(response.headers, self.now())
-            return ProviderUnavailable(self.failed_call(response, "locked for now"), retry_at=at)
+            retry_at = parse_retry_after(response.headers, self.now())
+            return ProviderUnavailable(self.failed_call(response, "the meeting is locked"), retry_at=retry_at)
         if 400 <= response.status < 500 and response.status not in (401, 404, 408, 410, 429):
-            # 403 tells a missing scope not from a missing licence; scopes are checked when connecting.
+            # A 403 can be a missing scope or a missing licence; scopes are checked when the host connects.
             advice = _ADVICE.get(response.status, _ADVICE[400])
             return Rejected(self.failed_call(response, "the request is refused"), advice=advice)
         return None
 
     def request_id(self, response: ProviderResponse) -> str | None:
-        told = response.body.get("trackingId") if isinstance(response.body, dict) else None
-        return response.headers.get("trackingid") or (told if isinstance(told, str) else None)
+        tracking_id = response.body.get("trackingId") if isinstance(response.body, dict) else None
+        return response.headers.get("trackingid") or (tracking_id if isinstance(tracking_id, str) else None)
 
 
 def _body(request: MeetingRequest) -> dict[str, Any]:
-    # Webex strips the seconds of a start, and moves one within the current minute to the next.
+    # Webex removes the seconds of a start, and moves a start within the current minute to the next one.
     starts_at = request.starts_at.astimezone(UTC)
-    ends_at = max(_whole_minutes(request.ends_at.astimezone(UTC)), _whole_minutes(starts_at) + _SHORTEST)
+    ends_at = max(_round_up(request.ends_at.astimezone(UTC)), _round_up(starts_at) + _SHORTEST)
     return {
         "title": _cut(request.title.strip(), _TITLE_LIMIT) or _UNNAMED,
         "agenda": _cut(request.description, _AGENDA_LIMIT),
@@ -176,13 +178,13 @@ def _body(request: MeetingRequest) -> dict[str, Any]:
         "end": _instant(ends_at),
         "timezone": request.time_zone,
         "sendEmail": False,
-        # Also when changing: null, which absent may be taken for, deletes the tags.
+        # Send the tags on every update: null deletes them, and Webex may treat a missing field as null.
         "integrationTags": [request.tag],
     }
 
 
-def _whole_minutes(moment: datetime) -> datetime:
-    """`moment`, up to the next whole minute."""
+def _round_up(moment: datetime) -> datetime:
+    """Round up to a whole minute."""
     return moment + (datetime.min - moment.replace(tzinfo=None)) % _MINUTE
 
 
@@ -191,25 +193,25 @@ def _instant(moment: datetime) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` UTF-16 units, the strictest meaning of a character."""
+    """Cut `text` to `limit` UTF-16 units, the strictest meaning of a character."""
     return text.encode("utf-16-le", "replace")[: 2 * limit].decode("utf-16-le", "ignore")
 
 
-def _listed(response: ProviderResponse) -> list[dict[str, Any]]:
-    """A list that cannot be read must not pass for an empty one: a second meeting would be made."""
+def _read_list(response: ProviderResponse) -> list[dict[str, Any]]:
+    """Return the listed meetings. An unreadable list must not count as empty: a second meeting would be created."""
     items = response.object().get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
-        raise Ambiguous(FailedCall(Webex.name, "a list without meetings", status=response.status))
+        raise Ambiguous(FailedCall(Webex.name, "the list is unreadable", status=response.status))
     return items
 
 
-def _carries(meeting: dict[str, Any], tag: str) -> bool:
+def _has_tag(meeting: dict[str, Any], tag: str) -> bool:
     tags = meeting.get("integrationTags")
     return isinstance(tags, list) and tag in tags
 
 
 def _next_page(response: ProviderResponse) -> str:
-    """Path and query of the next page (RFC 8288), empty if there is none; the token goes to no other host."""
+    """Return path and query of the next page (RFC 8288), or an empty string. The token is sent to no other host."""
     link = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', response.headers.get("Link", ""))
     if link is None:
         return ""
@@ -217,13 +219,13 @@ def _next_page(response: ProviderResponse) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-def _meeting(body: dict[str, Any]) -> ProviderMeeting:
-    # hostKey lets anyone in as the host: it is left behind here.
+def _parse_meeting(body: dict[str, Any]) -> ProviderMeeting:
+    # `hostKey` admits anyone as the host, so it is never read.
     meeting_id, telephony = body.get("meetingSeriesId") or body.get("id"), body.get("telephony")
-    phones = _phones(telephony) if isinstance(telephony, dict) else []
+    phones = _parse_phones(telephony) if isinstance(telephony, dict) else []
     return parse_meeting(Webex.name, meeting_id, body.get("webLink"), passcode=body.get("password"), phones=phones)
 
 
-def _phones(telephony: dict[str, Any]) -> list[Phone]:
+def _parse_phones(telephony: dict[str, Any]) -> list[Phone]:
     numbers = parse_objects(telephony.get("callInNumbers"))
-    return [Phone(one.get("callInNumber"), telephony.get("accessCode")) for one in numbers]
+    return [Phone(entry.get("callInNumber"), telephony.get("accessCode")) for entry in numbers]
