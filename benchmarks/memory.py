@@ -20,15 +20,15 @@ from chalicelib.domain.booking import Appointment, Guest
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
 from chalicelib.domain.invitation import Invite
+from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import compose
-from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
 from chalicelib.store.encryption import Encryption
 from chalicelib.wiring import Services, build
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
 
-SENDER = Sender("invitations@meetlink.example", "meetlink")
+SENDER = SenderAddress("invitations@meetlink.example", "meetlink")
 _ENVIRONMENT = {
     "MEETLINK_TABLE_PREFIX": PREFIX,
     "MEETLINK_TAG_SECRET": "tag-secret",

@@ -267,13 +267,13 @@ class Services:
 
     @cached_property
     def ses(self) -> Postman:
-        from chalicelib.mail.send_rate import SendRate, account_limit
-        from chalicelib.mail.sender import Sender
+        from chalicelib.mail.addresses import SenderAddress
+        from chalicelib.mail.send_rate import SendRate, read_account_rate
         from chalicelib.mail.ses import SesMailer
 
-        sender = Sender(self.settings.mail_from, self.settings.mail_name)
+        sender = SenderAddress(self.settings.mail_from, self.settings.mail_name)
         client = _Client("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
-        pace = SendRate(lambda: account_limit(client), sleep=self.sleep)
+        pace = SendRate(lambda: read_account_rate(client), sleep=self.sleep)
         return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
     @cached_property
@@ -390,12 +390,12 @@ class Services:
 
     def calendar_file(self, record: Record) -> bytes:
         """The booking's calendar object (RFC 5545), as the host last got it or would get it now."""
-        from chalicelib.mail.icalendar_object import calendar_object
+        from chalicelib.mail.icalendar_object import build_calendar_file
         from chalicelib.usecases.invitations import current_invite, in_style
 
         workspace = self.workspace_store.get(record.booking.workspace_id)
         mail_from = (workspace and workspace.brand.sender) or self.settings.mail_from
-        return calendar_object(in_style(current_invite(record, mail_from, self.clock()), workspace), mail_from)
+        return build_calendar_file(in_style(current_invite(record, mail_from, self.clock()), workspace), mail_from)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Mail addresses as SES and calendars accept them."""
+"""Validate and format email addresses the way SES and calendars accept them."""
 
 from __future__ import annotations
 
@@ -6,37 +6,48 @@ import re
 from email.headerregistry import Address
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import MailRejected
 
 _NAME_LENGTH = 64
 _LINE_LENGTH = 78
-# RFC 5321 atoms. Dots anywhere: mobile carriers gave out addresses such as `a..b@` and `a.@`.
+# RFC 5321 atoms, but with dots anywhere: mobile carriers have assigned addresses such as `a..b@` and `a.@`.
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I)
 _URI_SAFE = "!$&'*+/=~"
 _LOOKALIKES = "\u0131\u0138\u013a\u013c\u013e\u0140\u0142\u017f"
-"""Latin letters that are easily taken for i, k, l and s."""
+"""Latin letters that look like i, k, l and s."""
 _SPECIALS = re.compile(r"[()<>\[\]:;@,.\s]+")
 
 
-def ascii_address(address: str) -> str:
-    """`address` with its domain in ASCII (IDNA 2008). Raises `MailRejected` when no mail can go there.
+class SenderAddress(Struct, frozen=True):
+    """The address and the name that this deployment sends from."""
 
-    SES takes no non-ASCII local part, and wants Punycode domains:
+    address: str
+    """Verified at SES, and able to receive replies."""
+    name: str
+    """The name of the service."""
+
+
+def ascii_address(address: str) -> str:
+    """Return `address` with its domain in ASCII (IDNA 2008). Raises `MailRejected` if it cannot receive email.
+
+    SES accepts no local part beyond ASCII, and domains in Punycode only:
     docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html
     """
     local, _, domain = address.rpartition("@")
     if not domain.isascii():
         domain = ascii_domain(domain)
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
-        raise MailRejected("The address is not one that mail can be sent to.")
+        raise MailRejected("This address cannot receive email.")
     return f"{local}@{domain}"
 
 
 def ascii_domain(domain: str) -> str:
-    """`domain` in Punycode. Raises `MailRejected` when it is no domain name."""
-    import idna  # the standard library's codec is IDNA 2003: it turns `faß.de` into somebody else's `fass.de`
+    """Return `domain` in Punycode. Raises `MailRejected` if it is not a domain name."""
+    import idna  # The standard library's codec is IDNA 2003, which turns `faß.de` into a different domain, `fass.de`.
 
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
@@ -45,9 +56,9 @@ def ascii_domain(domain: str) -> str:
 
 
 def shown_address(address: str) -> str:
-    """`address` for people to read, its domain in Punycode where a letter could pass for another one.
+    """Return `address` for people to read, with its domain in Punycode if it contains a misleading letter.
 
-    Accented Latin letters are left as they are: `аpple.com` with a Cyrillic `а` must not look like another domain.
+    Accented Latin letters stay. Other letters could imitate a domain, such as `аpple.com` with a Cyrillic `а`.
     """
     local, _, domain = address.rpartition("@")
     if all(c.isascii() or ("\u00df" <= c <= "\u017f" and c not in _LOOKALIKES) for c in domain.casefold()):
@@ -59,48 +70,46 @@ def shown_address(address: str) -> str:
 
 
 def sending_address(address: str) -> str:
-    """The service's own `address`, as `ascii_address`. Raises `MailRejected` also for one with a `+`.
+    """Return the sender's `address` like `ascii_address`. Raises `MailRejected` also if it contains a `+`.
 
-    Apple's calendar server drops what follows the `+` of an organizer: github.com/apple/ccs-calendarserver/issues/541
+    Apple's calendar server removes what follows the `+` of an organizer:
+    github.com/apple/ccs-calendarserver/issues/541
     """
     if "+" in address:
         raise MailRejected("Invitations cannot be sent from an address with a plus sign.")
     return ascii_address(address)
 
 
-def is_mailable(address: str) -> bool:
-    """Whether `ascii_address` accepts it."""
+def mailable_address(address: str) -> str | None:
+    """Return `address` like `ascii_address`; None if it cannot receive email."""
     try:
-        ascii_address(address)
+        return ascii_address(address)
     except MailRejected:
-        return False
-    return True
+        return None
 
 
 def is_same_mailbox(address: str, other: str) -> bool:
-    """Whether both are spellings of one address, international or in ASCII."""
-    try:
-        return ascii_address(address).casefold() == ascii_address(other).casefold()
-    except MailRejected:
-        return False
+    """Whether both are spellings of the same address, international or in ASCII."""
+    first, second = mailable_address(address), mailable_address(other)
+    return first is not None and second is not None and first.casefold() == second.casefold()
 
 
 def mailto(address: str) -> str:
-    """The bare `mailto:` URI of `address` (RFC 6068). Raises `MailRejected`."""
-    local, _, domain = ascii_address(address).rpartition("@")
+    """Return the `mailto:` URI (RFC 6068) of a result of `ascii_address`."""
+    local, _, domain = address.rpartition("@")
     return f"mailto:{quote(local, safe=_URI_SAFE)}@{domain}"
 
 
 def mailbox(name: str, address: str) -> Address:
-    """`name <address>` for a header. Raises `MailRejected`."""
-    local, _, domain = ascii_address(address).rpartition("@")
+    """Return `name <address>` for a header; `address` is a result of `ascii_address`."""
+    local, _, domain = address.rpartition("@")
     return Address(_display_name(name, len(local) + len(domain)), local, domain)
 
 
 def header_text(text: str, limit: int) -> str:
-    """`text` fit for a header of `EmailMessage`.
+    """Return `text` in a form that is safe for a header of `EmailMessage`.
 
-    It decodes encoded words (RFC 2047) in what it is given, and `=?utf-8?q?=0D=0ABcc:…?=` would become a header.
+    `EmailMessage` decodes encoded words (RFC 2047), so `=?utf-8?q?=0D=0ABcc:…?=` would add a header.
     """
     return clean_line(text, limit).replace("=?", "= ?")
 
@@ -108,7 +117,7 @@ def header_text(text: str, limit: int) -> str:
 def _display_name(name: str, address_length: int) -> str:
     name = header_text(name, _NAME_LENGTH).replace('"', "'").replace("\\", "/")
     if name.isascii() and len(name) + address_length > _LINE_LENGTH - len('Reply-To: "" <@>'):
-        # CPython forgets the quotes when it folds a name, and a comma in it then starts another address:
+        # CPython omits the quotes when it folds a name, so a comma in the name would start another address:
         # github.com/python/cpython/issues/121284
         name = _SPECIALS.sub(" ", name).strip()
     return name

@@ -1,8 +1,10 @@
-"""What a mail says, before it is laid out: the plain text and the HTML are two views of one `Content`."""
+"""The content of an invitation email, before layout: the plain text and the HTML show the same `Content`."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
@@ -11,174 +13,250 @@ from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.mail.addresses import header_text, shown_address
-from chalicelib.mail.colors import ACCENT, ink_on, readable
-from chalicelib.mail.entries import google, outlook
-from chalicelib.mail.sender import Sender
-from chalicelib.mail.times import span_in_words, start_in_short
-from chalicelib.mail.wording import Occasion, Wording
+from chalicelib.mail.times import format_span, format_start
+from chalicelib.mail.wording import InvitationText, Wording
 
-_SUBJECT_TITLE = 120
-_ADDRESS = 320
+DEFAULT_COLOR = "#1f5fd6"
+_WHITE, _BLACK = "#ffffff", "#000000"
+_READABLE_CONTRAST = 4.5
+"""WCAG 2.2, 1.4.3."""
+_TITLE_LENGTH = 120
+_ADDRESS_LENGTH = 320
+_GOOGLE = "https://calendar.google.com/calendar/render"
+_OUTLOOK = "https://outlook.live.com/calendar/0/deeplink/compose"
+_LONGEST_TEXT = 100
+"""In a web calendar's link. Percent encoding makes text up to twelve times as long, and the email must stay small."""
+_LONGEST_FIELD = 500
+"""Web calendars limit the length of their links: a longer join link is only in the email."""
 
 
 class Line(Struct, frozen=True):
-    """A line of text; `href` makes it a link in HTML."""
+    """A line of text."""
 
     text: str
     href: str | None = None
+    """Makes the line a link in HTML."""
 
 
 class Row(Struct, frozen=True):
+    """A label and the lines beside it."""
+
     label: str
     lines: tuple[Line, ...]
 
 
 class Look(Struct, frozen=True):
-    """What only the HTML shows of a brand. `accent` can be read on white, `ink` on the button's colour."""
+    """The parts of a brand that only the HTML shows."""
 
     name: str | None
     logo_url: str | None
     button: str
+    """The button's colour, as `#rrggbb`."""
     ink: str
+    """Black or white, whichever is more readable on the button."""
     accent: str
+    """The colour of links, readable on white."""
 
 
 class Content(Struct, frozen=True):
-    """`facts` come before the link; after it `access` (passcode, dial-in), and what else can be done.
-
-    `changes` are links, or else a sentence that says how to reschedule or cancel; `entries` put the booking into a
-    calendar.
-    """
+    """Everything an invitation email contains, in the order of the layout."""
 
     subject: str
     label: str
+    """The kind of email in one word, such as `Invitation`."""
     title: str
     intro: str
     is_cancelled: bool
     when: str
     facts: tuple[Row, ...]
+    """The place and the other people."""
     join_url: str | None
     access: tuple[Row, ...]
+    """Passcode and dial-in numbers."""
     details: tuple[str, ...]
+    """The lines of the booking's description."""
     changes: tuple[Line, ...]
+    """Links to reschedule and cancel, or a sentence that says how."""
     entries: tuple[Line, ...]
+    """Links that add the booking to a web calendar."""
     footer: tuple[str, ...]
     look: Look
 
 
-def content(invite: Invite, sender: Sender, words: Wording, guests_named: int) -> Content:
-    """What the mail to `invite.recipient` says. `invite` is clean; guests beyond `guests_named` are only counted."""
-    occasion = _occasion(invite, words)
+def build_content(invite: Invite, wording: Wording, *, service_name: str, listed_guests: int) -> Content:
+    """Build the content of the email to `invite.recipient`.
+
+    `invite` is sanitized. Guests beyond `listed_guests` are only counted.
+    """
+    text = _invitation_text(invite, wording)
     zone = invite.recipient.time_zone
-    title = invite.title or words.untitled
-    is_host = invite.recipient.role is Role.HOST
-    subject = occasion.subject.format(
-        title=header_text(title, _SUBJECT_TITLE), when=start_in_short(invite.starts_at, zone, words)
-    )
+    title = invite.title or wording.untitled
+    start = format_start(invite.starts_at, zone, wording)
+    subject = text.subject.format(title=header_text(title, _TITLE_LENGTH), when=start)
     return Content(
-        subject=header_text(subject, 2 * _SUBJECT_TITLE),
-        label=occasion.label,
+        subject=header_text(subject, 2 * _TITLE_LENGTH),
+        label=text.label,
         title=title,
-        intro=occasion.to_host if is_host else occasion.to_guest.format(host=invite.host.name or _email(invite.host)),
+        intro=_intro(invite, text),
         is_cancelled=invite.method is Method.CANCEL,
-        when=span_in_words(invite.starts_at, invite.ends_at, zone, words),
-        facts=(Row(words.where, (Line(place(invite, words)),)), *_company(invite, words, guests_named)),
+        when=format_span(invite.starts_at, invite.ends_at, zone, wording),
+        facts=(Row(wording.where, (Line(describe_place(invite, wording)),)), *_people(invite, wording, listed_guests)),
         join_url=invite.join_url,
-        access=access(invite, words),
+        access=access_rows(invite, wording),
         details=tuple(invite.description.split("\n")) if invite.description else (),
-        changes=changes(invite, words) or _ask_for_changes(invite, words),
-        entries=_entries(invite, title, words),
-        footer=_footer(invite, sender, words),
+        changes=change_links(invite, wording) or _change_by_reply(invite, wording),
+        entries=_calendar_links(invite, title, wording),
+        footer=_footer(invite, service_name, wording),
         look=_look(invite),
     )
 
 
-def place(invite: Invite, words: Wording) -> str:
-    """Where the booking takes place, in words; the link itself stands elsewhere."""
-    kind, detail = invite.location.type, invite.location.detail
-    if kind is LocationType.PHONE:
-        return f"{words.by_phone}: {detail}" if detail else words.by_phone
-    if kind is LocationType.IN_PERSON:
-        return detail or words.in_person
-    if kind is LocationType.CUSTOM_LINK:
-        return words.online
+def describe_place(invite: Invite, wording: Wording) -> str:
+    """Describe where the booking takes place. The join link is shown separately."""
+    location_type, detail = invite.location.type, invite.location.detail
+    if location_type is LocationType.PHONE:
+        return f"{wording.by_phone}: {detail}" if detail else wording.by_phone
+    if location_type is LocationType.IN_PERSON:
+        return detail or wording.in_person
+    if location_type is LocationType.CUSTOM_LINK:
+        return wording.online
     if invite.join_url or invite.method is Method.CANCEL:
-        return words.video
+        return wording.video
     if invite.link_follows:
-        return words.link_follows
-    return words.no_link_host if invite.recipient.role is Role.HOST else words.no_link_guest
+        return wording.link_follows
+    return wording.no_link_host if invite.recipient.role is Role.HOST else wording.no_link_guest
 
 
-def access(invite: Invite, words: Wording) -> tuple[Row, ...]:
-    """Passcode and dial-in numbers, as far as there are any."""
+def access_rows(invite: Invite, wording: Wording) -> tuple[Row, ...]:
+    """Return rows for the passcode and the dial-in numbers, if there are any."""
     rows = []
     if invite.passcode:
-        rows.append(Row(words.passcode, (Line(invite.passcode),)))
+        rows.append(Row(wording.passcode, (Line(invite.passcode),)))
     if invite.dial_in:
-        rows.append(Row(words.dial_in, tuple(_number(number) for number in invite.dial_in)))
+        rows.append(Row(wording.dial_in, tuple(_dial_in_line(number) for number in invite.dial_in)))
     return tuple(rows)
 
 
-def changes(invite: Invite, words: Wording) -> tuple[Line, ...]:
-    """The caller's own pages for moving and cancelling the booking, as far as there are any."""
-    pages = ((words.reschedule, invite.links.reschedule), (words.cancel, invite.links.cancel))
+def change_links(invite: Invite, wording: Wording) -> tuple[Line, ...]:
+    """Return links to the caller's pages for rescheduling and cancelling, if there are any."""
+    pages = ((wording.reschedule, invite.links.reschedule), (wording.cancel, invite.links.cancel))
     return tuple(Line(label, link) for label, link in pages if link)
 
 
-def _ask_for_changes(invite: Invite, words: Wording) -> tuple[Line, ...]:
-    # The host's own calendar is where a host moves things; a guest has nothing but this mail.
+def google_calendar_link(invite: Invite, title: str, details: str) -> str:
+    """Return the link that opens Google Calendar with the booking filled in."""
+    times = "/".join(_iso(moment).replace("-", "").replace(":", "") for moment in (invite.starts_at, invite.ends_at))
+    query = {"action": "TEMPLATE", "text": title[:_LONGEST_TEXT], "dates": times}
+    return _link_with(_GOOGLE, query | {"details": details, "location": _calendar_place(invite)})
+
+
+def outlook_link(invite: Invite, title: str, details: str) -> str:
+    """Return the link that opens Outlook on the web with the booking filled in."""
+    query = {"path": "/calendar/action/compose", "rru": "addevent", "subject": title[:_LONGEST_TEXT]}
+    times = {"startdt": _iso(invite.starts_at), "enddt": _iso(invite.ends_at)}
+    return _link_with(_OUTLOOK, query | times | {"body": details, "location": _calendar_place(invite)})
+
+
+def ink_on(color: str) -> str:
+    """Return white or black, whichever is more readable on `color` (`#rrggbb`)."""
+    return max((_WHITE, _BLACK), key=lambda ink: contrast(ink, color))
+
+
+def readable_on_white(color: str) -> str:
+    """Return `color` if text in it is readable on white, else the default colour."""
+    return color if contrast(color, _WHITE) >= _READABLE_CONTRAST else DEFAULT_COLOR
+
+
+def contrast(color: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 (equal) to 21 (black and white)."""
+    darker, lighter = sorted((_luminance(color), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
+    if invite.method is Method.CANCEL:
+        return wording.cancelled
+    return wording.updated if invite.is_update else wording.invited
+
+
+def _intro(invite: Invite, text: InvitationText) -> str:
+    if invite.recipient.role is Role.HOST:
+        return text.to_host
+    return text.to_guest.format(host=invite.host.name or _email(invite.host))
+
+
+def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
+    # A host changes a booking in their own system; a guest only has this email.
     if invite.method is Method.CANCEL or invite.recipient.role is Role.HOST:
         return ()
-    return (Line(words.change_by_reply),)
+    return (Line(wording.change_by_reply),)
 
 
-def _entries(invite: Invite, title: str, words: Wording) -> tuple[Line, ...]:
+def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line, ...]:
+    """Return links for recipients whose email program ignores invitations."""
     if invite.method is Method.CANCEL:
         return ()
-    passcode = f"{words.passcode}: {invite.passcode}" if invite.passcode else ""
+    passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""
     details = "\n".join(line for line in (invite.join_url, passcode) if line)
     return (
-        Line("Google Calendar", google(invite, title, details)),
-        Line("Outlook.com", outlook(invite, title, details)),
-        Line(words.entry_file),
+        Line("Google Calendar", google_calendar_link(invite, title, details)),
+        Line("Outlook.com", outlook_link(invite, title, details)),
+        Line(wording.entry_file),
     )
 
 
-def _footer(invite: Invite, sender: Sender, words: Wording) -> tuple[str, ...]:
-    service = header_text(invite.brand.name or sender.name, _SUBJECT_TITLE)
-    own = invite.brand.footer.split("\n") if invite.brand.footer else []
-    return (*own, words.footer.format(service=service))
+def _calendar_place(invite: Invite) -> str:
+    return invite.join_url or (invite.location.detail or "")[:_LONGEST_TEXT]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
+def _link_with(page: str, query: dict[str, str]) -> str:
+    fields = {name: text for name, text in query.items() if text and len(text) <= _LONGEST_FIELD}
+    return f"{page}?{urlencode(fields, quote_via=quote)}"
+
+
+def _footer(invite: Invite, service_name: str, wording: Wording) -> tuple[str, ...]:
+    name = header_text(invite.brand.name or service_name, _TITLE_LENGTH)
+    brand_footer = invite.brand.footer.split("\n") if invite.brand.footer else []
+    return (*brand_footer, wording.footer.format(service=name))
 
 
 def _look(invite: Invite) -> Look:
-    color = invite.brand.color or ACCENT
-    return Look(invite.brand.name, invite.brand.logo_url, color, ink_on(color), readable(color))
+    color = invite.brand.color or DEFAULT_COLOR
+    return Look(invite.brand.name, invite.brand.logo_url, color, ink_on(color), readable_on_white(color))
 
 
-def _occasion(invite: Invite, words: Wording) -> Occasion:
-    if invite.method is Method.CANCEL:
-        return words.cancelled
-    return words.updated if invite.is_update else words.invited
-
-
-def _company(invite: Invite, words: Wording, named: int) -> tuple[Row, ...]:
+def _people(invite: Invite, wording: Wording, listed_guests: int) -> tuple[Row, ...]:
+    """Return rows for the hosts and guests other than the recipient."""
     others = [party for party in invite.attendees if party.email != invite.recipient.email]
-    hosts = tuple(_person(party) for party in others if party.role is Role.HOST)
-    guests = tuple(_person(party) for party in others if party.role is Role.GUEST)
-    if len(guests) > named:
-        guests = (*guests[:named], Line(words.and_more.format(count=len(guests) - named)))
-    return tuple(Row(label, lines) for label, lines in ((words.host, hosts), (words.guests, guests)) if lines)
+    hosts = tuple(_person_line(party) for party in others if party.role is Role.HOST)
+    guests = tuple(_person_line(party) for party in others if party.role is Role.GUEST)
+    if len(guests) > listed_guests:
+        guests = (*guests[:listed_guests], Line(wording.and_more.format(count=len(guests) - listed_guests)))
+    return tuple(Row(label, lines) for label, lines in ((wording.host, hosts), (wording.guests, guests)) if lines)
 
 
-def _person(party: Party) -> Line:
+def _person_line(party: Party) -> Line:
     return Line(f"{party.name} ({_email(party)})" if party.name else _email(party))
 
 
 def _email(party: Party) -> str:
-    return clean_line(shown_address(party.email), _ADDRESS)
+    return clean_line(shown_address(party.email), _ADDRESS_LENGTH)
 
 
-def _number(dial_in: DialIn) -> Line:
+def _dial_in_line(dial_in: DialIn) -> Line:
     where = ", ".join(part for part in (dial_in.city, dial_in.country) if part)
     digits = re.sub(r"[^0-9+,#*]", "", dial_in.number).replace("#", "%23")
     return Line(f"{dial_in.number} ({where})" if where else dial_in.number, f"tel:{digits}" if digits else None)
+
+
+def _luminance(color: str) -> float:
+    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)

@@ -1,4 +1,4 @@
-"""The calendar object of an invitation (RFC 5545, 5546, 7986)."""
+"""Write the calendar object of an invitation (RFC 5545, 5546, 7986)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invite, Method, Party
-from chalicelib.mail.addresses import is_mailable, mailto, sending_address
-from chalicelib.mail.content import access, changes, place
-from chalicelib.mail.sanitize import cleaned
+from chalicelib.mail.addresses import mailable_address, mailto, sending_address
+from chalicelib.mail.content import access_rows, change_links, describe_place
+from chalicelib.mail.sanitize import sanitize_invite
 from chalicelib.mail.wording import Wording, in_language
 
 if TYPE_CHECKING:
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
 _PRODUCT = "-//meetlink//meetlink//EN"
 _PROVIDERS_OWN = {"google_meet": "X-GOOGLE-CONFERENCE", "microsoft_teams": "X-MICROSOFT-SKYPETEAMSMEETINGURL"}
-"""What makes a provider's own calendar offer its own button."""
+"""Properties that make the provider's own calendar show a button to join."""
 
 
-def calendar_object(invite: Invite, sender: str) -> bytes:
-    """One VCALENDAR with one VEVENT, times in UTC, for `invite.recipient`. Raises `MailRejected`.
+def build_calendar_file(invite: Invite, sender: str) -> bytes:
+    """Return the calendar file for `invite.recipient`, as the invitation email attaches it.
 
-    The address that the mail comes from, `sender` if the invitation names none, is the organizer: Outlook tells a
-    recipient who is the organizer so, and saves nothing (github.com/ical4j/ical4j/issues/340). UTC needs no VTIMEZONE,
-    which calendars read in different ways.
+    `sender` is the deployment's own address, for invitations that name none. Raises `MailRejected` if it is unusable.
     """
-    return written(cleaned(invite), sender)
+    return write_calendar(sanitize_invite(invite), sending_address(invite.sender or sender))
 
 
-def written(invite: Invite, sender: str) -> bytes:
-    """`calendar_object` of an invitation that is clean already."""
+def write_calendar(invite: Invite, organizer: str) -> bytes:
+    """Write one VCALENDAR with one VEVENT for a sanitized invitation.
+
+    `organizer` is the address that the email comes from, a result of `sending_address`. It cannot be the host:
+    Outlook does not save an event if its recipient is the organizer (github.com/ical4j/ical4j/issues/340).
+    Times are in UTC, which needs no VTIMEZONE; calendars read VTIMEZONE in different ways.
+    """
     from icalendar import Calendar
 
     calendar = Calendar()
@@ -39,12 +42,12 @@ def written(invite: Invite, sender: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", invite.method.value)
-    calendar.add_component(_event(invite, invite.sender or sender, in_language(invite.recipient.language)))
-    octets: bytes = calendar.to_ical()
-    return octets
+    calendar.add_component(_event(invite, organizer, in_language(invite.recipient.language)))
+    content: bytes = calendar.to_ical()
+    return content
 
 
-def _event(invite: Invite, sender: str, words: Wording) -> Event:
+def _event(invite: Invite, organizer: str, wording: Wording) -> Event:
     from icalendar import Event
 
     event = Event()
@@ -55,18 +58,18 @@ def _event(invite: Invite, sender: str, words: Wording) -> Event:
     event.add("dtend", invite.ends_at.astimezone(UTC))
     event.add("status", "CANCELLED" if invite.method is Method.CANCEL else "CONFIRMED")
     event.add("transp", "OPAQUE")
-    event.add("summary", _text(invite.title or words.untitled))
-    event.add("organizer", _address(invite.host.name, sending_address(sender)))
+    event.add("summary", _text(invite.title or wording.untitled))
+    event.add("organizer", _address(invite.host.name, organizer))
     for party in invite.attendees:
-        # One guest's unusable address does not cost the others their invitation.
-        if is_mailable(party.email):
-            event.add("attendee", _attendee(party))
-    _add_place(event, invite, words)
-    description = _description(invite, words)
+        # Skip an unusable address, so that the other guests still get the invitation.
+        if address := mailable_address(party.email):
+            event.add("attendee", _attendee(party, address))
+    _add_place(event, invite, wording)
+    description = _description(invite, wording)
     if description:
         event.add("description", _text(description))
     if invite.reminder_minutes is not None and invite.method is not Method.CANCEL:
-        event.add_component(_reminder(invite.reminder_minutes, invite.title or words.untitled))
+        event.add_component(_reminder(invite.reminder_minutes, invite.title or wording.untitled))
     return event
 
 
@@ -80,51 +83,51 @@ def _reminder(minutes: int, text: str) -> Alarm:
     return alarm
 
 
-def _add_place(event: Event, invite: Invite, words: Wording) -> None:
-    """Outlook, macOS and Thunderbird ignore CONFERENCE, so the link stands in LOCATION and URL as well."""
+def _add_place(event: Event, invite: Invite, wording: Wording) -> None:
+    """Add the place. Outlook, macOS and Thunderbird ignore CONFERENCE, so a link is also in LOCATION and URL."""
     from icalendar.prop.conference import Conference
 
-    kind = invite.location.type
+    location_type = invite.location.type
     if invite.join_url:
-        feature = "VIDEO" if kind is LocationType.VIDEO else None
+        feature = "VIDEO" if location_type is LocationType.VIDEO else None
         event.add("location", invite.join_url)
         event.add("url", invite.join_url)
-        event.add("conference", Conference(invite.join_url, feature=feature, label=words.join).to_uri())
-        if kind is LocationType.VIDEO and invite.provider in _PROVIDERS_OWN:
+        event.add("conference", Conference(invite.join_url, feature=feature, label=wording.join).to_uri())
+        if location_type is LocationType.VIDEO and invite.provider in _PROVIDERS_OWN:
             event.add(_PROVIDERS_OWN[invite.provider], invite.join_url)
-    elif kind in (LocationType.PHONE, LocationType.IN_PERSON) and invite.location.detail:
+    elif location_type in (LocationType.PHONE, LocationType.IN_PERSON) and invite.location.detail:
         event.add("location", _text(invite.location.detail))
 
 
-def _description(invite: Invite, words: Wording) -> str:
+def _description(invite: Invite, wording: Wording) -> str:
     lines = []
     if invite.join_url:
-        lines.append(words.join_at.format(link=invite.join_url))
+        lines.append(wording.join_at.format(link=invite.join_url))
     elif invite.location.type is LocationType.VIDEO and invite.method is not Method.CANCEL:
-        lines.append(place(invite, words))
-    for row in access(invite, words):
+        lines.append(describe_place(invite, wording))
+    for row in access_rows(invite, wording):
         lines += [f"{row.label}: {line.text}" for line in row.lines]
     if invite.method is not Method.CANCEL:
-        lines += [f"{line.text}: {line.href}" for line in changes(invite, words)]
+        lines += [f"{line.text}: {line.href}" for line in change_links(invite, wording)]
     return "\n\n".join(part for part in ("\n".join(lines), invite.description) if part)
 
 
-def _attendee(party: Party) -> vCalAddress:
-    attendee = _address(party.name, party.email)
+def _attendee(party: Party, address: str) -> vCalAddress:
+    attendee = _address(party.name, address)
     attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE")
     return attendee
 
 
-def _address(name: str, email: str) -> vCalAddress:
+def _address(name: str, ascii_address: str) -> vCalAddress:
     from icalendar import vCalAddress
 
-    address = vCalAddress(mailto(email))
+    address = vCalAddress(mailto(ascii_address))
     if name:
-        # RFC 6868 writes `"` as `^'` and `^` as `^^`, which older clients show as they stand.
+        # RFC 6868 encodes `"` as `^'` and `^` as `^^`, which older clients do not decode.
         address.params["CN"] = name.replace('"', "'").replace("^", "").replace("\\", "/")
     return address
 
 
 def _text(text: str) -> str:
-    # icalendar takes a typed `\N` (`C:\New`) for a line break; an invisible word joiner keeps the two apart.
+    # icalendar reads `\N` (as in `C:\New`) as a line break; an invisible word joiner between the two prevents this.
     return text.replace("\\N", "\\\u2060N")

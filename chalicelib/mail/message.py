@@ -1,4 +1,4 @@
-"""An invitation as a complete mail (iMIP, RFC 6047)."""
+"""Compose complete emails: invitations with a calendar object (iMIP, RFC 6047), and notices."""
 
 from __future__ import annotations
 
@@ -11,105 +11,135 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from chalicelib.domain.invitation import Invite, Role
 from chalicelib.domain.plain_text import clean_lines
 from chalicelib.errors import MailRejected
-from chalicelib.mail.addresses import ascii_address, header_text, is_mailable, mailbox, sending_address
-from chalicelib.mail.content import content
-from chalicelib.mail.icalendar_object import written
-from chalicelib.mail.sanitize import SHORT, USUAL, Limits, cleaned
-from chalicelib.mail.sender import Mail, Sender
-from chalicelib.mail.wording import in_language
+from chalicelib.mail.addresses import (
+    SenderAddress,
+    ascii_address,
+    header_text,
+    mailable_address,
+    mailbox,
+    sending_address,
+)
+from chalicelib.mail.content import Content, build_content
+from chalicelib.mail.icalendar_object import write_calendar
+from chalicelib.mail.sanitize import SHORT, USUAL, Limits, sanitize_invite
+from chalicelib.mail.wording import Wording, in_language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+class Mail(Struct, frozen=True):
+    """One email to one recipient."""
+
+    sender: str
+    """The bare address, in ASCII."""
+    to: str
+    """The bare address, in ASCII."""
+    subject: str
+    raw: bytes
+    """The complete message (RFC 5322)."""
+
+
 class _Headers(HeaderRegistry):
-    """Python makes a class for each header of each mail, a seventh of all composing. There are few kinds of them."""
+    """Caches header classes: Python creates one for each header of each email, a seventh of the time of composing."""
 
     @cache  # noqa: B019 — there is one registry, and it lives as long as the process
     def __getitem__(self, name: str) -> type:
         return super().__getitem__(name)
 
 
-# SES wants 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
+# SES requires 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Headers())
-_NOTICE_SUBJECT = 240
+_NOTICE_SUBJECT_LENGTH = 240
 LARGEST = 100_000
-"""Octets of a mail: Gmail cuts off what is longer than 102 kB of HTML, and some gateways are as strict."""
-
+"""In bytes. Gmail cuts off more than 102 kB of HTML, and some gateways are as strict."""
 _REPLY_TO_LENGTH = 4000
 
 
-def compose(invite: Invite, sender: Sender) -> Mail:
-    """The mail to `invite.recipient`, in that person's language and time zone.
+def compose(invite: Invite, sender: SenderAddress) -> Mail:
+    """Compose the email to `invite.recipient`, in the recipient's language and time zone.
 
-    Raises `MailRejected` for an unusable address. What people typed is cut where the mail would be too large.
+    Raises `MailRejected` if an address is unusable. Shortens the callers' texts if the email would be too large.
     """
-    mail = _composed(invite, sender, USUAL)
-    return mail if len(mail.raw) <= LARGEST else _composed(invite, sender, SHORT)
+    address = sending_address(invite.sender or sender.address)
+    mail = _compose_within(invite, sender.name, address, USUAL)
+    return mail if len(mail.raw) <= LARGEST else _compose_within(invite, sender.name, address, SHORT)
 
 
-def _composed(invite: Invite, sender: Sender, limits: Limits) -> Mail:
-    clean = cleaned(invite, limits)
-    words = in_language(clean.recipient.language)
-    to, address = ascii_address(clean.recipient.email), clean.sender or sender.address
-    if to.casefold() == sending_address(address).casefold():
-        raise MailRejected("The recipient is the address that invitations are sent from.")
-    said = content(clean, sender, words, guests_named=limits.guests)
-    entry = written(clean, address)
-
-    message = _started(clean.host.name or clean.brand.name or sender.name, address)
-    message["To"] = mailbox(clean.recipient.name, to)
-    message["Subject"] = said.subject
-    message["Date"] = clean.stamped_at
-    if reply_to := _reply_to(clean):
-        message["Reply-To"] = reply_to
-    page = {"said": said, "words": words}
-    message.set_content(templates().get_template("invitation.txt").render(page))
-    message.add_alternative(templates().get_template("invitation.html").render(page), subtype="html")
-    # Last, in base64, without Content-Disposition, and with the object's own method: only so do Gmail and Outlook
-    # offer buttons instead of a file (github.com/PHPMailer/PHPMailer/issues/175).
-    message.add_alternative(
-        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": clean.method.value}
-    )
-    message.add_attachment(entry, maintype="application", subtype="ics", filename="invite.ics")
-    return Mail(to=to, subject=said.subject, raw=message.as_bytes())
-
-
-def compose_notice(to: str, subject: str, text: str, html: str, sender: Sender) -> Mail:
-    """A mail of the service itself, without a calendar object. Raises `MailRejected` for an unusable address."""
-    to, subject = ascii_address(to), header_text(subject, _NOTICE_SUBJECT)
-    message = _started(sender.name, sender.address)
-    message["To"] = mailbox("", to)
-    message["Subject"] = subject
-    message["Date"] = datetime.now(UTC)
+def compose_notice(to: str, subject: str, text: str, html: str, sender: SenderAddress) -> Mail:
+    """Compose a notice, without a calendar object. Raises `MailRejected` if an address is unusable."""
+    address, to = sending_address(sender.address), ascii_address(to)
+    subject = header_text(subject, _NOTICE_SUBJECT_LENGTH)
+    message = _new_message(sender.name, address, mailbox("", to), subject, datetime.now(UTC))
     message.set_content(clean_lines(text, len(text)) + "\n")
     message.add_alternative(clean_lines(html, len(html)) + "\n", subtype="html")
-    return Mail(to=to, subject=subject, raw=message.as_bytes())
+    return Mail(sender=address, to=to, subject=subject, raw=message.as_bytes())
 
 
-def _started(name: str, address: str) -> EmailMessage:
-    """An empty mail from `address` under `name`, marked so that no absence note answers it (RFC 3834)."""
+def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limits) -> Mail:
+    """Compose the email with texts within `limits`. `sender` is a result of `sending_address`."""
+    invite = sanitize_invite(invite, limits)
+    wording = in_language(invite.recipient.language)
+    to = ascii_address(invite.recipient.email)
+    if to.casefold() == sender.casefold():
+        raise MailRejected("The recipient is the address that invitations are sent from.")
+    content = build_content(invite, wording, service_name=service_name, listed_guests=limits.guests)
+    sender_name = invite.host.name or invite.brand.name or service_name
+    message = _new_message(sender_name, sender, mailbox(invite.recipient.name, to), content.subject, invite.stamped_at)
+    if reply_to := _reply_to(invite):
+        message["Reply-To"] = reply_to
+    _add_texts(message, content, wording)
+    _add_calendar(message, write_calendar(invite, sender), invite.method.value)
+    return Mail(sender=sender, to=to, subject=content.subject, raw=message.as_bytes())
+
+
+def _new_message(name: str, sender: str, to: Address, subject: str, date: datetime) -> EmailMessage:
+    """Return a message without a body. `Auto-Submitted` prevents automatic replies (RFC 3834)."""
     message = EmailMessage(policy=_POLICY)
-    message["From"] = mailbox(name, sending_address(address))
+    message["From"] = mailbox(name, sender)
     message["Auto-Submitted"] = "auto-generated"
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = date
     return message
 
 
+def _add_texts(message: EmailMessage, content: Content, wording: Wording) -> None:
+    values = {"content": content, "wording": wording}
+    message.set_content(templates().get_template("invitation.txt").render(values))
+    message.add_alternative(templates().get_template("invitation.html").render(values), subtype="html")
+
+
+def _add_calendar(message: EmailMessage, calendar: bytes, method: str) -> None:
+    """Add the calendar object as the last alternative, and as a file.
+
+    Gmail and Outlook show buttons instead of a file only if it is in base64, has no Content-Disposition and has the
+    object's own method (github.com/PHPMailer/PHPMailer/issues/175).
+    """
+    message.add_alternative(
+        calendar, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": method}
+    )
+    message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
+
+
 def _reply_to(invite: Invite) -> list[Address]:
-    """A guest's reply goes to the host; the host's goes to every guest, or to as many as the header has room for."""
-    wanted = Role.GUEST if invite.recipient.role is Role.HOST else Role.HOST
-    parties = [party for party in invite.attendees if party.role is wanted and is_mailable(party.email)]
-    mailboxes = [mailbox(party.name if len(parties) == 1 else "", party.email) for party in parties]
+    """Return the host for a guest's reply, and for the host's as many guests as the header has room for."""
+    role = Role.GUEST if invite.recipient.role is Role.HOST else Role.HOST
+    parties = [party for party in invite.attendees if party.role is role]
+    addresses = [(party.name, address) for party in parties if (address := mailable_address(party.email))]
+    mailboxes = [mailbox(name if len(addresses) == 1 else "", address) for name, address in addresses]
     ends = accumulate(len(str(mailbox)) + len(", ") for mailbox in mailboxes)
     return [mailbox for mailbox, end in zip(mailboxes, ends, strict=True) if end <= _REPLY_TO_LENGTH]
 
 
 @cache
 def templates() -> Environment:
-    """The mails' templates; HTML ones escape what is put into them."""
+    """Return the templates of all emails. HTML templates escape their values."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     return Environment(

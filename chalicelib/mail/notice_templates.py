@@ -1,4 +1,4 @@
-"""Mails of the service itself, in words."""
+"""Write notices: emails about a connection, an undelivered email or a failed meeting."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.mail.addresses import shown_address
-from chalicelib.mail.times import start_in_short
-from chalicelib.mail.wording import Letter, Wording, in_language
+from chalicelib.mail.times import format_start
+from chalicelib.mail.wording import NoticeText, Wording, in_language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,58 +19,62 @@ if TYPE_CHECKING:
 Notice = tuple[str, str, str]
 """Subject, plain text, HTML."""
 
-_TITLE, _ADDRESS = 120, 320
+_TITLE_LENGTH, _ADDRESS_LENGTH = 120, 320
 
 
-def reconnect(provider: str, account: str, url: str, language: str) -> Notice:
-    """An account's access was lost; `url` is a connect link for the reader."""
-    words = in_language(language)
-    return _notice(words, words.reconnect, url, provider=provider, account=account)
+def write_reconnect_notice(provider: str, account: str, url: str, language: str) -> Notice:
+    """Write that `provider` no longer accepts the account's grant. `url` is a connect link for the recipient."""
+    wording = in_language(language)
+    return _fill(wording, wording.reconnect, url, provider=provider, account=account)
 
 
-def undelivered(booking: Booking, email: str, trouble: Trouble) -> Notice:
-    """For the host: a mail of `booking` to the address `email` is late, or lost."""
-    words = in_language(booking.host.language or DEFAULT_LANGUAGE)
-    appointment = booking.appointment
-    return _notice(
-        words,
-        words.delayed if trouble is Trouble.DELAYED else words.undelivered,
-        guest=clean_line(shown_address(email), _ADDRESS),
-        title=clean_line(appointment.title, _TITLE) or words.untitled,
-        when=start_in_short(appointment.starts_at, booking.host.time_zone or appointment.time_zone, words),
-        why=words.why.get(trouble, ""),
+def write_undelivered_notice(booking: Booking, email: str, trouble: Trouble) -> Notice:
+    """Write to the host that an email about `booking` to the address `email` is delayed or lost."""
+    wording = _host_wording(booking)
+    text = wording.delayed if trouble is Trouble.DELAYED else wording.undelivered
+    guest = clean_line(shown_address(email), _ADDRESS_LENGTH)
+    return _fill(
+        wording, text, guest=guest, why=wording.trouble_reasons.get(trouble, ""), **_appointment(booking, wording)
     )
 
 
-def meeting_failed(booking: Booking, meeting: Meeting) -> Notice:
-    """For the host: what could not be done about the `booking`'s meeting, why, and what to do."""
-    words = in_language(booking.host.language or DEFAULT_LANGUAGE)
-    appointment = booking.appointment
-    letter = words.no_meeting
+def write_failed_meeting_notice(booking: Booking, meeting: Meeting) -> Notice:
+    """Write to the host what could not be done about the booking's meeting, why, and what to do."""
+    wording = _host_wording(booking)
+    text = wording.no_meeting
     if meeting.exists:
-        letter = words.not_changed if booking.wants_video else words.not_deleted
-    return _notice(
-        words,
-        letter,
-        title=clean_line(appointment.title, _TITLE) or words.untitled,
-        when=start_in_short(appointment.starts_at, booking.host.time_zone or appointment.time_zone, words),
-        advice=meeting.detail or "",
-    )
+        text = wording.not_changed if booking.wants_video else wording.not_deleted
+    return _fill(wording, text, advice=meeting.detail or "", **_appointment(booking, wording))
 
 
-def _notice(words: Wording, letter: Letter, url: str | None = None, **known: str) -> Notice:
-    said = {
-        "language": words.language,
-        "subject": letter.subject.format(**known),
-        "heading": letter.heading.format(**known),
-        "paragraphs": [paragraph.format(**known) for paragraph in letter.paragraphs],
-        "button": letter.button.format(**known),
-        "footnote": letter.footnote.format(**known),
+def _host_wording(booking: Booking) -> Wording:
+    return in_language(booking.host.language or DEFAULT_LANGUAGE)
+
+
+def _appointment(booking: Booking, wording: Wording) -> dict[str, str]:
+    """Return the title and the start of a booking, for its host."""
+    appointment = booking.appointment
+    return {
+        "title": clean_line(appointment.title, _TITLE_LENGTH) or wording.untitled,
+        "when": format_start(appointment.starts_at, booking.host.time_zone or appointment.time_zone, wording),
+    }
+
+
+def _fill(wording: Wording, text: NoticeText, url: str | None = None, **values: str) -> Notice:
+    """Fill the text's placeholders and render it."""
+    subject = text.subject.format(**values)
+    page = {
+        "language": wording.language,
+        "subject": subject,
+        "heading": text.heading.format(**values),
+        "paragraphs": [paragraph.format(**values) for paragraph in text.paragraphs],
+        "button": text.button.format(**values),
+        "footnote": text.footnote.format(**values),
         "url": url,
     }
-    text = _templates().get_template("notice.txt").render(said)
-    html = _templates().get_template("notice.html").render(said)
-    return str(said["subject"]), text, html
+    plain = _templates().get_template("notice.txt").render(page)
+    html = _templates().get_template("notice.html").render(page)
+    return subject, plain, html
 
 
 @cache

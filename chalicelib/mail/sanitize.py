@@ -1,8 +1,9 @@
-"""An invitation whose texts can do no harm in a header, a calendar line or a page."""
+"""Sanitize an invitation, so that its texts and links are harmless in headers, calendar lines and pages."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,31 +14,38 @@ from chalicelib.domain.invitation import Invite, Method, Party
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.workspace import Brand
-from chalicelib.mail.links import real_link
+from chalicelib.errors import MailRejected
+from chalicelib.mail.addresses import ascii_domain
 
 _PLACE, _UID, _NUMBERS = 500, 255, 20
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_LONGEST_LINK = 1000
+"""An email contains a link up to ten times, and is limited to 100 kB."""
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_URI_CHARACTERS = "%:/?#[]@!$&'()*+,;=-._~"  # RFC 3986, 2.2 and 2.3; `%` because links are already encoded
 
 
 class Limits(Struct, frozen=True):
-    """How long texts may be, in octets of UTF-8. `link` is for the caller's pages and the logo, `guests` a number."""
+    """The maximum length of each text, in bytes of UTF-8."""
 
     name: int
     title: int
     footer: int
     description: int
     link: int
+    """For the caller's pages and the logo."""
     guests: int
+    """How many guests are listed by name."""
 
 
-# A text stands up to four times in a mail, encoded, and the mail may have 100 kB.
+# An email contains each text up to four times, encoded, and is limited to 100 kB.
 USUAL = Limits(name=400, title=800, footer=2000, description=6000, link=1000, guests=20)
 SHORT = Limits(name=16, title=120, footer=120, description=200, link=300, guests=5)
-"""For fifty guests with the longest addresses there can be. The calendar entry still names all of them."""
+"""Fits fifty guests with addresses of maximum length. The calendar entry still lists all of them."""
 
 
-def cleaned(invite: Invite, limits: Limits = USUAL) -> Invite:
-    """`invite` with clean texts of bounded length and no link but a real one; a cancelled one has nothing to join."""
+def sanitize_invite(invite: Invite, limits: Limits = USUAL) -> Invite:
+    """Return `invite` with clean, short texts and safe links. A cancellation has no link, passcode or numbers."""
     takes_place = invite.method is not Method.CANCEL
     return replace(
         invite,
@@ -48,7 +56,7 @@ def cleaned(invite: Invite, limits: Limits = USUAL) -> Invite:
         title=_line(invite.title, limits.title),
         description=_description(invite.description, limits.description),
         location=_location(invite.location),
-        join_url=real_link(invite.join_url) if takes_place else None,
+        join_url=safe_link(invite.join_url) if takes_place else None,
         passcode=(_line(invite.passcode or "", limits.name) or None) if takes_place else None,
         dial_in=tuple(_dial_in(number, limits) for number in invite.dial_in[:_NUMBERS]) if takes_place else (),
         link_follows=invite.link_follows and takes_place,
@@ -62,8 +70,8 @@ def _links(links: Links, limits: Limits) -> Links:
 
 
 def _link(link: str | None, limits: Limits) -> str | None:
-    real = real_link(link)
-    return real if real and len(real) <= limits.link else None
+    url = safe_link(link)
+    return url if url and len(url) <= limits.link else None
 
 
 def _brand(brand: Brand, limits: Limits) -> Brand:
@@ -77,7 +85,7 @@ def _brand(brand: Brand, limits: Limits) -> Brand:
 
 
 def _party(party: Party, limits: Limits) -> Party:
-    # Not the address: without its control characters it might be somebody else's.
+    # Keep the address unchanged: without its control characters it could be another person's.
     return replace(party, name=_line(party.name, limits.name))
 
 
@@ -90,14 +98,36 @@ def _dial_in(number: DialIn, limits: Limits) -> DialIn:
     return DialIn(_line(number.number, limits.name), country or None, city or None)
 
 
-def _description(text: str, octets: int) -> str:
-    lines = re.sub(r"\n{3,}", "\n\n", clean_lines(text, octets))
-    return lines if len(lines.encode()) <= octets else _cut(lines, octets) + "…"
+def _description(text: str, size: int) -> str:
+    lines = re.sub(r"\n{3,}", "\n\n", clean_lines(text, size))
+    return lines if len(lines.encode()) <= size else _cut(lines, size) + "…"
 
 
-def _line(text: str, octets: int) -> str:
-    return _cut(clean_line(text, octets // 2), octets)
+def _line(text: str, size: int) -> str:
+    return _cut(clean_line(text, size // 2), size)
 
 
-def _cut(text: str, octets: int) -> str:
-    return text.encode()[:octets].decode("utf-8", "ignore").rstrip()
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode("utf-8", "ignore").rstrip()
+
+
+def safe_link(link: str | None) -> str | None:
+    """Return an http(s) URL, with characters encoded that RFC 3986 does not allow; None for any other link.
+
+    Calendars show a button for any LOCATION, so another value would lead nowhere:
+    github.com/calcom/cal.diy/issues/22962
+    """
+    if link is None or not link.isprintable():
+        return None
+    try:
+        parts = urlsplit(link.strip())
+        host, port = parts.hostname or "", parts.port
+        if not host.isascii():
+            host = ascii_domain(host)
+            parts = parts._replace(netloc=f"{host}:{port}" if port else host)
+    except (ValueError, MailRejected):
+        return None
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        return None
+    url = quote(urlunsplit(parts) if parts.netloc not in link else link.strip(), safe=_URI_CHARACTERS)
+    return url if len(url) <= _LONGEST_LINK else None

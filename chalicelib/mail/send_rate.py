@@ -1,9 +1,9 @@
-"""Sending no faster than the account may.
+"""Keep to the account's sending rate.
 
-SES limits mails a second for the whole account and refuses what is more. A process spreads its own mails evenly at that
-rate, so that one batch of bookings does not run into the limit. Processes do not know of each other, and need not: a
-refusal is definite (nothing was sent), the mail stays owed, and the schedule sends it later. A counter shared by all of
-them would cost a write for every mail and could still not know what else the account sends.
+SES limits emails per second for the whole account, and refuses more. A process sends its own emails evenly at that
+rate, so that a batch of bookings does not exceed it. Processes do not coordinate: a refusal is definite (nothing was
+sent), the email stays pending, and the schedule sends it later. A shared counter would cost a write per email, and
+would still miss what else the account sends.
 docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html
 """
 
@@ -17,18 +17,19 @@ from typing import Any
 from chalicelib.errors import MailUnavailable
 from chalicelib.observability import log
 
-_KNOWN_SECONDS = 900.0
-_ASK_AGAIN_SECONDS = 60.0
+_REFRESH_SECONDS = 900.0
+_RETRY_SECONDS = 60.0
 _CAUTIOUS_RATE = 1.0
-"""Mails a second while the account's own rate is unknown: what SES allows every account, also in its sandbox."""
-_PATIENCE_SECONDS = 5.0
-"""Whoever would wait longer gives way: its lease on the booking must not run out."""
+"""Emails per second while the account's rate is unknown: SES allows this for every account, even in its sandbox."""
+_LONGEST_WAIT_SECONDS = 5.0
+"""After a longer wait, the lease on the booking could expire."""
 
 
 class SendRate:
-    """`limit` returns the mails a second that are allowed, None if it cannot find out now.
+    """Spreads emails evenly over time.
 
-    Then the last known rate goes on, at first a cautious one, and `limit` is called again after a minute.
+    `limit` returns the allowed emails per second, or None if it is unavailable. Then the last rate still applies (a
+    cautious one at first), and `limit` is called again after a minute.
     """
 
     def __init__(
@@ -42,26 +43,26 @@ class SendRate:
         self._sleep = sleep
         self._lock = Lock()
         self._rate = _CAUTIOUS_RATE
-        self._ask_at = float("-inf")
+        self._refresh_at = float("-inf")
         self._free_at = 0.0
 
     def wait(self) -> None:
-        """Return when the next mail may go. Raises `MailUnavailable` if that is too long."""
+        """Wait until the next email may be sent. Raises `MailUnavailable` if that takes too long."""
         with self._lock:
             now = self._monotonic()
-            if now > self._ask_at:
+            if now > self._refresh_at:
                 limit = self._limit()
                 self._rate = limit or self._rate
-                self._ask_at = now + (_KNOWN_SECONDS if limit else _ASK_AGAIN_SECONDS)
+                self._refresh_at = now + (_REFRESH_SECONDS if limit else _RETRY_SECONDS)
             at = max(now, self._free_at)
-            if at - now > _PATIENCE_SECONDS:
+            if at - now > _LONGEST_WAIT_SECONDS:
                 raise MailUnavailable("The account's sending rate is used up for now.")
             self._free_at = at + 1 / self._rate
         self._sleep(at - now)
 
 
-def account_limit(client: Any) -> float | None:
-    """What SES allows the account, asked through a boto3 `sesv2` client that may not have the right to know."""
+def read_account_rate(client: Any) -> float | None:
+    """Return the account's rate from a boto3 `sesv2` client; None if it fails or lacks the permission."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -1,4 +1,4 @@
-"""What it means when SES refuses a mail: who is at fault, and under which code it is counted.
+"""Classify the errors of SES: who is at fault, and under which code an error is counted.
 
 docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 NOT_VERIFIED = "NotVerified"
 """SES's `MessageRejected` for an address that is not verified: the sender's or, in the sandbox, the recipient's."""
 QUOTA = "DailyQuotaExceeded"
-"""SES throttles by rate and by day under one code; its message says which."""
+"""SES uses one code for the limits by second and by day; only its message distinguishes them."""
 SUSPENDED = "AccountSuspendedException"
 NO_RESPONSE = "NoResponse"
 OTHER = "Other"
 
 
 class Fault(StrEnum):
-    """Who is at fault; closed list, a dimension of the metric `MailsRefused`."""
+    """Who is at fault. A closed list: it is a dimension of the metric `MailsRefused`."""
 
     ACCOUNT = "account"
     MESSAGE = "message"
@@ -64,14 +64,16 @@ _BY_MESSAGE = (
 
 
 class Refusal(Struct, frozen=True):
-    """One refused send. `detail` names codes only: SES repeats addresses in its messages."""
+    """One refused email."""
 
     code: str
+    """One of `CODES`."""
     fault: Fault
     detail: str
+    """Codes and ids only, because SES repeats addresses in its messages."""
 
     def error(self) -> MailError:
-        """The error that callers of the mailer handle."""
+        """Return the error for callers of the mailer."""
         match self.fault:
             case Fault.ACCOUNT:
                 return MailAccountError(self.detail, code=self.code, concerns_sender=self.code in _OF_SENDER)

@@ -96,11 +96,11 @@ class Bounces:
             raise
 
     def _tell(self, listeners: list[str], booking: Booking, email: str, report: MailReport) -> None:
-        from chalicelib.mail.notice_templates import undelivered
+        from chalicelib.mail.notice_templates import write_undelivered_notice
 
         for address in listeners:
             try:
-                self._mailer.send_notice(address, *undelivered(booking, email, report.trouble))
+                self._mailer.send_notice(address, *write_undelivered_notice(booking, email, report.trouble))
             except MailRejected as error:
                 log.failure("a notice was refused", error, workspace_id=booking.workspace_id)
 

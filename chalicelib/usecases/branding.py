@@ -18,9 +18,9 @@ Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)"), requires(expect
 
 
 def _logo_flaw(url: str) -> str | None:
-    from chalicelib.mail.links import real_link
+    from chalicelib.mail.sanitize import safe_link
 
-    is_https = not url or str(real_link(url)).lower().startswith("https://")
+    is_https = not url or str(safe_link(url)).lower().startswith("https://")
     return None if is_https else "This must be an https address: mail programs load no other pictures."
 
 

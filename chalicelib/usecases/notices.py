@@ -56,7 +56,7 @@ class ReconnectNotices:
         Any one of them can reconnect it for all: the grant is shared. Raises `MailUnavailable` if a mail could not be
         handed over now, after the others were.
         """
-        from chalicelib.mail.notice_templates import reconnect
+        from chalicelib.mail.notice_templates import write_reconnect_notice
 
         if parked_until := self._mailer.check():
             raise MailUnavailable("SES refuses every mail", retry_at=parked_until)
@@ -73,7 +73,7 @@ class ReconnectNotices:
                 url = f"{self._public_base_url or connection.base_url}/connect/{link}"
                 name = self._provider_name(grant.provider)
                 try:
-                    self._mailer.send_notice(address, *reconnect(name, grant.account.label, url, language))
+                    self._mailer.send_notice(address, *write_reconnect_notice(name, grant.account.label, url, language))
                 except MailUnavailable as error:
                     failure = error
                 except MailRejected as error:

@@ -51,11 +51,13 @@ class FailureNotices:
         return self._send(lease)
 
     def _send(self, lease: Lease) -> Delivery:
-        from chalicelib.mail.notice_templates import meeting_failed
+        from chalicelib.mail.notice_templates import write_failed_meeting_notice
 
         booking, state = lease.booking, InvitationState.SENT
         try:
-            self._mailer.send_notice(booking.host.email, *meeting_failed(booking, lease.settlement.meeting))
+            self._mailer.send_notice(
+                booking.host.email, *write_failed_meeting_notice(booking, lease.settlement.meeting)
+            )
         except MailUnavailable as error:
             return Delivery(lease, error.retry_at or self._clock() + _RETRY, is_parked=error.retry_at is not None)
         except MailRejected as error:

@@ -113,7 +113,7 @@ class TestWhatTheCallerSays:
 
     def test_without_them_a_guest_is_asked_to_reply(self, connected: Product) -> None:
         assert put(connected)["links"] == {"reschedule": None, "cancel": None}
-        assert "reply to this mail" in text(connected.mails.to(GUEST["email"])[0])
+        assert "reply to this email" in text(connected.mails.to(GUEST["email"])[0])
 
     def test_new_pages_are_mailed(self, connected: Product) -> None:
         put(connected)

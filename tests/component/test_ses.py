@@ -28,7 +28,7 @@ from chalicelib import observability
 from chalicelib.errors import MailAccountError, MailError, MailRejected, MailUnavailable
 from chalicelib.mail.ses import SesMailer
 from chalicelib.mail.ses_errors import CODES
-from chalicelib.mail.tags import tag_value, untag
+from chalicelib.mail.ses_events import decode_tag, encode_tag
 from tests.support.invites import GUEST, HOST, SENDER, guest_invite, host_invite
 from tests.support.mailcheck import check_mail
 
@@ -179,7 +179,7 @@ def test_a_refused_mail_becomes_our_own_error_and_is_logged_and_counted_without_
     with pytest.raises(becomes) as caught:
         SesMailer(Failing(failure), SENDER).send(guest_invite())
     assert type(caught.value) is becomes and caught.value.__cause__ is failure
-    (logged,) = [vars(line) for line in caplog.records if line.message == "SES refused a mail"]
+    (logged,) = [vars(line) for line in caplog.records if line.message == "SES refused an email"]
     assert (logged["levelname"], logged["code"], logged["fault"]) == ("WARNING", code, fault)
     assert (logged["workspace_id"], logged["booking_id"]) == (guest_invite().workspace_id, guest_invite().booking_id)
     printed = capsys.readouterr().out
@@ -211,11 +211,11 @@ IDS = st.text("AZaz09._:-", min_size=1, max_size=128)
 @settings(deadline=None)
 @given(IDS)
 def test_every_id_survives_its_tag(identifier: str):
-    assert untag(tag_value(identifier)) == identifier
+    assert decode_tag(encode_tag(identifier)) == identifier
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_every_tag_is_one_that_ses_allows(text: str):
-    value = tag_value(text)
+    value = encode_tag(text)
     assert 1 <= len(value) <= 256 and all(c.isascii() and (c.isalnum() or c in "_-") for c in value)

@@ -126,7 +126,7 @@ def test_a_plan_whose_rooms_are_used_up_is_told_to_the_host(clock: FakeClock) ->
     subject.create(tokens, subject.request("a"))
     with pytest.raises(Rejected) as refused:
         subject.create(tokens, subject.request("b"))
-    assert "number of rooms is used up" in refused.value.advice
+    assert "rooms are used up" in refused.value.advice
     assert "how many rooms" in Daily.limits
 
 

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.invitation import Invite, Method, Party, Role
-from chalicelib.mail.icalendar_object import calendar_object
+from chalicelib.mail.icalendar_object import build_calendar_file
 from infra.local.console.mail_cases import INVITATIONS
 from tests.support.invites import HOST, SENDER, cancellation, guest_invite, host_invite
 from tests.support.readers import Entry, IcalJs, Libical, read_with_vobject
@@ -42,7 +42,7 @@ def icaljs(tmp_path_factory: pytest.TempPathFactory) -> IcalJs:
 
 
 def octets(invite: Invite) -> bytes:
-    return calendar_object(invite, SENDER.address)
+    return build_calendar_file(invite, SENDER.address)
 
 
 def wanted(invite: Invite) -> Entry:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
-from chalicelib.mail.sender import Sender
+from chalicelib.mail.addresses import SenderAddress
 
-SENDER = Sender(address="invitations@meet.example.net", name="Example Bookings")
+SENDER = SenderAddress(address="invitations@meet.example.net", name="Example Bookings")
 HOST = Party(Role.HOST, "Demo Host", "host@example.com", "Europe/Berlin")
 GUEST = Party(Role.GUEST, "Demo Guest", "guest@example.com", "America/New_York")
 LINK = "https://video.example.org/j/93412345678?pwd=a,b;c&x=%20"

@@ -21,8 +21,8 @@ from chalice.app import Chalice
 from chalicelib import api
 from chalicelib.domain.invitation import Invite
 from chalicelib.handlers import booking_stream, operations
+from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import compose, compose_notice
-from chalicelib.mail.sender import Sender
 from chalicelib.settings import from_environment
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
@@ -42,7 +42,7 @@ WORKSPACE = "ws-1"
 ACCOUNT = Account("zoom-user-1", "zoom-account-1", "host@example.com", "password-1", "Demo Host")
 SECOND_ACCOUNT = Account("zoom-user-2", "zoom-account-2", "second-host@example.com", "password-2", "Second Host")
 GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
-SENDER = Sender("invitations@meetlink.example", "meetlink")
+SENDER = SenderAddress("invitations@meetlink.example", "meetlink")
 CREDENTIALS = {"ZOOM_CLIENT_ID": "client-1", "ZOOM_CLIENT_SECRET": "zoom-secret-1", "ZOOM_WEBHOOK_SECRET": "webhook-1"}
 DAILY_KEY = "daily-key-canary"
 _EVENTS = Path(__file__).parent.parent / "component" / "events"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Party, Role
 from chalicelib.errors import MailRejected
-from chalicelib.mail.icalendar_object import calendar_object
+from chalicelib.mail.icalendar_object import build_calendar_file
 from tests.support.invites import HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
 
 ZONES = """Africa/Casablanca Africa/Johannesburg America/Anchorage America/Bogota America/Caracas America/Chicago
@@ -39,7 +39,7 @@ ANYTHING = st.characters(exclude_categories=())  # lone surrogates included
 
 
 def octets(invite: Invite) -> bytes:
-    return calendar_object(invite, SENDER.address)
+    return build_calendar_file(invite, SENDER.address)
 
 
 def event(invite: Invite) -> Component:
@@ -142,7 +142,7 @@ def test_an_untitled_booking_has_a_summary():
 
 def test_a_sender_with_a_plus_sign_is_refused():
     with pytest.raises(MailRejected):
-        calendar_object(guest_invite(), "invitations+b42@example.net")
+        build_calendar_file(guest_invite(), "invitations+b42@example.net")
 
 
 @settings(max_examples=80, deadline=None)

@@ -17,8 +17,8 @@ from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailRejected
+from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import compose, compose_notice
-from chalicelib.mail.sender import Sender
 from chalicelib.mail.wording import in_language
 from infra.local.console.mail_cases import INVITATIONS
 from tests.support.invites import GUEST, HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
@@ -272,7 +272,7 @@ def test_an_unusable_recipient_is_refused_without_being_named(address: str):
 
 def test_a_sending_address_with_a_plus_sign_is_refused():
     with pytest.raises(MailRejected):
-        compose(guest_invite(), Sender("invitations+x@example.net", "Example Bookings"))
+        compose(guest_invite(), SenderAddress("invitations+x@example.net", "Example Bookings"))
 
 
 def test_a_guest_may_have_an_address_with_a_plus_sign():

@@ -101,7 +101,7 @@ def test_every_refusal_says_what_to_do(reason: str) -> None:
 def test_a_calendar_without_meet_has_words_of_its_own() -> None:
     error = raised_by(GoogleMeet, 400, calendar("invalid", "Invalid conference type value."))
     assert isinstance(error, Rejected)
-    assert "Switch on Google Meet" in error.advice
+    assert "Turn on Google Meet" in error.advice
 
 
 @pytest.mark.parametrize("end", ["(or it might not exist)", "(or it may not exist)"])

@@ -18,10 +18,9 @@ from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
-from chalicelib.mail.colors import contrast, ink_on, readable
-from chalicelib.mail.entries import google, outlook
+from chalicelib.mail.content import contrast, google_calendar_link, ink_on, outlook_link, readable_on_white
 from chalicelib.mail.message import compose
-from chalicelib.mail.send_rate import SendRate, account_limit
+from chalicelib.mail.send_rate import SendRate, read_account_rate
 from chalicelib.mail.wording import CATALOGUES, ENGLISH, Wording, in_language
 from infra.local.console.mail_cases import NOTICES, mails
 from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
@@ -52,7 +51,7 @@ def placeholders(words: Any, path: str = "") -> dict[str, set[str]]:
 @pytest.mark.parametrize("words", CATALOGUES, ids=lambda words: words.language)
 def test_every_catalogue_says_everything(words: Wording):
     assert placeholders(words) == placeholders(ENGLISH)
-    assert all(text for text in (words.untitled, *words.weekdays, *words.months, *words.why.values()))
+    assert all(text for text in (words.untitled, *words.weekdays, *words.months, *words.trouble_reasons.values()))
     assert set(words.why) == set(Trouble) - {Trouble.DELAYED}
 
 
@@ -80,7 +79,7 @@ def test_the_button_can_be_read(color: str):
 
 @given(COLORS)
 def test_a_coloured_link_can_be_read_on_white(color: str):
-    assert contrast(readable(color), "#ffffff") >= 4.5
+    assert contrast(readable_on_white(color), "#ffffff") >= 4.5
 
 
 @pytest.mark.parametrize("color", ["red", "#fff", "#12345g", "#000000;background:url(x)", '"', None])
@@ -100,14 +99,14 @@ def query(link: str) -> dict[str, str]:
 
 
 def test_google_gets_the_booking():
-    assert query(google(guest_invite(), "A & B", "x\ny")) == {
+    assert query(google_calendar_link(guest_invite(), "A & B", "x\ny")) == {
         "action": "TEMPLATE", "text": "A & B", "dates": "20270105T150000Z/20270105T153000Z", "details": "x\ny",
         "location": LINK,
     }  # fmt: skip
 
 
 def test_outlook_gets_the_booking():
-    assert query(outlook(without_link(), "A", "")) == {
+    assert query(outlook_link(without_link(), "A", "")) == {
         "path": "/calendar/action/compose", "rru": "addevent", "subject": "A", "startdt": "2027-01-05T15:00:00Z",
         "enddt": "2027-01-05T15:30:00Z",
     }  # fmt: skip
@@ -115,7 +114,7 @@ def test_outlook_gets_the_booking():
 
 @given(st.text(max_size=300))
 def test_no_title_makes_an_address_longer_than_calendars_take(title: str):
-    assert max(len(make(guest_invite(), title, "")) for make in (google, outlook)) < 2000
+    assert max(len(make(guest_invite(), title, "")) for make in (google_calendar_link, outlook_link)) < 2000
 
 
 # Every kind
@@ -177,7 +176,7 @@ def test_an_unknown_rate_is_a_cautious_one_and_is_asked_for_again_after_a_minute
             return {"SendQuota": {"MaxSendRate": rate}}
 
     account, watch = Account(), Stopwatch()
-    pace = SendRate(lambda: account_limit(account), lambda: watch.now, watch.sleep)
+    pace = SendRate(lambda: read_account_rate(account), lambda: watch.now, watch.sleep)
 
     def pauses() -> list[float]:
         watch.slept.clear()
@@ -199,7 +198,7 @@ def test_the_accounts_rate_is_what_ses_says():
         def get_account(self) -> dict[str, Any]:
             return {"SendQuota": {"MaxSendRate": 14.0}}
 
-    assert account_limit(Account()) == 14.0
+    assert read_account_rate(Account()) == 14.0
 
 
 def test_a_fingerprint_tells_what_is_seen_from_what_is_not():

@@ -54,7 +54,7 @@ def _door(call: Call, found: Early | Closed | Unready) -> Response:
     Its time zone and language are those of the ticket's recipient, else the booking's zone and the browser's language.
     """
     from chalicelib.api.pages.join_texts import browser_language, door_words
-    from chalicelib.mail.times import moment_in_words, span_in_words
+    from chalicelib.mail.times import format_moment, format_span
 
     appointment, recipient = found.booking.appointment, found.recipient
     zone = recipient.time_zone if recipient else appointment.time_zone
@@ -63,7 +63,7 @@ def _door(call: Call, found: Early | Closed | Unready) -> Response:
     if isinstance(found, Early):
         wait = (found.opens_at - call.services.clock()).total_seconds()
         again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
-        date, clock = moment_in_words(found.opens_at, zone, dates)
+        date, clock = format_moment(found.opens_at, zone, dates)
         said = words.opens.format(date=date, clock=clock)
     elif isinstance(found, Closed):
         status, said = 410, words.no_entry[found.why]
@@ -76,7 +76,7 @@ def _door(call: Call, found: Early | Closed | Unready) -> Response:
         language=dates.language,
         words=words,
         title=appointment.title or words.untitled,
-        when=span_in_words(appointment.starts_at, appointment.ends_at, zone, dates),
+        when=format_span(appointment.starts_at, appointment.ends_at, zone, dates),
         host=found.booking.host.name,
         is_early=isinstance(found, Early),
         is_unready=isinstance(found, Unready),

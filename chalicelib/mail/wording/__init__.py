@@ -1,17 +1,17 @@
-"""Everything that mails say, by language. A further language is one file beside `en.py` and one line here."""
+"""The texts of emails, by language. To add a language, see `texts`."""
 
 from __future__ import annotations
 
 from chalicelib.mail.wording.de import GERMAN
 from chalicelib.mail.wording.en import ENGLISH
-from chalicelib.mail.wording.texts import Letter, Occasion, Wording
+from chalicelib.mail.wording.texts import InvitationText, NoticeText, Wording
 
-__all__ = ["CATALOGUES", "ENGLISH", "Letter", "Occasion", "Wording", "in_language"]
+__all__ = ["CATALOGUES", "ENGLISH", "InvitationText", "NoticeText", "Wording", "in_language"]
 
 CATALOGUES = (ENGLISH, GERMAN)
-_LANGUAGES = {words.language: words for words in CATALOGUES}
+_LANGUAGES = {wording.language: wording for wording in CATALOGUES}
 
 
 def in_language(tag: str) -> Wording:
-    """The words for a BCP 47 tag (`de-AT` is served by `de`); English for a language that is not there."""
+    """Return the texts for a BCP 47 tag (`de-AT` gets `de`), in English if there is no such language."""
     return _LANGUAGES.get(tag.split("-", maxsplit=1)[0].lower(), ENGLISH)

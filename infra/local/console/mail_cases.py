@@ -11,11 +11,11 @@ from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.workspace import Brand
-from chalicelib.mail.message import compose, compose_notice
-from chalicelib.mail.notice_templates import Notice, reconnect, undelivered
-from chalicelib.mail.sender import Mail, Sender
+from chalicelib.mail.addresses import SenderAddress
+from chalicelib.mail.message import Mail, compose, compose_notice
+from chalicelib.mail.notice_templates import Notice, write_reconnect_notice, write_undelivered_notice
 
-SENDER = Sender("invitations@meetlink.example", "meetlink")
+SENDER = SenderAddress("invitations@meetlink.example", "meetlink")
 _HOST = Party(Role.HOST, "Demo Host", "host@example.com", "Europe/Berlin")
 _GUEST = Party(Role.GUEST, "Demo Guest", "guest@example.com", "America/New_York")
 _SECOND = Party(Role.GUEST, "Second Guest", "second.guest@example.com", "Asia/Tokyo")
@@ -113,10 +113,13 @@ def _booking(language: str) -> Booking:
 
 _URL = "https://meet.example.com/connect/example"
 NOTICES: dict[str, Notice] = {
-    "notice: reconnect": reconnect("Zoom", "host@example.com", _URL, "en"),
-    "notice: reconnect, German": reconnect("Zoom", "host@example.com", _URL, "de"),
-    **{f"notice: {trouble.value}": undelivered(_booking("en"), _GUEST.email, trouble) for trouble in Trouble},
-    "notice: hard_bounce, German": undelivered(_booking("de"), _GUEST.email, Trouble.HARD_BOUNCE),
+    "notice: reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, "en"),
+    "notice: reconnect, German": write_reconnect_notice("Zoom", "host@example.com", _URL, "de"),
+    **{
+        f"notice: {trouble.value}": write_undelivered_notice(_booking("en"), _GUEST.email, trouble)
+        for trouble in Trouble
+    },
+    "notice: hard_bounce, German": write_undelivered_notice(_booking("de"), _GUEST.email, Trouble.HARD_BOUNCE),
 }
 
 
