@@ -17,8 +17,8 @@ from chalicelib import settings as environment
 from chalicelib.observability import count_for
 from chalicelib.settings import Settings
 from chalicelib.store import tables
-from chalicelib.store.booking_reads import BookingReadsStore
-from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.booking_reads import BookingReader
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.ephemeral import EphemeralStore
@@ -38,12 +38,16 @@ if TYPE_CHECKING:
     from chalicelib.usecases.bookings import Bookings
     from chalicelib.usecases.bounces import Bounces
     from chalicelib.usecases.calendars import CalendarService
-    from chalicelib.usecases.connect import Connections
     from chalicelib.usecases.connect_links import ConnectLinks
     from chalicelib.usecases.connection_check import ConnectionCheck
+    from chalicelib.usecases.connection_setup import ConnectionSetup
+    from chalicelib.usecases.connections import Connections
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.join_links import JoinLinks, JoinTickets
+    from chalicelib.usecases.key_connections import KeyConnections
     from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
+    from chalicelib.usecases.oauth_flow import OAuthFlow
+    from chalicelib.usecases.offered_providers import OfferedProviders
     from chalicelib.usecases.rate_limit import RateLimit
     from chalicelib.usecases.settling import Settling
     from chalicelib.usecases.waiting_calls import WaitingCalls
@@ -100,8 +104,8 @@ class Services:
         return WorkspaceStore()
 
     @cached_property
-    def booking_reads(self) -> BookingReadsStore:
-        return BookingReadsStore()
+    def booking_reader(self) -> BookingReader:
+        return BookingReader(self.booking_store, self.calendar_store, self.connection_store)
 
     @cached_property
     def suppression_store(self) -> SuppressionStore:
@@ -159,18 +163,22 @@ class Services:
         return providers
 
     @cached_property
+    def offered_providers(self) -> OfferedProviders:
+        from chalicelib.usecases.offered_providers import OfferedProviders
+
+        return OfferedProviders(self.providers, self.deployment_secrets)
+
+    @cached_property
     def access_tokens(self) -> AccessTokens:
         from chalicelib.usecases.access_tokens import AccessTokens
 
-        return AccessTokens(
-            self.grant_store, self.encryption, self.providers, self.deployment_secrets, self.clock, self.sleep
-        )
+        return AccessTokens(self.grant_store, self.encryption, self.offered_providers, self.clock, self.sleep)
 
     @cached_property
     def bookings(self) -> Bookings:
         from chalicelib.usecases.bookings import Bookings
 
-        return Bookings(self.booking_store, self.calendar_store, self.connection_store, self.clock)
+        return Bookings(self.booking_store, self.booking_reader, self.clock)
 
     @cached_property
     def connect_links(self) -> ConnectLinks:
@@ -192,21 +200,43 @@ class Services:
 
     @cached_property
     def connections(self) -> Connections:
-        from chalicelib.usecases.connect import Connections
+        from chalicelib.usecases.connections import Connections
 
         return Connections(
-            self.ephemeral_store,
             self.connection_store,
             self.grant_store,
-            self.booking_store,
             self.bookings,
-            self.workspace_store,
-            self.access_tokens,
-            self.providers,
-            self.deployment_secrets,
             self.connect_links,
+            self.access_tokens,
+            self.offered_providers,
             self.clock,
         )
+
+    @cached_property
+    def connection_setup(self) -> ConnectionSetup:
+        from chalicelib.usecases.connection_setup import ConnectionSetup
+
+        return ConnectionSetup(
+            self.connection_store,
+            self.grant_store,
+            self.workspace_store,
+            self.access_tokens,
+            self.connect_links,
+            self.bookings,
+            self.clock,
+        )
+
+    @cached_property
+    def oauth_flow(self) -> OAuthFlow:
+        from chalicelib.usecases.oauth_flow import OAuthFlow
+
+        return OAuthFlow(self.ephemeral_store, self.offered_providers, self.connection_setup, self.clock)
+
+    @cached_property
+    def key_connections(self) -> KeyConnections:
+        from chalicelib.usecases.key_connections import KeyConnections
+
+        return KeyConnections(self.offered_providers, self.connection_setup)
 
     @cached_property
     def connection_check(self) -> ConnectionCheck:
@@ -234,10 +264,11 @@ class Services:
 
     @cached_property
     def grant_upkeep(self) -> GrantUpkeep:
+        from chalicelib.usecases.broken_grants import BrokenGrants
         from chalicelib.usecases.grant_upkeep import GrantUpkeep
         from chalicelib.usecases.notices import ReconnectNotices
 
-        notifier = ReconnectNotices(
+        notices = ReconnectNotices(
             self.mailer,
             self.workspace_store,
             self.calendar_store,
@@ -249,12 +280,10 @@ class Services:
         return GrantUpkeep(
             self.connection_store,
             self.grant_store,
-            self.booking_store,
+            self.bookings,
             self.access_tokens,
-            notifier,
-            self.outbox,
-            self.providers,
-            self.deployment_secrets,
+            self.offered_providers,
+            BrokenGrants(self.grant_store, notices, self.outbox, self.clock),
             self.clock,
         )
 
@@ -387,15 +416,6 @@ class Services:
         from chalicelib.usecases.booking_events import BookingEvents
 
         return BookingEvents(self.bookings, self.ephemeral_store, self.clock)
-
-    def calendar_file(self, record: Record) -> bytes:
-        """The booking's calendar object (RFC 5545), as the host last got it or would get it now."""
-        from chalicelib.mail.icalendar_object import build_calendar_file
-        from chalicelib.usecases.invitations import current_invite, in_style
-
-        workspace = self.workspace_store.get(record.booking.workspace_id)
-        mail_from = (workspace and workspace.brand.sender) or self.settings.mail_from
-        return build_calendar_file(in_style(current_invite(record, mail_from, self.clock()), workspace), mail_from)
 
 
 @lru_cache(maxsize=1)

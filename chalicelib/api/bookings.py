@@ -19,12 +19,13 @@ from chalicelib.api.describe import describe
 from chalicelib.api.json_body import BODY_LIMIT
 from chalicelib.api.pagination import PageQuery, cursor
 from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.domain.ids import booking_id_for
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, NotFound
 from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import Query, Record, place_of
-from chalicelib.usecases.bookings import Accepted, id_for
+from chalicelib.usecases.bookings import Accepted
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -58,30 +59,32 @@ class _Named(Struct):
 
 
 class BookingCall(CallerCall):
-    """A request that brings a booking: what it needs is read in one call with its workspace.
+    """A request with a booking in its body.
 
-    Nothing is answered from `sight` before the key is known to be valid.
+    If this process has accepted the API key before, `read_workspace` also reads the rows that the booking needs, in
+    the same call. The key is checked before any of them is used.
     """
 
-    sight: BookingReads | None = None
+    reads: BookingReads | None = None
+    """The rows that were prefetched; None if the booking's rows still have to be read."""
 
     def booking_id(self, workspace_id: str) -> str:
         """The path's; else the one that the Idempotency-Key stands for."""
         named = (self.request.uri_params or {}).get("booking_id")
         if named is not None:
             return schema.check_id(unquote(named), "booking_id")
-        return id_for(workspace_id, self.header("idempotency-key") or self._new_key)
+        return booking_id_for(workspace_id, self.header("idempotency-key") or self._new_key)
 
-    def find_workspace(self, workspace_id: str) -> Workspace | None:
+    def read_workspace(self, workspace_id: str) -> Workspace | None:
         if not self.is_known_key:
-            return super().find_workspace(workspace_id)  # A wrong key costs one small read, not four rows.
+            return super().read_workspace(workspace_id)  # A wrong key must cost one small read, not four.
         try:
             calendar_id = msgspec.json.decode(self.raw_body[:BODY_LIMIT], type=_Named).calendar_id
             booking_id = self.booking_id(workspace_id)
-        except (msgspec.DecodeError, RecursionError, CallerError):  # The view will say so, if the key is valid.
-            return super().find_workspace(workspace_id)
-        self.sight = self.services.booking_reads.look(workspace_id, booking_id, calendar_id)
-        return self.sight.workspace
+        except (msgspec.DecodeError, RecursionError, CallerError):  # The view reports this, if the key is valid.
+            return super().read_workspace(workspace_id)
+        workspace, self.reads = self.services.booking_reader.prefetch(workspace_id, booking_id, calendar_id)
+        return workspace
 
     @cached_property
     def _new_key(self) -> str:
@@ -131,7 +134,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def post_booking(call: BookingCall) -> Response:
         body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
         accepted = call.services.bookings.post(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
+            call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
         )
         return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
@@ -150,7 +153,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def put_booking(call: BookingCall, booking_id: str) -> Response:
         body = call.read(schema.BookingBody)
         accepted = call.services.bookings.put(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version, sight=call.sight
+            call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
         )
         return _answer(call, accepted, 201 if accepted.created else 200)
 
@@ -201,9 +204,11 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def get_invite(call: CallerCall, booking_id: str) -> Response:
-        record = _existing(call, booking_id)
-        text = call.services.calendar_file(record).decode()
-        return Response(text, {"Content-Type": "text/calendar; charset=utf-8"})
+        from chalicelib.usecases.invitations import calendar_file
+
+        record, services = _existing(call, booking_id), call.services
+        ics = calendar_file(record, call.workspace, services.settings.mail_from, services.clock())
+        return Response(ics.decode(), {"Content-Type": "text/calendar; charset=utf-8"})
 
     return routes
 

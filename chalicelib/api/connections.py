@@ -77,10 +77,8 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     def delete_connection(call: CallerCall, user_id: str) -> Response:
         asked = call.read_query(DisconnectQuery)
         if asked.dry_run == "true":
-            kept = call.services.connections.upcoming(call.workspace_id, user_id)
-            return json_response(
-                answers.DisconnectPreview([answers.UpcomingMeeting(i, views.moment(s), u) for i, s, u in kept])
-            )
+            meetings = call.services.connections.preview_disconnect(call.workspace_id, user_id)
+            return json_response(views.disconnect_preview(meetings))
         call.audit("disconnect")
         delete_meetings = asked.meetings == "delete"
         call.services.connections.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
@@ -142,7 +140,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List the video providers", answers={200: answers.ProviderPage})
     def list_providers(call: CallerCall) -> Response:
-        offered = {provider.name for provider in call.services.connections.offered()}
+        offered = {provider.name for provider in call.services.offered_providers.list_all()}
         known = [views.provider(p, configured=p.name in offered) for p in call.services.providers.values()]
         return json_response(answers.ProviderPage(known, None))
 

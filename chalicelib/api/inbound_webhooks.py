@@ -52,7 +52,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
                 return json_response(body)
             case Deauthorized(account_id, at):
                 try:
-                    call.services.connections.deauthorized(provider, account_id, at)
+                    call.services.connections.deauthorize(provider, account_id, at)
                 except ProviderError as error:
                     log.failure("a deauthorization could not be verified", error, provider=provider)
                     response = problem(503, "unavailable", "The event could not be verified. Send it again.")

@@ -125,13 +125,13 @@ class CallerCall(Call):
         # This process has accepted the key before. It is checked again, but not on its own.
         digest = hashlib.sha256((self.header("authorization") or "").encode("utf-8", "replace")).digest()
         self.is_known_key = digest in services.known_keys
-        self.workspace, self.key_id = _authenticate(self.header("authorization"), self.find_workspace)
+        self.workspace, self.key_id = _authenticate(self.header("authorization"), self.read_workspace)
         if len(services.known_keys) >= _MOST_KNOWN_KEYS:
             services.known_keys.clear()
         services.known_keys.add(digest)
 
-    def find_workspace(self, workspace_id: str) -> Workspace | None:
-        """The workspace that the key names, before it is known to be valid."""
+    def read_workspace(self, workspace_id: str) -> Workspace | None:
+        """Read the workspace that the key names. The key is not checked yet."""
         return self.services.workspace_store.get(workspace_id)
 
     def admit(self) -> None:

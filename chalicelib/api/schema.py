@@ -14,13 +14,13 @@ from msgspec import Meta, Struct
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Guest, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
+from chalicelib.domain.ids import ID_PATTERN, ID_RULE, is_id
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.errors import InvalidInput
 from chalicelib.validation import requires
 
 # `$` alone also matches before a line feed at the end in Python; in JavaScript (JSON Schema) the rest changes nothing.
 END = r"$(?!\n)"
-ID_PATTERN = rf"^[A-Za-z0-9._:\-]{{1,128}}{END}"
 # RFC 5646, 2.1, without the grandfathered tags: language, script, region, variants, extensions, private use.
 LANGUAGE_PATTERN = (
     r"^[A-Za-z]{2,8}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
@@ -74,8 +74,9 @@ def years(first: int, last: int) -> Meta:
     return requires(check)
 
 
-_ID = "1 to 128 of A-Z a-z 0-9 . _ : -"
-Id = Annotated[str, Meta(pattern=ID_PATTERN, description=_ID, examples=["b-42"]), requires(expected=_ID)]
+Id = Annotated[
+    str, Meta(pattern=rf"^{ID_PATTERN}{END}", description=ID_RULE, examples=["b-42"]), requires(expected=ID_RULE)
+]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset", examples=["2027-01-05T15:00:00Z"])]
 Zone = Annotated[
     str,
@@ -240,8 +241,8 @@ def appointment(body: BookingBody) -> Appointment:
 
 def check_id(value: str, what: str) -> str:
     """An id from a path. Raises `InvalidInput`."""
-    if re.fullmatch(ID_PATTERN, value) is None:
-        raise InvalidInput(f"The {what} must be 1 to 128 of A-Z a-z 0-9 . _ : -", reason="invalid_id")
+    if not is_id(value):
+        raise InvalidInput(f"The {what} must be {ID_RULE}", reason="invalid_id")
     return value
 
 

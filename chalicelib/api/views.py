@@ -17,6 +17,7 @@ from chalicelib.store.bookings import Record
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
+    from chalicelib.usecases.bookings import UpcomingMeeting
     from chalicelib.usecases.connection_check import Report
 
 
@@ -47,6 +48,13 @@ def booking(record: Record) -> answers.Booking:
         ],
         created_at=moment(wanted.created_at),
         updated_at=moment(wanted.updated_at),
+    )
+
+
+def disconnect_preview(meetings: list[UpcomingMeeting]) -> answers.DisconnectPreview:
+    """The meetings that could no longer be changed after disconnecting."""
+    return answers.DisconnectPreview(
+        [answers.UpcomingMeeting(m.booking_id, moment(m.starts_at), m.join_url) for m in meetings]
     )
 
 

@@ -123,7 +123,7 @@ class Grant(Redacted, frozen=True):
         return grant_id(self.provider, self.account.id)
 
 
-def keeps_key(key: str) -> Tokens:
+def tokens_of_key(key: str) -> Tokens:
     """A key as tokens: it serves until it is taken back."""
     return Tokens(key, None, datetime.max.replace(tzinfo=UTC))
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.ids import is_id
 from chalicelib.domain.webhook_signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
-WORKSPACE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _KEY_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -100,7 +100,7 @@ def _parts(text: str) -> list[str] | None:
     parts = rest.rsplit(".", 2)
     if prefix != KEY_PREFIX or len(parts) != 3 or not parts[2]:
         return None
-    is_key = WORKSPACE_ID.fullmatch(parts[0]) and _KEY_ID.fullmatch(parts[1])
+    is_key = is_id(parts[0]) and _KEY_ID.fullmatch(parts[1])
     return parts if is_key else None
 
 

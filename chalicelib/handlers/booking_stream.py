@@ -86,7 +86,7 @@ def _process_due_grants(deadline: Deadline, services: Services) -> int:
 
 def _process_grant(grant_id: str, services: Services) -> None:
     try:
-        services.grant_upkeep.see_to(grant_id)
+        services.grant_upkeep.process(grant_id)
     except Exception as error:  # A failure of one grant must not keep the others from being processed.
         log.failure("grant upkeep failed", error)
 

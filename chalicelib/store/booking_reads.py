@@ -1,46 +1,99 @@
-"""All that accepting a booking needs to know, from four tables in one call."""
+"""Read the rows of four tables that decide about one booking, together or one by one."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.workspace import Workspace
-from chalicelib.store.bookings import Record, record_of
-from chalicelib.store.calendars import calendar_of
-from chalicelib.store.connections import connection_of
+from chalicelib.store.bookings import BookingStore, Record, record_of
+from chalicelib.store.calendars import CalendarStore, calendar_of
+from chalicelib.store.connections import ConnectionStore, connection_of
 from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, WorkspaceItem, read_together
 from chalicelib.store.workspaces import workspace_of
 
-_REMEMBERED = 10_000
+_MAX_HOSTS = 10_000
 
 
-class BookingReads(Struct, frozen=True):
-    """Rows as they were a moment ago, each None if there is none. `connection` is the user `seen_user`'s."""
+class _Rows(Struct):
+    """Rows that were read; None for a row that does not exist."""
 
-    workspace: Workspace | None
-    record: Record | None
-    calendar: Calendar | None
-    seen_user: str | None
-    connection: Connection | None
+    bookings: dict[str, Record | None] = field(default_factory=dict)
+    calendars: dict[str, Calendar | None] = field(default_factory=dict)
+    connections: dict[str, Connection | None] = field(default_factory=dict)
 
 
-class BookingReadsStore:
-    """Reads consistently, without a transaction: whoever writes upon it must say what may not have changed.
+class BookingReads:
+    """The rows for one booking. Each is read consistently when it is first needed, unless it was prefetched.
 
-    A calendar names its host, whose connection is wanted too. The process remembers hosts, only to know which row to
-    ask for: if the calendar says otherwise by now, the connection is not in sight.
+    Rows are not read in one transaction: a write that depends on them needs a condition for what must not change.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        workspace_id: str,
+        booking_id: str,
+        bookings: BookingStore,
+        calendars: CalendarStore,
+        connections: ConnectionStore,
+        prefetched: _Rows | None = None,
+    ) -> None:
+        self._workspace_id = workspace_id
+        self._booking_id = booking_id
+        self._bookings = bookings
+        self._calendars = calendars
+        self._connections = connections
+        self._rows = prefetched or _Rows()
+
+    def booking(self) -> Record | None:
+        """Return the booking; None if it does not exist."""
+        rows = self._rows.bookings
+        if self._booking_id not in rows:
+            rows[self._booking_id] = self._bookings.get(self._workspace_id, self._booking_id)
+        return rows[self._booking_id]
+
+    def calendar(self, calendar_id: str) -> Calendar | None:
+        """Return the calendar; None if it does not exist."""
+        rows = self._rows.calendars
+        if calendar_id not in rows:
+            rows[calendar_id] = self._calendars.get(self._workspace_id, calendar_id)
+        return rows[calendar_id]
+
+    def connection(self, user_id: str) -> Connection | None:
+        """Return the user's connection; None if there is none."""
+        rows = self._rows.connections
+        if user_id not in rows:
+            rows[user_id] = self._connections.get(self._workspace_id, user_id)
+        return rows[user_id]
+
+    def forget(self) -> None:
+        """Read every row again when it is next needed, because one of them has changed."""
+        self._rows = _Rows()
+
+
+class BookingReader:
+    """Makes `BookingReads`.
+
+    A booking needs the connection of its calendar's host, and only the calendar names the host. The process remembers
+    the hosts of calendars to prefetch their connections too; a connection of another user than the host is not used.
+    """
+
+    def __init__(self, bookings: BookingStore, calendars: CalendarStore, connections: ConnectionStore) -> None:
+        self._bookings = bookings
+        self._calendars = calendars
+        self._connections = connections
         self._hosts: dict[tuple[str, str], str] = {}
 
-    def look(self, workspace_id: str, booking_id: str, calendar_id: str) -> BookingReads:
-        """The rows of these ids, of which none needs to exist."""
+    def open(self, workspace_id: str, booking_id: str) -> BookingReads:
+        """Return reads for a booking; nothing is read yet."""
+        return BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections)
+
+    def prefetch(self, workspace_id: str, booking_id: str, calendar_id: str) -> tuple[Workspace | None, BookingReads]:
+        """Read the workspace and the rows for a booking in one call. None of them needs to exist."""
         user_id = self._hosts.get((workspace_id, calendar_id))
         connection_key = [(ConnectionItem, workspace_id, user_id)] if user_id else []
-        found = read_together(
+        items = read_together(
             [
                 (WorkspaceItem, workspace_id, None),
                 (BookingItem, workspace_id, booking_id),
@@ -48,17 +101,20 @@ class BookingReadsStore:
                 *connection_key,
             ]
         )
-        workspace, booking = found.get(WorkspaceItem), found.get(BookingItem)
-        item, connection = found.get(CalendarItem), found.get(ConnectionItem)
-        calendar = calendar_of(item) if item else None
-        if calendar is not None:
-            if len(self._hosts) >= _REMEMBERED:
-                self._hosts.clear()
-            self._hosts[workspace_id, calendar_id] = calendar.host.user_id
-        return BookingReads(
-            workspace_of(workspace) if workspace else None,
-            record_of(booking) if booking else None,
-            calendar,
-            user_id,
-            connection_of(connection) if connection else None,
+        workspace, booking = items.get(WorkspaceItem), items.get(BookingItem)
+        calendar, connection = items.get(CalendarItem), items.get(ConnectionItem)
+        rows = _Rows(
+            {booking_id: record_of(booking) if booking else None},
+            {calendar_id: calendar_of(calendar) if calendar else None},
+            {user_id: connection_of(connection) if connection else None} if user_id else {},
         )
+        self._remember_host(rows.calendars[calendar_id])
+        reads = BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections, rows)
+        return workspace_of(workspace) if workspace else None, reads
+
+    def _remember_host(self, calendar: Calendar | None) -> None:
+        if calendar is None:
+            return
+        if len(self._hosts) >= _MAX_HOSTS:
+            self._hosts.clear()
+        self._hosts[calendar.workspace_id, calendar.calendar_id] = calendar.host.user_id

@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.domain.workspace import WORKSPACE_ID, Workspace
+from chalicelib.domain.ids import is_id
+from chalicelib.domain.workspace import Workspace
 from chalicelib.store.tables import WorkspaceItem, translated
 
 _RECENT = timedelta(seconds=60)
@@ -19,7 +20,7 @@ class WorkspaceStore:
     """The workspaces table: profiles and hashed API keys."""
 
     def get(self, workspace_id: str) -> Workspace | None:
-        if WORKSPACE_ID.fullmatch(workspace_id) is None:
+        if not is_id(workspace_id):
             return None  # Suppressed addresses are in this table too, under keys that are no workspace's id.
         with translated():
             try:

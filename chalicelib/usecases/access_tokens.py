@@ -1,9 +1,13 @@
-"""Access tokens that work: refreshed by one at a time, stored before they are used, never lost to a race."""
+"""Return valid access tokens of grants.
+
+One process at a time refreshes a grant's tokens, and the new tokens are stored before they are used.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,46 +26,43 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import count
 from chalicelib.providers import oauth
-from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
 from chalicelib.store.connections import GrantStore
-from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.encryption import Encryption, Owner, Purpose, Unsealable
+from chalicelib.usecases.offered_providers import OfferedProviders
 
 DOUBT_ENDS_AFTER = timedelta(days=1)
-"""How long a refusal that may be the operator's fault is not held against a grant. The alarm `client-refused` tells the
-operator at once."""
+"""How long a grant is not broken by a refusal that a wrong client id can cause too. The alarm `client-refused` notifies
+the operator at once."""
 REFRESH_SECONDS = TOKEN_TIMEOUT_SECONDS + 3
-"""The longest that a refresh takes, with the write after it. At providers that rotate refresh tokens, a refresh that is
-cut off by the end of the invocation ends the grant."""
+"""The longest that a refresh takes, with the write after it. Where refresh tokens rotate, a refresh that the end of the
+invocation cuts off ends the grant."""
 _POLL_SECONDS = 0.25
 _STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _PATIENCE_SECONDS = 20.0
-"""How long to wait for another's refresh: a little longer than a slow one takes."""
+"""How long to wait for another process's refresh: a little longer than a slow one takes."""
 
 
 class AccessTokens:
-    """Gives out access tokens of grants. `sleep` is injected so that tests need not wait."""
+    """Access tokens by grant."""
 
     def __init__(
         self,
         grants: GrantStore,
-        vault: Encryption,
-        providers: Mapping[str, Provider],
-        secrets: DeploymentSecrets,
+        encryption: Encryption,
+        providers: OfferedProviders,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._grants = grants
-        self._vault = vault
+        self._encryption = encryption
         self._providers = providers
-        self._secrets = secrets
         self._clock = clock
         self._sleep = sleep
 
     def seal(self, grant: Grant, tokens: Tokens) -> Grant:
-        """The grant with these tokens and a clean bill of health; not stored yet."""
-        sealed = self._vault.seal(_owner(grant.id), msgspec.json.encode(tokens))
+        """Return the grant with these tokens, encrypted, and not broken. Stores nothing."""
+        sealed = self._encryption.seal(_owner(grant.id), msgspec.json.encode(tokens))
         return replace(
             grant,
             sealed_tokens=sealed,
@@ -74,11 +75,11 @@ class AccessTokens:
         )
 
     def open(self, grant: Grant) -> Tokens:
-        """The grant's tokens. Raises `ReconnectNeeded` if it has none that could work."""
+        """Return the grant's tokens. Raises `ReconnectNeeded` if it is broken or its tokens cannot be decrypted."""
         if grant.sealed_tokens is None or grant.broken_reason is not None:
             raise ReconnectNeeded(FailedCall(grant.provider, "the grant is broken"))
         try:
-            return msgspec.json.decode(self._vault.open(_owner(grant.id), grant.sealed_tokens), type=Tokens)
+            return msgspec.json.decode(self._encryption.open(_owner(grant.id), grant.sealed_tokens), type=Tokens)
         except Unsealable as error:
             raise ReconnectNeeded(FailedCall(grant.provider, "the stored tokens cannot be opened")) from error
 
@@ -88,7 +89,7 @@ class AccessTokens:
         Raises `ReconnectNeeded` if the grant is revoked, `ProviderUnavailable` or `Ambiguous` if the refresh can be
         retried, and `OutOfTime` if the refresh might not finish before the deadline.
         """
-        waited = 0.0
+        waited_seconds = 0.0
         current = grant
         while True:
             tokens = self.open(current)
@@ -100,51 +101,46 @@ class AccessTokens:
             try:
                 leased = self._grants.lease_refresh(current, self._clock())
                 return self._refresh(leased, self.open(leased)).access_token
-            except LostRace:
-                # Somebody refreshed or is refreshing: what they store is as good for us.
-                if waited >= _PATIENCE_SECONDS:
+            except LostRace:  # Another process refreshed the tokens or is doing so; reload them.
+                if waited_seconds >= _PATIENCE_SECONDS:
                     raise ProviderUnavailable(FailedCall(grant.provider, "another refresh takes long")) from None
             stored = self._grants.get(grant.id)
             if stored is None:
                 raise ReconnectNeeded(FailedCall(grant.provider, "the grant is gone"))
             if stored.version == current.version:
                 self._sleep(_POLL_SECONDS)
-                waited += _POLL_SECONDS
+                waited_seconds += _POLL_SECONDS
             current = stored
 
     def break_grant(self, grant_id: str, reason: str = Reason.RECONNECT_NEEDED, *, token: str | None = None) -> None:
-        """Mark the grant as dead, unless its tokens changed since `token` was given out."""
+        """Mark the grant as broken, unless its tokens changed since `token` was returned."""
         grant = self._grants.get(grant_id)
         if grant is None or grant.broken_reason or grant.sealed_tokens is None:
             return
         if token is not None and self.open(grant).access_token != token:
             return
-        try:
+        with suppress(LostRace):  # Refreshed or reconnected since, so the failure does not concern it.
             self._break(grant, reason)
-        except LostRace:
-            return  # Refreshed or reconnected meanwhile: not broken by what we saw.
 
     def _refresh(self, leased: Grant, tokens: Tokens) -> Tokens:
-        """Refresh under the lease. Raises `LostRace` if the lease was overtaken before the result was stored."""
-        provider = self._providers.get(leased.provider)
-        credentials = self._secrets.credentials(leased.provider)
-        if credentials is None or not isinstance(provider, OAuthProvider):
+        """Refresh under the lease. Raises `LostRace` if another process changed the grant in the meantime."""
+        client = self._providers.oauth_client(leased.provider)
+        if client is None:
             self._grants.release(leased)
             raise ProviderUnavailable(FailedCall(leased.provider, "this deployment has no credentials for it"))
-        pair = (credentials.client_id, credentials.client_secret)
-        # At providers that rotate, what comes back is all that is left of the grant: no step after the call may fail
-        # for something that could have been had before it.
-        self._vault.prepare(_owner(leased.id))
+        # Where refresh tokens rotate, the response replaces the only valid one. Everything that can fail and does not
+        # need the response must happen before the call.
+        self._encryption.prepare(_owner(leased.id))
         try:
-            # A lost answer is not asked for again at once, which could outlive this Lambda. Whoever comes next tries
-            # the old token: it still works if the request was lost too; if not, the provider says that the grant is
-            # dead (zoom.us devforum 10375).
-            new = oauth.refresh(provider, pair, tokens)
+            # A lost response is not requested again here, because that could outlive this Lambda. The next caller
+            # sends the old token: it still works if the request was lost too; otherwise the provider responds that the
+            # grant is revoked (zoom.us devforum 10375).
+            new = oauth.refresh(client.provider, client.credentials, tokens)
         except ReconnectNeeded:
-            self._judge_dead(leased)
+            self._break(leased, Reason.RECONNECT_NEEDED)
             raise
         except ClientRefused as error:
-            self._judge_refused(leased, error)
+            self._handle_refusal(leased, error)
             raise
         except (Ambiguous, ProviderUnavailable):
             self._grants.release(leased)
@@ -163,15 +159,12 @@ class AccessTokens:
                 return
         self._grants.write(grant)
 
-    def _judge_dead(self, leased: Grant) -> None:
-        """`invalid_grant` breaks the grant only if nobody changed it since the lease: raises `LostRace` otherwise."""
-        self._break(leased, Reason.RECONNECT_NEEDED)
+    def _handle_refusal(self, leased: Grant, error: ClientRefused) -> None:
+        """Break the grant if the provider still refuses it a day after the first refusal; until then, note the refusal.
 
-    def _judge_refused(self, leased: Grant, error: ClientRefused) -> None:
-        """Break the grant if the provider still refuses it a day after the first refusal; before, only note that.
-
-        A wrong client id is answered with the same code as an app that an organization removed: within a day the
-        operator corrects the first, and no owner has to reconnect. Raises `LostRace` if the lease was overtaken.
+        Providers return the same code for a wrong client id and for an app that an organization removed. The operator
+        can correct the client id within a day, and no owner has to reconnect. Raises `LostRace` if another process
+        changed the grant.
         """
         now = self._clock()
         if not error.may_be_grant:
@@ -185,9 +178,10 @@ class AccessTokens:
             raise ReconnectNeeded(replace(error.call, what="refused for a day")) from error
 
     def _break(self, grant: Grant, reason: str) -> None:
+        """Raises `LostRace` if another process changed the grant."""
         now = self._clock()
         self._grants.write(replace(grant, broken_reason=reason, broken_at=now, notices=0))
-        self._grants.set_due(grant.id, now)  # The schedule tells its owners.
+        self._grants.set_due(grant.id, now)  # The schedule notifies its owners.
 
 
 def _owner(grant_id: str) -> Owner:

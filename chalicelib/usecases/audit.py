@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from chalicelib.domain.workspace import WORKSPACE_ID
+from chalicelib.domain.ids import is_id
 from chalicelib.observability import log
 from chalicelib.store.audit import DEPLOYMENT, AuditEntry, AuditStore
 
@@ -19,6 +19,6 @@ class AuditTrail:
 
     def note(self, verb: str, workspace_id: str | None, *, caller: str, key_id: str | None = None) -> None:
         """Record the action before it is carried out."""
-        whose = workspace_id if workspace_id and WORKSPACE_ID.fullmatch(workspace_id) else DEPLOYMENT
-        self._store.add(AuditEntry(whose, self._clock(), verb, caller, key_id))
-        log.info("an administrative action", verb=verb, workspace_id=whose, key_id=key_id, caller=caller)
+        scope = workspace_id if workspace_id and is_id(workspace_id) else DEPLOYMENT
+        self._store.add(AuditEntry(scope, self._clock(), verb, caller, key_id))
+        log.info("an administrative action", verb=verb, workspace_id=scope, key_id=key_id, caller=caller)

@@ -1,9 +1,8 @@
-"""Accept what callers say about bookings: validate against the workspace, write one item conditionally, answer."""
+"""Create, change, cancel and retry bookings."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec import Struct
@@ -22,37 +21,37 @@ from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
-from chalicelib.store.booking_reads import BookingReads
+from chalicelib.store.booking_reads import BookingReader, BookingReads
 from chalicelib.store.bookings import BookingStore, Record
-from chalicelib.store.calendars import CalendarStore
-from chalicelib.store.connections import ConnectionStore
 
 _TRIES = 5
 
 
 class Accepted(Struct, frozen=True):
-    """A booking after a caller's request, and whether the request created it."""
+    """A booking after a request."""
 
     record: Record
     created: bool = False
+    """Whether the request created the booking."""
+
+
+class UpcomingMeeting(Struct, frozen=True):
+    """A meeting of a booking that is not over."""
+
+    booking_id: str
+    starts_at: datetime
+    join_url: str
 
 
 class Bookings:
-    """Every method is idempotent: the same request twice leaves one booking at one revision.
+    """Bookings of all workspaces. Every method is idempotent: a repeated request leaves the booking at its revision.
 
-    `sight` holds what was read already; whatever it lacks is read here, and everything after a lost race.
+    Methods raise `LostRace` if the booking changes on every try.
     """
 
-    def __init__(
-        self,
-        bookings: BookingStore,
-        calendars: CalendarStore,
-        connections: ConnectionStore,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, bookings: BookingStore, reader: BookingReader, clock: Callable[[], datetime]) -> None:
         self._bookings = bookings
-        self._calendars = calendars
-        self._connections = connections
+        self._reader = reader
         self._clock = clock
 
     def put(
@@ -62,24 +61,25 @@ class Bookings:
         appointment: Appointment,
         *,
         version: int | None = None,
-        sight: BookingReads | None = None,
+        reads: BookingReads | None = None,
     ) -> Accepted:
-        """Create or change a booking.
+        """Create or change a booking. `reads` can have prefetched rows.
 
         Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version.
         """
+        reads = reads or self._reader.open(workspace_id, booking_id)
 
-        def write(record: Record | None, sight: BookingReads | None) -> Booking:
-            if record is not None and record.booking.appointment.calendar_id == appointment.calendar_id:
-                return change(record.booking, appointment, None, None, version=version, now=self._clock())
-            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
-            connection = self._connection(calendar, sight)
+        def update(record: Record | None) -> Booking:
+            now = self._clock()
             if record is None:
-                key = (workspace_id, booking_id)
-                return book(key, appointment, calendar, connection, version=version, now=self._clock())
-            return change(record.booking, appointment, calendar, connection, version=version, now=self._clock())
+                return self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
+            if record.booking.appointment.calendar_id == appointment.calendar_id:
+                return change(record.booking, appointment, None, None, version=version, now=now)
+            calendar = _require_calendar(reads, appointment.calendar_id)
+            connection = _host_connection(reads, calendar)
+            return change(record.booking, appointment, calendar, connection, version=version, now=now)
 
-        return self._write(workspace_id, booking_id, write, sight)
+        return self._update(reads, update)
 
     def post(
         self,
@@ -88,111 +88,143 @@ class Bookings:
         appointment: Appointment,
         *,
         version: int | None = None,
-        sight: BookingReads | None = None,
+        reads: BookingReads | None = None,
     ) -> Accepted:
-        """Create a booking under an id that the request names (see `id_for`).
+        """Create a booking under an id from the Idempotency-Key (see `ids.booking_id_for`).
 
-        The same request again answers with the booking as it is now. Raises `Conflict` if the id stands for another.
+        A repeated request returns the booking as it is now. Raises `InvalidInput` for an unknown calendar, `Conflict`
+        if the key was used for another booking.
         """
-        known = sight.record if sight else self._bookings.get(workspace_id, booking_id)
-        if known is None:
-            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
-            key, now = (workspace_id, booking_id), self._clock()
-            wanted = book(key, appointment, calendar, self._connection(calendar, sight), version=version, now=now)
+        reads = reads or self._reader.open(workspace_id, booking_id)
+        if reads.booking() is None:
+            booking = self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
             try:
-                self._bookings.create(wanted, now)
+                self._bookings.create(booking, self._clock())
             except LostRace:
-                known = self._bookings.get(workspace_id, booking_id)
+                reads.forget()
             else:
-                return Accepted(Record(wanted, Settlement()), created=True)
-        if known is None or known.booking.first_content != content_digest(appointment):
+                return Accepted(Record(booking, Settlement()), created=True)
+        record = reads.booking()
+        if record is None or record.booking.first_content != content_digest(appointment):
             raise Conflict(
                 "This Idempotency-Key was used for another booking. Use a new key for a new booking.",
                 reason="idempotency_key_reused",
             )
-        return Accepted(known)
+        return Accepted(record)
 
     def cancel(self, workspace_id: str, booking_id: str, *, version: int | None = None) -> Accepted:
-        """Cancel, again and again if you like. Raises `NotFound`."""
-        return self._existing(
+        """Cancel a booking. Raises `NotFound`."""
+        return self._update_existing(
             workspace_id, booking_id, lambda booking: cancel(booking, version=version, now=self._clock())
         )
 
     def put_cancelled(
         self, workspace_id: str, booking_id: str, appointment: Appointment, *, version: int | None
     ) -> Accepted:
-        """Cancel a booking; one that is not known yet is stored as cancelled, so that its late creation is late.
+        """Cancel a booking, or create it as cancelled: its creation then arrives late and changes nothing.
 
         Raises `InvalidInput` for an unknown booking on an unknown calendar.
         """
+        reads = self._reader.open(workspace_id, booking_id)
 
-        def write(record: Record | None, sight: BookingReads | None) -> Booking:
-            now = self._clock()
+        def update(record: Record | None) -> Booking:
             if record is not None:
-                return cancel(record.booking, version=version, now=now)
-            calendar = self._calendar(workspace_id, appointment.calendar_id, sight)
-            key, connection = (workspace_id, booking_id), self._connection(calendar, sight)
-            return cancel(book(key, appointment, calendar, connection, version=version, now=now), now=now)
+                return cancel(record.booking, version=version, now=self._clock())
+            booking = self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
+            return cancel(booking, now=self._clock())
 
-        return self._write(workspace_id, booking_id, write)
+        return self._update(reads, update)
 
     def retry(self, workspace_id: str, booking_id: str) -> Accepted:
-        """Settle once more. Raises `NotFound`."""
-        return self._existing(workspace_id, booking_id, lambda booking: ask_again(booking, now=self._clock()))
+        """Settle a booking again. Raises `NotFound`."""
+        return self._update_existing(workspace_id, booking_id, lambda booking: ask_again(booking, now=self._clock()))
 
-    def give_up_meeting(self, workspace_id: str, booking_id: str) -> Accepted:
-        """Have the booking's meeting removed while it stays booked. Raises `NotFound`."""
-        return self._existing(workspace_id, booking_id, lambda booking: give_up_meeting(booking, now=self._clock()))
+    def give_up_meetings(self, workspace_id: str, user_id: str) -> None:
+        """Have the meetings of the host's upcoming bookings removed; the bookings stay."""
+        for record in self._upcoming(workspace_id, user_id):
+            if record.settlement.meeting.exists or record.booking.eligibility:
+                self._update_existing(
+                    workspace_id,
+                    record.booking.booking_id,
+                    lambda booking: give_up_meeting(booking, now=self._clock()),
+                )
 
-    def _existing(self, workspace_id: str, booking_id: str, act: Callable[[Booking], Booking]) -> Accepted:
-        def write(record: Record | None, _: BookingReads | None) -> Booking:
+    def wake_waiting(self, workspace_id: str, user_id: str) -> None:
+        """Settle the host's bookings that wait for a connection now rather than at their next poll."""
+        for record in self._upcoming(workspace_id, user_id):
+            if not record.is_settled:
+                self._bookings.wake(workspace_id, record.booking.booking_id, self._clock())
+
+    def upcoming_meetings(self, workspace_id: str, user_id: str) -> list[UpcomingMeeting]:
+        """Return the meetings of the host's upcoming bookings."""
+        return [
+            UpcomingMeeting(
+                record.booking.booking_id,
+                record.booking.appointment.starts_at,
+                record.settlement.meeting.join_url,
+            )
+            for record in self._upcoming(workspace_id, user_id)
+            if record.settlement.meeting.exists and record.settlement.meeting.join_url
+        ]
+
+    def has_meetings_of_grant(self, workspace_id: str, user_id: str, grant_id: str) -> bool:
+        """Return whether an upcoming booking of the host has a meeting that was created with the grant."""
+        return any(r.settlement.meeting.grant_id == grant_id for r in self._upcoming(workspace_id, user_id))
+
+    def _upcoming(self, workspace_id: str, user_id: str) -> Iterator[Record]:
+        return self._bookings.upcoming(workspace_id, user_id, self._clock())
+
+    def _update_existing(
+        self, workspace_id: str, booking_id: str, update_booking: Callable[[Booking], Booking]
+    ) -> Accepted:
+        def update(record: Record | None) -> Booking:
             if record is None:
                 raise NotFound("There is no booking with this id in your workspace.")
-            return act(record.booking)
+            return update_booking(record.booking)
 
-        return self._write(workspace_id, booking_id, write)
+        return self._update(self._reader.open(workspace_id, booking_id), update)
 
-    def _write(
-        self,
-        workspace_id: str,
-        booking_id: str,
-        write: Callable[[Record | None, BookingReads | None], Booking],
-        sight: BookingReads | None = None,
-    ) -> Accepted:
-        """Read, decide, write under the condition that nothing changed between; again if something did."""
+    def _update(self, reads: BookingReads, update: Callable[[Record | None], Booking]) -> Accepted:
+        """Read, decide, and write on the condition that the booking has not changed. Start again if it has."""
         for _ in range(_TRIES):
-            record = sight.record if sight else self._bookings.get(workspace_id, booking_id)
-            wanted = write(record, sight)
-            if record is not None and wanted is record.booking:
+            record = reads.booking()
+            booking = update(record)
+            if record is not None and booking is record.booking:
                 return Accepted(record)
             try:
                 if record is None:
-                    self._bookings.create(wanted, self._clock())
-                    return Accepted(Record(wanted, Settlement()), created=True)
-                self._bookings.replace(wanted, over_revision=record.booking.revision, now=self._clock())
-                return Accepted(Record(wanted, record.settlement, record.settled_revision))
+                    self._bookings.create(booking, self._clock())
+                    return Accepted(Record(booking, Settlement()), created=True)
+                self._bookings.replace(booking, over_revision=record.booking.revision, now=self._clock())
+                return Accepted(Record(booking, record.settlement, record.settled_revision))
             except LostRace:
-                sight = None
+                reads.forget()
         raise LostRace("the booking changes too fast")
 
-    def _calendar(self, workspace_id: str, calendar_id: str, sight: BookingReads | None) -> Calendar:
-        calendar = sight.calendar if sight else self._calendars.get(workspace_id, calendar_id)
-        if calendar is None:
-            detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
-            raise InvalidInput(
-                "Unknown calendar.", reason="unknown_calendar", errors=[FieldError("/calendar_id", detail)]
-            )
-        return calendar
-
-    def _connection(self, calendar: Calendar, sight: BookingReads | None) -> Connection | None:
-        if calendar.location.type is not LocationType.VIDEO:
-            return None
-        if sight is not None and sight.seen_user == calendar.host.user_id:
-            return sight.connection
-        return self._connections.get(calendar.workspace_id, calendar.host.user_id)
+    def _new_booking(
+        self,
+        workspace_id: str,
+        booking_id: str,
+        appointment: Appointment,
+        reads: BookingReads,
+        *,
+        version: int | None,
+    ) -> Booking:
+        calendar = _require_calendar(reads, appointment.calendar_id)
+        connection = _host_connection(reads, calendar)
+        return book((workspace_id, booking_id), appointment, calendar, connection, version=version, now=self._clock())
 
 
-def id_for(workspace_id: str, idempotency_key: str) -> str:
-    """The booking id that an Idempotency-Key stands for: a repeated POST finds the booking without any record of it."""
-    known_by = f"{workspace_id}\0{idempotency_key}".encode("utf-8", "surrogatepass")
-    return "b-" + hashlib.sha256(known_by).hexdigest()[:32]
+def _require_calendar(reads: BookingReads, calendar_id: str) -> Calendar:
+    calendar = reads.calendar(calendar_id)
+    if calendar is None:
+        detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
+        raise InvalidInput("Unknown calendar.", reason="unknown_calendar", errors=[FieldError("/calendar_id", detail)])
+    return calendar
+
+
+def _host_connection(reads: BookingReads, calendar: Calendar) -> Connection | None:
+    """Return the connection that gives the booking its meeting; None if the calendar has no video."""
+    if calendar.location.type is not LocationType.VIDEO:
+        return None
+    return reads.connection(calendar.host.user_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets as random
+import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -91,7 +91,7 @@ class ConnectLinks:
 
         `key_id` is the API key that asked for it, `opener` the session of the frame that opens the link in a window.
         """
-        token, ends = random.token_urlsafe(_TOKEN_BYTES), self._clock() + min(life, LONGEST_LINK_LIFE)
+        token, ends = secrets.token_urlsafe(_TOKEN_BYTES), self._clock() + min(life, LONGEST_LINK_LIFE)
         epoch = self._ephemeral.keep(self._new_epoch(visitor), _Epoch).epoch
         stored = secret_key("session", opener.token) if opener else None
         self._ephemeral.put(secret_key("link", token), _admission(visitor, epoch, key_id, stored), ends)
@@ -106,7 +106,7 @@ class ConnectLinks:
         visitor = self.visitor_of(link)
         if visitor is None or not self._ephemeral.take(secret_key("link", link)):
             raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
-        token = random.token_urlsafe(_TOKEN_BYTES)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._ephemeral.put(secret_key("session", token), visitor, self._clock() + SESSION_LIFE)
         return Session(visitor, token)
 
@@ -152,7 +152,7 @@ class ConnectLinks:
         return workspace is not None and any(key.key_id == found.key_id for key in workspace.keys)
 
     def _new_epoch(self, visitor: Visitor) -> Entry:
-        epoch = _Epoch(visitor.workspace_id, visitor.user_id, random.token_urlsafe(12))
+        epoch = _Epoch(visitor.workspace_id, visitor.user_id, secrets.token_urlsafe(12))
         return Entry(_epoch_key(visitor), epoch, self._clock() + EPOCH_LIFE)
 
 

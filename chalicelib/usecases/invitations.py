@@ -173,6 +173,14 @@ def current_invite(record: Record, mail_from: str, now: datetime) -> Invite:
     return replace(invite, sender=sender)
 
 
+def calendar_file(record: Record, workspace: Workspace | None, mail_from: str, now: datetime) -> bytes:
+    """Return the booking's calendar object (RFC 5545), as the host last got it or would get it now."""
+    from chalicelib.mail.icalendar_object import build_calendar_file
+
+    sender = (workspace and workspace.brand.sender) or mail_from
+    return build_calendar_file(in_style(current_invite(record, sender, now), workspace), sender)
+
+
 def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
     """`invite` as the workspace wants its mails."""
     if workspace is None:

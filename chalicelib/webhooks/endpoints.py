@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets as random
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -86,8 +86,8 @@ class WebhookEndpoints:
         now, endpoint = self._clock(), self.get(workspace_id, endpoint_id)
         text = new_secret()
         former = replace(endpoint.secrets[-1], expires_at=now + SECRET_OVERLAP)
-        secrets = (former, seal(self._vault, endpoint_owner(workspace_id), text, now))
-        rotated = replace(endpoint, secrets=secrets, updated_at=now)
+        current = seal(self._vault, endpoint_owner(workspace_id), text, now)
+        rotated = replace(endpoint, secrets=(former, current), updated_at=now)
         self._endpoints.put(rotated)
         return rotated, text
 
@@ -99,7 +99,7 @@ class WebhookEndpoints:
     def test(self, workspace_id: str, endpoint_id: str) -> Delivery:
         """Send a test event now, once, and tell what came of it. Raises `NotFound`."""
         now, endpoint = self._clock(), self.get(workspace_id, endpoint_id)
-        name = event_id(TEST_EVENT, workspace_id, endpoint_id, random.token_hex(16))
+        name = event_id(TEST_EVENT, workspace_id, endpoint_id, secrets.token_hex(16))
         event = Event(workspace_id, name, TEST_EVENT, now, {"endpoint_id": endpoint_id})
         key = self._deliveries.owe(event, endpoint, now)
         delivery = self._deliverer.test(endpoint, key) if key else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets as random
+import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -44,10 +44,10 @@ class WebhookSecrets:
         text = given or new_secret()
         secret = seal(self._vault, _owner(workspace_id), text, self._clock(), note=note)
 
-        def with_secret(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
-            if len(secrets) >= MOST_SECRETS:
+        def with_secret(existing: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            if len(existing) >= MOST_SECRETS:
                 raise Conflict(f"A workspace has at most {MOST_SECRETS} secrets. Delete one first.", reason="too_many")
-            return (*secrets, secret)
+            return (*existing, secret)
 
         self._change(workspace_id, with_secret)
         return secret, text
@@ -55,11 +55,11 @@ class WebhookSecrets:
     def remove(self, workspace_id: str, secret_id: str) -> None:
         """Raises `NotFound`, and `LostRace` if other requests change the workspace again and again."""
 
-        def without(secrets: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
-            kept = tuple(secret for secret in secrets if secret.secret_id != secret_id)
-            if kept == secrets:
+        def without(existing: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            remaining = tuple(secret for secret in existing if secret.secret_id != secret_id)
+            if remaining == existing:
                 raise NotFound("There is no webhook secret with this id in your workspace.")
-            return kept
+            return remaining
 
         self._change(workspace_id, without)
 
@@ -85,7 +85,7 @@ class WebhookSecrets:
 
 def seal(vault: Encryption, owner: Owner, text: str, now: datetime, *, note: str = "") -> SigningSecret:
     """A secret as it is stored."""
-    return SigningSecret(random.token_hex(4), vault.seal(owner, text.encode()), now, note=note)
+    return SigningSecret(secrets.token_hex(4), vault.seal(owner, text.encode()), now, note=note)
 
 
 def open_keys(vault: Encryption, owner: Owner, sealed: Iterable[SigningSecret]) -> list[bytes]:

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from chalicelib import wiring
 from chalicelib.errors import InvalidInput, MeetlinkError
-from chalicelib.handlers import operations
+from chalicelib.handlers import operations, workspace_forms
 from chalicelib.store.tables import MODELS
 from infra.deploy.failures import explain
 from infra.deploy.stage import DeployError
@@ -53,7 +53,7 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
     try:
         if given.stage:
             _enter(given.stage, given.region, given.profile)
-        if given.do in operations.VERBS:
+        if given.do in operations.OPERATIONS:
             answer = operations.run(_request(given), wiring.services(), _caller())
         else:
             if given.yes or given.do in _ALWAYS_ACT:
@@ -69,7 +69,7 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
 def _request(given: argparse.Namespace) -> dict[str, Any]:
     """Return the request for `operations` that the options make."""
     request = {name: value for name, value in vars(given).items() if name not in _OWN_OPTIONS and value is not None}
-    request |= {name: [] for name in operations.LISTS if request.get(name) == [_NONE]}
+    request |= {name: [] for name in workspace_forms.LISTS if request.get(name) == [_NONE]}
     if request.get("reminder_minutes") == _NONE:
         request["reminder_minutes"] = None
     return request
@@ -77,7 +77,7 @@ def _request(given: argparse.Namespace) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.operate", description="See docs/operators.md.")
-    parser.add_argument("do", choices=sorted([*operations.VERBS, *_VERBS]))
+    parser.add_argument("do", choices=sorted([*operations.OPERATIONS, *_VERBS]))
     parser.add_argument("--stage", help="as in .chalice/config.json")
     parser.add_argument("--region")
     parser.add_argument("--profile")

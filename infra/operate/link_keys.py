@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets as random
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ def rotate(client: Any, secret_id: str, now: datetime, *, really: bool) -> dict[
     if any(key.used_from > now for key in before):
         raise InvalidInput(f"Key {before[0].key_id} is not in use yet. Rotate again after {before[0].used_from}.")
     number = max(int(key.key_id) for key in before) + 1
-    key = LinkKey(str(number), random.token_bytes(LINK_KEY_BYTES), now + 2 * LIFE)
+    key = LinkKey(str(number), secrets.token_bytes(LINK_KEY_BYTES), now + 2 * LIFE)
     keys = (key, *before)[:ACCEPTED]
     if really:
         stored = deployment | {"link_keys": [link_key_form(key) for key in keys]}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from chalicelib.domain.connection import Tokens, keeps_key
+from chalicelib.domain.connection import Tokens, tokens_of_key
 from chalicelib.providers.base import KeyProvider, OAuthProvider
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.registry import PROVIDERS
@@ -130,7 +130,7 @@ class AnyPlace(Place):
 
     def connect(self, user_id: str, now: datetime) -> Tokens:
         if issubclass(self.kind, KeyProvider):
-            return keeps_key(_read_key(self.kind, tuple(self._standing.key_form.items())))
+            return tokens_of_key(_read_key(self.kind, tuple(self._standing.key_form.items())))
         answer = self._identity.consent(_ADDRESSES[user_id])
         ends_at = now + timedelta(seconds=answer["expires_in"])
         return Tokens(answer["access_token"], answer["refresh_token"], ends_at, tuple(answer["scope"].split()))

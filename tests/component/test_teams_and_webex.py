@@ -217,7 +217,7 @@ class TestAnAdministratorHasToApprove:
         assert "https://login.microsoftonline.com/organizations/v2.0/adminconsent?client_id=client-1" in page.text
 
     def test_after_the_approval_the_host_connects(self, strict: Stage) -> None:
-        link = strict.product.services.connections.admin_consent("microsoft_teams", APP)
+        link = strict.product.services.oauth_flow.admin_consent_url("microsoft_teams", APP)
         assert link is not None
         administrator = strict.product.browser()
         back = sign_in_and_consent(administrator, link, "admin@example.com", "any")
@@ -225,7 +225,7 @@ class TestAnAdministratorHasToApprove:
         assert ">Connected<" in strict.connect().text
 
     def test_a_refusal_is_shown_to_the_administrator(self, strict: Stage) -> None:
-        link = strict.product.services.connections.admin_consent("microsoft_teams", APP)
+        link = strict.product.services.oauth_flow.admin_consent_url("microsoft_teams", APP)
         assert link is not None
         administrator = strict.product.browser()
         back = sign_in_and_consent(administrator, link, "admin@example.com", "any", allow=False)

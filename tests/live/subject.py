@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from msgspec.structs import replace
 
-from chalicelib.domain.connection import Tokens, keeps_key
+from chalicelib.domain.connection import Tokens, tokens_of_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting import tag as meeting_tag
 from chalicelib.errors import MeetingGone
@@ -92,7 +92,7 @@ class LiveSubject(Subject):
     def _connected(self) -> Tokens:
         provider = self.provider
         if isinstance(provider, KeyProvider):
-            return keeps_key(provider.read_key(self.typed()))
+            return tokens_of_key(provider.read_key(self.typed()))
         return self._exchanged(self._sign_in(self.sign_in_address()))
 
     def typed(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.access_tokens import AccessTokens
+from chalicelib.usecases.offered_providers import OfferedProviders
 from infra.local.standins.kit import Action, Fault, InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount
 from infra.local.standins.zoom import Zoom, create_app
@@ -65,7 +66,11 @@ class ConnectedAccount:
         secrets = DeploymentSecrets(given, self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance
         return AccessTokens(
-            self.grants, self._aws.vault(self._clock), {"zoom": zoom}, secrets, self._clock, lambda s: _ignore(wait(s))
+            self.grants,
+            self._aws.vault(self._clock),
+            OfferedProviders({"zoom": zoom}, secrets),
+            self._clock,
+            lambda s: _ignore(wait(s)),
         )
 
     def fault(self, action: Action, *, times: int | None = 1, **answer: object) -> None:

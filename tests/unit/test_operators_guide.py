@@ -152,13 +152,13 @@ def test_the_dashboard_shows_first_what_matters_and_every_alarm() -> None:
 
 def test_every_command_of_the_terminal_is_in_the_guide_and_no_other() -> None:
     written = set(re.findall(r"python -m infra\.operate --stage \S+ ([a-z-]+)", GUIDE))
-    assert written == set(operate._VERBS) | set(operations.VERBS)
+    assert written == set(operate._VERBS) | set(operations.OPERATIONS)
 
 
 def test_every_field_of_an_operation_has_an_option_and_a_row_in_the_guide() -> None:
     """The row names the option, the field and the commands that take it."""
     options = {action.dest: action.option_strings for action in operate._parser()._actions}
-    fields_of = {name: verb.fields for name, verb in operations.VERBS.items()}
+    fields_of = {name: operation.fields for name, operation in operations.OPERATIONS.items()}
     wanted = {
         field: (options[field], {name for name, taken in fields_of.items() if field in taken})
         for field in {field for taken in fields_of.values() for field in taken}

@@ -25,11 +25,11 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/settings/connect/{provider}", methods=["POST"], content_types=FORM)
     @page
     def connect(call: Call, provider: str) -> Response:
-        from chalicelib.usecases.connect import KeyRefused
+        from chalicelib.usecases.key_connections import KeyRefused
 
         session, form = posted(call)
         try:
-            call.services.connections.connect_with_key(session, provider, form, call.base_url)
+            call.services.key_connections.connect(session, provider, form, call.base_url)
         except KeyRefused as error:
             return settings_page(call, session, problem=error.detail, opened=provider)
         except ProviderError as error:

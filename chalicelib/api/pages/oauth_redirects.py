@@ -29,12 +29,12 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def start(call: Call, provider: str) -> Response:
         session, _ = posted(call)
-        return redirect(call.services.connections.start(session, provider, call.base_url))
+        return redirect(call.services.oauth_flow.start(session, provider, call.base_url))
 
     @routes.route("/oauth/{provider}/callback", methods=["GET"])
     @page
     def callback(call: Call, provider: str) -> Response:
-        from chalicelib.usecases.connect import FlowRefused, SignInFailed
+        from chalicelib.usecases.oauth_flow import FlowRefused, SignInFailed
 
         given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
         answer = {name: value for name, value in given.items() if value}
@@ -42,7 +42,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         if "code" in answer and "state" not in answer:
             return added_page(call, session, provider)
         try:
-            call.services.connections.finish(session, provider, answer)
+            call.services.oauth_flow.finish(session, provider, answer)
         except SignInFailed as error:
             log.info("a sign-in connected nothing", provider=provider, problem=error.problem.value)
             return _back(call, provider, error.problem)

@@ -85,7 +85,7 @@ def settings_page(
     visitor, services = session.visitor, call.services
     status = services.connections.status(visitor.workspace_id, visitor.user_id)
     workspace = services.workspace_store.get(visitor.workspace_id)
-    offered = services.connections.offered()
+    offered = services.offered_providers.list_all()
     connected = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
     # Chromium applies form-action to the redirect that answers a form, so the providers' sign-in pages stand in it.
     targets = [_origin(p.addresses["OAUTH"]) for p in offered if isinstance(p, OAuthProvider)]
@@ -101,7 +101,7 @@ def settings_page(
         workspace=workspace,
         connection=status,
         last_meeting_precision=settings_texts.duration(LAST_MEETING_PRECISION // timedelta(minutes=1)),
-        upcoming=services.connections.upcoming(visitor.workspace_id, visitor.user_id) if connected else [],
+        upcoming=services.connections.preview_disconnect(visitor.workspace_id, visitor.user_id) if connected else [],
         providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
@@ -158,7 +158,7 @@ def _offer(call: Call, provider: Provider, opened: str | None) -> Offer:
     from chalicelib.providers.base import KeyProvider
 
     fields = provider.fields if isinstance(provider, KeyProvider) else ()
-    approval = None if fields else call.services.connections.admin_consent(provider.name, call.base_url)
+    approval = None if fields else call.services.oauth_flow.admin_consent_url(provider.name, call.base_url)
     return Offer(provider, fields, approval, is_open=provider.name == opened)
 
 

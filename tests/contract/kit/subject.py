@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from chalicelib.domain.connection import Tokens, keeps_key
+from chalicelib.domain.connection import Tokens, tokens_of_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
@@ -174,7 +174,7 @@ class Subject(ABC):
     def connect(self, *, allow: bool = True, untick: str = "") -> Tokens:
         """Connect as the product does: through the sign-in pages, or with the key."""
         if isinstance(self.provider, KeyProvider):
-            return keeps_key(self.provider.read_key(self.key_form()))
+            return tokens_of_key(self.provider.read_key(self.key_form()))
         back = parse_qs(urlsplit(self.back_from_sign_in(allow=allow, untick=untick)).query)
         provider = self.oauth_provider()
         return oauth.exchange(provider, CREDENTIALS, code=back["code"][0], redirect_uri=REDIRECT, verifier=VERIFIER)
