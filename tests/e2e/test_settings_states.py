@@ -138,7 +138,9 @@ def test_broken_and_reconnected(product: Product, page: Page) -> None:
     open_settings(page, product)
 
     expect(page.get_by_text("Needs attention")).to_be_visible()
-    expect(page.get_by_text("Reconnect the account: the link follows by itself.")).to_be_visible()
+    expect(
+        page.get_by_text("The video account has to be reconnected. The link then follows automatically.")
+    ).to_be_visible()
     check(page, "broken")
     page.get_by_role("button", name="Reconnect").click()
     sign_in(page)

@@ -37,6 +37,7 @@ ARROWS = {
         "validation",
     },
 }
+VALUES = {"str", "bytes", "int", "float", "bool", "datetime", "timedelta"}
 CLIENTS = {"Client", "AsyncClient", "client", "resource", "Session", "get_session"}
 
 
@@ -165,6 +166,20 @@ def test_time_is_a_collaborator() -> None:
     assert users <= {"chalicelib.wiring", "chalicelib.mail.message"}
 
 
+def test_no_class_has_more_than_seven_collaborators() -> None:
+    """More means two subjects. Plain values do not count, nor do the clock, `sleep` and `random`."""
+    counts = {
+        f"{name_of(path)}.{node.name}": len(list(_collaborators(function)))
+        for path in SHIPPED
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef)
+        for function in node.body
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
+    }
+    assert counts["chalicelib.usecases.connections.Connections"] == 6
+    assert {name: number for name, number in counts.items() if number > 7} == {}
+
+
 def test_every_provider_has_a_test_of_its_own() -> None:
     from chalicelib.providers.registry import PROVIDERS
 
@@ -234,3 +249,11 @@ def _only_for_types(path: Path) -> set[ast.AST]:
 
 def _is_datetime(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in ("datetime", "date")
+
+
+def _collaborators(function: ast.FunctionDef) -> Iterator[str]:
+    for parameter in [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]:
+        types = {node.id for node in ast.walk(parameter.annotation or ast.Tuple()) if isinstance(node, ast.Name)}
+        is_value = bool(types) and types <= VALUES
+        if parameter.arg not in {"self", "clock", "sleep", "random"} and not is_value:
+            yield parameter.arg

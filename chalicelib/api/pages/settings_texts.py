@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import Reason, SignInProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
-from chalicelib.domain.meeting import MeetingReason, MeetingState
+from chalicelib.domain.meeting import MeetingState
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
@@ -25,19 +25,6 @@ STATES = {
     MeetingState.WAITING: ("Link waits", "bad"),
     MeetingState.FAILED: ("No link", "bad"),
     MeetingState.REMOVED: ("Meeting removed", "plain"),
-}
-REASONS: dict[str, str] = {
-    MeetingReason.NOT_CONNECTED: "No account was connected when it was booked.",
-    MeetingReason.DISCONNECTED: "The account was disconnected before the link was made.",
-    MeetingReason.DEAUTHORIZED: "The connection was ended at the provider.",
-    MeetingReason.NOT_UPDATABLE: "The link stays valid, but the meeting can no longer be changed from here.",
-    MeetingReason.LEFT_AT_PROVIDER: "The meeting could not be removed at the provider.",
-    MeetingReason.RECONNECT_NEEDED: "Reconnect the account: the link follows by itself.",
-    MeetingReason.PROVIDER_UNAVAILABLE: "The provider does not answer. We keep trying.",
-    MeetingReason.RATE_LIMITED: "The provider's limit is reached. We try again later.",
-    MeetingReason.PROVIDER_REJECTED: "The provider refused to make the meeting.",
-    MeetingReason.START_PASSED: "The start passed before the link could be made.",
-    MeetingReason.INTERNAL_ERROR: "An error on our side. It was reported, and can be tried again.",
 }
 UNAVAILABLE: dict[str, str] = {
     Reason.NOT_CONNECTED: "Connect an account to offer video.",

@@ -14,9 +14,11 @@ from chalicelib.api import html, views
 from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import is_framed
 from chalicelib.api.routing import Call
+from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.errors import NotFound
 from chalicelib.store.bookings import Query, Record
 from chalicelib.usecases.connect_links import Session, Visitor
@@ -200,11 +202,13 @@ def _shown(record: Record, now: datetime) -> ShownBooking:
         guests=", ".join(guest.name for guest in appointment.guests[:3]),
         state=state,
         tone=tone,
-        why="" if record.booking.is_cancelled else _why(meeting),
+        why=_why(record.booking, meeting),
         join_url=(meeting.host_url or meeting.join_url) if meeting.state is MeetingState.READY else None,
         can_retry=meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and appointment.ends_at > now,
     )
 
 
-def _why(meeting: Meeting) -> str:
-    return meeting.detail or settings_texts.REASONS.get(meeting.reason or "", "")
+def _why(booking: Booking, meeting: Meeting) -> str:
+    if booking.is_cancelled or meeting.reason == MeetingReason.LOCATION_NOT_VIDEO:
+        return ""  # The state says it already.
+    return meeting.detail or MEETING_REASON_TEXTS.get(meeting.reason or "", "")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.providers.registry import PROVIDERS
 
 _LOCATIONS = {
@@ -24,21 +25,6 @@ _INVITATIONS = {
     "suppressed": ("Not sent: the address is blocked", "bad"),
 }
 
-_REASONS = {
-    "location_not_video": "This calendar does not meet by video.",
-    "not_connected": "The host had no connected video account when this was booked.",
-    "disconnected": "The host's video account was disconnected before the link was made.",
-    "deauthorized": "The video provider ended the connection.",
-    "not_updatable": "The link still works. Its provider does not know the new time: the account is disconnected.",
-    "left_at_provider": "The meeting still stands in the host's account, which is disconnected.",
-    "reconnect_needed": "The host has to connect the video account again. The link follows by itself.",
-    "provider_unavailable": "The video provider does not answer right now. We keep trying.",
-    "rate_limited": "The video provider allows no more meetings for now. We try again when it does.",
-    "provider_rejected": "The video provider refused to make this meeting.",
-    "start_passed": "The start passed before a link could be made.",
-    "internal_error": "An error on our side. It was reported, and can be tried again.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -53,7 +39,7 @@ def meeting(booking: dict[str, Any]) -> Words:
     """The state of a booking's meeting."""
     state = booking["meeting"]["state"]
     reason = booking["meeting"].get("reason")
-    why = _REASONS.get(reason or "", (reason or "").replace("_", " "))
+    why = MEETING_REASON_TEXTS.get(reason or "", (reason or "").replace("_", " "))
     if booking["status"] == "cancelled":
         left = reason == "left_at_provider"
         return Words("Cancelled", why if left else "Everybody who was invited is told by mail.", "calm")
