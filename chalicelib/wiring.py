@@ -273,7 +273,7 @@ class Services:
             self.workspace_store,
             self.calendar_store,
             self.suppression_store,
-            lambda visitor, life: self.connect_links.make_link(visitor, life)[0],
+            lambda visitor, life: self.connect_links.create_link(visitor, life)[0],
             lambda name: self.providers[name].display_name,
             self.settings.public_base_url,
         )

@@ -49,7 +49,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         body = _read_link(call) if call.raw_body else schema.ConnectLinkBody()
         name = clean_line(body.name, 200) if body.name else None
         visitor = Visitor(call.workspace_id, user_id, body.email, name, body.provider, body.return_to)
-        token, expires_at = call.services.connect_links.make_link(visitor, key_id=call.key_id)
+        token, expires_at = call.services.connect_links.create_link(visitor, key_id=call.key_id)
         return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
 
     @routes.route("/v1/users/{user_id}/connection", methods=["GET"])

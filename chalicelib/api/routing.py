@@ -141,7 +141,7 @@ class CallerCall(Call):
         if origin is not None and origin in self.workspace.allowed_origins:
             self.answer_headers["Access-Control-Allow-Origin"] = origin
             self.answer_headers["Access-Control-Expose-Headers"] = _EXPOSED
-        allowance = limit.take(self.workspace_id)
+        allowance = limit.count_request(self.workspace_id)
         # draft-ietf-httpapi-ratelimit-headers-10: q requests in w seconds; r are left, all again in t seconds.
         self.answer_headers["RateLimit-Policy"] = f'"workspace";q={limit.burst};w={ceil(limit.window_seconds)}'
         self.answer_headers["RateLimit"] = f'"workspace";r={allowance.remaining};t={allowance.reset_seconds}'
@@ -158,7 +158,7 @@ class CallerCall(Call):
 
     def audit(self, verb: str) -> None:
         """Record an administrative action before it is carried out."""
-        self.services.audit.note(verb, self.workspace_id, caller="API", key_id=self.key_id)
+        self.services.audit.record(verb, self.workspace_id, caller="API", key_id=self.key_id)
 
 
 def caller_route(services: Callable[[], Services], kind: type[CallerCall] = CallerCall) -> Callable[..., Any]:

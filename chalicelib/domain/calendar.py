@@ -1,4 +1,4 @@
-"""What guests book on: a host and a place to meet."""
+"""Calendars that guests book on: a host and a location."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from msgspec import Struct
 
 
 class LocationType(StrEnum):
+    """How people meet; a closed list, part of the API."""
+
     VIDEO = "video"
     PHONE = "phone"
     IN_PERSON = "in_person"
@@ -16,27 +18,27 @@ class LocationType(StrEnum):
 
 
 class Location(Struct, frozen=True):
-    """Where a booking takes place. `detail` is the phone number, the address or the link; video has none."""
+    """Where a booking takes place."""
 
     type: LocationType
     detail: str | None = None
+    """The phone number, address or link; None for video."""
 
 
 class Host(Struct, frozen=True):
-    """The user who hosts. `time_zone` (IANA) is the host's own; without one the booking's is used.
-
-    `language` (BCP 47) is the one that the host's mails are written in.
-    """
+    """The user who hosts."""
 
     user_id: str
     name: str
     email: str
     time_zone: str | None = None
+    """IANA name; None: the booking's is used."""
     language: str | None = None
+    """BCP 47 tag of the language of the host's emails."""
 
 
 class Calendar(Struct, frozen=True):
-    """`guests_see_each_other` lets every guest of a booking see the others' names and addresses."""
+    """A host's calendar."""
 
     workspace_id: str
     calendar_id: str
@@ -46,3 +48,4 @@ class Calendar(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     guests_see_each_other: bool = False
+    """Whether each guest of a booking sees the names and addresses of the others."""

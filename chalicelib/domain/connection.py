@@ -1,6 +1,6 @@
-"""A user's connection to a provider account, and the grant (the tokens) behind it.
+"""A user's connection to a provider account, and the grant with its tokens.
 
-Tokens belong to the grant because providers count by account: at Zoom, authorizing an account again kills its
+Tokens belong to the grant because providers issue them per account: at Zoom, authorizing an account again revokes its
 earlier tokens, so two connections to one account must share one pair.
 """
 
@@ -15,13 +15,15 @@ from msgspec.structs import replace
 from chalicelib.domain.redacted import Redacted
 
 ACCESS_TOKEN_MARGIN_SECONDS = 120
-"""An access token this close to its end counts as expired: it must outlive the call that it is fetched for."""
+"""An access token that expires this soon counts as expired: it must be valid until the end of the call."""
 
 LAST_MEETING_PRECISION = timedelta(minutes=10)
-"""How much later than `Connection.last_meeting_at` the last meeting may have been made: not each one is a write."""
+"""How much later than `Connection.last_meeting_at` the last meeting may have been created: not each one is a write."""
 
 
 class ConnectionState(StrEnum):
+    """The state of a user's connection; a closed list, part of the API."""
+
     NONE = "none"
     PENDING = "pending"
     CONNECTED = "connected"
@@ -29,7 +31,7 @@ class ConnectionState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a connection or grant is not usable; machine-readable in the API."""
+    """Why a connection or grant is not usable; a closed list, part of the API."""
 
     NOT_CONNECTED = "not_connected"
     NOT_CONFIRMED = "not_confirmed"
@@ -39,7 +41,7 @@ class Reason(StrEnum):
 
 
 class SignInProblem(StrEnum):
-    """Why signing in at a provider connected nothing; closed list, the `problem` in the settings page's address."""
+    """Why a sign-in connected nothing; a closed list, the `problem` in the settings page's address."""
 
     CANCELLED = "cancelled"
     NEEDS_APPROVAL = "needs_approval"
@@ -57,65 +59,65 @@ class SignInProblem(StrEnum):
 
 
 class Tokens(Redacted, frozen=True):
-    """What a token endpoint answered, or a key that was typed in: without refresh token and without end.
-
-    Secret: `repr` hides it, and it is stored only encrypted. `lapses_at` is when the refresh token ends unless it is
-    used, where the provider says so.
-    """
+    """The response of a token endpoint, or a key that a user entered. Stored only encrypted."""
 
     access_token: str
     refresh_token: str | None
+    """None for a key."""
     expires_at: datetime
     scopes: tuple[str, ...] = ()
     lapses_at: datetime | None = None
+    """When the refresh token expires unless it is used; None if the provider does not say."""
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether the access token outlives a call that starts now."""
+        """Return whether the access token is valid until the end of a call that starts now."""
         return (self.expires_at - now).total_seconds() > ACCESS_TOKEN_MARGIN_SECONDS
 
 
 class Account(Struct, frozen=True):
-    """Whose account it is. `id` identifies it for good; the address is for people, empty where nobody signs in.
-
-    `organization` is the provider's id of the company that the account belongs to, where it tells one.
-    """
+    """An account at a provider."""
 
     id: str
+    """Never changes."""
     email: str
+    """For people; empty for an account that is connected by a key."""
     organization: str | None = None
+    """The provider's id of the company that the account belongs to; None if the provider does not say."""
 
     @property
     def label(self) -> str:
-        """What people know the account by; one that is connected by a key has no address."""
+        """The name of the account for people."""
         return self.email or self.organization or self.id
 
 
 class Grant(Redacted, frozen=True):
-    """One authorization of one provider account. `version` rises with every write and fences stale writers.
-
-    `sealed_tokens` are encrypted: whoever only wants to know the grant's health never sees a token. `authorized_at`
-    is when its owner last consented, `refreshed_at` when it last got tokens, `lapses_at` when they end unless they are
-    used (None: the provider does not say), `notices` how often its owners were told
-    that it is broken, `due_at` when the schedule looks at it next. `refused_at` is when the provider began to answer
-    refreshes with a code that means either this grant or the operator's client id; None after a refresh that worked.
-    """
+    """One authorization of one provider account."""
 
     provider: str
     account: Account
     version: int
+    """Rises with every write, so that a stale writer's condition fails."""
     sealed_tokens: bytes | None
+    """The tokens, encrypted: code that only needs the state of the grant sees no token."""
     broken_reason: str | None = None
     broken_at: datetime | None = None
     authorized_at: datetime | None = None
+    """When the owner last consented."""
     refreshed_at: datetime | None = None
+    """When the grant last got tokens."""
     lapses_at: datetime | None = None
+    """When the tokens expire unless they are used; None if the provider does not say."""
     notices: int = 0
+    """How often the owners were notified that the grant is broken."""
     due_at: datetime | None = None
+    """When the schedule checks the grant next."""
     refused_at: datetime | None = None
+    """Since when the provider refuses refreshes with a code that means either this grant or the operator's client id.
+    None after a successful refresh."""
 
     @property
     def is_usable(self) -> bool:
-        """Whether its tokens are believed to work."""
+        """Whether the tokens should work."""
         return self.sealed_tokens is not None and self.broken_reason is None
 
     @property
@@ -124,20 +126,17 @@ class Grant(Redacted, frozen=True):
 
 
 def tokens_of_key(key: str) -> Tokens:
-    """A key as tokens: it serves until it is taken back."""
+    """Return a key as tokens that do not expire."""
     return Tokens(key, None, datetime.max.replace(tzinfo=UTC))
 
 
 def grant_id(provider: str, account_id: str) -> str:
-    """The grant's key: at most one grant per provider account."""
+    """Return the grant's key: there is at most one grant per provider account."""
     return f"{provider}#{account_id}"
 
 
 class Connection(Struct, frozen=True):
-    """(workspace, user) → grant. `ended_reason` is set when it ended and the row stays: to tell why, or for as long as
-    meetings are being removed under it. `base_url` is this deployment's address as the user's browser knows it. An
-    unconfirmed connection waits for the word of the caller's backend.
-    """
+    """The grant that a user of a workspace uses."""
 
     workspace_id: str
     user_id: str
@@ -146,20 +145,23 @@ class Connection(Struct, frozen=True):
     account: Account
     connected_at: datetime
     ended_reason: str | None = None
+    """Set if the connection ended and its row stays: to show why, or until its meetings are removed."""
     user_email: str | None = None
     user_name: str | None = None
     last_meeting_at: datetime | None = None
     confirmed: bool = True
+    """False until the caller's backend confirms the connection, in workspaces that require it."""
     base_url: str | None = None
+    """This deployment's address in the user's browser."""
     ended_at: datetime | None = None
 
     @property
     def serves_new_bookings(self) -> bool:
-        """Whether a booking made now may get its meeting from it."""
+        """Whether a new booking may get its meeting from the connection."""
         return self.confirmed and self.ended_reason is None
 
     def ended(self, reason: str, at: datetime) -> Connection:
-        """The row as it stays after the end; of a deauthorized account nothing personal stays."""
+        """Return the connection as it is stored after its end; without personal data if it was deauthorized."""
         if reason != Reason.DEAUTHORIZED:
             return replace(self, ended_reason=reason, ended_at=at)
         return replace(self, ended_reason=reason, ended_at=at, account=Account("", ""), user_email=None, user_name=None)
@@ -174,7 +176,7 @@ class ConnectionStatus(Struct, frozen=True):
 
 
 def status(connection: Connection | None, grant: Grant | None) -> ConnectionStatus:
-    """The state that callers see: the connection's own end first, then its grant's health."""
+    """Return the state that callers see. The end of the connection takes precedence over the state of its grant."""
     if connection is None:
         return ConnectionStatus(ConnectionState.NONE, Reason.NOT_CONNECTED)
     if connection.ended_reason == Reason.DISCONNECTED:

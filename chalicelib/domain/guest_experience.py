@@ -1,4 +1,4 @@
-"""What a guest meets at the provider after opening a meeting's link."""
+"""What guests experience at the provider after opening a meeting's link."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class GuestEntry(StrEnum):
-    """How a guest gets from the link into the meeting; closed list, part of the API."""
+    """How a guest gets from the link into the meeting; a closed list, part of the API."""
 
     DIRECT = "direct"
     """Guests enter at once."""
@@ -17,13 +17,13 @@ class GuestEntry(StrEnum):
     KNOCK = "knock"
     """Guests wait until someone in the meeting admits them."""
     BLOCKED = "blocked"
-    """Guests cannot enter at all: the account's settings admit only people whom the provider knows."""
+    """Guests cannot enter at all: the account's settings admit only people with an account at the provider."""
     ACCOUNT_SETTINGS = "account_settings"
     """The account's own settings at the provider decide, and the provider did not report them."""
 
 
 class Moderator(StrEnum):
-    """Who moderates the meeting; closed list, part of the API."""
+    """Who moderates the meeting; a closed list, part of the API."""
 
     HOST_ACCOUNT = "host_account"
     """The person who joins signed in to the connected account."""
@@ -36,13 +36,13 @@ class Moderator(StrEnum):
 
 
 class GuestExperience(Struct, frozen=True):
-    """What guests experience, as far as it is known."""
+    """What guests experience with the meetings of an account."""
 
     admission: GuestEntry
     moderator: Moderator
     time_limit_minutes: int | None = None
-    """How long the account's plan lets a meeting last; None without a limit, or where the plan is not known."""
+    """The longest meeting that the account's plan allows; None without a limit, or if the plan is unknown."""
     notes: tuple[str, ...] = ()
-    """For the host, one sentence each: what the account's policy forbids, and how to change it."""
+    """Sentences for the host: what the account's policy forbids, and how to change it."""
     is_observed: bool = False
-    """Whether it was read from a meeting of the account; otherwise it is what the provider documents."""
+    """Whether this was read from a meeting of the account; otherwise it is what the provider documents."""

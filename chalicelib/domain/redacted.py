@@ -1,4 +1,4 @@
-"""Values that nobody must see."""
+"""Values that must not appear in logs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Redacted(Struct, frozen=True):
-    """Holds secrets. Its `repr` tells its kind alone: reprs get into logs, errors and tracebacks."""
+    """A struct with secrets. Its `repr` is only its class name, because logs, errors and tracebacks contain reprs."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -1,8 +1,7 @@
-"""Signatures of Standard Webhooks 1.0 (`v1`: HMAC-SHA256 under a `whsec_` secret), made and checked.
+"""Sign and verify webhooks as Standard Webhooks 1.0 specifies (`v1`: HMAC-SHA256 under a `whsec_` secret).
 
-Our own, and not the library's: standardwebhooks 1.1.0 raises errors it does not declare on a bare `v1`, on bad base64
-and on bodies that are not UTF-8, and parses what it has verified with a parser that takes NaN and names given twice.
-Verifying is a few lines over bytes; parsing is the edge's own business.
+The library standardwebhooks 1.1.0 is not used: it raises undeclared errors for a bare `v1`, bad base64 and bodies that
+are not UTF-8, and its JSON parser accepts NaN and duplicate names.
 """
 
 from __future__ import annotations
@@ -20,32 +19,34 @@ from chalicelib.domain.redacted import Redacted
 
 PREFIX = "whsec_"
 TOLERANCE = timedelta(minutes=5)
-"""How far a sender's clock, or a captured request, may be from now."""
+"""How far a request's time may be from now: the sender's clock can differ, and a captured request is older."""
 _NEW_KEY_BYTES = 32
 _KEY_BYTES = range(24, 65)
-_MOST_SIGNATURES = 20
+_MAX_SIGNATURES = 20
 
 
 class SigningSecret(Redacted, frozen=True):
-    """One secret of several that are valid at once. `sealed` is the `whsec_` text, encrypted: signing needs it back."""
+    """One of several secrets that can be valid at once."""
 
     secret_id: str
     sealed: bytes
+    """The `whsec_` text, encrypted rather than hashed, because signing needs it."""
     created_at: datetime
     expires_at: datetime | None = None
     note: str = ""
 
     def is_valid(self, now: datetime) -> bool:
+        """Return whether the secret has not expired."""
         return self.expires_at is None or now < self.expires_at
 
 
 def new_secret() -> str:
-    """A fresh secret of 256 random bits."""
+    """Return a new secret of 256 random bits."""
     return PREFIX + base64.b64encode(secrets.token_bytes(_NEW_KEY_BYTES)).decode()
 
 
 def key_of(secret: str) -> bytes:
-    """The key that a secret stands for, with or without its prefix. Raises `ValueError` unless 24 to 64 bytes."""
+    """Return the key in a secret with or without prefix. Raises `ValueError` if it is not 24 to 64 bytes in base64."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -56,14 +57,14 @@ def key_of(secret: str) -> bytes:
 
 
 def signed_headers(keys: Iterable[bytes], message_id: str, now: datetime, body: bytes) -> dict[str, str]:
-    """The three headers of a message that is sent now, signed under each of the keys."""
+    """Return the three headers of a message that is sent now, signed with each of the keys."""
     timestamp = str(int(now.timestamp()))
     signatures = [_signature(key, message_id, timestamp, body) for key in keys]
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": " ".join(signatures)}
 
 
 def is_timely(headers: Mapping[str, str], now: datetime) -> bool:
-    """Whether the three headers are there, and the time in them is within `TOLERANCE` of now. Never raises."""
+    """Return whether all three headers are present and their time is within `TOLERANCE` of now. Never raises."""
     timestamp = headers.get("webhook-timestamp") or ""
     if not headers.get("webhook-id") or not headers.get("webhook-signature"):
         return False
@@ -73,14 +74,15 @@ def is_timely(headers: Mapping[str, str], now: datetime) -> bool:
 
 
 def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-    """Whether one of the keys signed these raw bytes, within `TOLERANCE` of now. Never raises."""
+    """Return whether one of the keys signed these raw bytes, within `TOLERANCE` of now. Never raises."""
     if not is_timely(headers, now):
         return False
     message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
-    given = headers["webhook-signature"].split(" ")[:_MOST_SIGNATURES]
-    # As text: base64 has several forms for the same bytes, and a form that nobody signed is not a signature.
+    signatures = headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES]
+    # Compared as text: base64 has several forms of the same bytes, and only the form that was sent is accepted.
     expected = [_signature(key, message_id, timestamp, body).encode() for key in keys]
-    matches = [hmac.compare_digest(e, g.encode("utf-8", "replace")) for e in expected for g in given]
+    # Every pair is compared, so that the time taken does not depend on which one matches.
+    matches = [hmac.compare_digest(e, s.encode("utf-8", "replace")) for e in expected for s in signatures]
     return any(matches)
 
 

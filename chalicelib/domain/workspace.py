@@ -1,4 +1,4 @@
-"""A tenant: its name, its API keys, who administers it."""
+"""Workspaces (tenants) and their API keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
 class ApiKey(Struct, frozen=True):
-    """One key of a workspace. Only the SHA-256 of its secret is kept: 256 random bits need no slow hash."""
+    """One key of a workspace. Only the SHA-256 of its secret is stored: 256 random bits need no slow hash."""
 
     key_id: str
     digest: str
@@ -28,50 +28,49 @@ class ApiKey(Struct, frozen=True):
 
 
 class Brand(Struct, frozen=True):
-    """How a workspace's mails look. `color` is `#rrggbb`; `logo_url` the only picture that a mail ever loads.
-
-    `sender` is an address of the workspace's own, verified with SES; bookings keep the one they were first mailed from.
-    """
+    """How a workspace's emails look."""
 
     name: str | None = None
     color: str | None = None
+    """As `#rrggbb`."""
     logo_url: str | None = None
+    """The only image that an email loads."""
     footer: str | None = None
     sender: str | None = None
+    """The workspace's sender address, verified with SES. A booking keeps the sender of its first email."""
 
 
 PLAIN = Brand()
 
 
 class Workspace(Struct, frozen=True):
-    """`return_to` is the exact list of addresses that the settings page may send a browser back to.
-
-    `allowed_origins` are the origins whose pages may call the API from a browser, `frame_ancestors` those that may
-    show the settings page in a frame.
-
-    An invitation waits `hold_minutes` for a link that a provider cannot give now. Calendars remind their owners
-    `reminder_minutes` before a booking; with None they do as they always do. With `confirms_connections` a connection
-    counts only after the caller's backend has confirmed it.
-    """
+    """A tenant with its settings."""
 
     workspace_id: str
     name: str
     created_at: datetime
     keys: tuple[ApiKey, ...] = ()
     admin_emails: tuple[str, ...] = ()
+    """Who is notified of broken connections, besides the users."""
     return_to: tuple[str, ...] = ()
+    """The exact addresses that the settings page may send a browser back to."""
     hold_minutes: int = 15
+    """How long an invitation waits for a link that the provider cannot create now."""
     confirms_connections: bool = False
+    """Whether a connection is used only after the caller's backend has confirmed it."""
     allowed_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the API from a browser."""
     frame_ancestors: tuple[str, ...] = ()
+    """Origins that may show the settings page in a frame."""
     reminder_minutes: int | None = None
+    """How long before a booking calendars remind; None: the calendar's default."""
     brand: Brand = PLAIN
     inbound_secrets: tuple[SigningSecret, ...] = ()
     version: int = 0
 
 
 def issue_key(workspace: Workspace, *, now: datetime, note: str = "") -> tuple[Workspace, str]:
-    """The workspace with one more key, and the key itself, which is never to be seen again."""
+    """Return the workspace with a new key, and the key, which is not stored."""
     key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = ApiKey(key_id, _digest(secret), now, note)
     text = ".".join((KEY_PREFIX, workspace.workspace_id, key_id, secret))
@@ -79,18 +78,18 @@ def issue_key(workspace: Workspace, *, now: datetime, note: str = "") -> tuple[W
 
 
 def revoke_key(workspace: Workspace, key_id: str) -> Workspace:
-    """The workspace without that key; unchanged if it has none such."""
+    """Return the workspace without the key; unchanged if it has no such key."""
     return replace(workspace, keys=tuple(key for key in workspace.keys if key.key_id != key_id))
 
 
 def workspace_of_key(text: str) -> str | None:
-    """The workspace that a key names; None if the text cannot be a key. Says nothing about the key being valid."""
+    """Return the workspace id in a key; None if the text is not a key. The key may be invalid."""
     parts = _parts(text)
     return parts[0] if parts else None
 
 
 def id_of_key(text: str) -> str | None:
-    """The id that a key names; None if the text cannot be a key. Says nothing about the key being valid."""
+    """Return the key id in a key; None if the text is not a key. The key may be invalid."""
     parts = _parts(text)
     return parts[1] if parts else None
 
@@ -105,7 +104,7 @@ def _parts(text: str) -> list[str] | None:
 
 
 def accepts(workspace: Workspace, text: str) -> bool:
-    """Whether `text` is one of the workspace's keys."""
+    """Return whether `text` is one of the workspace's keys."""
     _, key_id, secret = text.rsplit(".", 2)
     digest = _digest(secret)
     return any(k.key_id == key_id and hmac.compare_digest(k.digest, digest) for k in workspace.keys)

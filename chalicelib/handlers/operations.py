@@ -87,7 +87,7 @@ def _show_suppression(request: dict[str, Any], services: Services) -> dict[str, 
 def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, Any]:
     """SES has a list of its own for the account: `aws sesv2 delete-suppressed-destination`."""
     workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
-    services.audit.note(str(request["do"]), workspace_id, caller=str(request["caller"]))
+    services.audit.record(str(request["do"]), workspace_id, caller=str(request["caller"]))
     if not services.suppression_store.lift(workspace_id, email):
         raise NotFound("This address is not suppressed in this workspace.")
     return {"email": email, "suppressed": None}
@@ -130,7 +130,7 @@ def _show_audit(request: dict[str, Any], services: Services) -> dict[str, Any]:
 
 def _put(workspace: Workspace, request: dict[str, Any], services: Services, key_id: str | None = None) -> None:
     """Record the operation in the audit trail, then store the workspace."""
-    services.audit.note(str(request["do"]), workspace.workspace_id, caller=str(request["caller"]), key_id=key_id)
+    services.audit.record(str(request["do"]), workspace.workspace_id, caller=str(request["caller"]), key_id=key_id)
     services.workspace_store.put(workspace)
 
 

@@ -1,4 +1,4 @@
-"""Record administrative actions: one row and one line of the log each."""
+"""Record administrative actions: one row and one log line each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chalicelib.store.audit import DEPLOYMENT, AuditEntry, AuditStore
 
 
 class AuditTrail:
-    """Raises `StoreError` only: an action that cannot be recorded is not carried out."""
+    """The audit trail of the deployment."""
 
     def __init__(self, store: AuditStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
 
-    def note(self, verb: str, workspace_id: str | None, *, caller: str, key_id: str | None = None) -> None:
-        """Record the action before it is carried out."""
+    def record(self, action: str, workspace_id: str | None, *, caller: str, key_id: str | None = None) -> None:
+        """Record an action before it is carried out. Raises `StoreError`; the action must then not be carried out."""
         scope = workspace_id if workspace_id and is_id(workspace_id) else DEPLOYMENT
-        self._store.add(AuditEntry(scope, self._clock(), verb, caller, key_id))
-        log.info("an administrative action", verb=verb, workspace_id=scope, key_id=key_id, caller=caller)
+        self._store.add(AuditEntry(scope, self._clock(), action, caller, key_id))
+        log.info("an administrative action", verb=action, workspace_id=scope, key_id=key_id, caller=caller)

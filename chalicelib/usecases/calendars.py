@@ -1,4 +1,4 @@
-"""Create and change calendars: video is there to be chosen only while the host is connected."""
+"""Create and change calendars. Video can be chosen only while the host is connected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.store.calendars import CalendarStore
 
 
 class CalendarService:
-    """`status` tells a user's connection."""
+    """Calendars of all workspaces. `status` returns the state of a user's connection."""
 
     def __init__(
         self, calendars: CalendarStore, status: Callable[[str, str], ConnectionStatus], clock: Callable[[], datetime]
@@ -33,25 +33,25 @@ class CalendarService:
         location: Location,
         guests_see_each_other: bool = False,
     ) -> tuple[Calendar, bool]:
-        """Create or replace; the answer tells whether it was created.
+        """Create or replace a calendar; return it, and whether it was created.
 
-        Raises `Conflict` when video is newly chosen and the host is not connected. A calendar that is video already
-        stays so while its host is disconnected: its bookings then get no link.
+        Raises `Conflict` if video is newly chosen and the host is not connected. A calendar with video keeps it while
+        its host is disconnected; its bookings then get no link.
         """
-        now, before = self._clock(), self._calendars.get(workspace_id, calendar_id)
-        wanted = Calendar(workspace_id, calendar_id, name, host, location, now, now, guests_see_each_other)
-        if location.type is LocationType.VIDEO and not _has_video(before, host):
+        now, previous = self._clock(), self._calendars.get(workspace_id, calendar_id)
+        calendar = Calendar(workspace_id, calendar_id, name, host, location, now, now, guests_see_each_other)
+        if location.type is LocationType.VIDEO and not _has_video(previous, host):
             self._require_connection(workspace_id, host.user_id)
-        if before is not None:
-            wanted = replace(wanted, created_at=before.created_at)
-        self._calendars.put(wanted)
-        return wanted, before is None
+        if previous is not None:
+            calendar = replace(calendar, created_at=previous.created_at)
+        self._calendars.put(calendar)
+        return calendar, previous is None
 
     def choose_video(self, workspace_id: str, user_id: str, calendar_id: str) -> None:
-        """Make video the location of one of the user's calendars. Raises `NotFound`, or `Conflict` as `put` does."""
+        """Set the location of one of the user's calendars to video. Raises `NotFound`, or `Conflict` as `put` does."""
         calendar = self._calendars.get(workspace_id, calendar_id)
         if calendar is None or calendar.host.user_id != user_id:
-            raise NotFound("There is no such calendar of yours.")
+            raise NotFound("You have no calendar with this id.")
         if calendar.location.type is not LocationType.VIDEO:
             self._require_connection(workspace_id, user_id)
             self._calendars.put(replace(calendar, location=Location(LocationType.VIDEO), updated_at=self._clock()))
@@ -72,6 +72,7 @@ class CalendarService:
         )
 
 
-def _has_video(before: Calendar | None, host: Host) -> bool:
-    same_host = before is not None and before.host.user_id == host.user_id
-    return same_host and before is not None and before.location.type is LocationType.VIDEO
+def _has_video(calendar: Calendar | None, host: Host) -> bool:
+    if calendar is None or calendar.host.user_id != host.user_id:
+        return False
+    return calendar.location.type is LocationType.VIDEO

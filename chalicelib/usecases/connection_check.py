@@ -1,11 +1,12 @@
-"""Try a connection out before a guest does: each thing that a booking will need, one step each."""
+"""Check a connection before a guest depends on it: try everything that a booking needs."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -14,17 +15,15 @@ from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import AccessState, GrantAccess
-from chalicelib.errors import FailedCall, ProviderError, ReconnectNeeded, Rejected, TooManyRequests
+from chalicelib.errors import FailedCall, MeetlinkError, ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
-from chalicelib.providers.base import OAuth, OAuthProvider, Provider
+from chalicelib.providers.base import OAuthProvider, Provider
 from chalicelib.store.connections import ConnectionStore, GrantStore
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.provider_calls import ProviderCalls
 
-"""Somebody waits for the answer; and what was made has to be deleted, however late it is."""
-
-
+T = TypeVar("T")
 CHECK_EVERY = timedelta(minutes=1)
 _NOT_USABLE = {
     ConnectionState.NONE: "No account is connected. Open the settings page and connect one.",
@@ -33,27 +32,35 @@ _NOT_USABLE = {
 
 
 class Step(Struct, frozen=True):
-    """One thing that was tried; `detail` says what to do if it failed."""
+    """One thing that was tried."""
 
     name: str
     ok: bool
     detail: str | None = None
+    """What to do about a failure."""
 
 
 class Report(Struct, frozen=True):
-    """What a check found out."""
+    """The result of a check. The steps end with the first that failed."""
 
     steps: tuple[Step, ...]
     guest_experience: GuestExperience | None = None
-    """None where no meeting could be created."""
+    """None if no meeting could be created."""
 
     @property
     def is_ok(self) -> bool:
         return all(step.ok for step in self.steps)
 
 
+class _CheckFailed(MeetlinkError):
+    """A step failed, so the steps after it cannot be tried."""
+
+
 class ConnectionCheck:
-    """Signs in as a settler does, and makes and deletes a disposable meeting."""
+    """Signs in as settling does, and creates and deletes a disposable meeting.
+
+    Calls have no deadline: a caller waits for the report, and the meeting must be deleted however late it is.
+    """
 
     def __init__(
         self,
@@ -61,7 +68,7 @@ class ConnectionCheck:
         grants: GrantStore,
         ephemeral: EphemeralStore,
         tokens: AccessTokens,
-        caller: ProviderCalls,
+        calls: ProviderCalls,
         providers: Mapping[str, Provider],
         clock: Callable[[], datetime],
     ) -> None:
@@ -69,16 +76,16 @@ class ConnectionCheck:
         self._grants = grants
         self._ephemeral = ephemeral
         self._tokens = tokens
-        self._caller = caller
+        self._calls = calls
         self._providers = providers
         self._clock = clock
 
     def check(self, workspace_id: str, user_id: str) -> Report:
-        """Connection, token, scopes, account, making and deleting a meeting, up to the first step that fails.
+        """Check the connection, token, scopes, account, and creating and deleting a meeting.
 
-        What guests will experience is read from that meeting before it is deleted. A grant that turns out to be dead is
-        marked as broken, as settling would. Raises `TooManyRequests` within a minute of the last check of the same
-        account: each one costs two calls of the host's daily limit.
+        The guest experience is read from that meeting before it is deleted. A grant that turns out to be revoked is
+        marked as broken, as in settling. Raises `TooManyRequests` within a minute of the last check of the same
+        account, because each check costs two calls of the host's daily limit.
         """
         connection = self._connections.get(workspace_id, user_id)
         grant = self._grants.get(connection.grant_id) if connection else None
@@ -89,53 +96,59 @@ class ConnectionCheck:
         now = self._clock()
         if not self._ephemeral.hold(f"check#{grant.id}", now + CHECK_EVERY, now):
             raise TooManyRequests("This account was checked less than a minute ago. Wait a minute, then check again.")
-        done, seen = [Step("connection", True)], list[GuestExperience]()
-        for name, act in self._steps(grant, self._providers[grant.provider], seen.append):
-            try:
-                act()
-            except ProviderError as error:
-                done.append(Step(name, False, _advice(error)))
-                break
-            done.append(Step(name, True))
-        return Report(tuple(done), seen[0] if seen else None)
+        return self._check_grant(grant, self._providers[grant.provider])
 
-    def _steps(
-        self, grant: Grant, provider: Provider, see: Callable[[GuestExperience], None]
-    ) -> Iterator[tuple[str, Callable[[], object]]]:
+    def _check_grant(self, grant: Grant, provider: Provider) -> Report:
+        steps, experience = [Step("connection", True)], None
+        request = self._meeting_request()
+        with suppress(_CheckFailed):
+            with _step("token", steps):
+                self._tokens.access_token(grant)
+            if isinstance(provider, OAuthProvider):
+                with _step("scopes", steps):
+                    self._check_scopes(grant, provider)
+            with _step("account", steps):
+                self._call(grant, provider.read_account)
+            with _step("create_meeting", steps):
+                meeting = self._call(grant, lambda token: provider.create(token, request))
+            experience = self._guest_experience(grant, provider, meeting)
+            with _step("delete_meeting", steps):
+                self._call(grant, lambda token: provider.delete(token, meeting.id))
+        return Report(tuple(steps), experience)
+
+    def _meeting_request(self) -> MeetingRequest:
         starts_at = self._clock().replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
         ends_at = starts_at + timedelta(minutes=30)
         title = "Connection check (deleted again at once)"
-        request = MeetingRequest(secrets.token_hex(16), title, "", starts_at, ends_at, "UTC")
-        made: list[ProviderMeeting] = []
+        return MeetingRequest(secrets.token_hex(16), title, "", starts_at, ends_at, "UTC")
 
-        def call(verb: Callable[[str], object]) -> object:
-            return self._caller.call(GrantAccess(AccessState.OPEN, grant), verb, NO_DEADLINE)
-
-        def scopes(oauth: OAuth) -> None:
-            missing = oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
-            if missing:
-                what = f"these permissions are missing: {', '.join(sorted(missing))}"
-                raise ReconnectNeeded(FailedCall(provider.name, what, code="missing_scopes"))
-
-        yield "token", lambda: self._tokens.access_token(grant)
-        if isinstance(provider, OAuthProvider):
-            yield "scopes", partial(scopes, provider.oauth)
-        yield "account", lambda: call(provider.read_account)
-        yield "create_meeting", lambda: call(lambda token: made.append(provider.create(token, request)))
-        see(self._guest_experience(grant, provider, made[0]))
-        yield "delete_meeting", lambda: call(lambda token: provider.delete(token, made[0].id))
+    def _check_scopes(self, grant: Grant, provider: OAuthProvider) -> None:
+        missing = provider.oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
+        if missing:
+            what = f"these permissions are missing: {', '.join(sorted(missing))}"
+            raise ReconnectNeeded(FailedCall(provider.name, what, code="missing_scopes"))
 
     def _guest_experience(self, grant: Grant, provider: Provider, meeting: ProviderMeeting) -> GuestExperience:
-        """Raises nothing: the meeting still has to be deleted."""
+        """Return what guests will experience. Raises no `ProviderError`: the meeting still has to be deleted."""
         try:
-            return self._caller.call(
-                GrantAccess(AccessState.OPEN, grant),
-                lambda token: provider.observe_guest_experience(token, meeting, grant.account),
-                NO_DEADLINE,
-            )
+            return self._call(grant, lambda token: provider.observe_guest_experience(token, meeting, grant.account))
         except ProviderError as error:
             log.info("what guests experience cannot be read", provider=error.provider, status=error.status)
             return provider.guest_experience(grant.account)
+
+    def _call(self, grant: Grant, verb: Callable[[str], T]) -> T:
+        return self._calls.call(GrantAccess(AccessState.OPEN, grant), verb, NO_DEADLINE)
+
+
+@contextmanager
+def _step(name: str, steps: list[Step]) -> Iterator[None]:
+    """Append a step for the block. Raises `_CheckFailed` if the block raises `ProviderError`."""
+    try:
+        yield
+    except ProviderError as error:
+        steps.append(Step(name, False, _advice(error)))
+        raise _CheckFailed from error
+    steps.append(Step(name, True))
 
 
 def _advice(error: ProviderError) -> str:
@@ -145,4 +158,4 @@ def _advice(error: ProviderError) -> str:
         return f"Reconnect and allow everything: {error.call.what}."
     if isinstance(error, ReconnectNeeded):
         return "The account has to be reconnected on the settings page."
-    return f"{error.provider} did not do it ({error.call.what}). Try again in a moment."
+    return f"{error.provider} did not complete the request ({error.call.what}). Try again in a moment."

@@ -96,7 +96,7 @@ class ConnectionSetup:
             authorized_at=now,
             due_at=now + _FIRST_CHECK_AFTER,
         )
-        sealed, ended = self._tokens.seal(grant, tokens), self._links.ending_others(session)
+        sealed, ended = self._tokens.seal(grant, tokens), self._links.entries_to_end_others(session)
         self._connections.establish(connection, sealed, flow_key=flow_key, now=now, also=ended)
 
     def _follow_up(self, connection: Connection, previous: Connection | None) -> None:

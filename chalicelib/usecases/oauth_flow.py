@@ -26,7 +26,7 @@ from chalicelib.observability import log
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.store.ephemeral import EphemeralStore
-from chalicelib.usecases.connect_links import Session, secret_key
+from chalicelib.usecases.connect_links import Session, storage_key
 from chalicelib.usecases.connection_setup import ConnectionSetup
 from chalicelib.usecases.offered_providers import OAuthClient, OfferedProviders
 
@@ -81,8 +81,8 @@ class OAuthFlow:
         redirect_uri = f"{base_url}/oauth/{provider_name}/callback"  # Each provider has its own: RFC 9700, 4.4.
         client = self._client(provider_name)
         state, verifier = secrets.token_urlsafe(_STATE_BYTES), secrets.token_urlsafe(_VERIFIER_BYTES)
-        flow = _Flow(secret_key("session", session.token), provider_name, redirect_uri, base_url, verifier)
-        self._ephemeral.put(secret_key("flow", state), flow, self._clock() + FLOW_LIFE)
+        flow = _Flow(storage_key("session", session.token), provider_name, redirect_uri, base_url, verifier)
+        self._ephemeral.put(storage_key("flow", state), flow, self._clock() + FLOW_LIFE)
         return oauth.authorization_url(
             client.provider, client.credentials[0], redirect_uri=redirect_uri, state=state, verifier=verifier
         )
@@ -98,7 +98,7 @@ class OAuthFlow:
 
         Raises `FlowRefused` (the flow stays open if another browser started it), `SignInFailed`, or `ProviderError`.
         """
-        flow_key = secret_key("flow", response.get("state", ""))
+        flow_key = storage_key("flow", response.get("state", ""))
         flow = self._ephemeral.get(flow_key, _Flow, self._clock())
         if session is None or flow is None or not _may_finish(flow, session, provider_name):
             raise FlowRefused(
@@ -125,7 +125,7 @@ class OAuthFlow:
 
 
 def _may_finish(flow: _Flow, session: Session, provider_name: str) -> bool:
-    return flow.session_key == secret_key("session", session.token) and flow.provider == provider_name
+    return flow.session_key == storage_key("session", session.token) and flow.provider == provider_name
 
 
 def _authorize(client: OAuthClient, flow: _Flow, response: Mapping[str, str]) -> tuple[Tokens, Account]:

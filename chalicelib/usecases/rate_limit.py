@@ -1,9 +1,9 @@
-"""How much a workspace may ask: a bucket in this process, and a count that busy processes share.
+"""Limit the requests of a workspace: a token bucket in each process, and a count that busy processes share.
 
-Lambda runs many processes, so a bucket in each of them alone would limit nothing. A process that serves much of a
-workspace therefore tells a shared counter, once in `_STEP` requests; one that serves little never does, and its
-requests cost no round trip. All processes together let through at most the burst and `_STEP` for each process in a
-window. If the counter does not answer, the buckets alone hold: a limit must never be the reason of an outage.
+Lambda runs many processes, so a bucket in each of them alone would limit nothing. A process therefore reports every
+`_STEP` requests of a workspace to a shared counter; a process with fewer requests reports none, and its requests cost
+no round trip. In one window, all processes together allow at most the burst plus `_STEP` for each process. If the
+counter is unavailable, only the buckets limit: a limit must never cause an outage.
 """
 
 from __future__ import annotations
@@ -20,33 +20,44 @@ from chalicelib.errors import StoreError
 from chalicelib.observability import log
 
 _STEP = 10
-_REMEMBERED = 10_000
+_MAX_WORKSPACES = 10_000
 
 
 class Counter(Protocol):
+    """A counter that all processes share."""
+
     def count(self, key: str, by: int, expires_at: datetime) -> int: ...
 
 
 class Allowance(Struct, frozen=True):
-    """Whether a request may go on, how many more may follow at once, and in how many seconds all may again."""
+    """The decision about one request."""
 
     granted: bool
     remaining: int
+    """How many more requests are allowed at once."""
     reset_seconds: int
+    """When the whole burst is allowed again."""
     retry_after_seconds: int
 
 
 class _Usage(Struct):
+    """One workspace's requests."""
+
     tokens: float
     filled_at: float
+    """When `tokens` was last updated, in seconds since 1970."""
     window: int = 0
-    mine: int = 0
+    """Number of the current window."""
+    own: int = 0
+    """Requests to this process in the window."""
     reported: int = 0
+    """Those of `own` that the shared counter has."""
     total: int = 0
+    """Requests to all processes in the window, as far as this process knows."""
 
 
 class RateLimit:
-    """`rate` requests a second for each workspace, `burst` at once."""
+    """Allows each workspace `rate` requests a second, and `burst` at once."""
 
     def __init__(self, counter: Counter, rate: float, burst: int, clock: Callable[[], datetime]) -> None:
         self.rate = rate
@@ -58,46 +69,46 @@ class RateLimit:
 
     @property
     def window_seconds(self) -> float:
-        """In which the shared count may reach the burst: together that is the rate."""
+        """The time in which the shared count may reach the burst: burst divided by rate."""
         return self.burst / self.rate
 
-    def take(self, workspace_id: str) -> Allowance:
-        """Count one request."""
+    def count_request(self, workspace_id: str) -> Allowance:
+        """Count one request and return whether it is allowed."""
         now = self._clock()
         seconds = now.timestamp()
         with self._lock:
             usage = self._usage(workspace_id, seconds)
             if usage.total >= self.burst:
-                wait = (usage.window + 1) * self.window_seconds - seconds
-                return Allowance(False, 0, ceil(wait), max(1, ceil(wait)))
+                wait_seconds = ceil((usage.window + 1) * self.window_seconds - seconds)
+                return Allowance(False, 0, wait_seconds, max(1, wait_seconds))
             if usage.tokens < 1:
                 return Allowance(False, 0, ceil(self.window_seconds), max(1, ceil((1 - usage.tokens) / self.rate)))
             usage.tokens -= 1
-            usage.mine += 1
-            news = usage.mine - usage.reported if usage.mine - usage.reported >= _STEP else 0
-            usage.reported += news
+            usage.own += 1
+            unreported = usage.own - usage.reported if usage.own - usage.reported >= _STEP else 0
+            usage.reported += unreported
             allowance = Allowance(True, int(usage.tokens), ceil((self.burst - usage.tokens) / self.rate), 0)
-        if news:
-            self._share(workspace_id, usage, news, now)
+        if unreported:
+            self._report(workspace_id, usage, unreported, now)
         return allowance
 
     def _usage(self, workspace_id: str, seconds: float) -> _Usage:
-        if len(self._usages) >= _REMEMBERED:
+        if len(self._usages) >= _MAX_WORKSPACES:
             self._usages.clear()
         usage = self._usages.setdefault(workspace_id, _Usage(self.burst, seconds))
         usage.tokens = min(self.burst, usage.tokens + max(0.0, seconds - usage.filled_at) * self.rate)
         usage.filled_at = seconds
         window = int(seconds / self.window_seconds)
         if window != usage.window:
-            usage.window, usage.mine, usage.reported, usage.total = window, 0, 0, 0
+            usage.window, usage.own, usage.reported, usage.total = window, 0, 0, 0
         return usage
 
-    def _share(self, workspace_id: str, usage: _Usage, news: int, now: datetime) -> None:
+    def _report(self, workspace_id: str, usage: _Usage, requests: int, now: datetime) -> None:
         window = usage.window
         try:
-            total = self._counter.count(f"rate#{workspace_id}#{window}", news, now + timedelta(minutes=1))
+            total = self._counter.count(f"rate#{workspace_id}#{window}", requests, now + timedelta(minutes=1))
         except StoreError as error:
-            log.warning("the shared rate count did not answer", error=type(error).__name__)
+            log.warning("the shared rate counter is unavailable", error=type(error).__name__)
             return
         with self._lock:
             if usage.window == window:

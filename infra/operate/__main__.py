@@ -57,7 +57,7 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
             answer = operations.run(_request(given), wiring.services(), _caller())
         else:
             if given.yes or given.do in _ALWAYS_ACT:
-                wiring.services().audit.note(given.do, given.workspace_id, caller=_caller())
+                wiring.services().audit.record(given.do, given.workspace_id, caller=_caller())
             answer = _VERBS[given.do](given, wiring.services())
     except (MeetlinkError, DeployError) as error:
         answer = {"error": str(error)}

@@ -70,7 +70,7 @@ class TestARateLimit:
         limit = RateLimit(Shared(), 50, 100, clock)
         granted = 0
         for _ in range(1000):
-            granted += limit.take("ws").granted
+            granted += limit.count_request("ws").granted
             clock.advance(0.01)
         assert 500 <= granted <= 600
 
@@ -78,7 +78,7 @@ class TestARateLimit:
         shared = Shared()
         limit = RateLimit(shared, 50, 100, clock)
         for _ in range(40):
-            assert limit.take("ws").granted
+            assert limit.count_request("ws").granted
             clock.advance(0.25)
         assert shared.calls == 0
 
@@ -89,7 +89,7 @@ class TestARateLimit:
         granted = 0
         clock.advance(1 - clock().timestamp() % 2 + 1)
         for _ in range(190):
-            granted += sum(limit.take("ws").granted for limit in limits)
+            granted += sum(limit.count_request("ws").granted for limit in limits)
             clock.advance(0.01)
         assert granted <= 100 + 10 * processes
 
@@ -97,7 +97,7 @@ class TestARateLimit:
         shared = Shared()
         shared.is_down = True
         limit = RateLimit(shared, 50, 100, clock)
-        assert sum(limit.take("ws").granted for _ in range(150)) == 100
+        assert sum(limit.count_request("ws").granted for _ in range(150)) == 100
 
     def test_counts_in_the_real_table(self, limited: Product) -> None:
         for _ in range(25):

@@ -305,7 +305,7 @@ def test_who_connects_goes_on_in_the_same_session(product: Product) -> None:
 def test_a_mailed_link_ends_with_the_reconnection_and_outlives_a_week(product: Product, clock: FakeClock) -> None:
     visitor = Visitor(WORKSPACE, "u-1")
     product.caller()
-    used, _ = product.services.connect_links.make_link(visitor, LONGEST_LINK_LIFE)
+    used, _ = product.services.connect_links.create_link(visitor, LONGEST_LINK_LIFE)
     clock.advance(7.9 * 24 * 3600)
     assert product.browser().get(f"/connect/{used}").status_code == 200
     product.connect()
@@ -316,7 +316,7 @@ def test_a_link_does_not_die_because_its_users_epoch_was_old(product: Product, c
     product.caller()
     disconnect(product)
     clock.advance(8.5 * 24 * 3600)
-    link, _ = product.services.connect_links.make_link(Visitor(WORKSPACE, "u-1"), LONGEST_LINK_LIFE)
+    link, _ = product.services.connect_links.create_link(Visitor(WORKSPACE, "u-1"), LONGEST_LINK_LIFE)
     clock.advance(7.5 * 24 * 3600)
     assert product.browser().get(f"/connect/{link}").status_code == 200
 

@@ -25,7 +25,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @page
     def show_link(call: Call, token: str) -> Response:
         # Looking uses nothing up: mail scanners follow links, but they press no buttons.
-        visitor = call.services.connect_links.visitor_of(token)
+        visitor = call.services.connect_links.find_visitor(token)
         if visitor is None:
             raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
         workspace = call.services.workspace_store.get(visitor.workspace_id)

@@ -58,7 +58,7 @@ def session_of(call: Call) -> Session:
 
 
 def session_or_none(call: Call) -> Session | None:
-    return call.services.connect_links.session(_cookies(call).get(_cookie_name(call)))
+    return call.services.connect_links.find_session(_cookies(call).get(_cookie_name(call)))
 
 
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:

@@ -171,7 +171,7 @@ def _origin(address: str) -> str:
 
 def _window(call: Call, session: Session) -> str:
     """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
-    token, _ = call.services.connect_links.make_link(session.visitor, key_id=session.visitor.key_id, opener=session)
+    token, _ = call.services.connect_links.create_link(session.visitor, key_id=session.visitor.key_id, opener=session)
     return f"{call.base_url}/connect/{token}"
 
 

@@ -12,7 +12,7 @@ from chalicelib.api import json_body as bodies
 from chalicelib.api import schema
 from chalicelib.domain import webhook_signing
 from chalicelib.errors import InvalidInput
-from chalicelib.usecases.booking_events import BookingEvent, Happened
+from chalicelib.usecases.booking_events import BookingEvent, EventKind
 from chalicelib.validation import convert
 
 
@@ -43,9 +43,9 @@ class CancellationBody(Struct):
 
 
 _HAPPENED = {
-    "booking.created": Happened.CREATED,
-    "booking.rescheduled": Happened.RESCHEDULED,
-    "booking.cancelled": Happened.CANCELLED,
+    "booking.created": EventKind.CREATED,
+    "booking.rescheduled": EventKind.RESCHEDULED,
+    "booking.cancelled": EventKind.CANCELLED,
 }
 
 
@@ -69,8 +69,8 @@ class StandardSource:
             if kind != "booking.cancelled":
                 raise
         cancelled = convert(value, CancellationBody)
-        version = _version(cancelled.timestamp, Happened.CANCELLED, cancelled.data.version)
-        return BookingEvent(Happened.CANCELLED, cancelled.data.booking_id, version)
+        version = _version(cancelled.timestamp, EventKind.CANCELLED, cancelled.data.version)
+        return BookingEvent(EventKind.CANCELLED, cancelled.data.booking_id, version)
 
 
 def _event(event: BookingEventBody) -> BookingEvent:
@@ -79,9 +79,9 @@ def _event(event: BookingEventBody) -> BookingEvent:
     return BookingEvent(happened, data.booking_id, version, schema.appointment(data))
 
 
-def _version(at: datetime, happened: Happened, counted: int | None) -> int:
+def _version(at: datetime, happened: EventKind, counted: int | None) -> int:
     """The sender's own version; without one, later events win, in whatever order they arrive.
 
     Milliseconds, then what happened: a creation and a cancellation may bear the same time. Stays below 2⁵³ for ever.
     """
-    return int(at.timestamp() * 1000) * len(Happened) + happened if counted is None else counted
+    return int(at.timestamp() * 1000) * len(EventKind) + happened if counted is None else counted
