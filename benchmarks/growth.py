@@ -41,7 +41,7 @@ def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[L
 def _costs(product: Deployment) -> dict[str, float]:
     """Calls and rows for one booking accepted, settled, listed; and for a tick with nothing due."""
     from chalicelib.handlers import booking_stream
-    from chalicelib.store.bookings import Query
+    from chalicelib.store.bookings import BookingQuery
 
     services = product.services
     found: dict[str, float] = {}
@@ -56,7 +56,7 @@ def _costs(product: Deployment) -> dict[str, float]:
     measured("accepting")
     booking_stream.settle_records({"Records": records}, Context(), services)
     measured("settling")
-    services.booking_store.page(Query("ws"), limit=1, after=None)
+    services.booking_store.page(BookingQuery("ws"), limit=1, after=None)
     measured("a page of one")
     booking_stream.settle_due(Context(), services)
     measured("a tick with nothing due")

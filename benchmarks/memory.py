@@ -119,7 +119,7 @@ class Deployment:
             Grant("zoom", account, 1, None), Tokens("access", "refresh", now + timedelta(hours=24))
         )
         connection = Connection("ws", "u-1", "zoom", grant.id, account, now)
-        services.connection_store.establish(connection, grant, flow_key=None, now=now)
+        services.connection_store.establish(connection, grant, flow_key=None)
 
     def book(self, count: int, title: str = "Introductory call") -> list[dict[str, Any]]:
         """So many new bookings; their stream records."""

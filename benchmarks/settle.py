@@ -84,7 +84,7 @@ def _plainly(product: Deployment, records: list[dict[str, Any]]) -> float:
         booking, appointment = found.booking, found.booking.appointment
         assert booking.eligibility is not None
         grant_id = booking.eligibility.grant_id
-        _, grant = services.connection_store.with_grant(booking.workspace_id, booking.host.user_id, grant_id)
+        _, grant = services.connection_store.get_with_grant(booking.workspace_id, booking.host.user_id, grant_id)
         assert grant is not None
         request = MeetingRequest(
             tag=booking.booking_id,

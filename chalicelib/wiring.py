@@ -20,8 +20,10 @@ from chalicelib.store import tables
 from chalicelib.store.booking_reads import BookingReader
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.calendars import CalendarStore
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.dynamodb import POOL
 from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from chalicelib.providers.base import Provider
     from chalicelib.store.audit import AuditStore
+    from chalicelib.store.booking_leases import BookingLeases
     from chalicelib.store.deployment_secrets import DeploymentSecrets
     from chalicelib.store.encryption import Encryption
     from chalicelib.usecases.access_tokens import AccessTokens
@@ -84,8 +87,15 @@ class Services:
 
     @cached_property
     def booking_store(self) -> BookingStore:
+        return BookingStore()
+
+    @cached_property
+    def booking_leases(self) -> BookingLeases:
+        from chalicelib.domain import give_up
+        from chalicelib.store.booking_leases import BookingLeases
+
         days = self.settings.retention_days
-        return BookingStore(timedelta(days=days) if days else None)
+        return BookingLeases(timedelta(days=days) if days else None, give_up.pause)
 
     @cached_property
     def calendar_store(self) -> CalendarStore:
@@ -335,7 +345,7 @@ class Services:
         from chalicelib.usecases.tell import FailureNotices
 
         meetings = Meetings(
-            self.booking_store,
+            self.booking_leases,
             self.connection_store,
             ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock)),
             self.deployment_secrets.tag_secret,
@@ -344,7 +354,7 @@ class Services:
             self.random,
         )
         inviter = Invitations(
-            self.booking_store,
+            self.booking_leases,
             self.mailer,
             RecentWorkspaces(self.workspace_store, self.clock),
             self.suppression_store,
@@ -352,8 +362,8 @@ class Services:
             personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
         )
-        teller = FailureNotices(self.booking_store, self.mailer, self.suppression_store, self.clock)
-        return Settling(self.booking_store, meetings, inviter, teller, self.clock, self.sleep)
+        teller = FailureNotices(self.booking_leases, self.mailer, self.suppression_store, self.clock)
+        return Settling(self.booking_leases, meetings, inviter, teller, self.clock, self.sleep)
 
     @cached_property
     def bounces(self) -> Bounces:
@@ -451,5 +461,5 @@ class _Client:
         from botocore.config import Config
 
         retries = {"mode": "standard", "total_max_attempts": self._attempts}
-        config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=tables.POOL, retries=retries)
+        config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=POOL, retries=retries)
         return boto3.Session().client(self._service, config=config)  # The default session is not for threads.

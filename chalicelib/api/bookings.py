@@ -24,7 +24,7 @@ from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, NotFound
 from chalicelib.store.booking_reads import BookingReads
-from chalicelib.store.bookings import Query, Record, place_of
+from chalicelib.store.bookings import BookingQuery, Record, start_key_of
 from chalicelib.usecases.bookings import Accepted
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             item = views.booking(record)
             size += len(msgspec.json.encode(item))
             if items and size > _PAGE_BYTES:
-                after = place_of(records[len(items) - 1].booking)
+                after = start_key_of(records[len(items) - 1].booking)
                 break
             items.append(item)
         return json_response(answers.BookingPage(items, cursor(after)))
@@ -220,8 +220,8 @@ def _existing(call: CallerCall, booking_id: str) -> Record:
     return record
 
 
-def _query(workspace_id: str, asked: BookingsQuery) -> Query:
-    return Query(
+def _query(workspace_id: str, asked: BookingsQuery) -> BookingQuery:
+    return BookingQuery(
         workspace_id,
         starts_from=asked.starts_from,
         starts_before=asked.starts_before,
@@ -256,7 +256,7 @@ def _settled(call: CallerCall, record: Record, seconds: int) -> Record:
             pause = left
         call.services.sleep(min(pause, left))
         pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
-        progress = call.services.booking_store.progress(call.workspace_id, booking_id)
+        progress = call.services.booking_store.read_progress(call.workspace_id, booking_id)
         reads += 1
         if progress != seen:
             seen = progress

@@ -77,7 +77,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
             raise TooLarge("The event is too large.")
         source, headers, now = StandardSource(), call.request.headers, call.services.clock()
         # Secrets are opened only for what looks signed: opening them costs calls of KMS.
-        keys = call.services.webhook_secrets.keys(workspace_id) if source.may_be_signed(headers, now) else []
+        keys = call.services.webhook_secrets.load_keys(workspace_id) if source.may_be_signed(headers, now) else []
         if not source.is_signed(keys, headers, call.raw_body, now):
             # The same words for a workspace that does not exist: nobody learns which do.
             raise Unauthorized("The signature is missing, wrong or too old.", workspace_id=workspace_id)

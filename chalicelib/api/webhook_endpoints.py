@@ -28,7 +28,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
     def list_endpoints(call: CallerCall) -> Response:
-        known = call.services.endpoint_store.all(call.workspace_id)
+        known = call.services.endpoint_store.list_by_workspace(call.workspace_id)
         return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
@@ -80,7 +80,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
         call.audit("rotate-endpoint-secret")
-        endpoint, secret = call.services.webhook_endpoints.rotate(call.workspace_id, endpoint_id)
+        endpoint, secret = call.services.webhook_endpoints.rotate_secret(call.workspace_id, endpoint_id)
         return json_response(forms.endpoint(endpoint, secret))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}/test", methods=["POST"])
@@ -93,7 +93,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("not_found",),
     )
     def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        return json_response(forms.delivery(call.services.webhook_endpoints.test(call.workspace_id, endpoint_id)))
+        return json_response(forms.delivery(call.services.webhook_endpoints.send_test(call.workspace_id, endpoint_id)))
 
     @routes.route("/v1/webhook-endpoints/{endpoint_id}/deliveries", methods=["GET"])
     @caller
@@ -107,7 +107,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     )
     def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
         asked = call.read_query(PageQuery)
-        found, after = call.services.webhook_endpoints.log(
+        found, after = call.services.webhook_endpoints.list_deliveries(
             call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
         )
         return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))

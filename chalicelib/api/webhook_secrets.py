@@ -27,7 +27,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @caller
     @describe(_GROUP, "List the secrets that your booking system may sign with", answers={200: forms.WebhookSecretPage})
     def list_secrets(call: CallerCall) -> Response:
-        known = call.services.webhook_secrets.all(call.workspace_id)
+        known = call.services.webhook_secrets.list_secrets(call.workspace_id)
         return json_response(forms.WebhookSecretPage([forms.secret(s) for s in known], None))
 
     @routes.route("/v1/webhook-secrets", methods=["POST"])

@@ -11,7 +11,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.errors import StoreError
 from chalicelib.observability import count, log
 from chalicelib.store import streams
-from chalicelib.store.bookings import all_shards
+from chalicelib.store.tables import DUE_SHARDS
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -63,7 +63,7 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
     """
     now, total = services.clock(), 0
     while True:
-        keys = [key for shard in all_shards() for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
+        keys = [key for shard in DUE_SHARDS for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
         failed = _settle_all(keys, deadline, services)
         total += len(keys)
@@ -74,7 +74,7 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
 def _process_due_grants(deadline: Deadline, services: Services) -> int:
     """Return how many grants were processed. The next tick processes those for which there was no time."""
     now, total = services.clock(), 0
-    for shard in all_shards():
+    for shard in DUE_SHARDS:
         for grant_id in services.grant_store.due(shard, now, _DUE_PER_SHARD):
             # A token refresh that is cut off by the end of the invocation can end the grant.
             if not deadline.allows(_RESERVE_SECONDS):

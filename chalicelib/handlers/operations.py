@@ -88,7 +88,7 @@ def _lift_suppression(request: dict[str, Any], services: Services) -> dict[str, 
     """SES has a list of its own for the account: `aws sesv2 delete-suppressed-destination`."""
     workspace_id, email = _workspace(request, services).workspace_id, str(request.get("email"))
     services.audit.record(str(request["do"]), workspace_id, caller=str(request["caller"]))
-    if not services.suppression_store.lift(workspace_id, email):
+    if not services.suppression_store.remove(workspace_id, email):
         raise NotFound("This address is not suppressed in this workspace.")
     return {"email": email, "suppressed": None}
 

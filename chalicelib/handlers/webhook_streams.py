@@ -1,9 +1,10 @@
-"""What the webhook functions in `app` do: owe events that the streams tell of, deliver what is due."""
+"""Enqueue webhook events from the streams of bookings and connections, and deliver those that are due."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +16,9 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreError
 from chalicelib.observability import count, log
 from chalicelib.store import streams
-from chalicelib.store.bookings import all_shards
 from chalicelib.store.streams import BookingChange, ConnectionChange
-from chalicelib.webhooks.delivery import TRY_SECONDS
+from chalicelib.store.tables import DUE_SHARDS
+from chalicelib.webhooks.delivery import ATTEMPT_SECONDS, WebhookDeliveries
 from chalicelib.webhooks.events import (
     Event,
     EventType,
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _WORKERS = 25
-"""Endpoints delivered to side by side: a slow one must not hold the others."""
+"""Endpoints that are delivered to in parallel, so that a slow one does not delay the others."""
 _DUE_PER_SHARD = 100
-_STREAM_PATIENCE_SECONDS = 15.0
-"""How long a stream waits for receivers: what is slow, or too much, is the schedule's then."""
+_STREAM_SECONDS = 15.0
+"""How long a stream waits for receivers. The schedule delivers the rest."""
 C = TypeVar("C")
 _METRICS = {
     EventType.MEETING_READY: "MeetingsReady",
@@ -49,20 +50,19 @@ _METRICS = {
 
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
-    """Owe, then deliver, the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
+    """Enqueue and deliver the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
     _announce(streams.booking_changes(event), _meeting_events, Deadline.of(context), services)
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:
-    """The same for the connections stream."""
+    """Enqueue and deliver the events in a batch of the connections stream. Raises `StoreError`: see `_announce`."""
     _announce(streams.connection_changes(event), _connection_events, Deadline.of(context), services)
 
 
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
-    """Deliver what is due: retries, and whatever was owed and not tried yet."""
-    keys = [
-        key for shard in all_shards() for key in services.delivery_store.due(shard, services.clock(), _DUE_PER_SHARD)
-    ]
+    """Deliver what is due: retries, and deliveries that were enqueued and not attempted yet."""
+    now, store = services.clock(), services.delivery_store
+    keys = [key for shard in DUE_SHARDS for key in store.due(shard, now, _DUE_PER_SHARD)]
     _deliver(sorted(keys, key=lambda key: key.name), Deadline.of(context), services)
     return {"deliveries": len(keys)}
 
@@ -70,18 +70,18 @@ def deliver_due(context: Any, services: Services) -> dict[str, int]:
 def _announce(
     changes: Iterable[C], events_of: Callable[[C], list[Event]], deadline: Deadline, services: Services
 ) -> None:
-    """Owe every event of the batch; only then try to deliver, which may fail.
+    """Enqueue all events of the batch, then attempt their deliveries.
 
-    An outage of the database is raised, and not answered as `batchItemFailures`: the mapping that a plain
-    `chalice deploy` makes would take that for success, and nothing else would find the event again. The whole batch
-    comes again then; what it owed already it does not owe twice.
+    A database outage is raised instead of being reported as `batchItemFailures`: the event source mapping that a plain
+    `chalice deploy` creates would take that for success, and nothing else would detect the event. Lambda then delivers
+    the whole batch again, which enqueues only what is missing.
     """
-    owed: list[tuple[datetime, DeliveryKey]] = []
+    pending: list[tuple[datetime, DeliveryKey]] = []
     for change in changes:
         for event in events_of(change):
-            owed += [(event.at, key) for key in services.outbox.announce(event)]
-    owed.sort(key=lambda pair: pair[0])  # Names hold the second only.
-    _deliver([key for _, key in owed], deadline.within(_STREAM_PATIENCE_SECONDS + TRY_SECONDS), services)
+            pending += [(event.at, key) for key in services.outbox.enqueue(event)]
+    pending.sort(key=lambda pair: pair[0])  # The keys' names have only the second.
+    _deliver([key for _, key in pending], deadline.within(_STREAM_SECONDS + ATTEMPT_SECONDS), services)
 
 
 def _meeting_events(change: BookingChange) -> list[Event]:
@@ -91,61 +91,65 @@ def _meeting_events(change: BookingChange) -> list[Event]:
     if change.after is None or change.after.settlement is None or change.after.settlement == before:
         return []
     booking, after = change.after.booking, change.after.settlement
-    _count_mails(before, after, booking)
-    happened = meeting_change(before, after)
-    if happened is None:
+    _count_emails(before, after, booking)
+    event_type = meeting_change(before, after)
+    if event_type is None:
         return []
     at = after.written_at or change.written_at
-    _count(happened, before, booking, at)
-    name = event_id(booking.workspace_id, booking.booking_id, happened, change.sequence_number)
-    return [replace(meeting_event(happened, name, booking, after.meeting, at), filed_at=change.written_at)]
+    _count_meeting(event_type, before, booking, at)
+    identity = event_id(booking.workspace_id, booking.booking_id, event_type, change.sequence_number)
+    return [replace(meeting_event(event_type, identity, booking, after.meeting, at), filed_at=change.written_at)]
 
 
-def _count(happened: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:
-    count(_METRICS[happened])
-    is_first_link = happened is EventType.MEETING_READY and (before is None or not before.meeting.join_url)
+def _count_meeting(event_type: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:
+    count(_METRICS[event_type])
+    is_first_link = event_type is EventType.MEETING_READY and (before is None or not before.meeting.join_url)
     if is_first_link and booking.revision == 1:
         count("TimeToLink", (at - booking.created_at).total_seconds() * 1000, "Milliseconds")
 
 
-def _count_mails(before: Settlement | None, after: Settlement, booking: Booking) -> None:
-    """How long the first invitation of each recipient took; that of a recipient who came later is none of it."""
-    known = {invitation.email for invitation in before.invitations if invitation.sent_at} if before else set()
+def _count_emails(before: Settlement | None, after: Settlement, booking: Booking) -> None:
+    """Report how long the first invitation of each recipient took, without recipients who were added later."""
+    emailed = {invitation.email for invitation in before.invitations if invitation.sent_at} if before else set()
     for invitation in after.invitations:
-        if invitation.sent_at and invitation.sequence == 0 and invitation.email not in known:
-            took = invitation.sent_at - booking.created_at
-            count("TimeToMail", took.total_seconds() * 1000, "Milliseconds")
+        if invitation.sent_at and invitation.sequence == 0 and invitation.email not in emailed:
+            duration = invitation.sent_at - booking.created_at
+            count("TimeToMail", duration.total_seconds() * 1000, "Milliseconds")
 
 
 def _connection_events(change: ConnectionChange) -> list[Event]:
     events = []
-    for number, (happened, connection, reason) in enumerate(connection_changes(change.before, change.after)):
-        if happened in _METRICS:
-            count(_METRICS[happened])
-        name = event_id(connection.workspace_id, connection.user_id, happened, change.sequence_number)
-        at = change.written_at + timedelta(milliseconds=number)  # One write, two events: their order can be told.
-        events.append(connection_event(happened, name, connection, reason, at))
+    for number, (event_type, connection, reason) in enumerate(connection_changes(change.before, change.after)):
+        if event_type in _METRICS:
+            count(_METRICS[event_type])
+        identity = event_id(connection.workspace_id, connection.user_id, event_type, change.sequence_number)
+        at = change.written_at + timedelta(milliseconds=number)  # Two events of one write keep their order.
+        events.append(connection_event(event_type, identity, connection, reason, at))
     return events
 
 
 def _deliver(keys: Iterable[DeliveryKey], deadline: Deadline, services: Services) -> None:
-    """Try deliveries, each endpoint's in order. What fails for want of the database is due again by itself."""
-    ordered = sorted(
-        keys, key=lambda key: (key.workspace_id, key.endpoint_id)
-    )  # It keeps the order of each endpoint's.
-    groups = [list(group) for _, group in groupby(ordered, key=lambda key: (key.workspace_id, key.endpoint_id))]
+    """Attempt deliveries, in order for each endpoint. After a database outage the schedule attempts them again."""
+    by_endpoint = sorted(keys, key=_endpoint_of)  # A stable sort: it keeps the order within an endpoint.
+    groups = [list(group) for _, group in groupby(by_endpoint, key=_endpoint_of)]
     if not groups:
         return
-    deliver = services.webhook_deliveries.deliver  # Made before the threads start, once.
-
-    def one(group: list[DeliveryKey]) -> None:
-        try:
-            deliver(group, deadline)
-        except StoreError as error:
-            log.failure("a webhook could not be delivered", error, workspace_id=group[0].workspace_id)
-        except Exception as error:  # A bug must not hold up other workspaces' events.
-            log.failure("delivering crashed", error, workspace_id=group[0].workspace_id)
-
+    # Accessed before the threads start, so that the object is created once.
+    deliver = log.with_request_id(partial(_deliver_to_endpoint, services.webhook_deliveries, deadline))
     with services.workers(min(_WORKERS, len(groups))) as pool:
-        for _ in pool.map(log.with_request_id(one), groups):
+        for _ in pool.map(deliver, groups):
             pass
+
+
+def _deliver_to_endpoint(deliveries: WebhookDeliveries, deadline: Deadline, keys: list[DeliveryKey]) -> None:
+    workspace_id = keys[0].workspace_id
+    try:
+        deliveries.deliver(keys, deadline)
+    except StoreError as error:
+        log.failure("webhook delivery interrupted by the database", error, workspace_id=workspace_id)
+    except Exception as error:  # A bug must not delay other workspaces' events.
+        log.failure("webhook delivery crashed", error, workspace_id=workspace_id)
+
+
+def _endpoint_of(key: DeliveryKey) -> tuple[str, str]:
+    return key.workspace_id, key.endpoint_id

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from chalicelib.store.tables import AuditItem, translated
+from chalicelib.store.dynamodb import translated_errors
+from chalicelib.store.tables import AuditItem
 
 LIFE = timedelta(days=400)
 DEPLOYMENT = "*"
@@ -31,14 +32,14 @@ class AuditStore:
     """The audit table. Entries are added and read, never changed."""
 
     def add(self, entry: AuditEntry) -> None:
+        """Append an entry."""
         name = f"{entry.at.isoformat(timespec='milliseconds')}#{secrets.token_hex(8)}"
-        ends = int((entry.at + LIFE).timestamp())
         document = msgspec.json.encode(entry).decode()
-        with translated():
-            AuditItem(entry.workspace_id, name, document=document, expires_at=ends).save()
+        with translated_errors():
+            AuditItem(entry.workspace_id, name, document=document, expires_at=entry.at + LIFE).save()
 
     def newest(self, workspace_id: str, limit: int) -> list[AuditEntry]:
         """Return at most `limit` entries, newest first."""
-        with translated():
+        with translated_errors():
             items = list(AuditItem.query(workspace_id, scan_index_forward=False, limit=limit))
         return [msgspec.json.decode(item.document, type=AuditEntry) for item in items]

@@ -10,7 +10,8 @@ from chalicelib.domain.workspace import Workspace
 from chalicelib.store.bookings import BookingStore, Record, record_of
 from chalicelib.store.calendars import CalendarStore, calendar_of
 from chalicelib.store.connections import ConnectionStore, connection_of
-from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, WorkspaceItem, read_together
+from chalicelib.store.dynamodb import read_together
+from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, WorkspaceItem
 from chalicelib.store.workspaces import workspace_of
 
 _MAX_HOSTS = 10_000

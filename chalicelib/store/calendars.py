@@ -6,55 +6,53 @@ import msgspec
 
 from chalicelib.domain.calendar import Calendar, Host
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import CalendarItem, translated
+from chalicelib.store.dynamodb import translated_errors
+from chalicelib.store.tables import CalendarItem
 
 
 class CalendarStore:
     """The calendars table."""
 
     def get(self, workspace_id: str, calendar_id: str) -> Calendar | None:
-        with translated():
-            try:
-                item = CalendarItem.get(workspace_id, calendar_id, consistent_read=True)
-            except CalendarItem.DoesNotExist:
-                return None
-        return calendar_of(item)
+        """Read a calendar consistently."""
+        item = CalendarItem.find(workspace_id, calendar_id)
+        return calendar_of(item) if item else None
 
     def put(self, calendar: Calendar) -> None:
-        """Create or replace."""
+        """Create or replace a calendar."""
         document = msgspec.json.encode(calendar).decode()
-        with translated():
+        with translated_errors():
             CalendarItem(calendar.workspace_id, calendar.calendar_id, document=document).save()
 
-    def hosted_by(self, workspace_id: str, user_id: str) -> list[Calendar]:
-        """The user's calendars, in order of id."""
-        with translated():
-            calendars = [calendar_of(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
-        return [calendar for calendar in calendars if calendar.host.user_id == user_id]
-
-    def newest_host(self, workspace_id: str, user_id: str) -> Host | None:
-        """Return the user as the host of the calendar that was changed last, or None if the user hosts none."""
-        hosted = self.hosted_by(workspace_id, user_id)
-        return max(hosted, key=lambda calendar: calendar.updated_at).host if hosted else None
-
     def delete(self, workspace_id: str, calendar_id: str) -> bool:
-        """Whether there was such a calendar."""
-        item = CalendarItem(workspace_id, calendar_id)
+        """Delete a calendar. Return whether it existed."""
         try:
-            with translated():
-                item.delete(condition=CalendarItem.calendar_id.exists())
+            with translated_errors():
+                CalendarItem(workspace_id, calendar_id).delete(condition=CalendarItem.calendar_id.exists())
         except LostRace:
             return False
         return True
 
+    def list_by_host(self, workspace_id: str, user_id: str) -> list[Calendar]:
+        """Return the user's calendars in order of id."""
+        with translated_errors():
+            calendars = [calendar_of(item) for item in CalendarItem.query(workspace_id, consistent_read=True)]
+        return [calendar for calendar in calendars if calendar.host.user_id == user_id]
+
+    def find_newest_host(self, workspace_id: str, user_id: str) -> Host | None:
+        """Return the user as the host of the calendar that was changed last, or None if the user hosts none."""
+        calendars = self.list_by_host(workspace_id, user_id)
+        return max(calendars, key=lambda calendar: calendar.updated_at).host if calendars else None
+
     def page(self, workspace_id: str, *, limit: int, after: str | None) -> tuple[list[Calendar], str | None]:
-        """At most `limit` calendars in order of id, after the id `after`; with the next such id, if there are more."""
+        """Return at most `limit` calendars in order of id, after the id `after`, and the next id if there are more."""
         beyond = CalendarItem.calendar_id > after if after else None
-        with translated():
+        with translated_errors():
             items = list(CalendarItem.query(workspace_id, beyond, limit=limit + 1, consistent_read=True))
         calendars = [calendar_of(item) for item in items[:limit]]
         return calendars, calendars[-1].calendar_id if len(items) > limit else None
 
 
 def calendar_of(item: CalendarItem) -> Calendar:
+    """Decode a row."""
     return msgspec.json.decode(item.document, type=Calendar)

@@ -1,4 +1,4 @@
-"""Deployment secrets: given in the environment (locally), else in Secrets Manager, cached for some minutes."""
+"""The deployment's secrets: from the environment (locally), else from Secrets Manager, cached for minutes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chalicelib.errors import StoreUnavailable
 from chalicelib.settings import Settings
 
 LIFE = timedelta(minutes=5)
-"""A rotated secret is used after at most this long, without a new deployment."""
+"""A rotated secret is used within this time, without a new deployment."""
 
 
 class Credentials(Redacted, frozen=True):
-    """A provider's app: what this deployment is known as there."""
+    """The credentials of this deployment's app at a provider."""
 
     client_id: str
     client_secret: str
@@ -27,59 +27,62 @@ class Credentials(Redacted, frozen=True):
 
 
 class LinkKey(Redacted, frozen=True):
-    """A key of join links. `key_id` is in each link that was made with it."""
+    """A key that encrypts join links."""
 
     key_id: str
+    """Part of each link that is encrypted with the key."""
     key: bytes
     """64 bytes, for AES-SIV with two AES-256 keys."""
     used_from: datetime = datetime.min.replace(tzinfo=UTC)
-    """When new links begin to use it; it is accepted before."""
+    """When new links begin to use the key. Links with it are accepted before."""
 
 
 FIRST_LINK_KEY = "1"
-"""The id of the key that every deployment has without a rotation: it is derived from `tag_secret`."""
+"""The id of the key before any rotation, which is derived from `tag_secret`."""
 LINK_KEY_BYTES = 64
 
 
 class DeploymentSecrets:
-    """`client` is boto3's of Secrets Manager."""
+    """Reads the secrets that operators set."""
 
     def __init__(self, settings: Settings, client: Any, clock: Callable[[], datetime]) -> None:
+        """`client` is a boto3 client of Secrets Manager."""
         self._settings = settings
         self._client = client
         self._clock = clock
         self._cache: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
     def credentials(self, provider: str) -> Credentials | None:
-        """The provider's credentials; None if this deployment has none, so the provider is not offered."""
+        """Return the provider's credentials. Without them (None) this deployment does not offer the provider."""
         upper = provider.upper()
-        given = {
+        fields: dict[str, Any] = {
             name: self._settings.secret(f"{upper}_{name.upper()}")
             for name in ("client_id", "client_secret", "webhook_secret")
         }
-        known = given if given["client_id"] else self._stored(f"providers/{provider}") or {}
-        if not known.get("client_id") or not known.get("client_secret"):
+        if not fields["client_id"]:
+            fields = self._read(f"providers/{provider}") or {}
+        if not fields.get("client_id") or not fields.get("client_secret"):
             return None
-        return Credentials(str(known["client_id"]), str(known["client_secret"]), known.get("webhook_secret"))
+        return Credentials(str(fields["client_id"]), str(fields["client_secret"]), fields.get("webhook_secret"))
 
     def tag_secret(self) -> bytes:
-        """The key of meeting tags. It must never change: tags of meetings that exist could not be found again."""
-        given = self._settings.secret("MEETLINK_TAG_SECRET") or (self._stored("deployment") or {}).get("tag_secret")
-        if not given:
+        """Return the key of meeting tags. It must never change: existing meetings could not be found by their tags."""
+        secret = self._settings.secret("MEETLINK_TAG_SECRET") or (self._read("deployment") or {}).get("tag_secret")
+        if not secret:
             raise StoreUnavailable(f"The secret {self._settings.secrets_prefix}deployment has no tag_secret.")
-        return given.encode()
+        return str(secret).encode()
 
     def link_keys(self) -> tuple[LinkKey, ...]:
-        """Return the keys of join links that are accepted; the first one is for new links.
+        """Return the keys of join links that are accepted. The first one encrypts new links.
 
-        `operate rotate-link-keys` adds keys. A new one is not used before every process has read it.
+        `operate rotate-link-keys` adds keys. A new key is used only after every process has read it.
         """
-        stored = {} if self._settings.secret("MEETLINK_TAG_SECRET") else self._stored("deployment") or {}
-        keys = read_link_keys(stored) or (first_link_key(self.tag_secret()),)
+        secret = {} if self._settings.secret("MEETLINK_TAG_SECRET") else self._read("deployment") or {}
+        keys = read_link_keys(secret) or (first_link_key(self.tag_secret()),)
         in_use = tuple(key for key in keys if key.used_from <= self._clock())
         return (*in_use, *(key for key in keys if key not in in_use))
 
-    def _stored(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str) -> dict[str, Any] | None:
         now = self._clock()
         cached = self._cache.get(name)
         if cached and now - cached[0] < LIFE:
@@ -96,15 +99,15 @@ class DeploymentSecrets:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
                 return None
-            raise StoreUnavailable("Secrets Manager refuses or is out") from error
+            raise StoreUnavailable("Secrets Manager refused the request or is unavailable") from error
         except BotoCoreError as error:
-            raise StoreUnavailable("Secrets Manager: no answer") from error
+            raise StoreUnavailable("Secrets Manager: no response") from error
         try:
             value = json.loads(text)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            # The text itself must not reach the traceback: it is a secret.
+            # Raised outside of `except`, so that the traceback does not contain the text, which is a secret.
             raise StoreUnavailable(f"The secret {secret_id} is not a JSON object.")
         return value
 

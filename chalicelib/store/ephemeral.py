@@ -12,13 +12,14 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import EphemeralItem, dynamo, translated
+from chalicelib.store.dynamodb import translated_errors
+from chalicelib.store.tables import EphemeralItem
 
 T = TypeVar("T")
 
 
 class Entry(Struct, frozen=True):
-    """A short-lived document to be written together with other rows."""
+    """A short-lived document that is written together with other rows."""
 
     key: str
     document: Any
@@ -26,96 +27,89 @@ class Entry(Struct, frozen=True):
 
 
 class EphemeralStore:
-    """Short-lived documents by key. Expired ones are absent, whether or not DynamoDB has deleted them."""
+    """Short-lived documents by key. An expired one is absent, whether or not DynamoDB has deleted it."""
 
     def put(self, key: str, document: Any, expires_at: datetime) -> None:
         """Store a new document. Raises `LostRace` if the key is taken."""
-        item = EphemeralItem(key, document=_encode(document), expires_at=int(expires_at.timestamp()))
-        with translated():
-            item.save(condition=EphemeralItem.key.does_not_exist())
-
-    def hold(self, key: str, until: datetime, now: datetime) -> bool:
-        """Take the key until then; True for the one caller that gets it."""
-        item = EphemeralItem(key, document="", expires_at=int(until.timestamp()))
-        free = EphemeralItem.key.does_not_exist() | (EphemeralItem.expires_at <= int(now.timestamp()))
-        try:
-            with translated():
-                item.save(condition=free)
-        except LostRace:
-            return False
-        return True
-
-    def get(self, key: str, kind: type[T], now: datetime) -> T | None:
-        with translated():
-            try:
-                item = EphemeralItem.get(key, consistent_read=True)
-            except EphemeralItem.DoesNotExist:
-                return None
-        return None if item.expires_at <= now.timestamp() else msgspec.json.decode(item.document, type=kind)
+        with translated_errors():
+            ephemeral_item(Entry(key, document, expires_at)).save(condition=EphemeralItem.key.does_not_exist())
 
     def put_all(self, entries: Iterable[Entry]) -> None:
         """Store or replace all of the documents, or none."""
-        with translated(), TransactWrite(connection=dynamo()) as transaction:
+        with translated_errors(), TransactWrite(connection=EphemeralItem.shared_connection()) as transaction:
             for entry in entries:
                 transaction.save(ephemeral_item(entry))
 
-    def keep(self, entry: Entry, kind: type[T]) -> T:
-        """Store the document unless the key has one; return the one that is stored, which lives at least as long."""
+    def get(self, key: str, cls: type[T], now: datetime) -> T | None:
+        """Read a document consistently."""
+        return self.load(key, cls, now)[0]
+
+    def get_or_put(self, entry: Entry, cls: type[T]) -> T:
+        """Store the document unless the key has one. Return the stored one, which then lives at least as long."""
         item = EphemeralItem(entry.key)
         actions: list[Action] = [
             EphemeralItem.document.set(EphemeralItem.document | _encode(entry.document)),
-            EphemeralItem.expires_at.set(int(entry.expires_at.timestamp())),
+            EphemeralItem.expires_at.set(entry.expires_at),
         ]
-        with translated():
+        with translated_errors():
             item.update(actions)
-        return msgspec.json.decode(item.document, type=kind)
+        return msgspec.json.decode(item.document, type=cls)
 
-    def load(self, key: str, kind: type[T], now: datetime) -> tuple[T | None, int]:
-        """A document that `swap` wrote, None if it is absent or has expired; and the version to swap it by."""
-        with translated():
-            try:
-                item = EphemeralItem.get(key, consistent_read=True)
-            except EphemeralItem.DoesNotExist:
-                return None, 0
-        has_expired = item.expires_at <= now.timestamp()
-        return None if has_expired else msgspec.json.decode(item.document, type=kind), int(item.counted or 0)
-
-    def swap(self, key: str, document: Any, expires_at: datetime, version: int) -> None:
-        """Replace the document of that version, 0 for an absent one. Raises `LostRace` if there is another by now."""
-        actions: list[Action] = [
-            EphemeralItem.counted.set(version + 1),
-            EphemeralItem.document.set(_encode(document)),
-            EphemeralItem.expires_at.set(int(expires_at.timestamp())),
-        ]
-        unchanged = EphemeralItem.counted == version if version else EphemeralItem.counted.does_not_exist()
-        with translated():
-            EphemeralItem(key).update(actions, condition=unchanged)
-
-    def count(self, key: str, by: int, expires_at: datetime) -> int:
-        """Add to a counter; what it has then, with what others added."""
-        item = EphemeralItem(key)
-        actions: list[Action] = [
-            EphemeralItem.counted.add(by),
-            EphemeralItem.document.set(""),
-            EphemeralItem.expires_at.set(int(expires_at.timestamp())),
-        ]
-        with translated():
-            item.update(actions)
-        return int(item.counted or 0)
-
-    def take(self, key: str) -> bool:
-        """Delete; True for the one caller that did. This is what makes links and states single use."""
-        item = EphemeralItem(key, document="", expires_at=0)
+    def consume(self, key: str) -> bool:
+        """Delete a document. Return True for exactly one caller, which makes links and states single use."""
         try:
-            with translated():
-                item.delete(condition=EphemeralItem.key.exists())
+            with translated_errors():
+                EphemeralItem(key).delete(condition=EphemeralItem.key.exists())
         except LostRace:
             return False
         return True
 
+    def acquire(self, key: str, until: datetime, now: datetime) -> bool:
+        """Take a key until `until`. Return True for the one caller that gets it."""
+        item = EphemeralItem(key, document="", expires_at=until)
+        is_free = EphemeralItem.key.does_not_exist() | (EphemeralItem.expires_at <= now)
+        try:
+            with translated_errors():
+                item.save(condition=is_free)
+        except LostRace:
+            return False
+        return True
+
+    def load(self, key: str, cls: type[T], now: datetime) -> tuple[T | None, int]:
+        """Return a document that `swap` wrote, None if it is absent or expired, and the version to swap it by."""
+        item = EphemeralItem.find(key)
+        if item is None:
+            return None, 0
+        has_expired = item.expires_at <= now
+        return None if has_expired else msgspec.json.decode(item.document, type=cls), int(item.counted or 0)
+
+    def swap(self, key: str, document: Any, expires_at: datetime, version: int) -> None:
+        """Replace the document of that version (0: absent). Raises `LostRace` if another version is stored by now."""
+        actions: list[Action] = [
+            EphemeralItem.counted.set(version + 1),
+            EphemeralItem.document.set(_encode(document)),
+            EphemeralItem.expires_at.set(expires_at),
+        ]
+        is_current = EphemeralItem.counted == version if version else EphemeralItem.counted.does_not_exist()
+        with translated_errors():
+            EphemeralItem(key).update(actions, condition=is_current)
+
+    def increment(self, key: str, amount: int, expires_at: datetime) -> int:
+        """Add to a counter. Return its value, with what other callers have added."""
+        item = EphemeralItem(key)
+        actions: list[Action] = [
+            EphemeralItem.counted.add(amount),
+            EphemeralItem.document.set(""),
+            EphemeralItem.expires_at.set(expires_at),
+        ]
+        with translated_errors():
+            item.update(actions)
+        return int(item.counted or 0)
+
 
 def ephemeral_item(entry: Entry) -> EphemeralItem:
-    return EphemeralItem(entry.key, document=_encode(entry.document), expires_at=int(entry.expires_at.timestamp()))
+    """Encode an entry as a row."""
+    return EphemeralItem(entry.key, document=_encode(entry.document), expires_at=entry.expires_at)
 
 
 def _encode(document: Any) -> str:

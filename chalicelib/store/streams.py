@@ -13,7 +13,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
 from chalicelib.observability import log
-from chalicelib.store.tables import from_milliseconds
+from chalicelib.store.tables import BookingItem
 
 Image = dict[str, Any]
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def _booking_row(image: Image | None) -> BookingRow | None:
     return BookingRow(
         revision=int(image["revision"]["N"]),
         settled_revision=int(image["settled_revision"]["N"]),
-        due_at=from_milliseconds(int(due_at["N"])) if due_at else None,
+        due_at=BookingItem.due_at.deserialize(due_at["N"]) if due_at else None,
         booking=msgspec.json.decode(image["desired"]["S"], type=Booking),
         settlement=msgspec.json.decode(observed["S"], type=Settlement) if observed else None,
     )

@@ -1,7 +1,8 @@
-"""Addresses that a workspace must not mail: they bounced for good, or complained.
+"""Addresses that a workspace must not email: they bounced permanently or complained.
 
-SES keeps such a list for the whole account. This one belongs to the workspace, so that its operators can see why
-somebody gets no mail, and lift it. The rows lie in the workspaces table, under keys that no workspace can have.
+SES has such a list for the whole account. This one belongs to the workspace, so that its operators can see why an
+address gets no email, and remove it from the list. The rows are in the workspaces table, under keys that no workspace
+can have.
 """
 
 from __future__ import annotations
@@ -15,49 +16,46 @@ import msgspec
 
 from chalicelib.domain.invitation import Trouble, address_key
 from chalicelib.errors import LostRace
-from chalicelib.store.tables import WorkspaceItem, translated
+from chalicelib.store.dynamodb import translated_errors
+from chalicelib.store.tables import WorkspaceItem
 
 
 class SuppressionStore:
-    """One row an address."""
+    """One row per address."""
 
     def add(self, workspace_id: str, email: str, trouble: Trouble, now: datetime) -> None:
-        """Mail the address no more. Twice is as good as once."""
+        """Suppress an address. Repeating it is harmless."""
         document = msgspec.json.encode({"reason": trouble, "since": now}).decode()
-        with translated():
+        with translated_errors():
             WorkspaceItem(_key(workspace_id, email), document=document).save()
 
     def find(self, workspace_id: str, email: str) -> dict[str, str] | None:
-        """Why and since when the address must not be mailed."""
-        with translated():
-            try:
-                item = WorkspaceItem.get(_key(workspace_id, email), consistent_read=True)
-            except WorkspaceItem.DoesNotExist:
-                return None
-        # A later release may have noted more.
-        known = msgspec.json.decode(item.document, type=dict[str, Any])
-        return {"reason": str(known["reason"]), "since": str(known["since"])}
+        """Return why and since when the address is suppressed, or None if it is not."""
+        item = WorkspaceItem.find(_key(workspace_id, email))
+        if item is None:
+            return None
+        document = msgspec.json.decode(item.document, type=dict[str, Any])  # A later release may have added fields.
+        return {"reason": str(document["reason"]), "since": str(document["since"])}
 
-    def holds(self, workspace_id: str, email: str) -> bool:
-        """Whether the address must not be mailed."""
+    def is_suppressed(self, workspace_id: str, email: str) -> bool:
+        """Return whether the address must not be emailed."""
         return self.find(workspace_id, email) is not None
 
-    def among(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
-        """Those of the addresses that must not be mailed, asked for in one call."""
+    def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
+        """Return those of the addresses that must not be emailed, in one call."""
         by_key = {_key(workspace_id, email): email for email in emails}
-        with translated():
-            found = (
-                [item.workspace_id for item in WorkspaceItem.batch_get(by_key, consistent_read=True)] if by_key else []
-            )
-        return frozenset(by_key[key] for key in found)
+        if not by_key:
+            return frozenset()
+        with translated_errors():
+            keys = [item.workspace_id for item in WorkspaceItem.batch_get(by_key, consistent_read=True)]
+        return frozenset(by_key[key] for key in keys)
 
-    def lift(self, workspace_id: str, email: str) -> bool:
-        """Let the address be mailed again; whether it had been suppressed."""
+    def remove(self, workspace_id: str, email: str) -> bool:
+        """Allow the address again. Return whether it was suppressed."""
+        item = WorkspaceItem(_key(workspace_id, email))
         try:
-            with translated():
-                WorkspaceItem(_key(workspace_id, email), document="").delete(
-                    condition=WorkspaceItem.workspace_id.exists()
-                )
+            with translated_errors():
+                item.delete(condition=WorkspaceItem.workspace_id.exists())
         except LostRace:
             return False
         return True

@@ -11,51 +11,53 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.workspace import Workspace
-from chalicelib.store.tables import WorkspaceItem, translated
+from chalicelib.store.dynamodb import translated_errors
+from chalicelib.store.tables import WorkspaceItem
 
-_RECENT = timedelta(seconds=60)
+_CACHED_FOR = timedelta(seconds=60)
 
 
 class WorkspaceStore:
-    """The workspaces table: profiles and hashed API keys."""
+    """The workspaces table."""
 
     def get(self, workspace_id: str) -> Workspace | None:
+        """Read a workspace consistently."""
         if not is_id(workspace_id):
-            return None  # Suppressed addresses are in this table too, under keys that are no workspace's id.
-        with translated():
-            try:
-                item = WorkspaceItem.get(workspace_id, consistent_read=True)
-            except WorkspaceItem.DoesNotExist:
-                return None
-        return workspace_of(item)
+            return None  # Suppressed addresses are in this table too, under keys that no workspace can have.
+        item = WorkspaceItem.find(workspace_id)
+        return workspace_of(item) if item else None
 
     def put(self, workspace: Workspace) -> None:
-        """Create (version 0) or replace the version that was read. Raises `LostRace` if somebody else wrote."""
+        """Create (version 0) or replace the version that was read.
+
+        Raises `LostRace` if another process wrote in the meantime.
+        """
         document = msgspec.json.encode(workspace).decode()
         item = WorkspaceItem(workspace.workspace_id, document=document, version=workspace.version + 1)
-        is_new = workspace.version == 0
-        unread = WorkspaceItem.workspace_id.does_not_exist()
-        condition: Condition = unread if is_new else WorkspaceItem.version == workspace.version
-        with translated():
+        is_new, is_current = WorkspaceItem.workspace_id.does_not_exist(), WorkspaceItem.version == workspace.version
+        condition: Condition = is_current if workspace.version else is_new
+        with translated_errors():
             item.save(condition=condition)
 
 
 class RecentWorkspaces:
-    """Workspaces as they were at most a minute ago: settling a booking then costs no read of its workspace."""
+    """Workspaces that may be up to a minute old, so that settling a booking needs no read of its workspace."""
 
     def __init__(self, store: WorkspaceStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
-        self._known: dict[str, tuple[datetime, Workspace | None]] = {}
+        self._cache: dict[str, tuple[datetime, Workspace | None]] = {}
 
     def get(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace from the cache, or read it."""
         now = self._clock()
-        read_at, workspace = self._known.get(workspace_id, (None, None))
-        if read_at is None or now - read_at > _RECENT:
+        read_at, workspace = self._cache.get(workspace_id, (None, None))
+        if read_at is None or now - read_at > _CACHED_FOR:
             workspace = self._store.get(workspace_id)
-            self._known[workspace_id] = (now, workspace)
+            self._cache[workspace_id] = (now, workspace)
         return workspace
 
 
 def workspace_of(item: WorkspaceItem) -> Workspace:
+    """Decode a row."""
     return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))

@@ -27,8 +27,8 @@ from chalicelib.errors import (
 from chalicelib.observability import count
 from chalicelib.providers import oauth
 from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
-from chalicelib.store.connections import GrantStore
 from chalicelib.store.encryption import Encryption, Owner, Purpose, Unsealable
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.offered_providers import OfferedProviders
 
 DOUBT_ENDS_AFTER = timedelta(days=1)
@@ -126,7 +126,7 @@ class AccessTokens:
         """Refresh under the lease. Raises `LostRace` if another process changed the grant in the meantime."""
         client = self._providers.oauth_client(leased.provider)
         if client is None:
-            self._grants.release(leased)
+            self._grants.release_refresh(leased)
             raise ProviderUnavailable(FailedCall(leased.provider, "this deployment has no credentials for it"))
         # Where refresh tokens rotate, the response replaces the only valid one. Everything that can fail and does not
         # need the response must happen before the call.
@@ -143,7 +143,7 @@ class AccessTokens:
             self._handle_refusal(leased, error)
             raise
         except (Ambiguous, ProviderUnavailable):
-            self._grants.release(leased)
+            self._grants.release_refresh(leased)
             raise
         self._store(self.seal(leased, new))
         count("TokensRefreshed")
@@ -168,11 +168,11 @@ class AccessTokens:
         """
         now = self._clock()
         if not error.may_be_grant:
-            self._grants.release(leased)
+            self._grants.release_refresh(leased)
         elif leased.refused_at is None:
             self._grants.write(replace(leased, refused_at=now))
         elif now - leased.refused_at < DOUBT_ENDS_AFTER:
-            self._grants.release(leased)
+            self._grants.release_refresh(leased)
         else:
             self._break(leased, Reason.RECONNECT_NEEDED)
             raise ReconnectNeeded(replace(error.call, what="refused for a day")) from error

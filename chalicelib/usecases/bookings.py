@@ -153,7 +153,7 @@ class Bookings:
         """Settle the host's bookings that wait for a connection now rather than at their next poll."""
         for record in self._upcoming(workspace_id, user_id):
             if not record.is_settled:
-                self._bookings.wake(workspace_id, record.booking.booking_id, self._clock())
+                self._bookings.make_due(workspace_id, record.booking.booking_id, self._clock())
 
     def upcoming_meetings(self, workspace_id: str, user_id: str) -> list[UpcomingMeeting]:
         """Return the meetings of the host's upcoming bookings."""

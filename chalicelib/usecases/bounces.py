@@ -35,7 +35,7 @@ class Bounces:
         ephemeral: EphemeralStore,
         workspaces: WorkspaceStore,
         mailer: NoticeMailer,
-        announcer: Outbox,
+        outbox: Outbox,
         clock: Callable[[], datetime],
     ) -> None:
         self._bookings = bookings
@@ -43,7 +43,7 @@ class Bounces:
         self._ephemeral = ephemeral
         self._workspaces = workspaces
         self._mailer = mailer
-        self._announcer = announcer
+        self._outbox = outbox
         self._clock = clock
 
     def record(self, report: MailReport) -> None:
@@ -59,11 +59,11 @@ class Bounces:
             booking_id=report.booking_id,
             trouble=report.trouble.value,
         )
-        self._bookings.note_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
+        self._bookings.add_mail_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
         mailed = _recipient(record.settlement.invitations, report)
         email = mailed.email if mailed else report.email
         if report.trouble.state is not InvitationState.SENT:
-            self._announcer.invitation_bounced(
+            self._outbox.enqueue_invitation_bounced(
                 report.workspace_id,
                 report.booking_id,
                 email=email,
@@ -92,7 +92,7 @@ class Bounces:
         try:
             self._tell(listeners, booking, email, report)
         except MailUnavailable:
-            self._ephemeral.take(told)
+            self._ephemeral.consume(told)
             raise
 
     def _tell(self, listeners: list[str], booking: Booking, email: str, report: MailReport) -> None:
@@ -107,7 +107,7 @@ class Bounces:
     def _listeners(self, booking: Booking, email: str) -> list[str]:
         """The host; the workspace's administrators where it is the host who cannot be reached."""
         host = booking.host.email
-        if address_key(host) != address_key(email) and not self._suppressions.holds(booking.workspace_id, host):
+        if address_key(host) != address_key(email) and not self._suppressions.is_suppressed(booking.workspace_id, host):
             return [host]
         workspace = self._workspaces.get(booking.workspace_id)
         return list(workspace.admin_emails) if workspace else []

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Connection, Grant
 from chalicelib.errors import LostRace, MailUnavailable
 from chalicelib.observability import count, log
-from chalicelib.store.connections import GrantStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.notices import ReconnectNotices
 from chalicelib.webhooks.outbox import Outbox
 
@@ -35,18 +35,18 @@ class BrokenGrants:
         """Send the notices that are due and set the time of the next. After the last one only bookings wait."""
         now, broken_at = self._clock(), grant.broken_at or self._clock()
         if grant.notices == 0:
-            self._outbox.connections_broken(grant, users)
+            self._outbox.enqueue_connections_broken(grant, users)
         if grant.notices >= len(NOTICE_DAYS):
-            self._grants.visited(grant, now + CHECK_EVERY)
+            self._grants.reschedule(grant, now + CHECK_EVERY)
             return
         due_at = broken_at + timedelta(days=NOTICE_DAYS[grant.notices])
         if now < due_at:
-            self._grants.visited(grant, due_at)
+            self._grants.reschedule(grant, due_at)
             return
         try:
             self._notices.connection_broken(grant, users)
         except MailUnavailable as error:
-            self._grants.visited(grant, error.retry_at or now + _RETRY_AFTER)
+            self._grants.reschedule(grant, error.retry_at or now + _RETRY_AFTER)
             return
         self._note_sent(grant, users, broken_at, now)
 
@@ -59,7 +59,7 @@ class BrokenGrants:
             _report(grant, users)
         next_day = NOTICE_DAYS[written.notices] if written.notices < len(NOTICE_DAYS) else NOTICE_DAYS[-1] + 1
         # At most one email a day, also if the first one was late.
-        self._grants.visited(written, max(broken_at + timedelta(days=next_day), now + timedelta(days=1)))
+        self._grants.reschedule(written, max(broken_at + timedelta(days=next_day), now + timedelta(days=1)))
 
 
 def _report(grant: Grant, users: Sequence[Connection]) -> None:

@@ -98,7 +98,7 @@ class ConnectLinks:
         `key_id` is the API key of the request, `opener` the framed session that opens the link in a window.
         """
         token, expires_at = secrets.token_urlsafe(_TOKEN_BYTES), self._clock() + min(life, LONGEST_LINK_LIFE)
-        epoch = self._ephemeral.keep(self._new_epoch(visitor), _Epoch).epoch
+        epoch = self._ephemeral.get_or_put(self._new_epoch(visitor), _Epoch).epoch
         opener_key = storage_key("session", opener.token) if opener else None
         admission = Admission(**asdict(visitor) | {"epoch": epoch, "key_id": key_id, "opener": opener_key})
         self._ephemeral.put(storage_key("link", token), admission, expires_at)
@@ -111,7 +111,7 @@ class ConnectLinks:
     def open_session(self, link: str) -> Session:
         """Open a session and use up the link. Raises `NotFound` if the link is used, expired, ended or unknown."""
         visitor = self.find_visitor(link)
-        if visitor is None or not self._ephemeral.take(storage_key("link", link)):
+        if visitor is None or not self._ephemeral.consume(storage_key("link", link)):
             raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._ephemeral.put(storage_key("session", token), visitor, self._clock() + SESSION_LIFE)

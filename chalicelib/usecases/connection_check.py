@@ -18,8 +18,9 @@ from chalicelib.domain.meeting_plan import AccessState, GrantAccess
 from chalicelib.errors import FailedCall, MeetlinkError, ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuthProvider, Provider
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.provider_calls import ProviderCalls
 
@@ -94,7 +95,7 @@ class ConnectionCheck:
             advice = _NOT_USABLE.get(current.state, "This deployment does not offer the account's provider any more.")
             return Report((Step("connection", False, advice),))
         now = self._clock()
-        if not self._ephemeral.hold(f"check#{grant.id}", now + CHECK_EVERY, now):
+        if not self._ephemeral.acquire(f"check#{grant.id}", now + CHECK_EVERY, now):
             raise TooManyRequests("This account was checked less than a minute ago. Wait a minute, then check again.")
         return self._check_grant(grant, self._providers[grant.provider])
 

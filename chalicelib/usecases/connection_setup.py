@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens, grant_id
 from chalicelib.errors import LostRace
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.bookings import Bookings
@@ -97,7 +98,7 @@ class ConnectionSetup:
             due_at=now + _FIRST_CHECK_AFTER,
         )
         sealed, ended = self._tokens.seal(grant, tokens), self._links.entries_to_end_others(session)
-        self._connections.establish(connection, sealed, flow_key=flow_key, now=now, also=ended)
+        self._connections.establish(connection, sealed, flow_key=flow_key, also=ended)
 
     def _follow_up(self, connection: Connection, previous: Connection | None) -> None:
         """Schedule the revocation of the previous grant and wake the bookings that wait for the new one."""
@@ -105,7 +106,7 @@ class ConnectionSetup:
             self._grants.set_due(previous.grant_id, self._clock() + REVOKE_AFTER)
         user = (connection.workspace_id, connection.user_id)
         # Other users can share the grant, and their bookings may wait for it too.
-        for workspace_id, user_id in {user, *self._connections.users_of(connection.grant_id)}:
+        for workspace_id, user_id in {user, *self._connections.list_by_grant(connection.grant_id)}:
             self._bookings.wake_waiting(workspace_id, user_id)
 
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, ConnectionStatus, Grant, Reason, grant_id, status
 from chalicelib.errors import Conflict, LostRace, ReconnectNeeded, StoreUnavailable, TokenRejected
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.bookings import Bookings, UpcomingMeeting
 from chalicelib.usecases.connect_links import ConnectLinks, Session

@@ -9,7 +9,8 @@ from chalicelib.domain.connection import Connection, Grant, Reason
 from chalicelib.errors import ClientRefused, ProviderError, ReconnectNeeded
 from chalicelib.providers import oauth
 from chalicelib.providers.base import OAuthProvider
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.bookings import Bookings
 from chalicelib.usecases.broken_grants import CHECK_EVERY, BrokenGrants
@@ -62,7 +63,7 @@ class GrantUpkeep:
             self._keep_alive(grant, has_ended_users=any(user.ended_reason for user in users))
 
     def _users_of(self, grant: Grant) -> list[Connection]:
-        connections = [self._connections.get(*key) for key in self._connections.users_of(grant.id)]
+        connections = [self._connections.get(*key) for key in self._connections.list_by_grant(grant.id)]
         return [c for c in connections if c is not None and c.grant_id == grant.id]
 
     def _finish_removal(self, connection: Connection) -> bool:
@@ -86,7 +87,7 @@ class GrantUpkeep:
             pass  # The provider has revoked it already.
         except ProviderError as error:
             is_refused = error.status is not None and 400 <= error.status < 500 and error.status != 429
-            self._grants.visited(grant, self._clock() + (_RETRY_REFUSED_AFTER if is_refused else _RETRY_AFTER))
+            self._grants.reschedule(grant, self._clock() + (_RETRY_REFUSED_AFTER if is_refused else _RETRY_AFTER))
             return
         self._grants.delete(grant)
 
@@ -119,7 +120,7 @@ class GrantUpkeep:
             pass  # The operator must act first: tomorrow is soon enough.
         except ProviderError:
             check_after = _RETRY_AFTER
-        self._grants.visited(grant, self._clock() + check_after)
+        self._grants.reschedule(grant, self._clock() + check_after)
 
     def _needs_refresh(self, grant: Grant) -> bool:
         if not isinstance(self._providers.find(grant.provider), OAuthProvider):

@@ -28,7 +28,8 @@ from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
-from chalicelib.store.bookings import BookingStore, Lease, Record
+from chalicelib.store.booking_leases import BookingLeases, Lease
+from chalicelib.store.bookings import Record
 
 _RETRY = timedelta(seconds=30)
 _SEND_SECONDS = 15.0
@@ -66,9 +67,9 @@ class Workspaces(Protocol):
 class Suppressions(Protocol):
     """Addresses that must not be mailed."""
 
-    def holds(self, workspace_id: str, email: str) -> bool: ...
+    def is_suppressed(self, workspace_id: str, email: str) -> bool: ...
 
-    def among(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]: ...
+    def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]: ...
 
 
 class Invitations:
@@ -76,7 +77,7 @@ class Invitations:
 
     def __init__(
         self,
-        bookings: BookingStore,
+        leases: BookingLeases,
         mailer: Mailer,
         workspaces: Workspaces,
         suppressions: Suppressions,
@@ -85,7 +86,7 @@ class Invitations:
         personal_link: Callable[[Booking, Meeting, Party], str | None],
         mail_from: str,
     ) -> None:
-        self._bookings = bookings
+        self._leases = leases
         self._mailer = mailer
         self._workspaces = workspaces
         self._suppressions = suppressions
@@ -111,7 +112,9 @@ class Invitations:
         revision, again_at = lease.booking.revision, None
         # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
         # nothing that may fail shall come between.
-        barred = self._suppressions.among(lease.booking.workspace_id, [invite.recipient.email for invite in owed])
+        barred = self._suppressions.find_suppressed(
+            lease.booking.workspace_id, [invite.recipient.email for invite in owed]
+        )
         letters = [self._with_personal_link(lease, invite) for invite in owed]
         for invite, letter in zip(owed, letters, strict=True):
             if invite.recipient.email in barred:
@@ -120,7 +123,7 @@ class Invitations:
             if not deadline.allows(_SEND_SECONDS + 3):
                 return Delivery(lease, self._clock())
             before = lease
-            lease = self._bookings.save(lease, self._marked(lease.settlement, invite), self._clock())
+            lease = self._leases.save(lease, self._marked(lease.settlement, invite), self._clock())
             if lease.booking.revision != revision:
                 return Delivery(replace(lease, settlement=before.settlement))
             lease.require(self._clock(), _SEND_SECONDS)

@@ -308,7 +308,9 @@ class JoinLinks:
             return unready if meeting.is_under_way else _without_meeting(meeting)
         if meeting.join_url is not None and meeting.host_url is None:
             return Open(meeting.join_url)  # The booking moved to a provider whose links are no secrets.
-        connection, grant = self._connections.with_grant(booking.workspace_id, str(meeting.user_id), meeting.grant_id)
+        connection, grant = self._connections.get_with_grant(
+            booking.workspace_id, str(meeting.user_id), meeting.grant_id
+        )
         access = reach(connection, grant, meeting.grant_id, None)
         provider = self._providers.get(meeting.provider or "")
         if access.access is not AccessState.OPEN or grant is None or provider is None:
@@ -341,7 +343,7 @@ class JoinLinks:
         window = int(now.timestamp() / WINDOW.total_seconds())
         key = f"visits#{booking.workspace_id}#{booking.booking_id}#{window}"
         try:
-            is_allowed = self._counter.count(key, 1, now + timedelta(minutes=1)) <= VISITS
+            is_allowed = self._counter.increment(key, 1, now + timedelta(minutes=1)) <= VISITS
         except StoreError as error:
             log.warning("the count of visits is unavailable", error=type(error).__name__)
             return True

@@ -35,7 +35,7 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers.base import Provider
-from chalicelib.store.bookings import BookingStore, Lease
+from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.join_links import JoinTickets
 from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
@@ -80,7 +80,7 @@ class Meetings:
 
     def __init__(
         self,
-        bookings: BookingStore,
+        leases: BookingLeases,
         connections: ConnectionStore,
         caller: ProviderCalls,
         tag_secret: Callable[[], bytes],
@@ -88,7 +88,7 @@ class Meetings:
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
-        self._bookings = bookings
+        self._leases = leases
         self._connections = connections
         self._caller = caller
         self._tag_secret = tag_secret
@@ -182,7 +182,7 @@ class Meetings:
         return self._ask(booking, meeting.user_id, meeting.grant_id, None)
 
     def _ask(self, booking: Booking, user_id: str, grant_id: str, since: datetime | None) -> GrantAccess:
-        connection, grant = self._connections.with_grant(booking.workspace_id, user_id, grant_id)
+        connection, grant = self._connections.get_with_grant(booking.workspace_id, user_id, grant_id)
         return meeting_plan.reach(connection, grant, grant_id, since)
 
     def _take(self, step: Action, work: _Work, reach: GrantAccess) -> bool:
@@ -243,7 +243,7 @@ class Meetings:
         """
         revision, now = work.lease.booking.revision, self._clock()
         work.put(meeting_plan.intended(work.meeting, now))
-        work.lease = self._bookings.save(work.lease, work.lease.settlement, now)
+        work.lease = self._leases.save(work.lease, work.lease.settlement, now)
         if work.lease.booking.revision != revision:
             raise _Superseded
 
@@ -347,4 +347,4 @@ class Meetings:
         connection, now = reach.connection, self._clock()
         last = connection.last_meeting_at if connection else None
         if connection and (last is None or now - last > LAST_MEETING_PRECISION):
-            self._connections.note_meeting(connection, now)
+            self._connections.set_last_meeting_at(connection, now)

@@ -63,7 +63,7 @@ class ReconnectNotices:
         told: set[str] = set()
         failure: MailUnavailable | None = None
         for connection in users:
-            host = self._calendars.newest_host(connection.workspace_id, connection.user_id)
+            host = self._calendars.find_newest_host(connection.workspace_id, connection.user_id)
             language = (host and host.language) or DEFAULT_LANGUAGE
             for address in self._addresses(connection, host):
                 if address.casefold() in told:
@@ -91,7 +91,7 @@ class ReconnectNotices:
         workspace = self._workspaces.get(connection.workspace_id)
         own = connection.user_email or (host and host.email)
         known = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
-        return [address for address in known if not self._suppressions.holds(connection.workspace_id, address)]
+        return [address for address in known if not self._suppressions.is_suppressed(connection.workspace_id, address)]
 
     def _visitor(self, connection: Connection) -> Visitor:
         return Visitor(

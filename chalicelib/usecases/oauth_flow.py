@@ -108,7 +108,7 @@ class OAuthFlow:
         try:
             tokens, account = _authorize(self._client(provider_name), flow, response)
         except SignInFailed:
-            self._ephemeral.take(flow_key)
+            self._ephemeral.consume(flow_key)
             raise
         try:
             return self._setup.establish(session, provider_name, account, tokens, flow.base_url, flow_key=flow_key)

@@ -26,7 +26,7 @@ _MAX_WORKSPACES = 10_000
 class Counter(Protocol):
     """A counter that all processes share."""
 
-    def count(self, key: str, by: int, expires_at: datetime) -> int: ...
+    def increment(self, key: str, amount: int, expires_at: datetime) -> int: ...
 
 
 class Allowance(Struct, frozen=True):
@@ -106,7 +106,7 @@ class RateLimit:
     def _report(self, workspace_id: str, usage: _Usage, requests: int, now: datetime) -> None:
         window = usage.window
         try:
-            total = self._counter.count(f"rate#{workspace_id}#{window}", requests, now + timedelta(minutes=1))
+            total = self._counter.increment(f"rate#{workspace_id}#{window}", requests, now + timedelta(minutes=1))
         except StoreError as error:
             log.warning("the shared rate counter is unavailable", error=type(error).__name__)
             return

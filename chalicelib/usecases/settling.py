@@ -13,7 +13,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.meeting import Meeting, MeetingReason
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.observability import count, log
-from chalicelib.store.bookings import BookingStore, Lease
+from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.usecases.invitations import Invitations
 from chalicelib.usecases.meetings import Meetings
 from chalicelib.usecases.tell import FailureNotices
@@ -26,14 +26,14 @@ class Settling:
 
     def __init__(
         self,
-        bookings: BookingStore,
+        leases: BookingLeases,
         meetings: Meetings,
         inviter: Invitations,
         teller: FailureNotices,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._bookings = bookings
+        self._leases = leases
         self._meetings = meetings
         self._inviter = inviter
         self._teller = teller
@@ -47,9 +47,9 @@ class Settling:
         ours: it is raised, and counted on the booking, which is given up if that goes on.
         """
         begun_at = self._clock()
-        lease = held = self._bookings.lease(workspace_id, booking_id, begun_at)
+        lease = held = self._leases.acquire(workspace_id, booking_id, begun_at)
         try:
-            if held is not None and give_up.are_hopeless(silent=held.silent_runs, crashed=held.crashed_runs):
+            if held is not None and give_up.are_hopeless(silent=held.killed_runs, crashed=held.crashed_runs):
                 lease = self._give_up(held)
             while lease is not None:
                 lease, again_at = self._pass(lease, deadline, begun_at)
@@ -67,7 +67,7 @@ class Settling:
         """Tell a run that ended early from one that died. Raises nothing: the caller raises what ended it."""
         for pause_seconds in _STORE_PAUSES_SECONDS:
             try:
-                self._bookings.note_end(lease, crashed=crashed)
+                self._leases.record_early_end(lease, crashed=crashed)
             except StoreUnavailable:
                 self._sleep(pause_seconds)
             except LostRace:
@@ -82,16 +82,16 @@ class Settling:
             "a booking is given up",
             workspace_id=booking.workspace_id,
             booking_id=booking.booking_id,
-            silent_runs=lease.silent_runs,
+            killed_runs=lease.killed_runs,
             crashed_runs=lease.crashed_runs,
         )
         count("BookingsGivenUp")
         meeting = settlement.meeting
         if lease.is_settled:  # It was only to be looked at; what its people have stays good.
-            return self._bookings.settle(lease, replace(settlement, meeting=replace(meeting, look_at=None)), now)
+            return self._leases.finish(lease, replace(settlement, meeting=replace(meeting, look_at=None)), now)
         again = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
         settlement = replace(settlement, meeting=meeting_plan.broken_down(meeting), revision=booking.revision)
-        act = self._bookings.settle if again else self._bookings.save
+        act = self._leases.finish if again else self._leases.save
         return act(lease, settlement, now)
 
     def _pass(self, lease: Lease, deadline: Deadline, begun_at: datetime) -> tuple[Lease | None, datetime | None]:
@@ -113,9 +113,9 @@ class Settling:
         again_at = _earliest(*next_attempts, delivery.again_at, notice.again_at)
         settlement, now = lease.settlement, self._clock()
         if again_at is None:
-            left = self._bookings.settle(lease, settlement, now, look_at=_next_look(lease, now))
+            left = self._leases.finish(lease, settlement, now, verify_at=_next_look(lease, now))
         else:
-            left = self._bookings.park(lease, settlement, again_at, now)
+            left = self._leases.defer(lease, settlement, again_at, now)
         if left is None:
             self._log(lease, begun_at, is_mail_parked=delivery.is_parked or notice.is_parked)
         return left, again_at

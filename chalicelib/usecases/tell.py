@@ -11,7 +11,7 @@ from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
-from chalicelib.store.bookings import BookingStore, Lease
+from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.usecases.invitations import Delivery, Suppressions
 from chalicelib.usecases.notices import NoticeMailer
 
@@ -23,12 +23,12 @@ class FailureNotices:
 
     def __init__(
         self,
-        bookings: BookingStore,
+        leases: BookingLeases,
         mailer: NoticeMailer,
         suppressions: Suppressions,
         clock: Callable[[], datetime],
     ) -> None:
-        self._bookings = bookings
+        self._leases = leases
         self._mailer = mailer
         self._suppressions = suppressions
         self._clock = clock
@@ -41,11 +41,11 @@ class FailureNotices:
         told = settlement.notice is not None and settlement.notice is not InvitationState.SENDING
         idle = booking.is_cancelled and not settlement.meeting.exists
         over = booking.appointment.ends_at <= self._clock()
-        if told or idle or over or self._suppressions.holds(booking.workspace_id, booking.host.email):
+        if told or idle or over or self._suppressions.is_suppressed(booking.workspace_id, booking.host.email):
             return Delivery(lease)
         if parked_until := self._mailer.check():
             return Delivery(lease, parked_until, is_parked=True)
-        lease = self._bookings.save(lease, replace(settlement, notice=InvitationState.SENDING), self._clock())
+        lease = self._leases.save(lease, replace(settlement, notice=InvitationState.SENDING), self._clock())
         if lease.booking.revision != booking.revision:
             return Delivery(replace(lease, settlement=settlement))
         return self._send(lease)

@@ -1,4 +1,4 @@
-"""What a workspace is told by webhook, and which changes of a row are worth telling."""
+"""The events that workspaces receive, and which changes of a row cause them."""
 
 from __future__ import annotations
 
@@ -32,34 +32,32 @@ TEST_EVENT = "endpoint.test"
 
 
 class Event(Struct, frozen=True):
-    """Something that happened at `at`. `event_id` is the same however often the event is noticed or delivered.
-
-    `filed_at` begins the names of its deliveries, where that is another time: it must be the same on every replay of a
-    stream, whatever `at` comes from.
-    """
+    """Something that happened."""
 
     workspace_id: str
     event_id: str
+    """The same each time the event is detected or delivered."""
     type: str
     at: datetime
     data: dict[str, Any]
     filed_at: datetime | None = None
+    """The time in the names of its deliveries if it is not `at`. It must be the same on every replay of a stream."""
 
     def body(self) -> bytes:
-        """The payload, as it is signed and sent."""
-        value = {"type": self.type, "timestamp": _moment(self.at), "data": self.data}
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        """Return the payload as it is signed and sent."""
+        payload = {"type": self.type, "timestamp": _timestamp(self.at), "data": self.data}
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def event_id(*cause: str) -> str:
-    """The id of the one event that `cause` brings about."""
+    """Derive an event's id from what caused it, so that the same cause always gives the same id."""
     return "evt_" + hashlib.sha256("\0".join(cause).encode()).hexdigest()[:32]
 
 
 def meeting_change(before: Settlement | None, after: Settlement) -> EventType | None:
-    """The event of a settler's write, if it made a difference to the caller.
+    """Return the event that a settler's write causes, or None.
 
-    A retry that fails for the same reason is no news.
+    A retry that fails for the same reason causes none.
     """
     old, new = before.meeting if before else Meeting(), after.meeting
     match new.state:
@@ -69,9 +67,9 @@ def meeting_change(before: Settlement | None, after: Settlement) -> EventType | 
             waited = old.state is MeetingState.WAITING and old.reason == new.reason
             return None if waited else EventType.MEETING_WAITING
         case MeetingState.FAILED:
-            known = old.state is MeetingState.FAILED and old.reason == new.reason
-            same = known and before is not None and before.revision == after.revision
-            return None if same else EventType.MEETING_FAILED
+            failed = old.state is MeetingState.FAILED and old.reason == new.reason
+            is_same = failed and before is not None and before.revision == after.revision
+            return None if is_same else EventType.MEETING_FAILED
         case MeetingState.REMOVED:
             return None if old.state is MeetingState.REMOVED else EventType.MEETING_REMOVED
         case MeetingState.NONE:
@@ -80,15 +78,15 @@ def meeting_change(before: Settlement | None, after: Settlement) -> EventType | 
 
 
 def meeting_event(event_type: EventType, event_id: str, booking: Booking, meeting: Meeting, at: datetime) -> Event:
-    """What became of a booking's meeting. `metadata` is the caller's own, to find the booking by."""
+    """Create the event of a meeting. `metadata` is the caller's, for finding the booking in its own system."""
     appointment = booking.appointment
     data = {
         "booking_id": booking.booking_id,
         "revision": booking.revision,
         "calendar_id": appointment.calendar_id,
         "user_id": booking.host.user_id,
-        "starts_at": _moment(appointment.starts_at),
-        "ends_at": _moment(appointment.ends_at),
+        "starts_at": _timestamp(appointment.starts_at),
+        "ends_at": _timestamp(appointment.ends_at),
         "metadata": appointment.metadata,
         "meeting": {
             "state": meeting.state.value,
@@ -105,9 +103,9 @@ def meeting_event(event_type: EventType, event_id: str, booking: Booking, meetin
 def connection_changes(
     before: Connection | None, after: Connection | None
 ) -> list[tuple[EventType, Connection, str | None]]:
-    """What a write to a connection's row means: the events in order, each with the connection and a reason.
+    """Return the events that a write to a connection's row causes, in order, each with the connection and a reason.
 
-    A row that only lives on to tell why it ended was removed when it ended.
+    A connection counts as removed when it ends, even if its row is kept to show why.
     """
     old = before if before and not before.ended_reason else None
     new = after if after and not after.ended_reason else None
@@ -118,8 +116,8 @@ def connection_changes(
     if old:
         ended = after.ended_reason if after else None
         reason = "replaced" if new else ended or Reason.DISCONNECTED
-        forgotten = after if after and ended == Reason.DEAUTHORIZED else old
-        changes.append((EventType.CONNECTION_REMOVED, forgotten, reason))
+        removed = after if after and ended == Reason.DEAUTHORIZED else old
+        changes.append((EventType.CONNECTION_REMOVED, removed, reason))
     if new:
         changes.append((EventType.CONNECTION_CREATED, new, None if new.confirmed else Reason.NOT_CONFIRMED))
     return changes
@@ -128,24 +126,24 @@ def connection_changes(
 def connection_event(
     event_type: EventType, event_id: str, connection: Connection, reason: str | None, at: datetime
 ) -> Event:
-    """What became of a user's connection; a deauthorized account is not named any more."""
+    """Create the event of a connection. It does not name an account that was deauthorized."""
     account = connection.account
     data = {
         "user_id": connection.user_id,
         "provider": connection.provider,
         "account": {"id": account.id, "email": account.label} if account.id else None,
-        "connected_at": _moment(connection.connected_at),
+        "connected_at": _timestamp(connection.connected_at),
         "reason": reason,
     }
     return Event(connection.workspace_id, event_id, event_type, at, data)
 
 
 def _link(meeting: Meeting) -> tuple[object, ...] | None:
-    """What a guest needs to join, and whether it can still be kept up to date."""
+    """Return what a guest needs to join, and the reason why it can no longer be updated, if any."""
     if meeting.state is not MeetingState.READY:
         return None
     return meeting.join_url, meeting.passcode, meeting.reason
 
 
-def _moment(value: datetime) -> str:
+def _timestamp(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,4 +1,4 @@
-"""A workspace's address for webhooks, and one event owed to it."""
+"""A workspace's webhook endpoint, and the delivery of one event to it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from msgspec import Struct
 from chalicelib.domain.redacted import Redacted
 from chalicelib.domain.webhook_signing import SigningSecret
 
-MOST_ENDPOINTS = 10
+MAX_ENDPOINTS = 10
+"""Per workspace."""
 SECRET_OVERLAP = timedelta(days=1)
-"""How long the former secret still signs after a rotation."""
+"""How long the previous secret still signs after a rotation."""
 LOG_LIFE = timedelta(days=14)
+"""How long a delivery is kept."""
 
 
 class DeliveryState(StrEnum):
@@ -23,52 +25,54 @@ class DeliveryState(StrEnum):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where events go. No `events` means all. `failures` counts failed tries in a row, whatever the event.
-
-    `paused_until` keeps an address that is down from holding up everything else.
-    """
+    """Where a workspace receives events."""
 
     workspace_id: str
     endpoint_id: str
     url: str
     events: tuple[str, ...]
+    """The types of events to send. Empty: all."""
     secrets: tuple[SigningSecret, ...]
+    """The last one is the newest."""
     created_at: datetime
     updated_at: datetime
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     version: int = 0
     failures: int = 0
+    """Failed attempts in a row, of any event."""
     paused_until: datetime | None = None
+    """Set after failures, so that an endpoint that is down does not delay the others."""
 
     def wants(self, event_type: str) -> bool:
         return self.disabled_at is None and (not self.events or event_type in self.events)
 
 
 class DeliveryKey(Struct, frozen=True):
-    """`name` begins with `Delivery.created_at`, so that names sort as the log reads."""
+    """Identifies a delivery."""
 
     workspace_id: str
     endpoint_id: str
     name: str
+    """Begins with `Delivery.created_at`, so that names sort in the order of the log."""
 
 
 class Delivery(Redacted, frozen=True):
-    """One event owed to one endpoint. `status` is the last answer's, `error` says why there was none or a bad one.
-
-    `created_at` is the event's time, the same on every replay of a stream: the log is sorted by it. `queued_at` is when
-    the event was queued, from which the tries are counted.
-    """
+    """One event for one endpoint."""
 
     key: DeliveryKey
     event_id: str
     type: str
     body: bytes
     created_at: datetime
+    """The event's time. It is the same on every replay of a stream, and sorts the log."""
     queued_at: datetime
+    """When the event was enqueued. The time to give up counts from it."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     status: int | None = None
+    """The HTTP status of the last response; None if there was none."""
     error: str | None = None
+    """Why the last attempt failed."""
     last_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None

@@ -1,12 +1,13 @@
-"""Owe events to the endpoints that want them: one durable row for each, which is delivered and retried from there.
+"""Enqueue events for the endpoints that want them: one stored delivery for each.
 
-Where events come from was chosen so that none is lost and nobody has to remember to tell:
+No event is lost between a change and its announcement:
 
-- Meetings and connections are read off the streams of their tables. What was written is told, whichever path wrote
-  it; a crash between a write and the telling cannot happen, since the write is the telling. A record is delivered
-  again until it succeeded, and names its event, so that telling twice owes nothing twice.
-- A broken grant has no such stream, as its row holds tokens. The schedule looks at it until its owners are told
-  (`usecases.grants`); the same look owes the event first. Its name comes from when the grant broke.
+- Events of meetings and connections are read from the streams of their tables, so the write of a row is the
+  announcement, whichever code wrote it. A record is delivered again until it succeeds. It determines the event's id,
+  so that a repeated record enqueues nothing new.
+- A broken grant has no stream, because its row contains tokens. The schedule processes the grant until its users are
+  notified (`usecases.grant_upkeep`) and enqueues the event before. The time when the grant broke determines the event's
+  id.
 """
 
 from __future__ import annotations
@@ -21,36 +22,37 @@ from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 
 class Outbox:
-    """Every method may be called again with the same: it then owes nothing more. All raise `StoreError` only."""
+    """Enqueues events. All methods are idempotent and raise only `StoreError`."""
 
     def __init__(self, endpoints: EndpointStore, deliveries: DeliveryStore, clock: Callable[[], datetime]) -> None:
         self._endpoints = endpoints
         self._deliveries = deliveries
         self._clock = clock
 
-    def announce(self, event: Event) -> list[DeliveryKey]:
-        """The deliveries that the event newly calls for."""
-        owed = [
-            self._deliveries.owe(event, endpoint, self._clock())
-            for endpoint in self._endpoints.all(event.workspace_id)
+    def enqueue(self, event: Event) -> list[DeliveryKey]:
+        """Enqueue an event for every endpoint that wants it. Return the new deliveries."""
+        keys = [
+            self._deliveries.enqueue(event, endpoint, self._clock())
+            for endpoint in self._endpoints.list_by_workspace(event.workspace_id)
             if endpoint.wants(event.type)
         ]
-        return [key for key in owed if key is not None]
+        return [key for key in keys if key is not None]
 
-    def connections_broken(self, grant: Grant, users: Iterable[Connection]) -> None:
-        """The grant does not work any more, and so none of its users' connections do."""
+    def enqueue_connections_broken(self, grant: Grant, connections: Iterable[Connection]) -> None:
+        """Enqueue `connection.broken` for each connection that uses a broken grant."""
         at = grant.broken_at or self._clock()
-        for user in users:
-            if user.ended_reason:
+        reason = grant.broken_reason or Reason.RECONNECT_NEEDED
+        for connection in connections:
+            if connection.ended_reason:
                 continue
-            name = event_id("connection.broken", user.workspace_id, user.user_id, grant.id, at.isoformat())
-            reason = grant.broken_reason or Reason.RECONNECT_NEEDED
-            self.announce(connection_event(EventType.CONNECTION_BROKEN, name, user, reason, at))
+            cause = ("connection.broken", connection.workspace_id, connection.user_id, grant.id, at.isoformat())
+            event_type = EventType.CONNECTION_BROKEN
+            self.enqueue(connection_event(event_type, event_id(*cause), connection, reason, at))
 
-    def invitation_bounced(
+    def enqueue_invitation_bounced(
         self, workspace_id: str, booking_id: str, *, email: str, role: str, state: str, message_id: str, at: datetime
     ) -> None:
-        """A mail did not arrive. `state` is the invitation's new one, `message_id` the mail that it was about."""
-        name = event_id("invitation.bounced", workspace_id, booking_id, message_id, email, state)
+        """Enqueue `invitation.bounced`. `state` is the invitation's new state, `message_id` identifies the email."""
+        identity = event_id("invitation.bounced", workspace_id, booking_id, message_id, email, state)
         data = {"booking_id": booking_id, "invitation": {"email": email, "role": role, "state": state}}
-        self.announce(Event(workspace_id, name, EventType.INVITATION_BOUNCED, at, data))
+        self.enqueue(Event(workspace_id, identity, EventType.INVITATION_BOUNCED, at, data))

@@ -1,4 +1,4 @@
-"""Signing secrets of webhooks as they are kept; and those of a workspace's booking system, several valid at once."""
+"""Secrets that sign webhooks: how they are stored, and those of a workspace's booking system."""
 
 from __future__ import annotations
 
@@ -14,50 +14,55 @@ from chalicelib.errors import Conflict, LostRace, NotFound
 from chalicelib.store.encryption import Encryption, Owner, Purpose
 from chalicelib.store.workspaces import WorkspaceStore
 
-MOST_SECRETS = 5
-_TRIES = 2 * MOST_SECRETS  # One of the requests that come at once wins each round.
+MAX_SECRETS = 5
+"""Per workspace."""
+_MAX_TRIES = 2 * MAX_SECRETS
+"""Of concurrent requests one succeeds in each round."""
 
 
 class WebhookSecrets:
-    """Secrets stand sealed on the workspace's row: checking a signature needs them back, so no hash would do."""
+    """A workspace's secrets for events that its booking system sends; several may be valid at once.
 
-    def __init__(self, workspaces: WorkspaceStore, vault: Encryption, clock: Callable[[], datetime]) -> None:
+    They are stored encrypted on the workspace's row. A hash would not do: checking a signature needs the secret.
+    """
+
+    def __init__(self, workspaces: WorkspaceStore, encryption: Encryption, clock: Callable[[], datetime]) -> None:
         self._workspaces = workspaces
-        self._vault = vault
+        self._encryption = encryption
         self._clock = clock
 
-    def all(self, workspace_id: str) -> tuple[SigningSecret, ...]:
-        """The secrets that are valid now; none for a workspace that does not exist."""
+    def list_secrets(self, workspace_id: str) -> tuple[SigningSecret, ...]:
+        """Return the workspace's secrets; none for a workspace that does not exist."""
         workspace = self._workspaces.get(workspace_id)
         return workspace.inbound_secrets if workspace else ()
 
-    def keys(self, workspace_id: str) -> list[bytes]:
-        """The keys of `all`."""
-        return open_keys(self._vault, _owner(workspace_id), self.all(workspace_id))
+    def load_keys(self, workspace_id: str) -> list[bytes]:
+        """Return the keys that verify signatures."""
+        return open_keys(self._encryption, _owner(workspace_id), self.list_secrets(workspace_id))
 
-    def add(self, workspace_id: str, given: str | None, note: str) -> tuple[SigningSecret, str]:
-        """A new secret, or the one that the booking system made; with its text, which is never shown again.
+    def add(self, workspace_id: str, text: str | None, note: str) -> tuple[SigningSecret, str]:
+        """Add a secret: `text` if the booking system created it, else a new one. Return it with its text.
 
-        `given` must be one that `key_of` reads. Raises `Conflict`, and `LostRace` if other requests change the
-        workspace again and again.
+        `text` must be one that `key_of` accepts; it is never returned again. Raises `Conflict` if the workspace has too
+        many secrets, and `LostRace` if other requests keep changing the workspace.
         """
-        text = given or new_secret()
-        secret = seal(self._vault, _owner(workspace_id), text, self._clock(), note=note)
+        text = text or new_secret()
+        secret = seal_secret(self._encryption, _owner(workspace_id), text, self._clock(), note=note)
 
-        def with_secret(existing: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
-            if len(existing) >= MOST_SECRETS:
-                raise Conflict(f"A workspace has at most {MOST_SECRETS} secrets. Delete one first.", reason="too_many")
-            return (*existing, secret)
+        def append(present: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            if len(present) >= MAX_SECRETS:
+                raise Conflict(f"A workspace has at most {MAX_SECRETS} secrets. Delete one first.", reason="too_many")
+            return (*present, secret)
 
-        self._change(workspace_id, with_secret)
+        self._change(workspace_id, append)
         return secret, text
 
     def remove(self, workspace_id: str, secret_id: str) -> None:
-        """Raises `NotFound`, and `LostRace` if other requests change the workspace again and again."""
+        """Delete a secret. Raises `NotFound`, and `LostRace` if other requests keep changing the workspace."""
 
-        def without(existing: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
-            remaining = tuple(secret for secret in existing if secret.secret_id != secret_id)
-            if remaining == existing:
+        def without(present: tuple[SigningSecret, ...]) -> tuple[SigningSecret, ...]:
+            remaining = tuple(secret for secret in present if secret.secret_id != secret_id)
+            if remaining == present:
                 raise NotFound("There is no webhook secret with this id in your workspace.")
             return remaining
 
@@ -66,8 +71,8 @@ class WebhookSecrets:
     def _change(
         self, workspace_id: str, change: Callable[[tuple[SigningSecret, ...]], tuple[SigningSecret, ...]]
     ) -> None:
-        for tries_left in reversed(range(_TRIES)):
-            workspace = self._workspace(workspace_id)
+        for tries_left in reversed(range(_MAX_TRIES)):
+            workspace = self._get_workspace(workspace_id)
             try:
                 self._workspaces.put(replace(workspace, inbound_secrets=change(workspace.inbound_secrets)))
             except LostRace:
@@ -76,21 +81,21 @@ class WebhookSecrets:
             else:
                 return
 
-    def _workspace(self, workspace_id: str) -> Workspace:
+    def _get_workspace(self, workspace_id: str) -> Workspace:
         workspace = self._workspaces.get(workspace_id)
         if workspace is None:
             raise NotFound("There is no such workspace.")
         return workspace
 
 
-def seal(vault: Encryption, owner: Owner, text: str, now: datetime, *, note: str = "") -> SigningSecret:
-    """A secret as it is stored."""
-    return SigningSecret(secrets.token_hex(4), vault.seal(owner, text.encode()), now, note=note)
+def seal_secret(encryption: Encryption, owner: Owner, text: str, now: datetime, *, note: str = "") -> SigningSecret:
+    """Encrypt a secret for storage."""
+    return SigningSecret(secrets.token_hex(4), encryption.seal(owner, text.encode()), now, note=note)
 
 
-def open_keys(vault: Encryption, owner: Owner, sealed: Iterable[SigningSecret]) -> list[bytes]:
-    """The keys to sign or verify with."""
-    return [key_of(vault.open(owner, secret.sealed).decode()) for secret in sealed]
+def open_keys(encryption: Encryption, owner: Owner, sealed: Iterable[SigningSecret]) -> list[bytes]:
+    """Decrypt secrets into the keys that sign and verify."""
+    return [key_of(encryption.open(owner, secret.sealed).decode()) for secret in sealed]
 
 
 def endpoint_owner(workspace_id: str) -> Owner:

@@ -105,7 +105,8 @@ class Eraser:
     def _grant(self, row: Row) -> None:
         grant_id = row.key["grant_id"]
         if any(
-            self._services.connection_store.get(*user) for user in self._services.connection_store.users_of(grant_id)
+            self._services.connection_store.get(*user)
+            for user in self._services.connection_store.list_by_grant(grant_id)
         ):
             if isinstance(self._subject, Person) and self._subject.workspace_id is None:
                 self._outcome.keep(row, "another connection uses it")

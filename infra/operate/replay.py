@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingState
-from chalicelib.store.bookings import Query, Record
+from chalicelib.store.bookings import BookingQuery, Record
 from chalicelib.webhooks.events import Event, EventType, connection_event, event_id, meeting_event
 from chalicelib.webhooks.model import Endpoint
 from chalicelib.wiring import Services
@@ -36,7 +36,7 @@ class Range:
 
     def records(self, services: Services) -> Iterator[Record]:
         after: str | None = None
-        query = Query(self.workspace_id, self.starts_from, self.starts_before)
+        query = BookingQuery(self.workspace_id, self.starts_from, self.starts_before)
         while True:
             records, after = services.booking_store.page(query, limit=_PAGE, after=after)
             yield from records
@@ -75,13 +75,13 @@ def announce_again(services: Services, ranges: Iterable[Range], *, really: bool)
     owed: Counter[str] = Counter()
     for one in ranges:
         events = [*_of_connections(services, one.workspace_id), *_of_bookings(services, one)]
-        for endpoint in services.endpoint_store.all(one.workspace_id):
+        for endpoint in services.endpoint_store.list_by_workspace(one.workspace_id):
             told = _last_told(services, endpoint)
             for subject, event in events:
                 if endpoint.wants(event.type) and told.get(subject) != _told(event.type, event.data):
                     owed[event.type] += 1
                     if really:
-                        services.delivery_store.owe(event, endpoint, services.clock())
+                        services.delivery_store.enqueue(event, endpoint, services.clock())
     return owed
 
 
@@ -95,7 +95,7 @@ def _of_bookings(services: Services, one: Range) -> Iterator[tuple[str, Event]]:
 
 
 def _of_connections(services: Services, workspace_id: str) -> Iterator[tuple[str, Event]]:
-    for connection in services.connection_store.of_workspace(workspace_id):
+    for connection in services.connection_store.list_by_workspace(workspace_id):
         if not connection.ended_reason:
             at, reason = connection.connected_at, None if connection.confirmed else Reason.NOT_CONFIRMED
             name = event_id("again", workspace_id, connection.user_id, connection.grant_id, at.isoformat())

@@ -66,7 +66,7 @@ def _dead_grant(world: World) -> list[Trouble]:
         for user_id in ("u-1", "u-2"):
             world.connect(services, user_id)
         for record in world.records():
-            services.booking_store.wake(WORKSPACE, record.booking.booking_id, world.simulation.now)
+            services.booking_store.make_due(WORKSPACE, record.booking.booking_id, world.simulation.now)
 
     world.simulation.spawn("reconnect", reconnect, delay=1200)
     return troubles

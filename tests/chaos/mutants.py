@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.domain.settlement import Settlement
-from chalicelib.store.bookings import BookingStore, Lease
-from chalicelib.store.tables import BookingItem, milliseconds
+from chalicelib.store.booking_leases import BookingLeases, Lease
+from chalicelib.store.tables import BookingItem
 from chalicelib.wiring import Services
 
 
@@ -24,26 +24,26 @@ def without_intent(services: Services) -> None:
 def without_settle_window(services: Services) -> None:
     """A create in doubt is looked for at once: whoever reads a booking finds the intent long past."""
 
-    class Impatient(BookingStore):
-        def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
-            lease = super().lease(workspace_id, booking_id, now)
+    class Impatient(BookingLeases):
+        def acquire(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
+            lease = super().acquire(workspace_id, booking_id, now)
             return lease and replace(lease, settlement=_aged(lease.settlement))
 
-        def park(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
+        def defer(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
             hasty = min(until, now + timedelta(seconds=1)) if settlement.meeting.intent_at else until
-            return super().park(lease, settlement, hasty, now)
+            return super().defer(lease, settlement, hasty, now)
 
-    services.__dict__["booking_store"] = Impatient()
+    services.__dict__["booking_leases"] = Impatient()
 
 
 def without_lease(services: Services) -> None:
     """Nobody minds that somebody else is settling the booking."""
-    services.__dict__["booking_store"] = _Leaseless()
+    services.__dict__["booking_leases"] = _Leaseless()
 
 
 def without_fence(services: Services) -> None:
     """A settler's writes are taken even after another took over."""
-    services.__dict__["booking_store"] = _Fenceless()
+    services.__dict__["booking_leases"] = _Fenceless()
 
 
 MUTANTS: dict[str, Callable[[Services], None]] = {
@@ -54,21 +54,21 @@ MUTANTS: dict[str, Callable[[Services], None]] = {
 }
 
 
-class _Leaseless(BookingStore):
-    def lease(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
+class _Leaseless(BookingLeases):
+    def acquire(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
         # To a clock that is days ahead every lease has ended; what the mutant writes is its own time again.
         ended = BookingItem(workspace_id, booking_id)
-        exists = BookingItem.lease_until.exists() & (BookingItem.lease_until > milliseconds(now))
-        _quietly(ended, [BookingItem.lease_until.set(0)], exists)
-        return super().lease(workspace_id, booking_id, now)
+        exists = BookingItem.lease_until.exists() & (BookingItem.lease_until > now)
+        _quietly(ended, [BookingItem.lease_until.set(datetime.fromtimestamp(0, UTC))], exists)
+        return super().acquire(workspace_id, booking_id, now)
 
 
-class _Fenceless(BookingStore):
+class _Fenceless(BookingLeases):
     def save(self, lease: Lease, settlement: Settlement, now: datetime) -> Lease:
         return super().save(_newest(lease), settlement, now)
 
-    def _let_go(self, lease: Lease, settlement: Settlement, actions: list[Any], now: datetime) -> Lease | None:
-        return super()._let_go(_newest(lease), settlement, actions, now)
+    def _release(self, lease: Lease, settlement: Settlement, actions: list[Any], now: datetime) -> Lease | None:
+        return super()._release(_newest(lease), settlement, actions, now)
 
 
 def _newest(lease: Lease) -> Lease:

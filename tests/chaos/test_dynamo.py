@@ -8,7 +8,8 @@ from typing import Any
 
 from chalicelib.errors import LostRace
 from chalicelib.store import tables
-from chalicelib.store.bookings import BookingStore, Query
+from chalicelib.store.booking_leases import BookingLeases
+from chalicelib.store.bookings import BookingQuery, BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
 from infra.tables import table_definitions
@@ -22,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     """Every operation and expression that settling needs; all answers, and what the tables hold in the end."""
-    store, seen = BookingStore(), []
+    store, leases, seen = BookingStore(), BookingLeases(), []
 
     def tried(act: Callable[[], Any]) -> Any:
         try:
@@ -35,27 +36,27 @@ def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     seen.append(tried(lambda: store.create(booking("b-1"), START)))
     seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START + MINUTE)))
     seen.append(tried(lambda: store.replace(booking("b-1", revision=2), over_revision=1, now=START)))
-    lease = store.lease("ws-1", "b-1", START)
+    lease = leases.acquire("ws-1", "b-1", START)
     assert lease is not None
-    seen += [lease, store.lease("ws-1", "b-1", START), store.lease("ws-1", "b-9", START)]
-    lease = store.save(lease, settlement(), START)
-    later = store.lease("ws-1", "b-1", START + 2 * MINUTE)
-    seen += [later, tried(lambda: store.save(lease, settlement(), START))]
+    seen += [lease, leases.acquire("ws-1", "b-1", START), leases.acquire("ws-1", "b-9", START)]
+    lease = leases.save(lease, settlement(), START)
+    later = leases.acquire("ws-1", "b-1", START + 2 * MINUTE)
+    seen += [later, tried(lambda: leases.save(lease, settlement(), START))]
     assert later is not None
-    seen.append(store.settle(later, settlement(), START, look_at=START + 9 * MINUTE))
-    seen += [store.lease("ws-1", "b-1", START + moment * MINUTE) for moment in (8, 10)]
-    other = store.lease("ws-1", "b-2", START)
+    seen.append(leases.finish(later, settlement(), START, verify_at=START + 9 * MINUTE))
+    seen += [leases.acquire("ws-1", "b-1", START + moment * MINUTE) for moment in (8, 10)]
+    other = leases.acquire("ws-1", "b-2", START)
     assert other is not None
-    seen.append(store.park(other, settlement(), START + 5 * MINUTE, START))
-    store.wake("ws-1", "b-2", START)
-    store.wake("ws-1", "b-9", START)
-    seen += [sorted(store.due(shard, START + MINUTE, 10)) for shard in range(tables.DUE_SHARDS)]
-    query = Query("ws-1", starts_from=START, calendar_id="c-1", user_id="u-1", status="confirmed")
+    seen.append(leases.defer(other, settlement(), START + 5 * MINUTE, START))
+    store.make_due("ws-1", "b-2", START)
+    store.make_due("ws-1", "b-9", START)
+    seen += [sorted(store.due(shard, START + MINUTE, 10)) for shard in tables.DUE_SHARDS]
+    query = BookingQuery("ws-1", starts_from=START, calendar_id="c-1", user_id="u-1", status="confirmed")
     records, after = store.page(query, limit=2, after=None)
     seen += [records, after, store.page(query, limit=2, after=after), store.get("ws-1", "b-4")]
     ephemeral = EphemeralStore()
     ephemeral.put("k", {"a": 1}, START + MINUTE)
-    seen += [ephemeral.take("k"), ephemeral.take("k"), ConnectionStore().with_grant("ws-1", "u-1", "zoom#a")]
+    seen += [ephemeral.consume("k"), ephemeral.consume("k"), ConnectionStore().get_with_grant("ws-1", "u-1", "zoom#a")]
     return [*seen, sorted(scan("bookings"), key=lambda item: str(item["booking_id"]["S"]))]
 
 

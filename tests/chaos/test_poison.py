@@ -181,7 +181,7 @@ def test_what_is_out_for_hours_is_no_bug(world: World, at: str) -> None:
     assert world.settled_at == {}
     for row in world.db.items("bookings"):
         assert int(row["fence"]["N"]) > MOST_SILENT
-        assert int(row.get("silent_runs", {"N": "0"})["N"]) <= 1
+        assert int(row.get("killed_runs", {"N": "0"})["N"]) <= 1
     world.rest()
     assert {state(world, f"b-{number}") for number in range(3)} == {READY}
     assert max(world.settled_at.values()) - until <= 125

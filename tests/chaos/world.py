@@ -187,9 +187,7 @@ class World:
         services.ephemeral_store.put(flow, {}, now + timedelta(minutes=10))
         since = before.connected_at if before else now
         connection = Connection(WORKSPACE, user_id, provider, grant.id, account, since, base_url=BASE_URL)
-        services.connection_store.establish(
-            connection, services.access_tokens.seal(grant, tokens), flow_key=flow, now=now
-        )
+        services.connection_store.establish(connection, services.access_tokens.seal(grant, tokens), flow_key=flow)
 
     def appointment(self, **changes: Any) -> Appointment:
         """A booking's content, by default in five weeks."""

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from chalicelib.errors import Conflict, LostRace, Rejected
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
-from chalicelib.store.bookings import BookingStore, Query, Record
+from chalicelib.store.bookings import BookingQuery, BookingStore, Record
 from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.webhooks.endpoints import WebhookEndpoints
-from chalicelib.webhooks.model import MOST_ENDPOINTS, Endpoint
-from chalicelib.webhooks.signing_secrets import MOST_SECRETS, WebhookSecrets
+from chalicelib.webhooks.model import MAX_ENDPOINTS, Endpoint
+from chalicelib.webhooks.signing_secrets import MAX_SECRETS, WebhookSecrets
 from chalicelib.webhooks.store import EndpointStore
 from tests.support.clock import START
 from tests.support.product import SECOND_ACCOUNT, WORKSPACE, Product, booking
@@ -69,7 +69,7 @@ class TestAListWithAFilter:
         found: list[Record] = []
         pages, cursor = 0, None
         while cursor is not None or pages == 0:
-            records, cursor = store.page(Query(WORKSPACE, status="cancelled"), limit=1, after=cursor)
+            records, cursor = store.page(BookingQuery(WORKSPACE, status="cancelled"), limit=1, after=cursor)
             found, pages = [*found, *records], pages + 1
         assert [record.booking.booking_id for record in found] == ["b-12"]
         assert pages == 3  # Six rows each: 6, 12 and the last one.
@@ -77,8 +77,8 @@ class TestAListWithAFilter:
     def test_asks_the_database_once_for_a_few_hundred_rows(self, connected: Product) -> None:
         for number in range(30):
             connected.caller().put(f"/v1/bookings/b-{number}", json=booking(days=number + 1))
-        asked = Query("ws-1", calendar_id="none")
-        assert len(list(connected.services.booking_store._pages(asked, None, 2))) == 1
+        asked = BookingQuery("ws-1", calendar_id="none")
+        assert len(list(connected.services.booking_store._query_pages(asked, None, 2))) == 1
 
 
 @pytest.mark.parametrize("what", ["calendar_id", "language", "user_id"])
@@ -107,9 +107,9 @@ class Behind(EndpointStore):
     def __init__(self) -> None:
         self._stale = True
 
-    def all(self, workspace_id: str) -> list[Endpoint]:
+    def list_by_workspace(self, workspace_id: str) -> list[Endpoint]:
         self._stale = not self._stale
-        return super().all(workspace_id) if self._stale else []
+        return super().list_by_workspace(workspace_id) if self._stale else []
 
 
 def test_requests_that_count_at_the_same_moment_make_no_endpoint_too_many(connected: Product) -> None:
@@ -117,12 +117,12 @@ def test_requests_that_count_at_the_same_moment_make_no_endpoint_too_many(connec
     keeper = WebhookEndpoints(
         Behind(), services.delivery_store, services.webhook_deliveries, services.encryption, services.clock
     )
-    for number in range(MOST_ENDPOINTS):
+    for number in range(MAX_ENDPOINTS):
         keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
-    for number in range(MOST_ENDPOINTS, MOST_ENDPOINTS + 5):
+    for number in range(MAX_ENDPOINTS, MAX_ENDPOINTS + 5):
         with pytest.raises(Conflict, match="at most"):
             keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
-    assert len(services.endpoint_store.all("ws-1")) == MOST_ENDPOINTS
+    assert len(services.endpoint_store.list_by_workspace("ws-1")) == MAX_ENDPOINTS
 
 
 class Overtaken(WorkspaceStore):
@@ -141,9 +141,9 @@ class Overtaken(WorkspaceStore):
 class TestALostRace:
     def test_is_run_again(self, connected: Product) -> None:
         connected.caller()
-        secrets = WebhookSecrets(Overtaken(MOST_SECRETS), connected.services.encryption, connected.clock)
+        secrets = WebhookSecrets(Overtaken(MAX_SECRETS), connected.services.encryption, connected.clock)
         secret, _ = secrets.add("ws-1", None, "")
-        assert [known.secret_id for known in secrets.all("ws-1")] == [secret.secret_id]
+        assert [known.secret_id for known in secrets.list_secrets("ws-1")] == [secret.secret_id]
 
     def test_that_is_lost_again_and_again_is_a_conflict_and_no_outage(self, connected: Product) -> None:
         vars(connected.services)["webhook_secrets"] = WebhookSecrets(

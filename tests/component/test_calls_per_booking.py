@@ -26,7 +26,7 @@ def counted(product: Product) -> Iterator[list[str]]:
     def note(model: Any, **_: Any) -> None:
         calls.append(model.name)
 
-    emitters = [tables.dynamo().client.meta.events, product.aws.client("kms").meta.events]
+    emitters = [tables.BookingItem.shared_connection().client.meta.events, product.aws.client("kms").meta.events]
     for emitter in emitters:
         emitter.register("before-call", note)
     try:

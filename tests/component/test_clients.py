@@ -28,7 +28,7 @@ def waits_little_and_serves_all_workers(client: Any, attempts: int) -> bool:
 
 def test_dynamodb_keeps_no_caller_beyond_api_gateways_limit(moto_aws: Aws) -> None:
     assert not list(BookingItem.query("ws-1"))
-    assert waits_little_and_serves_all_workers(tables.dynamo().client, attempts=4)
+    assert waits_little_and_serves_all_workers(tables.BookingItem.shared_connection().client, attempts=4)
 
 
 @pytest.mark.parametrize("service", ["kms", "secretsmanager", "sesv2"])

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import GrantStore
 from tests.support.aws import Aws
 from tests.support.clock import START
 
@@ -51,7 +52,7 @@ def grants(moto_aws: Aws) -> GrantStore:
 def establish(store: ConnectionStore, new: Connection, behind: Grant) -> None:
     """Connect by a flow of its own."""
     EphemeralStore().put(FLOW, {}, START + timedelta(minutes=10))
-    store.establish(new, behind, flow_key=FLOW, now=START)
+    store.establish(new, behind, flow_key=FLOW)
 
 
 class TestEstablishing:
@@ -64,12 +65,12 @@ class TestEstablishing:
         establish(store, connection(grant()), grant())
         second = grant("a-2")
         with pytest.raises(LostRace):
-            store.establish(connection(second), second, flow_key=FLOW, now=START)
+            store.establish(connection(second), second, flow_key=FLOW)
 
     def test_a_refused_flow_leaves_everything_as_it_was(self, store: ConnectionStore, grants: GrantStore) -> None:
         second = grant("a-2")
         with pytest.raises(LostRace):
-            store.establish(connection(second), second, flow_key="unknown", now=START)
+            store.establish(connection(second), second, flow_key="unknown")
         assert (store.get(*USER), grants.get(second.id)) == (None, None)
 
     def test_a_grant_that_changed_meanwhile_stops_it_and_keeps_the_flow(
@@ -82,7 +83,7 @@ class TestEstablishing:
             establish(store, connection(grant(), newcomer), grant(version=2, sealed_tokens=b"new"))
         assert store.get(*newcomer) is None
         assert grants.get("zoom#a-1").sealed_tokens == grant().sealed_tokens
-        assert EphemeralStore().take(FLOW)
+        assert EphemeralStore().consume(FLOW)
 
     def test_a_grant_that_was_thought_new_is_not_overwritten(self, store: ConnectionStore, grants: GrantStore) -> None:
         establish(store, connection(grant()), grant())
@@ -113,7 +114,7 @@ class TestEstablishing:
         second = grant("a-2")
         establish(store, connection(second), second)
         assert store.get(*USER).grant_id == "zoom#a-2"
-        assert store.users_of("zoom#a-1") == []
+        assert store.list_by_grant("zoom#a-1") == []
 
 
 class TestConnections:
@@ -124,12 +125,12 @@ class TestConnections:
         establish(store, connection(grant()), grant())
         establish(store, connection(grant(), ("ws-2", "u-9")), grant(version=2))
         establish(store, connection(grant("a-2"), ("ws-1", "u-2")), grant("a-2"))
-        assert sorted(store.users_of("zoom#a-1")) == [USER, ("ws-2", "u-9")]
+        assert sorted(store.list_by_grant("zoom#a-1")) == [USER, ("ws-2", "u-9")]
 
     def test_a_deleted_connection_is_gone_and_its_grant_stays(self, store: ConnectionStore, grants: GrantStore) -> None:
         establish(store, connection(grant()), grant())
         store.delete(*USER)
-        assert (store.get(*USER), store.users_of("zoom#a-1")) == (None, [])
+        assert (store.get(*USER), store.list_by_grant("zoom#a-1")) == (None, [])
         assert grants.get("zoom#a-1") == grant()
 
     def test_deleting_again_does_nothing(self, store: ConnectionStore) -> None:
@@ -139,17 +140,17 @@ class TestConnections:
 
     def test_the_last_meeting_is_remembered(self, store: ConnectionStore) -> None:
         establish(store, connection(grant()), grant())
-        store.note_meeting(connection(grant()), START + timedelta(hours=1))
+        store.set_last_meeting_at(connection(grant()), START + timedelta(hours=1))
         assert store.get(*USER) == connection(grant(), last_meeting_at=START + timedelta(hours=1))
 
     def test_a_meeting_of_a_replaced_connection_is_not_noted_on_the_new_one(self, store: ConnectionStore) -> None:
         establish(store, connection(grant()), grant())
         establish(store, connection(grant("a-2")), grant("a-2"))
-        store.note_meeting(connection(grant()), START)
+        store.set_last_meeting_at(connection(grant()), START)
         assert store.get(*USER).last_meeting_at is None
 
     def test_a_meeting_of_a_deleted_connection_does_not_bring_it_back(self, store: ConnectionStore) -> None:
-        store.note_meeting(connection(grant()), START)
+        store.set_last_meeting_at(connection(grant()), START)
         assert store.get(*USER) is None
 
     def test_a_changed_row_is_stored(self, store: ConnectionStore) -> None:
@@ -176,10 +177,10 @@ class TestConnections:
 class TestWithGrant:
     def test_both_are_read_together(self, store: ConnectionStore) -> None:
         establish(store, connection(grant()), grant())
-        assert store.with_grant(*USER, "zoom#a-1") == (connection(grant()), grant())
+        assert store.get_with_grant(*USER, "zoom#a-1") == (connection(grant()), grant())
 
     def test_each_may_be_missing(self, store: ConnectionStore) -> None:
-        assert store.with_grant(*USER, "zoom#a-1") == (None, None)
+        assert store.get_with_grant(*USER, "zoom#a-1") == (None, None)
         establish(store, connection(grant()), grant())
-        assert store.with_grant(*USER, "zoom#a-2") == (connection(grant()), None)
-        assert store.with_grant("ws-2", "u-1", "zoom#a-1") == (None, grant())
+        assert store.get_with_grant(*USER, "zoom#a-2") == (connection(grant()), None)
+        assert store.get_with_grant("ws-2", "u-1", "zoom#a-1") == (None, grant())

@@ -52,11 +52,11 @@ class TestCalendars:
         moved = replace(calendar().host, email="new@example.com")
         CalendarStore().put(replace(calendar("c-1"), host=moved, updated_at=START + timedelta(days=1)))
         CalendarStore().put(calendar("c-2"))
-        assert CalendarStore().newest_host("ws-1", "u-1") == moved
+        assert CalendarStore().find_newest_host("ws-1", "u-1") == moved
 
     def test_a_user_who_hosts_nothing_is_no_host(self) -> None:
         CalendarStore().put(calendar())
-        assert CalendarStore().newest_host("ws-1", "u-2") is None
+        assert CalendarStore().find_newest_host("ws-1", "u-2") is None
 
     def test_pages_follow_the_ids(self) -> None:
         for number in (3, 1, 2):
@@ -139,12 +139,12 @@ class TestEphemeral:
 
     def test_a_document_can_be_taken_once(self, clock: FakeClock) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
-        assert EphemeralStore().take("flow#1")
-        assert not EphemeralStore().take("flow#1")
+        assert EphemeralStore().consume("flow#1")
+        assert not EphemeralStore().consume("flow#1")
         assert EphemeralStore().get("flow#1", Flow, clock()) is None
 
     def test_a_key_that_was_taken_is_free_again(self, clock: FakeClock) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
-        EphemeralStore().take("flow#1")
+        EphemeralStore().consume("flow#1")
         EphemeralStore().put("flow#1", Flow("another"), clock() + timedelta(minutes=10))
         assert EphemeralStore().get("flow#1", Flow, clock()) == Flow("another")

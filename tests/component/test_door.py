@@ -589,7 +589,7 @@ class TestVisitsThatRepeat:
         monkeypatch.setattr(observability, "_dimensions", {"service": "meetlink", "stage": "prod"})
         until_the_door_opens(hosted)
         window = int(hosted.clock().timestamp() / WINDOW.total_seconds())
-        hosted.services.ephemeral_store.count(
+        hosted.services.ephemeral_store.increment(
             f"visits#ws-1#b-1#{window}", VISITS, hosted.clock() + timedelta(minutes=1)
         )
         page = visit(hosted, link(hosted))

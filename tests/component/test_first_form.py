@@ -48,7 +48,7 @@ def test_callers_find_everything_under_their_old_key(heir: Product) -> None:
     assert len(caller.get("/v1/calendars").json()["items"]) == 2
     assert caller.get("/v1/users/u-1/connection").json()["state"] == "connected"
     assert len(caller.get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]) == 5
-    assert heir.services.suppression_store.holds("ws-1", "bounced@example.com")
+    assert heir.services.suppression_store.is_suppressed("ws-1", "bounced@example.com")
 
 
 def test_a_booking_with_a_link_is_moved_and_cancelled(heir: Product) -> None:

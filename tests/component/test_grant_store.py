@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account, Connection, Grant
 from chalicelib.errors import LostRace
-from chalicelib.store.connections import REFRESH_LEASE, ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import REFRESH_LEASE, GrantStore
 from chalicelib.store.tables import DUE_SHARDS
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
@@ -28,12 +29,12 @@ def store(moto_aws: Aws) -> GrantStore:
 def stored(store: GrantStore) -> Grant:
     connection = Connection("ws-1", "u-1", "zoom", GRANT.id, GRANT.account, START)
     EphemeralStore().put("flow-1", {}, START + timedelta(minutes=10))
-    ConnectionStore().establish(connection, GRANT, flow_key="flow-1", now=START)
+    ConnectionStore().establish(connection, GRANT, flow_key="flow-1")
     return GRANT
 
 
 def due(store: GrantStore, clock: FakeClock) -> list[str]:
-    return [grant_id for shard in range(DUE_SHARDS) for grant_id in store.due(shard, clock(), 100)]
+    return [grant_id for shard in DUE_SHARDS for grant_id in store.due(shard, clock(), 100)]
 
 
 def test_an_unknown_grant_is_none(store: GrantStore) -> None:
@@ -84,7 +85,7 @@ class TestRefreshing:
 
     def test_a_released_lease_is_free_at_once(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
         leased = store.lease_refresh(stored, clock())
-        store.release(leased)
+        store.release_refresh(leased)
         assert store.lease_refresh(leased, clock()).version == leased.version + 1
 
     def test_a_stale_refresher_does_not_release_its_successors_lease(
@@ -93,7 +94,7 @@ class TestRefreshing:
         stale = store.lease_refresh(stored, clock())
         clock.advance(REFRESH_LEASE.total_seconds() + 1)
         successor = store.lease_refresh(stale, clock())
-        store.release(stale)
+        store.release_refresh(stale)
         with pytest.raises(LostRace):
             store.lease_refresh(successor, clock())
 
@@ -142,7 +143,7 @@ class TestDueWork:
         self, store: GrantStore, stored: Grant, clock: FakeClock
     ) -> None:
         store.set_due(stored.id, clock())
-        store.visited(store.get(stored.id), clock() + timedelta(days=1))
+        store.reschedule(store.get(stored.id), clock() + timedelta(days=1))
         assert due(store, clock) == []
         clock.advance(86400)
         assert due(store, clock) == [stored.id]
@@ -154,18 +155,18 @@ class TestDueWork:
         visiting = store.get(stored.id)
         clock.advance(1)
         store.set_due(stored.id, clock())
-        store.visited(visiting, clock() + timedelta(days=1))
+        store.reschedule(visiting, clock() + timedelta(days=1))
         assert due(store, clock) == [stored.id]
 
     def test_a_first_visit_does_not_undo_what_was_asked_for_since_it_began(
         self, store: GrantStore, stored: Grant, clock: FakeClock
     ) -> None:
         store.set_due(stored.id, clock())
-        store.visited(stored, clock() + timedelta(days=1))
+        store.reschedule(stored, clock() + timedelta(days=1))
         assert due(store, clock) == [stored.id]
 
     def test_visiting_a_grant_that_is_gone_does_not_bring_it_back(self, store: GrantStore, clock: FakeClock) -> None:
-        store.visited(replace(GRANT, due_at=clock()), clock())
+        store.reschedule(replace(GRANT, due_at=clock()), clock())
         assert store.get(GRANT.id) is None
 
     def test_a_refresh_leaves_what_is_due(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:

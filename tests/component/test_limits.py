@@ -28,11 +28,11 @@ class Shared:
         self.calls = 0
         self.is_down = False
 
-    def count(self, key: str, by: int, expires_at: object) -> int:
+    def increment(self, key: str, amount: int, expires_at: object) -> int:
         self.calls += 1
         if self.is_down:
             raise StoreUnavailable("down")
-        self.totals[key] = self.totals.get(key, 0) + by
+        self.totals[key] = self.totals.get(key, 0) + amount
         return self.totals[key]
 
 

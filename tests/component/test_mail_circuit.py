@@ -81,7 +81,7 @@ def writes(table: str) -> Iterator[list[str]]:
         if model.name in ("UpdateItem", "PutItem", "DeleteItem") and body["TableName"].endswith(table):
             calls.append(model.name)
 
-    emitter = tables.dynamo().client.meta.events
+    emitter = tables.BookingItem.shared_connection().client.meta.events
     emitter.register("before-call", note)
     try:
         yield calls

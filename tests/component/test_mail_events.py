@@ -117,7 +117,7 @@ def test_an_address_that_bounced_for_good_or_complained_is_not_mailed_again(book
 
 def test_another_workspace_may_still_mail_the_address(booked: Product) -> None:
     happens(booked, "hard_bounce")
-    assert not booked.services.suppression_store.holds("ws-2", GUEST)
+    assert not booked.services.suppression_store.is_suppressed("ws-2", GUEST)
 
 
 def test_a_full_mailbox_gets_the_next_mail(booked: Product) -> None:
@@ -141,7 +141,7 @@ def test_operators_can_lift_it_and_a_retry_then_mails(booked: Product) -> None:
 
 def test_an_event_that_comes_before_its_mail_is_recorded_counts(booked: Product) -> None:
     happens(booked, "hard_bounce", messageId="mail-4")
-    booked.services.suppression_store.lift("ws-1", GUEST)
+    booked.services.suppression_store.remove("ws-1", GUEST)
     put(booked, title="Another title")  # mail-3 to the host; mail-4 to the guest
     assert outcome(booked) == ("bounced", "hard_bounce")
 

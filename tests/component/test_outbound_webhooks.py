@@ -93,7 +93,7 @@ def test_a_line_of_a_worker_thread_carries_the_runs_id(told: Told, caplog: pytes
     told.product.services = replace(told.product.services, given_post=crash)
     with log.request("run-1"):
         told.streams.announce()
-    crashed = [line for line in caplog.records if line.message == "delivering crashed"]
+    crashed = [line for line in caplog.records if line.message == "webhook delivery crashed"]
     assert [vars(line)["request_id"] for line in crashed] == ["run-1"]
 
 
@@ -212,7 +212,7 @@ def test_a_broken_connection_is_told_to_every_workspace_that_uses_the_account_on
 def test_a_bounced_invitation_is_told_once(told: Told) -> None:
     at = told.product.clock()
     for _ in range(2):
-        told.product.services.outbox.invitation_bounced(
+        told.product.services.outbox.enqueue_invitation_bounced(
             WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="mail-1", at=at
         )
     assert told.wait(0) == 1
@@ -328,7 +328,7 @@ def test_when_the_database_is_out_the_whole_batch_comes_again_and_nothing_is_los
     services = told.product.services
 
     class Out(DeliveryStore):
-        def owe(self, *_: Any) -> Any:
+        def enqueue(self, *_: Any) -> Any:
             raise StoreUnavailable("throttled")
 
     down = replace(services)
@@ -392,9 +392,12 @@ def test_an_event_that_is_noticed_late_stands_where_its_time_says(told: Told) ->
     clock.advance(5)
     told.caller.post("/v1/webhook-endpoints/e-1/test")
     clock.advance(5)
-    store, endpoint = told.product.services.delivery_store, told.product.services.endpoint_store.all("ws-1")[0]
+    store, endpoint = (
+        told.product.services.delivery_store,
+        told.product.services.endpoint_store.list_by_workspace("ws-1")[0],
+    )
     late = Event("ws-1", "evt_late", EventType.MEETING_READY, ready_at, {})
-    key = store.owe(late, endpoint, clock())
+    key = store.enqueue(late, endpoint, clock())
     assert key is not None
     items = told.caller.get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
     names = [item["id"] for item in items]
@@ -473,7 +476,7 @@ def test_no_secret_is_stored_or_logged_in_the_clear(told: Told, capsys: pytest.C
 def test_two_senders_at_once_send_once(local_aws: Aws, clock: FakeClock) -> None:
     product = Product(local_aws, clock)
     told = Told(product)
-    product.services.outbox.invitation_bounced(
+    product.services.outbox.enqueue_invitation_bounced(
         WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="m-1", at=clock()
     )
     from concurrent.futures import ThreadPoolExecutor

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chalicelib.errors import LostRace, ProviderUnavailable
-from chalicelib.store.connections import REFRESH_LEASE
+from chalicelib.store.grants import REFRESH_LEASE
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.connected import ConnectedAccount

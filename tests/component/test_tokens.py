@@ -13,7 +13,7 @@ from chalicelib import observability
 from chalicelib.domain.deadline import Deadline, OutOfTime
 from chalicelib.errors import Ambiguous, ClientRefused, ProviderUnavailable, ReconnectNeeded, StoreUnavailable
 from chalicelib.providers.zoom import Zoom
-from chalicelib.store.connections import REFRESH_LEASE
+from chalicelib.store.grants import REFRESH_LEASE
 from chalicelib.usecases.access_tokens import DOUBT_ENDS_AFTER
 from infra.local.standins.kit import Action
 from tests.support.aws import Aws

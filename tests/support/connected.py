@@ -12,9 +12,10 @@ from chalicelib.domain.connection import Account, Connection, Grant, Tokens
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom as ZoomProvider
 from chalicelib.settings import from_environment
-from chalicelib.store.connections import ConnectionStore, GrantStore
+from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.offered_providers import OfferedProviders
 from infra.local.standins.kit import Action, Fault, InProcessTransport
@@ -116,7 +117,7 @@ class ConnectedAccount:
         grant = self.keeper().seal(Grant("zoom", account, version=1, sealed_tokens=None), tokens)
         connection = Connection("ws-1", "u-1", "zoom", grant.id, account, self._clock())
         EphemeralStore().put("flow-1", {}, self._clock() + timedelta(minutes=10))
-        ConnectionStore().establish(connection, grant, flow_key="flow-1", now=self._clock())
+        ConnectionStore().establish(connection, grant, flow_key="flow-1")
         return grant
 
 

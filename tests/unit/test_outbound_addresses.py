@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.webhooks.http_sender import Outcome, WebhookSender
-from chalicelib.webhooks.url_safety import AddressRefused, allowed, checked, refusal
+from chalicelib.webhooks.url_safety import AddressRefused, check_addresses, is_allowed, refusal
 
 PUBLIC = "93.184.215.14"
 PUBLIC_V6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -198,22 +198,22 @@ def test_no_ipv4_address_gets_in_through_ipv6(address: ipaddress.IPv4Address) ->
         ipaddress.IPv6Address((0x2002 << 112) | (number << 80)),
         ipaddress.IPv6Address((0x20010000 << 96) | (number ^ 0xFFFFFFFF)),
     ]
-    assert not any(allowed(one) for one in wrapped)
+    assert not any(is_allowed(one) for one in wrapped)
 
 
 @given(st.ip_addresses())
 def test_whatever_python_calls_private_is_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_loopback:
-        assert not allowed(address)
+        assert not is_allowed(address)
 
 
 def test_this_machine_is_reached_only_where_that_is_wanted_and_http_never_leaves_it() -> None:
     assert refusal("http://127.0.0.1:9000/hooks") is not None
     assert refusal("http://127.0.0.1:9000/hooks", to_loopback=True) is None
-    assert [str(a) for a in checked(["127.0.0.1"], to_loopback=True, plain=True)] == ["127.0.0.1"]
+    assert [str(a) for a in check_addresses(["127.0.0.1"], to_loopback=True, is_http=True)] == ["127.0.0.1"]
     for answers, plain in ((["10.0.0.1"], False), ([PUBLIC], True), (["127.0.0.1", PUBLIC], True)):
         with pytest.raises(AddressRefused):
-            checked(answers, to_loopback=True, plain=plain)
+            check_addresses(answers, to_loopback=True, is_http=plain)
 
 
 @contextmanager

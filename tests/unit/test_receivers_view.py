@@ -18,7 +18,7 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.message import compose
-from chalicelib.store.bookings import Lease
+from chalicelib.store.booking_leases import Lease
 from chalicelib.usecases.invitations import Invitations
 from tests.support.invites import SENDER
 from tests.support.mailbox import Mailbox, Shown
@@ -62,10 +62,10 @@ class Desk:
     def get(self, workspace_id: str) -> Workspace:
         return Workspace(workspace_id, "Example", NOW, hold_minutes=0)
 
-    def among(self, workspace_id: str, emails: object) -> frozenset[str]:
+    def find_suppressed(self, workspace_id: str, emails: object) -> frozenset[str]:
         return frozenset()
 
-    def holds(self, workspace_id: str, email: str) -> bool:
+    def is_suppressed(self, workspace_id: str, email: str) -> bool:
         return False
 
     def check(self, sender: str | None = None) -> None:

@@ -20,7 +20,7 @@ from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.errors import NotFound
-from chalicelib.store.bookings import Query, Record
+from chalicelib.store.bookings import BookingQuery, Record
 from chalicelib.usecases.connect_links import Session, Visitor
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def settings_page(
         problem=problem,
         steps=[(settings_texts.STEPS.get(step.name, step.name), step) for step in (report.steps if report else ())],
         experience=_experience(call, status, report),
-        calendars=services.calendar_store.hosted_by(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
+        calendars=services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
         locations=settings_texts.LOCATIONS,
         unavailable=settings_texts.UNAVAILABLE.get(str(status.reason)),
         bookings=_bookings(call, visitor),
@@ -183,7 +183,7 @@ def _bookings(call: Call, visitor: Visitor) -> list[ShownBooking]:
 
 
 def _page(call: Call, mine: tuple[str, str], since: datetime, until: datetime | None, limit: int) -> list[Record]:
-    query = Query(mine[0], starts_from=since, starts_before=until, user_id=mine[1])
+    query = BookingQuery(mine[0], starts_from=since, starts_before=until, user_id=mine[1])
     return call.services.booking_store.page(query, limit=limit, after=None)[0]
 
 

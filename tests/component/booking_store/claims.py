@@ -1,26 +1,26 @@
-"""Leases, as tests take them."""
+"""Take leases in tests."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.store.bookings import LEASE, BookingStore
+from chalicelib.store.booking_leases import LEASE, BookingLeases
 from tests.support.clock import FakeClock
 from tests.support.rows import KEY
 
 NOW = timedelta(0)
 
 
-def claimed(store: BookingStore, clock: FakeClock, booking_id: str = KEY[1], *, after: timedelta = NOW) -> Any:
-    """A claim of the booking, that much later."""
+def claimed(leases: BookingLeases, clock: FakeClock, booking_id: str = KEY[1], *, after: timedelta = NOW) -> Any:
+    """Lease the booking, after this time."""
     clock.advance(after.total_seconds())
-    lease = store.lease(KEY[0], booking_id, clock())
+    lease = leases.acquire(KEY[0], booking_id, clock())
     assert lease is not None
     return lease
 
 
-def died(store: BookingStore, clock: FakeClock) -> Any:
-    """The claim after one whose holder was not heard of again."""
+def died(leases: BookingLeases, clock: FakeClock) -> Any:
+    """Take the lease after the process that had the last one was killed."""
     clock.advance(LEASE.total_seconds() + 3600)
-    return claimed(store, clock)
+    return claimed(leases, clock)

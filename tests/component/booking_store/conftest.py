@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.domain import give_up
 from chalicelib.domain.booking import Booking
-from chalicelib.store.bookings import BookingStore, all_shards
+from chalicelib.store.booking_leases import BookingLeases
+from chalicelib.store.bookings import BookingStore
+from chalicelib.store.tables import DUE_SHARDS
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.rows import booking
@@ -16,6 +19,11 @@ from tests.support.rows import booking
 @pytest.fixture
 def store(moto_aws: Aws) -> BookingStore:
     return BookingStore()
+
+
+@pytest.fixture
+def leases(moto_aws: Aws) -> BookingLeases:
+    return BookingLeases(retry_delay=give_up.pause)
 
 
 @pytest.fixture
@@ -28,4 +36,4 @@ def stored(store: BookingStore, clock: FakeClock) -> Booking:
 @pytest.fixture
 def due(store: BookingStore, clock: FakeClock) -> Callable[[], list[tuple[str, str]]]:
     """What is due now, over all partitions."""
-    return lambda: [key for shard in all_shards() for key in store.due(shard, clock(), 100)]
+    return lambda: [key for shard in DUE_SHARDS for key in store.due(shard, clock(), 100)]

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import Booking, BookingStatus
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreError
-from chalicelib.store.bookings import LEASE, BookingStore, Record
+from chalicelib.store.booking_leases import LEASE, BookingLeases
+from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.tables import BookingItem
 from tests.component.booking_store.claims import claimed, died
 from tests.support.clock import FakeClock
@@ -58,8 +59,10 @@ class TestCallers:
             store.replace(booking(revision=2), over_revision=1, now=clock())
         assert store.get(*KEY) is None
 
-    def test_a_change_keeps_what_was_settled(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        store.settle(claimed(store, clock), settlement(), clock())
+    def test_a_change_keeps_what_was_settled(
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
+    ) -> None:
+        leases.finish(claimed(leases, clock), settlement(), clock())
         store.replace(booking(revision=2), over_revision=1, now=clock())
         record = store.get(*KEY)
         assert (record.settlement, record.settled_revision, record.is_settled) == (written(clock), 1, False)
@@ -67,120 +70,122 @@ class TestCallers:
 
 class TestLeases:
     def test_an_unsettled_free_booking_can_be_leased(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = store.lease(*KEY, clock())
+        lease = leases.acquire(*KEY, clock())
         assert (lease.booking, lease.settlement) == (stored, Settlement())
 
-    def test_an_unknown_booking_cannot_be_leased_and_is_not_made(self, store: BookingStore, clock: FakeClock) -> None:
-        assert store.lease(*KEY, clock()) is None
+    def test_an_unknown_booking_cannot_be_leased_and_is_not_made(
+        self, store: BookingStore, leases: BookingLeases, clock: FakeClock
+    ) -> None:
+        assert leases.acquire(*KEY, clock()) is None
         assert store.get(*KEY) is None
 
     def test_a_leased_booking_cannot_be_leased_before_the_lease_ends(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        claimed(store, clock)
+        claimed(leases, clock)
         clock.advance(LEASE.total_seconds() - 0.001)
-        assert store.lease(*KEY, clock()) is None
+        assert leases.acquire(*KEY, clock()) is None
 
     def test_a_booking_can_be_leased_again_after_the_lease_ended(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        first = claimed(store, clock)
+        first = claimed(leases, clock)
         clock.advance(LEASE.total_seconds() + 0.001)
-        assert store.lease(*KEY, clock()).fence > first.fence
+        assert leases.acquire(*KEY, clock()).fence > first.fence
 
-    def test_a_settled_booking_cannot_be_leased(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        store.settle(claimed(store, clock), settlement(), clock())
-        assert store.lease(*KEY, clock()) is None
+    def test_a_settled_booking_cannot_be_leased(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
+        leases.finish(claimed(leases, clock), settlement(), clock())
+        assert leases.acquire(*KEY, clock()) is None
 
     def test_a_settled_booking_that_changed_can_be_leased_at_once(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        store.settle(claimed(store, clock), settlement(), clock())
+        leases.finish(claimed(leases, clock), settlement(), clock())
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
-        lease = store.lease(*KEY, clock())
+        lease = leases.acquire(*KEY, clock())
         assert (lease.booking, lease.settlement) == (changed, written(clock))
 
-    def test_progress_renews_the_lease(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        lease = claimed(store, clock)
+    def test_progress_renews_the_lease(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
+        lease = claimed(leases, clock)
         clock.advance(LEASE.total_seconds() - 1)
-        store.save(lease, settlement(), clock())
+        leases.save(lease, settlement(), clock())
         clock.advance(LEASE.total_seconds() - 1)
-        assert store.lease(*KEY, clock()) is None
+        assert leases.acquire(*KEY, clock()) is None
 
 
 def test_a_row_that_the_database_refuses_for_its_size_is_no_outage(
-    store: BookingStore, stored: Booking, clock: FakeClock
+    leases: BookingLeases, stored: Booking, clock: FakeClock
 ) -> None:
     with pytest.raises(StoreError) as refused:
-        store.save(claimed(store, clock), settlement(join_url="x" * 500_000), clock())
+        leases.save(claimed(leases, clock), settlement(join_url="x" * 500_000), clock())
     assert type(refused.value) is StoreError
 
 
 class TestUnfinishedRuns:
     def test_leases_of_whose_end_nothing_is_heard_are_counted(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        assert [claimed(store, clock).silent_runs, died(store, clock).silent_runs] == [0, 1]
-        assert [died(store, clock).silent_runs, died(store, clock).silent_runs] == [2, 3]
+        assert [claimed(leases, clock).killed_runs, died(leases, clock).killed_runs] == [0, 1]
+        assert [died(leases, clock).killed_runs, died(leases, clock).killed_runs] == [2, 3]
 
-    @pytest.mark.parametrize("end", ["park", "note_end"])
+    @pytest.mark.parametrize("end", ["defer", "record_early_end"])
     def test_a_run_that_tells_its_end_was_none_of_them(
-        self, store: BookingStore, stored: Booking, clock: FakeClock, end: str
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock, end: str
     ) -> None:
-        claimed(store, clock)
-        lease = died(store, clock)
-        more = (settlement(), clock(), clock()) if end == "park" else ()
-        getattr(store, end)(lease, *more)
-        assert died(store, clock).silent_runs == 0
+        claimed(leases, clock)
+        lease = died(leases, clock)
+        more = (settlement(), clock(), clock()) if end == "defer" else ()
+        getattr(leases, end)(lease, *more)
+        assert died(leases, clock).killed_runs == 0
 
     def test_runs_that_crashed_are_counted_apart_until_one_lets_go(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        store.note_end(claimed(store, clock), crashed=True)
-        lease = died(store, clock)
-        assert (lease.silent_runs, lease.crashed_runs) == (0, 1)
-        store.note_end(lease, crashed=True)
-        lease = died(store, clock)
+        leases.record_early_end(claimed(leases, clock), crashed=True)
+        lease = died(leases, clock)
+        assert (lease.killed_runs, lease.crashed_runs) == (0, 1)
+        leases.record_early_end(lease, crashed=True)
+        lease = died(leases, clock)
         assert lease.crashed_runs == 2
-        store.park(lease, settlement(), clock(), clock())
-        assert claimed(store, clock).crashed_runs == 0
+        leases.defer(lease, settlement(), clock(), clock())
+        assert claimed(leases, clock).crashed_runs == 0
 
     def test_an_early_end_keeps_the_hold_until_its_time(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        store.note_end(claimed(store, clock), crashed=True)
-        assert store.lease(*KEY, clock()) is None
+        leases.record_early_end(claimed(leases, clock), crashed=True)
+        assert leases.acquire(*KEY, clock()) is None
 
-    def test_an_overtaken_run_says_nothing(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        overtaken = claimed(store, clock)
-        died(store, clock)
+    def test_an_overtaken_run_says_nothing(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
+        overtaken = claimed(leases, clock)
+        died(leases, clock)
         with pytest.raises(LostRace):
-            store.note_end(overtaken, crashed=True)
+            leases.record_early_end(overtaken, crashed=True)
 
     def test_after_two_deaths_a_third_would_not_be_due_when_the_lease_ends_also_after_progress(
-        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        claimed(store, clock)
-        died(store, clock)
-        third = died(store, clock)
+        claimed(leases, clock)
+        died(leases, clock)
+        third = died(leases, clock)
         clock.advance(LEASE.total_seconds() + 1)
         assert due() == []
-        store.save(third, settlement(), clock())
+        leases.save(third, settlement(), clock())
         clock.advance(LEASE.total_seconds() + 1)
         assert due() == []
         clock.advance(4 * 60)
         assert due() == [KEY]
 
     def test_a_row_that_cannot_be_read_is_tried_ever_more_rarely(
-        self, store: BookingStore, stored: Booking, due: Any, clock: FakeClock
+        self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
         BookingItem(*KEY).update([BookingItem.desired.set("{}")])
         for _ in range(3):
             with pytest.raises(msgspec.ValidationError):
-                store.lease(*KEY, clock())
+                leases.acquire(*KEY, clock())
             clock.advance(LEASE.total_seconds() + 1)
         assert due() == []
 
@@ -191,63 +196,65 @@ def written(clock: FakeClock) -> Settlement:
 
 
 class TestSettlers:
-    def test_progress_is_stored(self, store: BookingStore, stored: Booking, clock: FakeClock) -> None:
-        store.save(claimed(store, clock), settlement(), clock())
+    def test_progress_is_stored(
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
+    ) -> None:
+        leases.save(claimed(leases, clock), settlement(), clock())
         assert store.get(*KEY) == Record(stored, written(clock), settled_revision=0)
 
     def test_saving_tells_the_newest_desired_state(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(store, clock)
+        lease = claimed(leases, clock)
         changed = booking(revision=2, status=BookingStatus.CANCELLED)
         store.replace(changed, over_revision=1, now=clock())
-        newer = store.save(lease, settlement(), clock())
+        newer = leases.save(lease, settlement(), clock())
         assert (newer.booking, newer.settlement, newer.fence) == (changed, written(clock), lease.fence)
 
     def test_settling_records_the_revision_and_lets_go(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        assert store.settle(claimed(store, clock), settlement(), clock()) is None
+        assert leases.finish(claimed(leases, clock), settlement(), clock()) is None
         record = store.get(*KEY)
         assert record == Record(stored, written(clock), settled_revision=1)
         assert record.is_settled
 
     def test_settling_a_booking_that_changed_meanwhile_keeps_the_claim(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(store, clock)
+        lease = claimed(leases, clock)
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
-        kept = store.settle(lease, settlement(), clock())
+        kept = leases.finish(lease, settlement(), clock())
         assert (kept.booking, kept.settlement, kept.fence) == (changed, written(clock), lease.fence)
-        assert store.lease(*KEY, clock()) is None
+        assert leases.acquire(*KEY, clock()) is None
         assert not store.get(*KEY).is_settled
 
     def test_a_kept_claim_settles_the_newer_revision(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(store, clock)
+        lease = claimed(leases, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
-        kept = store.settle(lease, settlement(), clock())
-        assert store.settle(kept, settlement(), clock()) is None
+        kept = leases.finish(lease, settlement(), clock())
+        assert leases.finish(kept, settlement(), clock()) is None
         assert store.get(*KEY).settled_revision == 2
 
     def test_parking_a_booking_that_changed_meanwhile_keeps_the_claim(
-        self, store: BookingStore, stored: Booking, clock: FakeClock
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(store, clock)
+        lease = claimed(leases, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
-        assert store.park(lease, settlement(), clock() + MINUTE, clock()).booking.revision == 2
+        assert leases.defer(lease, settlement(), clock() + MINUTE, clock()).booking.revision == 2
 
-    @pytest.mark.parametrize("write", ["save", "settle", "park"])
+    @pytest.mark.parametrize("write", ["save", "finish", "defer"])
     def test_an_overtaken_settler_writes_nothing(
-        self, store: BookingStore, stored: Booking, clock: FakeClock, write: str
+        self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock, write: str
     ) -> None:
-        overtaken = claimed(store, clock)
+        overtaken = claimed(leases, clock)
         clock.advance(LEASE.total_seconds() + 1)
-        newest = store.save(claimed(store, clock), settlement(), clock())
-        until = [clock() + MINUTE] if write == "park" else []
+        newest = leases.save(claimed(leases, clock), settlement(), clock())
+        until = [clock() + MINUTE] if write == "defer" else []
         with pytest.raises(LostRace):
-            getattr(store, write)(overtaken, settlement(id="another"), *until, clock())
+            getattr(leases, write)(overtaken, settlement(id="another"), *until, clock())
         assert store.get(*KEY).settlement == written(clock)
-        assert store.settle(newest, settlement(), clock()) is None
+        assert leases.finish(newest, settlement(), clock()) is None
