@@ -39,7 +39,7 @@ class Line(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A label and the lines beside it."""
+    """A label with its lines."""
 
     label: str
     lines: tuple[Line, ...]
@@ -193,7 +193,7 @@ def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
 
 
 def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line, ...]:
-    """Return links for recipients whose email program ignores invitations."""
+    """Return links for recipients of email programs that ignore invitations."""
     if invite.method is Method.CANCEL:
         return ()
     passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""

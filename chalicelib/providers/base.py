@@ -5,7 +5,7 @@ key), and add the class to `registry`. `docs/providers.md` has the steps and an 
 
 The interface fits providers with an idempotent create, providers without one (`find` looks the meeting up by its tag),
 providers that cannot change a meeting (`update` raises `MeetingGone`, and a new meeting replaces the old one), and
-providers without any API call (`RoomProvider`).
+providers without any API call (`rooms.RoomProvider`).
 """
 
 from __future__ import annotations
@@ -284,19 +284,3 @@ class KeyProvider(Provider):
     def invalid_key(self, advice: str) -> Rejected:
         """Return the error for `read_key` to raise."""
         return Rejected(FailedCall(self.name, "the key is invalid"), advice=advice)
-
-
-class RoomProvider(KeyProvider):
-    """A provider where a meeting is only a room name: no API is called, and update and delete do nothing."""
-
-    create_semantics = CreateSemantics(idempotent=True)
-    is_local = True
-
-    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        return None
-
-    def delete(self, token: str, meeting_id: str) -> None:
-        return
-
-    def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
-        return [self.create(token, request)]

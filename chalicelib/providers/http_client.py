@@ -69,9 +69,15 @@ class HttpClient:
         timeout = httpx.Timeout(timeout_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
         data = dict(form) if form is not None else None
         basic = httpx.BasicAuth(*auth) if auth else httpx.Auth()
+        request = self._client.build_request(method, url, headers=headers, timeout=timeout, json=json, data=data)
+        response = self._send(provider, request, basic, deadline)
+        if response.status >= 400:
+            count("ProviderErrors", provider=provider, kind=_error_kind(response.status))
+        return response
+
+    def _send(self, provider: str, request: httpx.Request, auth: httpx.Auth, deadline: float) -> ProviderResponse:
         try:
-            request = self._client.build_request(method, url, headers=headers, timeout=timeout, json=json, data=data)
-            response = self._client.send(request, stream=True, auth=basic, follow_redirects=False)
+            response = self._client.send(request, stream=True, auth=auth, follow_redirects=False)
             try:
                 raw = _read_body(provider, response, deadline)
             finally:
@@ -83,8 +89,6 @@ class HttpClient:
             count("ProviderErrors", provider=provider, kind="no_answer")
             call = FailedCall(provider, f"no response ({type(error).__name__})", is_unreachable=True)
             raise Ambiguous(call) from error
-        if response.status_code >= 400:
-            count("ProviderErrors", provider=provider, kind=_error_kind(response.status_code))
         return ProviderResponse(provider, response.status_code, response.headers, _parse_json(raw))
 
 

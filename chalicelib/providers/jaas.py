@@ -14,7 +14,8 @@ from urllib.parse import quote, urlencode
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.providers.base import KeyField, RoomProvider
+from chalicelib.providers.base import KeyField
+from chalicelib.providers.rooms import RoomProvider
 
 _CLOCK_SKEW = timedelta(minutes=5)
 _FEATURES = ("livestreaming", "recording", "transcription", "outbound-call")

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
-from chalicelib.providers.base import KeyField, RoomProvider
+from chalicelib.providers.base import KeyField
+from chalicelib.providers.rooms import RoomProvider
 
 _PUBLIC = "https://meet.jit.si"
 _SERVER = re.compile(r"(?:https://)?([a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?)/?", re.ASCII)

@@ -105,7 +105,7 @@ class TestGoodDays:
 
 
 class TestBadDays:
-    def test_a_create_without_an_answer_leaves_one_meeting(self, connected: Stage) -> None:
+    def test_a_create_without_a_response_leaves_one_meeting(self, connected: Stage) -> None:
         connected.lose_the_next_answer()
         connected.put()
         connected.product.tick(65)

@@ -28,8 +28,8 @@ class DailySubject(Subject):
     token_rejected = Says(401, {"error": "authentication-error"})
     refused = Says(403, {"error": "forbidden", "info": "not on this plan"})
     lacks = WITH_A_KEY | {
-        "a_guest_enters_a_new_meeting_without_waiting": "people join by a link of the moment",
-        "a_removed_meeting_lets_no_guest_in": "people join by a link of the moment",
+        "a_guest_enters_a_new_meeting_without_waiting": "visitors join with a short-lived link",
+        "a_deleted_meeting_admits_no_guest": "visitors join with a short-lived link",
     }
 
     def origins(self) -> Mapping[str, Any]:

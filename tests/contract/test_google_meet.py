@@ -24,10 +24,10 @@ class GoogleMeetSubject(GoogleSubject):
     can_untick = "https://www.googleapis.com/auth/calendar.events.owned"
     refused = REFUSED
     lacks = {
-        "a_guest_enters_a_new_meeting_without_waiting": "knocks, unless the operator switches open rooms on",
-        "a_wrong_key_is_refused": "has no key",
-        "the_end_of_a_refresh_token_is_known": "not told",
-        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+        "a_guest_enters_a_new_meeting_without_waiting": "guests knock, unless the operator turns on open rooms",
+        "a_wrong_key_is_refused": "is not connected by a key",
+        "the_expiry_of_a_refresh_token_is_known": "not reported",
+        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
     def held(self) -> list[Held]:

@@ -25,14 +25,14 @@ class GoogleMeetSpacesSubject(GoogleSubject):
     can_untick = "https://www.googleapis.com/auth/meetings.space.created"
     refused = replace(rpc_error(403, "PERMISSION_DENIED", "Meet is switched off."), times=2)  # With and without OPEN.
     lacks = {
-        "a_wrong_key_is_refused": "has no key",
-        "removing_it_again_says_that_it_is_gone": "rooms are closed, not deleted; closing one again is as good",
-        "the_meeting_is_found_by_its_tag": "rooms take no mark and cannot be listed",
-        "a_create_without_an_answer_leaves_one_meeting": "a room that nobody has the link of may stay",
-        "repeating_a_create_answers_with_the_same_meeting": "no idempotent create",
-        "a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link": "no idempotent create",
-        "the_end_of_a_refresh_token_is_known": "not told",
-        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+        "a_wrong_key_is_refused": "is not connected by a key",
+        "a_second_delete_reports_that_it_is_gone": "rooms are closed, not deleted; closing one again succeeds",
+        "the_meeting_is_found_by_its_tag": "rooms have no tag and cannot be listed",
+        "a_create_without_a_response_leaves_one_meeting": "an unused room may remain",
+        "a_repeated_create_returns_the_same_meeting": "no idempotent create",
+        "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link": "no idempotent create",
+        "the_expiry_of_a_refresh_token_is_known": "not reported",
+        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
     def held(self) -> list[Held]:

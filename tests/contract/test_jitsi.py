@@ -30,7 +30,7 @@ class JitsiSubject(ServerlessSubject):
     """The public server."""
 
     kind = Jitsi
-    lacks = WITHOUT_A_SERVER | {"a_visitor_is_let_in_by_a_link_of_the_moment": "the link is the room itself"}
+    lacks = WITHOUT_A_SERVER | {"a_visitor_is_admitted_by_a_short_lived_link": "the link is the room itself"}
 
     def secrets(self) -> list[str]:
         return [SECRET]

@@ -26,8 +26,8 @@ from tests.support.clock import FakeClock
 HOST = Person("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", EMAIL, PASSWORD, "Demo Host")
 PERSONAL = Person("48d31887fad8b2f1", "personal@example.com", PASSWORD, "Demo Person")
 APPROVED = "https://product.example/oauth/approved"
-NOT_TOLD = "403 does not tell it from a missing licence; scopes are checked when connecting"
-MAKING = "asking makes it; the settler deletes what it does not want"
+NOT_TOLD = "403 may also mean a missing licence; scopes are checked when the host connects"
+MAKING = "find creates the meeting; settling deletes an unwanted one"
 CREATE = r"/createOrGet$"
 
 
@@ -43,15 +43,15 @@ class TeamsSubject(Subject):
     )
     refused = Says(403, {"error": {"code": "Forbidden", "message": "", "innerError": {"request-id": "r-1"}}})
     lacks = {
-        "an_unticked_permission_is_noticed": "all or nothing",
-        "a_wrong_key_is_refused": "has no key",
-        "a_removed_meeting_is_gone": MAKING,
-        "nothing_is_found_where_nothing_was_made": MAKING,
-        "a_missing_permission_needs_the_owner": NOT_TOLD,
-        "the_end_of_a_refresh_token_is_known": "not told",
-        "disconnecting_ends_the_tokens": "no revoke; people let go at myapps.microsoft.com",
-        "a_refused_revocation_is_no_success": "no revoke; people let go at myapps.microsoft.com",
-        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+        "an_unticked_permission_is_detected": "consent is all or nothing",
+        "a_wrong_key_is_refused": "is not connected by a key",
+        "a_deleted_meeting_is_gone": MAKING,
+        "find_returns_nothing_if_nothing_was_created": MAKING,
+        "a_missing_permission_requires_the_owner": NOT_TOLD,
+        "the_expiry_of_a_refresh_token_is_known": "not reported",
+        "disconnecting_revokes_the_tokens": "no revocation API; people revoke access at myapps.microsoft.com",
+        "a_failed_revocation_is_reported": "no revocation API; people revoke access at myapps.microsoft.com",
+        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
     def origins(self) -> Mapping[str, Any]:
@@ -115,7 +115,7 @@ def token(subject: TeamsSubject) -> str:
 
 
 class TestMeetings:
-    def test_a_removed_meeting_is_gone(self, subject: TeamsSubject, token: str) -> None:
+    def test_a_deleted_meeting_is_gone(self, subject: TeamsSubject, token: str) -> None:
         made = subject.provider.create(token, subject.request())
         subject.provider.delete(token, made.id)
         assert subject.held() == []

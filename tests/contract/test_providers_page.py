@@ -74,4 +74,4 @@ def test_the_example_works_when_it_is_followed_to_the_letter(tmp_path: Path) -> 
     run = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout
-    assert "| a create without an answer leaves one meeting | yes |" in done.stdout
+    assert "| a create without a response leaves one meeting | yes |" in done.stdout

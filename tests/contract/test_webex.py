@@ -36,16 +36,16 @@ class WebexSubject(Subject):
     refused = Says(403, {"message": NO_SCOPE, "errors": [{"description": NO_SCOPE}], "trackingId": "ROUTER_1"})
     shortest_minutes = 10
     lacks = {
-        "a_guest_enters_a_new_meeting_without_waiting": "as the host's own settings at Webex have it",
-        "an_unticked_permission_is_noticed": "all or nothing",
-        "a_wrong_key_is_refused": "has no key",
-        "repeating_a_create_answers_with_the_same_meeting": "no idempotent create; found by tag instead",
-        "a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link": "no idempotent create",
-        "a_missing_permission_needs_the_owner": "403 does not tell it from a missing licence; scopes are checked "
+        "a_guest_enters_a_new_meeting_without_waiting": "depends on the host's settings at Webex",
+        "an_unticked_permission_is_detected": "consent is all or nothing",
+        "a_wrong_key_is_refused": "is not connected by a key",
+        "a_repeated_create_returns_the_same_meeting": "no idempotent create; found by tag instead",
+        "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link": "no idempotent create",
+        "a_missing_permission_requires_the_owner": "403 does not tell it from a missing licence; scopes are checked "
         "when connecting",
-        "disconnecting_ends_the_tokens": "no revoke; people let go in their settings",
-        "a_refused_revocation_is_no_success": "no revoke; people let go in their settings",
-        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+        "disconnecting_revokes_the_tokens": "no revocation API; people revoke access in their settings",
+        "a_failed_revocation_is_reported": "no revocation API; people revoke access in their settings",
+        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
     def origins(self) -> Mapping[str, Any]:

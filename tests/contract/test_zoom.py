@@ -30,13 +30,13 @@ class ZoomSubject(Subject):
     scope_missing = Says(400, {"code": 4711, "message": "Invalid access token, does not contain scopes:[x]."})
     refused = Says(400, {"code": 3161, "message": "Not allowed to host."})
     lacks = {
-        "a_guest_enters_a_new_meeting_without_waiting": "as the host's own settings at Zoom have it",
-        "an_unticked_permission_is_noticed": "scopes belong to the app",
-        "a_wrong_key_is_refused": "has no key",
-        "repeating_a_create_answers_with_the_same_meeting": "no idempotent create; found by tag instead",
-        "a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link": "no idempotent create",
-        "the_end_of_a_refresh_token_is_known": "not told",
-        "a_visitor_is_let_in_by_a_link_of_the_moment": "has links of its own",
+        "a_guest_enters_a_new_meeting_without_waiting": "depends on the host's settings at Zoom",
+        "an_unticked_permission_is_detected": "scopes belong to the app",
+        "a_wrong_key_is_refused": "is not connected by a key",
+        "a_repeated_create_returns_the_same_meeting": "no idempotent create; found by tag instead",
+        "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link": "no idempotent create",
+        "the_expiry_of_a_refresh_token_is_known": "not reported",
+        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
     def origins(self) -> Mapping[str, Any]:

@@ -26,20 +26,20 @@ from tests.support.clock import FakeClock
 REPORTS = Path("build")
 # In an order that leaves the tokens usable to the end. The rest of the contract needs faults on demand.
 BEHAVIOURS = (
-    "connecting_names_the_account",
-    "consent_grants_all_that_is_needed",
-    "create_makes_the_meeting_as_asked",
+    "connecting_returns_the_account",
+    "consent_grants_every_scope",
+    "the_created_meeting_matches_the_request",
     "every_booking_gets_its_own_meeting",
     "a_reschedule_keeps_the_link",
     "the_meeting_is_found_by_its_tag",
-    "nothing_is_found_where_nothing_was_made",
-    "repeating_a_create_answers_with_the_same_meeting",
-    "no_secret_leaves_the_provider",
-    "a_removed_meeting_is_gone",
-    "removing_it_again_says_that_it_is_gone",
-    "a_visitor_is_let_in_by_a_link_of_the_moment",
-    "a_used_refresh_token_is_as_declared",
-    "disconnecting_ends_the_tokens",
+    "find_returns_nothing_if_nothing_was_created",
+    "a_repeated_create_returns_the_same_meeting",
+    "no_secret_is_returned",
+    "a_deleted_meeting_is_gone",
+    "a_second_delete_reports_that_it_is_gone",
+    "a_visitor_is_admitted_by_a_short_lived_link",
+    "a_used_refresh_token_behaves_as_declared",
+    "disconnecting_revokes_the_tokens",
 )
 
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from chalicelib.domain.connection import Account
 from chalicelib.domain.meeting import DialIn, MeetingRequest, ProviderMeeting
 from chalicelib.errors import Ambiguous, Rejected
-from chalicelib.providers.base import RoomProvider
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.parsing import Phone, parse_meeting
 from chalicelib.providers.registry import PROVIDERS
+from chalicelib.providers.rooms import RoomProvider
 from chalicelib.providers.zoom import Zoom
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

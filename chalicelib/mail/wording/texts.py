@@ -92,11 +92,11 @@ class Wording(Struct, frozen=True):
     online: str
     """The place: a web page of the caller's."""
     link_follows: str
-    """The place: a video meeting whose link is not created yet."""
+    """The place: a video meeting that has no link yet."""
     no_link_guest: str
-    """The place, for a guest: a video meeting whose link could not be created."""
+    """The place, for a guest: a video meeting, but its link could not be created."""
     no_link_host: str
-    """The place, for the host: a video meeting whose link could not be created."""
+    """The place, for the host: a video meeting, but its link could not be created."""
     join: str
     """Label of the button that opens the meeting."""
     join_at: str

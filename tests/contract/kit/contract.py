@@ -46,22 +46,22 @@ class ProviderContract:
             pytest.skip(self.subject_kind.lacks[behaviour])
         return self.subject_kind(clock)
 
-    def test_connecting_names_the_account(self, subject: Subject) -> None:
+    def test_connecting_returns_the_account(self, subject: Subject) -> None:
         account = subject.provider.read_account(subject.connect().access_token)
         assert account.id
         assert account.label
         again = subject.connect()
         assert subject.provider.read_account(again.access_token).id == account.id
 
-    def test_consent_grants_all_that_is_needed(self, subject: Subject) -> None:
+    def test_consent_grants_every_scope(self, subject: Subject) -> None:
         assert not subject.oauth_provider().oauth.missing_scopes(frozenset(subject.connect().scopes))
 
-    def test_a_denied_consent_comes_back_as_an_error(self, subject: Subject) -> None:
+    def test_a_denied_consent_returns_an_error(self, subject: Subject) -> None:
         back = subject.back_from_sign_in(allow=False)
         assert "error=" in back
         assert "code=" not in back
 
-    def test_an_unticked_permission_is_noticed(self, subject: Subject) -> None:
+    def test_an_unticked_permission_is_detected(self, subject: Subject) -> None:
         tokens = subject.connect(untick=subject.can_untick)
         assert subject.oauth_provider().oauth.missing_scopes(frozenset(tokens.scopes))
 
@@ -81,7 +81,7 @@ class ProviderContract:
         with pytest.raises((TokenRejected, Rejected)):
             subject.provider.read_account(tokens.access_token)
 
-    def test_create_makes_the_meeting_as_asked(self, subject: Subject) -> None:
+    def test_the_created_meeting_matches_the_request(self, subject: Subject) -> None:
         tokens, request = subject.connect(), subject.request()
         made = subject.create(tokens, request)
         (held,) = subject.held()
@@ -97,7 +97,7 @@ class ProviderContract:
         account = subject.provider.read_account(tokens.access_token)
         assert subject.provider.guest_experience(account).admission is GuestEntry.DIRECT
 
-    def test_what_guests_experience_is_reported(self, subject: Subject) -> None:
+    def test_the_guest_experience_is_reported(self, subject: Subject) -> None:
         tokens = subject.connect()
         token = tokens.access_token
         account, made = subject.provider.read_account(token), subject.create(tokens)
@@ -125,34 +125,34 @@ class ProviderContract:
         assert utc(held.starts_at) in (utc(moved.starts_at), None)
         assert utc(held.ends_at) in (utc(moved.ends_at), None)
 
-    def test_a_removed_meeting_is_gone(self, subject: Subject) -> None:
+    def test_a_deleted_meeting_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         subject.provider.delete(tokens.access_token, made.id)
         assert subject.held() == []
         assert subject.provider.find(tokens.access_token, subject.request()) == []
 
-    def test_a_removed_meeting_lets_no_guest_in(self, subject: Subject) -> None:
+    def test_a_deleted_meeting_admits_no_guest(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         subject.provider.delete(tokens.access_token, made.id)
         assert not subject.lets_guest_in(made)
 
-    def test_removing_it_again_says_that_it_is_gone(self, subject: Subject) -> None:
+    def test_a_second_delete_reports_that_it_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         subject.provider.delete(tokens.access_token, made.id)
         with pytest.raises(MeetingGone):
             subject.provider.delete(tokens.access_token, made.id)
 
-    def test_changing_a_meeting_deleted_by_hand_says_that_it_is_gone(self, subject: Subject) -> None:
+    def test_updating_a_meeting_deleted_by_hand_reports_that_it_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         subject.delete_by_hand(made.id)
         with pytest.raises(MeetingGone):
             subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
 
-    def test_a_meeting_deleted_by_hand_can_be_made_again(self, subject: Subject) -> None:
+    def test_a_meeting_deleted_by_hand_can_be_created_again(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens, subject.request("a"))
         subject.delete_by_hand(made.id)
@@ -165,12 +165,12 @@ class ProviderContract:
         subject.create(tokens, subject.request("b"))
         assert subject.provider.find(tokens.access_token, subject.request("a")) == [made]
 
-    def test_nothing_is_found_where_nothing_was_made(self, subject: Subject) -> None:
+    def test_find_returns_nothing_if_nothing_was_created(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.create(tokens, subject.request("b"))
         assert subject.provider.find(tokens.access_token, subject.request("a")) == []
 
-    def test_a_create_without_an_answer_leaves_one_meeting(self, subject: Subject) -> None:
+    def test_a_create_without_a_response_leaves_one_meeting(self, subject: Subject) -> None:
         tokens, request = subject.connect(), subject.request()
         subject.faults.add(Fault(subject.create_path, Action.LOST_AFTER, method=subject.create_method))
         with pytest.raises(Ambiguous):
@@ -182,7 +182,7 @@ class ProviderContract:
         assert [one.id for one in found] == [held.id for held in subject.held()]
         assert len(found) == 1
 
-    def test_repeating_a_create_answers_with_the_same_meeting(self, subject: Subject) -> None:
+    def test_a_repeated_create_returns_the_same_meeting(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens, subject.request(days=7))
         again = subject.create(tokens, subject.request(days=9))
@@ -190,7 +190,7 @@ class ProviderContract:
         (held,) = subject.held()
         assert utc(held.starts_at) in (utc(subject.request(days=9).starts_at), None)
 
-    def test_a_create_after_a_deletion_by_hand_does_not_hand_out_the_dead_link(self, subject: Subject) -> None:
+    def test_a_create_after_a_deletion_by_hand_does_not_return_the_dead_link(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         subject.delete_by_hand(made.id)
@@ -212,26 +212,26 @@ class ProviderContract:
             lasts = held.ends_at - held.starts_at
             assert lasts == timedelta(minutes=max(minutes, subject.shortest_minutes))
 
-    def test_an_expired_token_is_to_be_refreshed(self, subject: Subject) -> None:
+    def test_an_expired_token_requires_a_refresh(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.end_access_tokens()
         with pytest.raises(TokenRejected):
             subject.create(tokens)
 
-    def test_a_rejected_token_is_to_be_refreshed(self, subject: Subject) -> None:
+    def test_a_rejected_token_requires_a_refresh(self, subject: Subject) -> None:
         assert isinstance(_error(subject, subject.token_rejected), TokenRejected)
 
-    def test_a_missing_permission_needs_the_owner(self, subject: Subject) -> None:
+    def test_a_missing_permission_requires_the_owner(self, subject: Subject) -> None:
         assert subject.scope_missing is not None
         assert isinstance(_error(subject, subject.scope_missing), ReconnectNeeded)
 
-    def test_a_refusal_is_final_and_says_what_to_do(self, subject: Subject) -> None:
+    def test_a_refusal_is_permanent_and_has_advice(self, subject: Subject) -> None:
         error = _error(subject, subject.refused)
         assert isinstance(error, Rejected)
         assert error.advice
 
     @pytest.mark.parametrize("form", ["seconds", "HTTP date", "ISO date", "absent", "nonsense"])
-    def test_a_rate_limit_says_when(self, subject: Subject, form: str) -> None:
+    def test_a_rate_limit_has_a_retry_time(self, subject: Subject, form: str) -> None:
         until = subject.clock() + timedelta(seconds=40)
         headers = {
             "seconds": {"Retry-After": "40"},
@@ -245,24 +245,24 @@ class ProviderContract:
         assert error.reason == "rate_limited"
         assert error.retry_at == (until if form in ("seconds", "HTTP date", "ISO date") else None)
 
-    def test_503_was_not_done(self, subject: Subject) -> None:
+    def test_status_503_means_not_done(self, subject: Subject) -> None:
         assert isinstance(_error(subject, Says(503)), ProviderUnavailable)
 
     @pytest.mark.parametrize("status", [404, 410])
-    def test_a_create_answered_404_is_final(self, subject: Subject, status: int) -> None:
+    def test_a_create_with_status_404_is_permanent(self, subject: Subject, status: int) -> None:
         error = _error(subject, Says(status, {}))  # No meeting is missing: with another tag it would go on for ever.
         assert isinstance(error, Rejected)
         assert error.advice
 
     @pytest.mark.parametrize("status", [408, 500, 502, 504])
-    def test_other_failures_may_have_been_done(self, subject: Subject, status: int) -> None:
+    def test_other_failures_are_ambiguous(self, subject: Subject, status: int) -> None:
         assert isinstance(_error(subject, Says(status, "<html>")), Ambiguous)
 
     @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', "{}"])
-    def test_a_success_that_cannot_be_read_may_have_been_done(self, subject: Subject, body: str) -> None:
+    def test_an_unreadable_success_is_ambiguous(self, subject: Subject, body: str) -> None:
         assert isinstance(_error(subject, Says(200, body)), Ambiguous)
 
-    def test_no_connection_was_not_done(self, subject: Subject) -> None:
+    def test_no_connection_means_not_done(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.faults.add(
             Fault(subject.create_path, Action.LOST_BEFORE, method=subject.create_method, error="connect_error")
@@ -270,7 +270,7 @@ class ProviderContract:
         with pytest.raises(ProviderUnavailable):
             subject.create(tokens)
 
-    def test_refreshing_gives_a_token_that_works(self, subject: Subject) -> None:
+    def test_a_refresh_returns_a_working_token(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.end_access_tokens()
         new = subject.refresh(tokens)
@@ -279,7 +279,7 @@ class ProviderContract:
         subject.clock.advance(1)
         assert subject.refresh(new).access_token != new.access_token
 
-    def test_a_used_refresh_token_is_as_declared(self, subject: Subject) -> None:
+    def test_a_used_refresh_token_behaves_as_declared(self, subject: Subject) -> None:
         tokens = subject.connect()
         new = subject.refresh(tokens)
         if subject.refreshing is Refreshing.STATIC:
@@ -292,38 +292,38 @@ class ProviderContract:
         else:
             assert subject.create(subject.refresh(tokens)).id
 
-    def test_a_dead_grant_is_told_apart(self, subject: Subject) -> None:
+    def test_a_revoked_grant_is_detected(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.end_grant()
         with pytest.raises(ReconnectNeeded):
             subject.refresh(tokens)
 
-    def test_a_refresh_without_an_answer_is_in_doubt(self, subject: Subject) -> None:
+    def test_a_refresh_without_a_response_is_ambiguous(self, subject: Subject) -> None:
         tokens = subject.connect()
         path = subject.oauth_provider().oauth.token_path
         subject.faults.add(Fault(path, Action.LOST_AFTER))
         with pytest.raises(Ambiguous):
             subject.refresh(tokens)
 
-    def test_wrong_credentials_of_the_operator_end_no_grant(self, subject: Subject) -> None:
+    def test_wrong_credentials_of_the_operator_break_no_grant(self, subject: Subject) -> None:
         tokens = subject.connect()
         with pytest.raises(ClientRefused):
             oauth.refresh(subject.oauth_provider(), (CREDENTIALS[0], "wrong"), tokens)
         assert subject.refresh(tokens).access_token
 
-    def test_the_end_of_a_refresh_token_is_known(self, subject: Subject) -> None:
+    def test_the_expiry_of_a_refresh_token_is_known(self, subject: Subject) -> None:
         tokens = subject.connect()
         assert tokens.lapses_at is not None
         assert subject.refresh(replace(tokens)).lapses_at is not None
 
-    def test_disconnecting_ends_the_tokens(self, subject: Subject) -> None:
+    def test_disconnecting_revokes_the_tokens(self, subject: Subject) -> None:
         tokens = subject.connect()
         subject.revoke(tokens)
         with pytest.raises((TokenRejected, ReconnectNeeded)):
             subject.create(tokens)
         subject.revoke(tokens)  # Again is as good.
 
-    def test_a_refused_revocation_is_no_success(self, subject: Subject) -> None:
+    def test_a_failed_revocation_is_reported(self, subject: Subject) -> None:
         tokens = subject.connect()
         path = subject.oauth_provider().oauth.revoke_path
         assert path is not None
@@ -332,14 +332,14 @@ class ProviderContract:
             subject.revoke(tokens)
         assert subject.create(tokens).id
 
-    def test_no_secret_leaves_the_provider(self, subject: Subject) -> None:
+    def test_no_secret_is_returned(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         found = subject.provider.find(tokens.access_token, subject.request())
         secrets = [tokens.access_token, *subject.secrets()]
         assert not [secret for secret in secrets if secret in repr((made, found))]
 
-    def test_an_error_tells_no_secret(self, subject: Subject) -> None:
+    def test_an_error_contains_no_secret(self, subject: Subject) -> None:
         tokens = subject.connect()
         secret = f"canary {tokens.access_token}"
         says = Says(400, {"message": secret, "error": secret}).fault(subject.create_path)
@@ -348,7 +348,7 @@ class ProviderContract:
             subject.create(tokens)
         assert tokens.access_token not in f"{raised.value} {raised.value.__dict__}"
 
-    def test_a_visitor_is_let_in_by_a_link_of_the_moment(self, subject: Subject) -> None:
+    def test_a_visitor_is_admitted_by_a_short_lived_link(self, subject: Subject) -> None:
         tokens = subject.connect()
         made = subject.create(tokens)
         assert made.join_url is None
