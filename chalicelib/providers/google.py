@@ -48,7 +48,7 @@ _FORBIDDEN = (
 )
 
 
-def oauth(scopes: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> OAuth:
+def build_oauth(scopes: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> OAuth:
     """Return Google's OAuth for a grant of any one of `scopes`. The first one and the `optional` ones are requested.
 
     Without `prompt=consent`, only the very first consent returns a refresh token.
@@ -83,7 +83,7 @@ class Google(OAuthProvider):
         except KeyError as error:
             raise Ambiguous(FailedCall(self.name, "userinfo has no id or address")) from error
 
-    def experience(
+    def describe_experience(
         self, account: Account, admission: GuestEntry, *notes: str, is_observed: bool = False
     ) -> GuestExperience:
         """Describe what guests experience. An account without a Workspace domain is personal, and has a time limit."""
@@ -92,11 +92,11 @@ class Google(OAuthProvider):
         notes += (_PERSONAL_LIMIT,) if is_personal else ()
         return GuestExperience(admission, Moderator.HOST_ACCOUNT, limit, notes, is_observed)
 
-    def experience_in(self, space: dict[str, Any], account: Account) -> GuestExperience:
+    def describe_room(self, space: dict[str, Any], account: Account) -> GuestExperience:
         """Describe what guests experience in a room of the Meet API."""
         if is_open(space):
-            return self.experience(account, GuestEntry.DIRECT, is_observed=True)
-        return self.experience(account, GuestEntry.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
+            return self.describe_experience(account, GuestEntry.DIRECT, is_observed=True)
+        return self.describe_experience(account, GuestEntry.KNOCK, _CLOSED_BY_POLICY, is_observed=True)
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         if not 400 <= response.status < 500 or response.status in (401, 404, 408, 410):

@@ -25,7 +25,7 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.providers.google import Google, error_message, oauth
+from chalicelib.providers.google import Google, build_oauth, error_message
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects
 
@@ -54,12 +54,12 @@ class GoogleMeet(Google):
     display_name = "Google Meet"
     needs = "A Google account with Google Calendar. A Workspace administrator may have to allow the app first."
     limits = "Every booking also adds an event to your primary Google calendar. If you delete it, it is created again."
-    oauth = oauth(CALENDAR_SCOPES)
+    oauth = build_oauth(CALENDAR_SCOPES)
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
     create_semantics = CreateSemantics(idempotent=True, keeps_tags=True)
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, GuestEntry.KNOCK, _KNOCKING)
+        return self.describe_experience(account, GuestEntry.KNOCK, _KNOCKING)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         conference = {"requestId": request.tag, "conferenceSolutionKey": {"type": "hangoutsMeet"}}

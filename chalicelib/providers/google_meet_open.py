@@ -25,7 +25,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import log
-from chalicelib.providers.google import OPEN_ROOM, is_open, oauth
+from chalicelib.providers.google import OPEN_ROOM, build_oauth, is_open
 from chalicelib.providers.google_meet import CALENDAR_SCOPES, GoogleMeet, parse_event
 
 _CLOSED_ROOM = {"accessType": "RESTRICTED"}
@@ -39,19 +39,19 @@ _NOT_ALLOWED = (
 class OpenGoogleMeet(GoogleMeet):
     """Google Meet with open rooms. If the account does not grant or allow this, meetings are created all the same."""
 
-    oauth = oauth(CALENDAR_SCOPES, optional=(_SETTINGS_SCOPE,))
+    oauth = build_oauth(CALENDAR_SCOPES, optional=(_SETTINGS_SCOPE,))
     urls = GoogleMeet.urls | {"MEET": "https://meet.googleapis.com"}
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, GuestEntry.DIRECT)
+        return self.describe_experience(account, GuestEntry.DIRECT)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         try:
-            return self.experience_in(self._space(token, meeting), account)
+            return self.describe_room(self._space(token, meeting), account)
         except Rejected as error:
-            return self.experience(account, GuestEntry.KNOCK, error.advice, is_observed=True)
+            return self.describe_experience(account, GuestEntry.KNOCK, error.advice, is_observed=True)
         except ReconnectNeeded:  # The grant is valid; only this permission is missing.
-            return self.experience(account, GuestEntry.KNOCK, _NOT_ALLOWED, is_observed=True)
+            return self.describe_experience(account, GuestEntry.KNOCK, _NOT_ALLOWED, is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         meeting = super().create(token, request)

@@ -15,7 +15,7 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
-from chalicelib.providers.google import OPEN_ROOM, Google, error_message, is_open, oauth
+from chalicelib.providers.google import OPEN_ROOM, Google, build_oauth, error_message, is_open
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import Phone, parse_meeting, parse_objects
 
@@ -37,15 +37,15 @@ class GoogleMeetSpaces(Google):
         "Google gets neither title nor times, and cannot delete rooms: when a booking is cancelled, its room is closed "
         "to everyone. Each host can have at most 10 new rooms a minute."
     )
-    oauth = oauth(("meetings.space.created",))
+    oauth = build_oauth(("meetings.space.created",))
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
     create_semantics = CreateSemantics()
 
     def guest_experience(self, account: Account) -> GuestExperience:
-        return self.experience(account, GuestEntry.DIRECT)
+        return self.describe_experience(account, GuestEntry.DIRECT)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
-        return self.experience_in(self.call(token, "GET", _path(meeting.id)).object(), account)
+        return self.describe_room(self.call(token, "GET", _path(meeting.id)).object(), account)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         """Create a room that guests enter without knocking; if Google refuses, one with the account's own settings."""
