@@ -117,7 +117,7 @@ def test_passcode_and_dial_in_are_shown():
 
 
 def test_a_link_that_will_follow_is_announced_in_words():
-    assert "The link is being prepared and will follow" in says(without_link())
+    assert "The link will follow soon" in says(without_link())
 
 
 def test_a_missing_link_sends_the_guest_to_the_host():

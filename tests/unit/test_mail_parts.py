@@ -52,7 +52,7 @@ def placeholders(words: Any, path: str = "") -> dict[str, set[str]]:
 def test_every_catalogue_says_everything(words: Wording):
     assert placeholders(words) == placeholders(ENGLISH)
     assert all(text for text in (words.untitled, *words.weekdays, *words.months, *words.trouble_reasons.values()))
-    assert set(words.why) == set(Trouble) - {Trouble.DELAYED}
+    assert set(words.trouble_reasons) == set(Trouble) - {Trouble.DELAYED}
 
 
 def test_a_language_is_found_by_its_tag():
