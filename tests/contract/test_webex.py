@@ -41,8 +41,8 @@ class WebexSubject(Subject):
         "a_wrong_key_is_refused": "is not connected by a key",
         "a_repeated_create_returns_the_same_meeting": "no idempotent create; found by tag instead",
         "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link": "no idempotent create",
-        "a_missing_permission_requires_the_owner": "403 does not tell it from a missing licence; scopes are checked "
-        "when connecting",
+        "a_missing_permission_requires_the_owner": "403 may also mean a missing licence; scopes are checked "
+        "when the host connects",
         "disconnecting_revokes_the_tokens": "no revocation API; people revoke access in their settings",
         "a_failed_revocation_is_reported": "no revocation API; people revoke access in their settings",
         "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
