@@ -97,7 +97,7 @@ class Deployment:
         self.memory = MemoryDynamo(table_definitions(PREFIX), self._changed)
         self._lock = Lock()
         self._number = 0
-        self._given: dict[str, Any] = {"transport": Provider(seconds, slow_seconds), "given_mailer": self.mails}
+        self._given: dict[str, Any] = {"transport": Provider(seconds, slow_seconds), "mail_transport": self.mails}
         self.services: Services
 
     def handle(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:

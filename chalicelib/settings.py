@@ -1,4 +1,4 @@
-"""Everything that a deployment can choose. The only module that reads the environment."""
+"""The settings of a deployment. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-_FOLLOWS = {"TOKEN": "OAUTH", "USERINFO": "API", "MEET": "API"}
+_LAMBDA_VARIABLE = "AWS_LAMBDA_FUNCTION_NAME"
+_FALLBACKS = {"TOKEN": "OAUTH", "USERINFO": "API", "MEET": "API"}
 
 
 class Settings(Struct, frozen=True):
-    """One deployment's choices; `docs/operators.md` lists every variable.
-
-    `environment` is kept for the addresses and credentials that providers name themselves.
-    """
+    """One deployment's settings. `docs/operators.md` describes every variable."""
 
     stage: str
     table_prefix: str
@@ -25,41 +23,55 @@ class Settings(Struct, frozen=True):
     mail_from: str
     mail_name: str
     mail_configuration_set: str | None
+    """The SES configuration set, which publishes bounces and complaints."""
     mail_events_topic: str
     public_base_url: str | None
+    """Address of the deployment, without a trailing slash; None: that of the request."""
     rate_per_second: float
+    """Requests of a workspace per second."""
     rate_burst: int
+    """Requests of a workspace at once."""
     max_waiting_calls: int
-    webhooks_to_loopback: bool
-    offers: frozenset[str]
-    without_pkce: frozenset[str]
-    opens_google_meet: bool
+    """API calls that may wait for a link at the same time."""
+    allows_loopback_webhooks: bool
+    enabled_providers: frozenset[str]
+    """Names of providers; empty: all of them."""
+    providers_without_pkce: frozenset[str]
+    has_open_google_meet: bool
+    """Whether guests of Google Meet enter without knocking."""
     retention_days: int
+    """How long bookings are stored after their end; 0: forever."""
     environment: Mapping[str, str]
+    """For variables whose names depend on a provider: its addresses and credentials."""
 
     def __repr__(self) -> str:
         return f"<Settings of {self.stage}>"  # The environment may hold secrets.
 
     @property
-    def on_lambda(self) -> bool:
-        return "AWS_LAMBDA_FUNCTION_NAME" in self.environment
+    def is_on_lambda(self) -> bool:
+        """Whether this process runs on AWS Lambda."""
+        return _LAMBDA_VARIABLE in self.environment
 
-    def addresses(self, provider: str, defaults: Mapping[str, str]) -> dict[str, str]:
-        """A provider's addresses by kind, without trailing slashes: `ZOOM_API_URL` sets the kind `API`.
+    def provider_urls(self, provider: str, defaults: Mapping[str, str]) -> dict[str, str]:
+        """Return a provider's addresses by kind, without trailing slashes: `ZOOM_API_URL` sets the kind `API`.
 
-        Whoever moves `OAUTH` or `API` and says nothing of the provider's other kinds moves those along.
+        `OAUTH` and `API` also set the kinds that fall back to them, unless those have variables of their own.
         """
-        given = {kind: self.environment.get(f"{provider.upper()}_{kind}_URL") for kind in (*defaults, "OAUTH", "API")}
-        found = {k: given[k] or given.get(_FOLLOWS.get(k, k)) or default for k, default in defaults.items()}
-        return {kind: address.rstrip("/") for kind, address in found.items()}
+        names = (*defaults, "OAUTH", "API")
+        variables = {kind: self.environment.get(f"{provider.upper()}_{kind}_URL") for kind in names}
+        urls = {
+            kind: variables[kind] or variables.get(_FALLBACKS.get(kind, kind)) or default
+            for kind, default in defaults.items()
+        }
+        return {kind: url.rstrip("/") for kind, url in urls.items()}
 
-    def secret(self, name: str) -> str | None:
-        """A secret given directly, as the local stack does; deployments keep them in Secrets Manager."""
+    def direct_secret(self, name: str) -> str | None:
+        """Return a secret from the environment, as the local stack sets it; deployments use Secrets Manager."""
         return self.environment.get(name) or None
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `environment`, by default the process's own."""
+    """Read the settings from `environment`, by default the environment of the process."""
     env = dict(os.environ if environment is None else environment)
     stage = env.get("MEETLINK_STAGE", "dev")
     return Settings(
@@ -76,17 +88,22 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
-        max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS") or _waiting_calls(env))),
+        max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS") or _default_waiting_calls(env))),
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
-        # On Lambda that would be the address of the runtime API: not even an operator can want it.
-        webhooks_to_loopback=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1" and "AWS_LAMBDA_FUNCTION_NAME" not in env,
-        offers=frozenset(env.get("MEETLINK_PROVIDERS", "").replace(",", " ").split()),
-        without_pkce=frozenset(env.get("MEETLINK_WITHOUT_PKCE", "").replace(",", " ").split()),
-        opens_google_meet=env.get("MEETLINK_GOOGLE_MEET_OPEN") == "1",
+        # On Lambda, loopback is the address of the runtime API, which webhooks must never reach.
+        allows_loopback_webhooks=env.get("MEETLINK_WEBHOOKS_TO_LOOPBACK") == "1" and _LAMBDA_VARIABLE not in env,
+        enabled_providers=_names(env.get("MEETLINK_PROVIDERS", "")),
+        providers_without_pkce=_names(env.get("MEETLINK_WITHOUT_PKCE", "")),
+        has_open_google_meet=env.get("MEETLINK_GOOGLE_MEET_OPEN") == "1",
         environment=env,
     )
 
 
-def _waiting_calls(env: Mapping[str, str]) -> int:
-    """The waiting calls that a stage allows unless it is set: a waiting call occupies one of the account's Lambdas."""
+def _names(text: str) -> frozenset[str]:
+    """Read names that are separated by commas or spaces."""
+    return frozenset(text.replace(",", " ").split())
+
+
+def _default_waiting_calls(env: Mapping[str, str]) -> int:
+    """Return the default of `max_waiting_calls`: each waiting call occupies one of the account's Lambda processes."""
     return 20 if int(env.get("MEETLINK_LAMBDA_CONCURRENCY") or 1000) >= 200 else 2

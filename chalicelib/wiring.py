@@ -1,4 +1,4 @@
-"""Builds the objects and hands each its collaborators: the only place that knows them all."""
+"""Build the objects of a process and give each its collaborators."""
 
 from __future__ import annotations
 
@@ -68,21 +68,24 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a route or handler may use; each part is made, and its libraries loaded, when first asked for.
+    """Everything that routes and handlers use. Each part is built, and its libraries imported, on first use.
 
-    `transport`, `clock`, `sleep`, `random`, `workers` (so many side by side), `given_mailer` and
-    `given_post` (of webhooks) are given by tests.
+    Tests replace the fields that have defaults.
     """
 
     settings: Settings
     transport: httpx.BaseTransport | None = None
+    """For requests to providers."""
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
     random: Random = field(default_factory=SystemRandom)
     workers: Callable[[int], Executor] = ThreadPoolExecutor
-    given_mailer: Postman | None = None
-    given_post: Post | None = None
-    known_keys: set[bytes] = field(default_factory=set)
+    """Makes an executor with this many workers."""
+    mail_transport: Postman | None = None
+    """Sends emails; None: SES."""
+    webhook_transport: Post | None = None
+    """Sends webhooks; None: HTTP."""
+    accepted_keys: set[bytes] = field(default_factory=set)
     """Digests of API keys that this process has accepted."""
 
     @cached_property
@@ -158,18 +161,19 @@ class Services:
         from chalicelib.providers.http_client import HttpClient
         from chalicelib.providers.registry import PROVIDERS
 
-        # It logs whole addresses, and query strings must not reach a log.
+        # httpx logs whole addresses, and query strings must not be logged.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         http = HttpClient(httpx.Client(transport=self.transport))
-        known = PROVIDERS | ({"google_meet": OpenGoogleMeet} if self.settings.opens_google_meet else {})
+        classes = PROVIDERS | ({"google_meet": OpenGoogleMeet} if self.settings.has_open_google_meet else {})
+        enabled = self.settings.enabled_providers or classes.keys()
         providers = {
-            name: kind(http, self.clock, self.settings.addresses(name, kind.urls))
-            for name, kind in known.items()
-            if not self.settings.offers or name in self.settings.offers
+            name: cls(http, self.clock, self.settings.provider_urls(name, cls.urls))
+            for name, cls in classes.items()
+            if name in enabled
         }
         for name, provider in providers.items():
             if isinstance(provider, OAuthProvider):
-                provider.may_use_pkce = name not in self.settings.without_pkce
+                provider.may_use_pkce = name not in self.settings.providers_without_pkce
         return providers
 
     @cached_property
@@ -254,14 +258,14 @@ class Services:
         from chalicelib.usecases.connection_check import ConnectionCheck
         from chalicelib.usecases.provider_calls import ProviderCalls
 
-        # With a breaker of its own: whoever checks wants the provider asked, whatever settling found.
-        caller = ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock))
+        # With its own circuit breaker: a check must call the provider even if settling has stopped calling it.
+        calls = ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock))
         return ConnectionCheck(
             self.connection_store,
             self.grant_store,
             self.ephemeral_store,
             self.access_tokens,
-            caller,
+            calls,
             self.providers,
             self.clock,
         )
@@ -302,7 +306,7 @@ class Services:
         from chalicelib.usecases.mail_circuit import GuardedMailer, MailCircuit
 
         circuit = MailCircuit(self.ephemeral_store, self.clock, self.random)
-        return GuardedMailer(self.given_mailer or self.ses, circuit, self.settings.mail_from)
+        return GuardedMailer(self.mail_transport or self.ses, circuit, self.settings.mail_from)
 
     @cached_property
     def ses(self) -> Postman:
@@ -402,7 +406,7 @@ class Services:
         from chalicelib.webhooks.delivery import WebhookDeliveries
         from chalicelib.webhooks.http_sender import WebhookSender
 
-        post = self.given_post or WebhookSender(to_loopback=self.settings.webhooks_to_loopback)
+        post = self.webhook_transport or WebhookSender(to_loopback=self.settings.allows_loopback_webhooks)
         return WebhookDeliveries(
             self.endpoint_store, self.delivery_store, self.encryption, post, self.clock, self.random
         )
@@ -430,21 +434,21 @@ class Services:
 
 @lru_cache(maxsize=1)
 def services() -> Services:
-    """This process's services, from its environment."""
+    """Return the services of this process, configured by its environment."""
     settings = environment.from_environment()
-    if settings.on_lambda:
+    if settings.is_on_lambda:
         count_for(settings.stage)
     return build(settings)
 
 
-def build(settings: Settings, **given: Any) -> Services:
-    """Services for one deployment; `given` are collaborators that tests bring."""
+def build(settings: Settings, **replacements: Any) -> Services:
+    """Build the services of a deployment. `replacements` are fields of `Services`, for tests."""
     tables.bind(settings.table_prefix)
-    return Services(settings, **given)
+    return Services(settings, **replacements)
 
 
 class _Client:
-    """A boto3 client that is made by its first call: most functions need few of them, and each takes 50 ms."""
+    """A boto3 client that is created by its first call: most functions need few of them, and each takes 50 ms."""
 
     def __init__(self, service: str, *, attempts: int = 3) -> None:
         self._service = service
@@ -453,13 +457,14 @@ class _Client:
 
     def __getattr__(self, operation: str) -> Any:
         with self._lock:
-            return getattr(self._made, operation)
+            return getattr(self._client, operation)
 
     @cached_property
-    def _made(self) -> Any:
+    def _client(self) -> Any:
         import boto3
         from botocore.config import Config
 
         retries = {"mode": "standard", "total_max_attempts": self._attempts}
         config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=POOL, retries=retries)
-        return boto3.Session().client(self._service, config=config)  # The default session is not for threads.
+        # boto3.client uses the default session, which is not thread-safe.
+        return boto3.Session().client(self._service, config=config)

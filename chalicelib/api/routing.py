@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 T = TypeVar("T")
-_MOST_KNOWN_KEYS = 10_000
+_MAX_ACCEPTED_KEYS = 10_000
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
@@ -124,11 +124,11 @@ class CallerCall(Call):
         super().__init__(services)
         # This process has accepted the key before. It is checked again, but not on its own.
         digest = hashlib.sha256((self.header("authorization") or "").encode("utf-8", "replace")).digest()
-        self.is_known_key = digest in services.known_keys
+        self.is_known_key = digest in services.accepted_keys
         self.workspace, self.key_id = _authenticate(self.header("authorization"), self.read_workspace)
-        if len(services.known_keys) >= _MOST_KNOWN_KEYS:
-            services.known_keys.clear()
-        services.known_keys.add(digest)
+        if len(services.accepted_keys) >= _MAX_ACCEPTED_KEYS:
+            services.accepted_keys.clear()
+        services.accepted_keys.add(digest)
 
     def read_workspace(self, workspace_id: str) -> Workspace | None:
         """Read the workspace that the key names. The key is not checked yet."""

@@ -42,7 +42,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
         problems=("too_many",),
     )
     def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        to_loopback = call.services.settings.webhooks_to_loopback
+        to_loopback = call.services.settings.allows_loopback_webhooks
         body = call.read(forms.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
         events = tuple(sorted(event.value for event in set(body.events)))
         call.audit("put-webhook-endpoint")

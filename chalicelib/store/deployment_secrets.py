@@ -56,7 +56,7 @@ class DeploymentSecrets:
         """Return the provider's credentials. Without them (None) this deployment does not offer the provider."""
         upper = provider.upper()
         fields: dict[str, Any] = {
-            name: self._settings.secret(f"{upper}_{name.upper()}")
+            name: self._settings.direct_secret(f"{upper}_{name.upper()}")
             for name in ("client_id", "client_secret", "webhook_secret")
         }
         if not fields["client_id"]:
@@ -67,7 +67,8 @@ class DeploymentSecrets:
 
     def tag_secret(self) -> bytes:
         """Return the key of meeting tags. It must never change: existing meetings could not be found by their tags."""
-        secret = self._settings.secret("MEETLINK_TAG_SECRET") or (self._read("deployment") or {}).get("tag_secret")
+        secret = self._settings.direct_secret("MEETLINK_TAG_SECRET")
+        secret = secret or (self._read("deployment") or {}).get("tag_secret")
         if not secret:
             raise StoreUnavailable(f"The secret {self._settings.secrets_prefix}deployment has no tag_secret.")
         return str(secret).encode()
@@ -77,7 +78,7 @@ class DeploymentSecrets:
 
         `operate rotate-link-keys` adds keys. A new key is used only after every process has read it.
         """
-        secret = {} if self._settings.secret("MEETLINK_TAG_SECRET") else self._read("deployment") or {}
+        secret = {} if self._settings.direct_secret("MEETLINK_TAG_SECRET") else self._read("deployment") or {}
         keys = read_link_keys(secret) or (first_link_key(self.tag_secret()),)
         in_use = tuple(key for key in keys if key.used_from <= self._clock())
         return (*in_use, *(key for key in keys if key not in in_use))

@@ -365,7 +365,7 @@ class World:
             from_environment({**_ENVIRONMENT, **self.place.settings}),
             clock=clock,
             random=self.random,
-            given_mailer=self.post,
+            mail_transport=self.post,
             sleep=self.simulation.sleep,
             workers=partial(SideBySide, self.simulation),
         )

@@ -90,7 +90,7 @@ def test_a_line_of_a_worker_thread_carries_the_runs_id(told: Told, caplog: pytes
         raise RuntimeError("a bug")
 
     told.book()
-    told.product.services = replace(told.product.services, given_post=crash)
+    told.product.services = replace(told.product.services, webhook_transport=crash)
     with log.request("run-1"):
         told.streams.announce()
     crashed = [line for line in caplog.records if line.message == "webhook delivery crashed"]
@@ -346,7 +346,7 @@ def test_a_sender_that_dies_in_the_middle_is_followed_by_another(told: Told) -> 
     def die(*_: Any) -> Outcome:
         raise KeyboardInterrupt
 
-    dying = replace(told.product.services, given_post=die)
+    dying = replace(told.product.services, webhook_transport=die)
     with pytest.raises(KeyboardInterrupt):
         webhook_streams.announce_bookings({"Records": records}, LambdaContext(), dying)
     assert told.wait(30) == 0  # It may still be at it.

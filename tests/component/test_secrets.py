@@ -117,7 +117,7 @@ class TestCaching:
             return moto_aws.client(service)
 
         monkeypatch.setattr(boto3.Session, "client", client)
-        secrets = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix})).secrets
+        secrets = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix})).deployment_secrets
         assert [secrets.credentials("zoom"), secrets.credentials("daily")] == [None, None]
         assert made == ["secretsmanager"]
 

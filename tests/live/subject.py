@@ -48,9 +48,9 @@ class LiveSubject(Subject):
         self.clock = clock
         kind = PROVIDERS[name]
         settings = from_environment(environment)
-        self.provider: Provider = kind(HttpClient(httpx.Client()), clock, settings.addresses(name, kind.urls))
+        self.provider: Provider = kind(HttpClient(httpx.Client()), clock, settings.provider_urls(name, kind.urls))
         if isinstance(self.provider, OAuthProvider):
-            self.provider.may_use_pkce = name not in settings.without_pkce
+            self.provider.may_use_pkce = name not in settings.providers_without_pkce
         if name in _HTTPS_ONLY and not environment.get("REDIRECT_URI"):
             raise NotSetUp("Register any https address of yours, which need not answer, and give it as REDIRECT_URI.")
         self.redirect = environment.get("REDIRECT_URI") or REDIRECT.format(provider=name)

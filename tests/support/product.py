@@ -146,7 +146,7 @@ class Product:
             transport=InProcessTransport(self._network),
             clock=clock,
             random=Random(0),
-            given_mailer=self.mails,
+            mail_transport=self.mails,
         )
         # Making clients costs more than most tests, and moto has boto3 forget its own for every test.
         secrets = DeploymentSecrets(self.services.settings, aws.client("secretsmanager"), clock)

@@ -50,7 +50,7 @@ class Receivers:
     def of(cls, product: Product) -> Receivers:
         """The receivers that the product's webhooks go to from now on."""
         receivers = cls()
-        product.services = replace(product.services, given_post=receivers)
+        product.services = replace(product.services, webhook_transport=receivers)
         return receivers
 
     def types(self) -> list[str]:
