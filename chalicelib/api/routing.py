@@ -19,7 +19,7 @@ from msgspec import Struct
 from chalicelib.api import json_body, schema
 from chalicelib.api.describe import description_of
 from chalicelib.api.problems import REASONS, own_words, problem, refusal
-from chalicelib.domain.workspace import Workspace, accepts, id_of_key, workspace_of_key
+from chalicelib.domain.workspace import Workspace, accepts_key, id_of_key, workspace_of_key
 from chalicelib.errors import (
     CallerError,
     InvalidInput,
@@ -279,6 +279,6 @@ def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -
     if workspace_id is None:
         raise Unauthorized("Send your workspace's API key: Authorization: Bearer <key>.")
     workspace = find(workspace_id)
-    if workspace is None or not accepts(workspace, key.strip()):
+    if workspace is None or not accepts_key(workspace, key.strip()):
         raise Unauthorized("This API key is not valid.", workspace_id=workspace_id, key_id=id_of_key(key.strip()))
     return workspace, str(id_of_key(key.strip()))

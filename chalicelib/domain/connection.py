@@ -175,7 +175,7 @@ class ConnectionStatus(Struct, frozen=True):
     connection: Connection | None = None
 
 
-def status(connection: Connection | None, grant: Grant | None) -> ConnectionStatus:
+def connection_status(connection: Connection | None, grant: Grant | None) -> ConnectionStatus:
     """Return the state that callers see. The end of the connection takes precedence over the state of its grant."""
     if connection is None:
         return ConnectionStatus(ConnectionState.NONE, Reason.NOT_CONNECTED)

@@ -103,7 +103,7 @@ def _parts(text: str) -> list[str] | None:
     return parts if is_key else None
 
 
-def accepts(workspace: Workspace, text: str) -> bool:
+def accepts_key(workspace: Workspace, text: str) -> bool:
     """Return whether `text` is one of the workspace's keys."""
     _, key_id, secret = text.rsplit(".", 2)
     digest = _digest(secret)

@@ -66,7 +66,7 @@ class Session(Redacted, frozen=True):
         """The token in the session's forms."""
         return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
-    def accepts(self, csrf: str) -> bool:
+    def accepts_csrf(self, csrf: str) -> bool:
         """Return whether a form with this token is from the session."""
         return hmac.compare_digest(self.csrf.encode(), csrf.encode())
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.connection import ConnectionState, Grant, status
+from chalicelib.domain.connection import ConnectionState, Grant, connection_status
 from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
@@ -90,7 +90,7 @@ class ConnectionCheck:
         """
         connection = self._connections.get(workspace_id, user_id)
         grant = self._grants.get(connection.grant_id) if connection else None
-        current = status(connection, grant)
+        current = connection_status(connection, grant)
         if grant is None or current.state in _NOT_USABLE or grant.provider not in self._providers:
             advice = _NOT_USABLE.get(current.state, "This deployment does not offer the account's provider any more.")
             return Report((Step("connection", False, advice),))

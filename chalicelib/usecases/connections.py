@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.domain.connection import Connection, ConnectionStatus, Grant, Reason, grant_id, status
+from chalicelib.domain.connection import Connection, ConnectionStatus, Grant, Reason, connection_status, grant_id
 from chalicelib.errors import Conflict, LostRace, ReconnectNeeded, StoreUnavailable, TokenRejected
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.grants import GrantStore
@@ -46,7 +46,7 @@ class Connections:
     def status(self, workspace_id: str, user_id: str) -> ConnectionStatus:
         """Return the user's connection as it is now."""
         connection = self._connections.get(workspace_id, user_id)
-        return status(connection, self._grants.get(connection.grant_id) if connection else None)
+        return connection_status(connection, self._grants.get(connection.grant_id) if connection else None)
 
     def preview_disconnect(self, workspace_id: str, user_id: str) -> list[UpcomingMeeting]:
         """Return the upcoming meetings that could no longer be changed after disconnecting."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.workspace import Workspace, accepts, issue_key, revoke_key, workspace_of_key
+from chalicelib.domain.workspace import Workspace, accepts_key, issue_key, revoke_key, workspace_of_key
 from tests.support.clock import START
 
 WORKSPACE = Workspace("ws-1", "Example", START)
@@ -17,7 +17,7 @@ IDS = st.text("ABCXYZabcxyz019._:-", min_size=1, max_size=128)
 def test_a_key_names_its_workspace_and_is_accepted_there(workspace_id: str) -> None:
     workspace, key = issue_key(Workspace(workspace_id, "Example", START), now=START)
     assert workspace_of_key(key) == workspace_id
-    assert accepts(workspace, key)
+    assert accepts_key(workspace, key)
 
 
 def test_a_key_is_never_kept_and_no_two_are_alike() -> None:
@@ -29,23 +29,23 @@ def test_a_key_is_never_kept_and_no_two_are_alike() -> None:
 def test_a_key_of_another_workspace_is_not_accepted() -> None:
     ours, _ = issue_key(WORKSPACE, now=START)
     _, theirs = issue_key(WORKSPACE, now=START)
-    assert not accepts(ours, theirs)
+    assert not accepts_key(ours, theirs)
 
 
 def test_a_secret_does_not_open_under_another_keys_id() -> None:
     workspace, first = issue_key(WORKSPACE, now=START)
     workspace, second = issue_key(workspace, now=START)
     mixed = ".".join([*first.split(".")[:3], second.split(".")[3]])
-    assert accepts(workspace, first) and accepts(workspace, second)
-    assert not accepts(workspace, mixed)
+    assert accepts_key(workspace, first) and accepts_key(workspace, second)
+    assert not accepts_key(workspace, mixed)
 
 
 def test_a_revoked_key_is_not_accepted_and_the_others_are() -> None:
     workspace, first = issue_key(WORKSPACE, now=START)
     workspace, second = issue_key(workspace, now=START)
     after = revoke_key(workspace, first.split(".")[2])
-    assert not accepts(after, first)
-    assert accepts(after, second)
+    assert not accepts_key(after, first)
+    assert accepts_key(after, second)
     assert revoke_key(after, "00000000") == after
 
 
@@ -72,4 +72,4 @@ def test_what_cannot_be_a_key_names_no_workspace(text: str) -> None:
 def test_no_text_at_all_is_accepted_or_an_error(text: str) -> None:
     workspace, _ = issue_key(WORKSPACE, now=START)
     if workspace_of_key(text) is not None:
-        assert not accepts(workspace, text)
+        assert not accepts_key(workspace, text)

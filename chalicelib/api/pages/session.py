@@ -64,7 +64,7 @@ def session_or_none(call: Call) -> Session | None:
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
     """The session and the form of one of its pages. Raises `Forbidden` for a form from anywhere else."""
     session, form = session_of(call), _form(call)
-    if not session.accepts(form.get("csrf", "")):
+    if not session.accepts_csrf(form.get("csrf", "")):
         raise Forbidden("This form is out of date. Go back to the settings page and try again.", reason="csrf")
     return session, form
 
