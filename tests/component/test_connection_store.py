@@ -101,7 +101,7 @@ class TestEstablishing:
         assert grants.get("zoom#a-1") == renewed
 
     @pytest.mark.parametrize("due_at", [None, START + timedelta(days=1)], ids=["never", "later"])
-    def test_connecting_again_decides_anew_when_the_schedule_looks(
+    def test_connecting_again_sets_the_due_time_again(
         self, store: ConnectionStore, grants: GrantStore, due_at: datetime | None
     ) -> None:
         establish(store, connection(grant()), grant())
@@ -143,13 +143,13 @@ class TestConnections:
         store.set_last_meeting_at(connection(grant()), START + timedelta(hours=1))
         assert store.get(*USER) == connection(grant(), last_meeting_at=START + timedelta(hours=1))
 
-    def test_a_meeting_of_a_replaced_connection_is_not_noted_on_the_new_one(self, store: ConnectionStore) -> None:
+    def test_a_meeting_of_a_replaced_connection_is_not_recorded_on_the_new_one(self, store: ConnectionStore) -> None:
         establish(store, connection(grant()), grant())
         establish(store, connection(grant("a-2")), grant("a-2"))
         store.set_last_meeting_at(connection(grant()), START)
         assert store.get(*USER).last_meeting_at is None
 
-    def test_a_meeting_of_a_deleted_connection_does_not_bring_it_back(self, store: ConnectionStore) -> None:
+    def test_a_meeting_of_a_deleted_connection_does_not_create_it(self, store: ConnectionStore) -> None:
         store.set_last_meeting_at(connection(grant()), START)
         assert store.get(*USER) is None
 
@@ -165,7 +165,7 @@ class TestConnections:
         store.replace(connection(grant(), ended_reason="deauthorized"))
         assert store.get(*USER) == connection(grant("a-2"))
 
-    def test_a_change_of_a_deleted_connection_does_not_bring_it_back(self, store: ConnectionStore) -> None:
+    def test_a_change_of_a_deleted_connection_does_not_create_it(self, store: ConnectionStore) -> None:
         store.replace(connection(grant()))
         assert store.get(*USER) is None
 

@@ -100,7 +100,7 @@ class TestRefreshing:
 
 
 class TestHealth:
-    def test_a_broken_grant_says_why_and_since_when(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
+    def test_a_broken_grant_has_a_reason_and_a_time(self, store: GrantStore, stored: Grant, clock: FakeClock) -> None:
         store.write(replace(stored, broken_reason="reconnect_needed", broken_at=clock()))
         broken = store.get(stored.id)
         assert (broken.broken_reason, broken.broken_at) == ("reconnect_needed", clock())
@@ -139,7 +139,7 @@ class TestDueWork:
         clock.advance(60)
         assert due(store, clock) == [stored.id]
 
-    def test_a_visited_grant_is_due_again_when_the_schedule_wants_to_look(
+    def test_a_rescheduled_grant_is_due_at_its_new_time(
         self, store: GrantStore, stored: Grant, clock: FakeClock
     ) -> None:
         store.set_due(stored.id, clock())
@@ -148,7 +148,7 @@ class TestDueWork:
         clock.advance(86400)
         assert due(store, clock) == [stored.id]
 
-    def test_a_visit_does_not_undo_what_was_asked_for_since_it_began(
+    def test_rescheduling_does_not_overwrite_a_time_that_was_set_since_the_grant_was_read(
         self, store: GrantStore, stored: Grant, clock: FakeClock
     ) -> None:
         store.set_due(stored.id, clock())
@@ -158,14 +158,14 @@ class TestDueWork:
         store.reschedule(visiting, clock() + timedelta(days=1))
         assert due(store, clock) == [stored.id]
 
-    def test_a_first_visit_does_not_undo_what_was_asked_for_since_it_began(
+    def test_a_first_rescheduling_does_not_overwrite_a_time_that_was_set_since(
         self, store: GrantStore, stored: Grant, clock: FakeClock
     ) -> None:
         store.set_due(stored.id, clock())
         store.reschedule(stored, clock() + timedelta(days=1))
         assert due(store, clock) == [stored.id]
 
-    def test_visiting_a_grant_that_is_gone_does_not_bring_it_back(self, store: GrantStore, clock: FakeClock) -> None:
+    def test_rescheduling_a_deleted_grant_does_not_create_it(self, store: GrantStore, clock: FakeClock) -> None:
         store.reschedule(replace(GRANT, due_at=clock()), clock())
         assert store.get(GRANT.id) is None
 
@@ -174,6 +174,6 @@ class TestDueWork:
         store.write(store.lease_refresh(stored, clock()))
         assert due(store, clock) == [stored.id]
 
-    def test_a_grant_that_is_gone_does_not_become_due(self, store: GrantStore, clock: FakeClock) -> None:
+    def test_a_deleted_grant_does_not_become_due(self, store: GrantStore, clock: FakeClock) -> None:
         store.set_due(GRANT.id, clock())
         assert (due(store, clock), store.get(GRANT.id)) == ([], None)

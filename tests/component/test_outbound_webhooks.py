@@ -1,4 +1,4 @@
-"""What workspaces are told by webhook: nothing is lost, everything is signed, what fails is tried again for a day."""
+"""Webhooks to workspaces: no event is lost, every request is signed, failures are retried for a day."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ HOOK = "https://receiver.example/hooks"
 BROKEN = Outcome(500, "bad_status")
 
 
-class Told:
-    """A connected workspace with one endpoint for everything, and what arrives there."""
+class Subscriber:
+    """A connected workspace with one endpoint for all events, and the webhooks that arrive there."""
 
     def __init__(self, product: Product) -> None:
         self.product = product
@@ -52,16 +52,16 @@ class Told:
         self.product.settle()
 
     def announce(self) -> list[Received]:
-        """Deliver the streams; what arrived since the last time."""
+        """Process the streams. Return the webhooks that arrived."""
         before = len(self.receivers.received)
         self.streams.announce()
         arrived = self.receivers.received[before:]
-        for got in arrived:  # Whatever is told has the form that the API's description gives it.
-            msgspec.json.decode(got.body, type=webhook_payloads.form(got.event["type"]))
+        for webhook in arrived:  # Each event has the form in the API's description.
+            msgspec.json.decode(webhook.body, type=webhook_payloads.form(webhook.event["type"]))
         return arrived
 
     def wait(self, seconds: float) -> int:
-        """Let time pass and the schedule run; how many webhooks arrived."""
+        """Let time pass and the schedule run. Return how many webhooks arrived."""
         before = len(self.receivers.received)
         self.product.clock.advance(seconds)
         webhook_streams.deliver_due(LambdaContext(), self.product.services)
@@ -78,72 +78,74 @@ class Told:
 
 
 @pytest.fixture
-def told(connected: Product) -> Told:
-    told = Told(connected)
-    told.announce()  # The connection was made before; that is another test's matter.
-    told.receivers.received.clear()
-    return told
+def subscriber(connected: Product) -> Subscriber:
+    subscriber = Subscriber(connected)
+    subscriber.announce()  # Of the connection, which other tests check.
+    subscriber.receivers.received.clear()
+    return subscriber
 
 
-def test_a_line_of_a_worker_thread_carries_the_runs_id(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_line_of_a_worker_thread_has_the_request_id(
+    subscriber: Subscriber, caplog: pytest.LogCaptureFixture
+) -> None:
     def crash(*_: object) -> Outcome:
         raise RuntimeError("a bug")
 
-    told.book()
-    told.product.services = replace(told.product.services, webhook_transport=crash)
+    subscriber.book()
+    subscriber.product.services = replace(subscriber.product.services, webhook_transport=crash)
     with log.request("run-1"):
-        told.streams.announce()
+        subscriber.streams.announce()
     crashed = [line for line in caplog.records if line.message == "webhook delivery crashed"]
     assert [vars(line)["request_id"] for line in crashed] == ["run-1"]
 
 
-def test_a_ready_meeting_is_told_with_its_link_and_a_good_signature(told: Told) -> None:
-    told.book(metadata={"order": "4711"})
-    (got,) = told.announce()
-    data = got.event["data"]
-    assert (got.url, got.event["type"], data["booking_id"]) == (HOOK, "meeting.ready", "b-1")
+def test_meeting_ready_has_the_link_and_a_valid_signature(subscriber: Subscriber) -> None:
+    subscriber.book(metadata={"order": "4711"})
+    (webhook,) = subscriber.announce()
+    data = webhook.event["data"]
+    assert (webhook.url, webhook.event["type"], data["booking_id"]) == (HOOK, "meeting.ready", "b-1")
     assert data["metadata"] == {"order": "4711"}
-    assert data["meeting"]["join_url"] == told.caller.get("/v1/bookings/b-1").json()["meeting"]["join_url"]
-    assert verify([key_of(told.secret)], got.headers, got.body, told.product.clock())
-    (logged,) = told.log()
-    assert (logged["id"], logged["state"], logged["status"]) == (got.headers["webhook-id"], "delivered", 204)
+    assert data["meeting"]["join_url"] == subscriber.caller.get("/v1/bookings/b-1").json()["meeting"]["join_url"]
+    assert verify([key_of(subscriber.secret)], webhook.headers, webhook.body, subscriber.product.clock())
+    (logged,) = subscriber.log()
+    assert (logged["id"], logged["state"], logged["status"]) == (webhook.headers["webhook-id"], "delivered", 204)
 
 
-def test_a_stream_that_comes_twice_tells_once_and_under_the_same_id(told: Told) -> None:
-    told.book()
-    records = told.streams.records(told.product.aws.stream_arn)
+def test_a_batch_that_is_delivered_twice_sends_one_event_with_the_same_id(subscriber: Subscriber) -> None:
+    subscriber.book()
+    records = subscriber.streams.records(subscriber.product.aws.stream_arn)
     for _ in range(3):
-        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), told.product.services)
-    assert told.receivers.types() == ["meeting.ready"]
-    assert len(told.log()) == 1
+        webhook_streams.announce_bookings({"Records": records}, LambdaContext(), subscriber.product.services)
+    assert subscriber.receivers.types() == ["meeting.ready"]
+    assert len(subscriber.log()) == 1
 
 
-def test_rescheduling_with_the_same_link_is_no_news_and_cancelling_is(told: Told) -> None:
-    told.book()
-    told.announce()
-    told.book(days=40)
-    assert told.announce() == []
-    told.caller.delete("/v1/bookings/b-1")
-    told.product.settle()
-    assert [got.event["type"] for got in told.announce()] == ["meeting.removed"]
+def test_rescheduling_with_the_same_link_sends_nothing_and_cancelling_sends_an_event(subscriber: Subscriber) -> None:
+    subscriber.book()
+    subscriber.announce()
+    subscriber.book(days=40)
+    assert subscriber.announce() == []
+    subscriber.caller.delete("/v1/bookings/b-1")
+    subscriber.product.settle()
+    assert [webhook.event["type"] for webhook in subscriber.announce()] == ["meeting.removed"]
 
 
-def test_an_outage_is_told_once_however_often_it_is_tried_and_its_end_is_told(told: Told) -> None:
+def test_an_outage_sends_one_event_for_all_retries_and_one_at_its_end(subscriber: Subscriber) -> None:
     outage = Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=None)
-    told.product.zoom.faults.add(outage)
-    told.book()
+    subscriber.product.zoom.faults.add(outage)
+    subscriber.book()
     for _ in range(30):
-        told.product.tick()
-    assert [got.event["type"] for got in told.announce()] == ["meeting.waiting"]
-    assert told.receivers.received[0].event["data"]["meeting"]["reason"] == "provider_unavailable"
-    told.product.zoom.faults.clear()
+        subscriber.product.tick()
+    assert [webhook.event["type"] for webhook in subscriber.announce()] == ["meeting.waiting"]
+    assert subscriber.receivers.received[0].event["data"]["meeting"]["reason"] == "provider_unavailable"
+    subscriber.product.zoom.faults.clear()
     for _ in range(20):
-        told.product.tick()
-    assert [got.event["type"] for got in told.announce()] == ["meeting.ready"]
+        subscriber.product.tick()
+    assert [webhook.event["type"] for webhook in subscriber.announce()] == ["meeting.ready"]
 
 
-def test_a_meeting_that_cannot_be_made_is_told_as_failed_and_again_after_a_retry(told: Told) -> None:
-    told.product.zoom.faults.add(
+def test_a_meeting_that_cannot_be_created_sends_meeting_failed_and_again_after_a_retry(subscriber: Subscriber) -> None:
+    subscriber.product.zoom.faults.add(
         Fault(
             "/v2/users/me/meetings",
             Action.BEFORE,
@@ -153,111 +155,114 @@ def test_a_meeting_that_cannot_be_made_is_told_as_failed_and_again_after_a_retry
             body={"code": 300, "message": "no"},
         )
     )
-    told.book()
-    assert [got.event["type"] for got in told.announce()] == ["meeting.failed"]
-    told.caller.post("/v1/bookings/b-1/retry")
-    told.product.settle()
-    assert [got.event["type"] for got in told.announce()] == ["meeting.failed"]
+    subscriber.book()
+    assert [webhook.event["type"] for webhook in subscriber.announce()] == ["meeting.failed"]
+    subscriber.caller.post("/v1/bookings/b-1/retry")
+    subscriber.product.settle()
+    assert [webhook.event["type"] for webhook in subscriber.announce()] == ["meeting.failed"]
 
 
-def test_a_booking_without_video_is_no_news(told: Told) -> None:
-    told.caller.put("/v1/calendars/c-2", json=calendar("phone"))
-    told.book(calendar_id="c-2")
-    assert told.announce() == []
+def test_a_booking_without_video_sends_nothing(subscriber: Subscriber) -> None:
+    subscriber.caller.put("/v1/calendars/c-2", json=calendar("phone"))
+    subscriber.book(calendar_id="c-2")
+    assert subscriber.announce() == []
 
 
-def test_connections_are_told_when_made_replaced_and_ended(product: Product) -> None:
-    told = Told(product)
+def test_connections_send_events_when_created_replaced_and_ended(product: Product) -> None:
+    subscriber = Subscriber(product)
     product.connect()
-    (made,) = told.announce()
+    (made,) = subscriber.announce()
     assert made.event["type"] == "connection.created"
     assert made.event["data"]["user_id"] == "u-1"
     assert made.event["data"]["account"]["email"] == "host@example.com"
     product.connect("u-1", SECOND_ACCOUNT)
-    changes = [(got.event["type"], got.event["data"]["reason"]) for got in told.announce()]
+    changes = [(webhook.event["type"], webhook.event["data"]["reason"]) for webhook in subscriber.announce()]
     assert changes == [("connection.removed", "replaced"), ("connection.created", None)]
-    told.caller.delete("/v1/users/u-1/connection")
-    ended = [(got.event["type"], got.event["data"]["reason"]) for got in told.announce()]
+    subscriber.caller.delete("/v1/users/u-1/connection")
+    ended = [(webhook.event["type"], webhook.event["data"]["reason"]) for webhook in subscriber.announce()]
     assert ended == [("connection.removed", "disconnected")]
 
 
-def test_a_connection_that_removes_its_meetings_first_is_told_as_removed_once(told: Told) -> None:
-    told.book()
-    told.announce()
-    told.caller.delete("/v1/users/u-1/connection?meetings=delete")
-    told.product.settle()
+def test_a_connection_that_removes_its_meetings_first_sends_one_removed_event(subscriber: Subscriber) -> None:
+    subscriber.book()
+    subscriber.announce()
+    subscriber.caller.delete("/v1/users/u-1/connection?meetings=delete")
+    subscriber.product.settle()
     for _ in range(3):
-        told.product.tick()
-    types = [got.event["type"] for got in told.announce()]
+        subscriber.product.tick()
+    types = [webhook.event["type"] for webhook in subscriber.announce()]
     assert sorted(types) == ["connection.removed", "meeting.removed"]
 
 
-def test_a_broken_connection_is_told_to_every_workspace_that_uses_the_account_once(told: Told) -> None:
-    product = told.product
+def test_a_broken_connection_sends_one_event_to_every_workspace_that_uses_the_account(subscriber: Subscriber) -> None:
+    product = subscriber.product
     product.connect("u-9", workspace_id="ws-2")
     other = product.caller("ws-2").put("/v1/webhook-endpoints/e-2", json={"url": "https://other.example/"})
     assert other.status_code == 201
-    told.announce()
-    told.receivers.received.clear()
+    subscriber.announce()
+    subscriber.receivers.received.clear()
     grant = product.services.grant_store.get("zoom#zoom-user-1")
     assert grant is not None
     product.services.access_tokens.break_grant(grant.id)
     for _ in range(3):
         product.tick()
-        told.wait(0)
-    broken = sorted((got.url, got.event["type"], got.event["data"]["user_id"]) for got in told.receivers.received)
+        subscriber.wait(0)
+    broken = sorted(
+        (webhook.url, webhook.event["type"], webhook.event["data"]["user_id"])
+        for webhook in subscriber.receivers.received
+    )
     assert broken == [("https://other.example/", "connection.broken", "u-9"), (HOOK, "connection.broken", "u-1")]
 
 
-def test_a_bounced_invitation_is_told_once(told: Told) -> None:
-    at = told.product.clock()
+def test_a_bounced_invitation_sends_one_event(subscriber: Subscriber) -> None:
+    at = subscriber.product.clock()
     for _ in range(2):
-        told.product.services.outbox.enqueue_invitation_bounced(
+        subscriber.product.services.outbox.enqueue_invitation_bounced(
             WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="mail-1", at=at
         )
-    assert told.wait(0) == 1
-    msgspec.json.decode(told.receivers.received[0].body, type=webhook_payloads.InvitationEvent)
-    assert told.receivers.received[0].event["data"] == {
+    assert subscriber.wait(0) == 1
+    msgspec.json.decode(subscriber.receivers.received[0].body, type=webhook_payloads.InvitationEvent)
+    assert subscriber.receivers.received[0].event["data"] == {
         "booking_id": "b-1",
         "invitation": {"email": "guest@example.com", "role": "guest", "state": "bounced"},
     }
 
 
-def test_each_endpoint_gets_what_it_asked_for_signed_with_its_own_secret(told: Told) -> None:
-    second = told.put("e-2", url="https://second.example/", events=["meeting.removed"]).json()
-    told.book()
-    told.caller.delete("/v1/bookings/b-1")
-    told.product.settle()
-    told.announce()
-    by_url = {(got.url, got.event["type"]) for got in told.receivers.received}
+def test_each_endpoint_gets_the_events_it_wants_signed_with_its_own_secret(subscriber: Subscriber) -> None:
+    second = subscriber.put("e-2", url="https://second.example/", events=["meeting.removed"]).json()
+    subscriber.book()
+    subscriber.caller.delete("/v1/bookings/b-1")
+    subscriber.product.settle()
+    subscriber.announce()
+    by_url = {(webhook.url, webhook.event["type"]) for webhook in subscriber.receivers.received}
     assert by_url == {
         (HOOK, "meeting.ready"),
         (HOOK, "meeting.removed"),
         ("https://second.example/", "meeting.removed"),
     }
-    got = next(got for got in told.receivers.received if got.url == "https://second.example/")
-    assert verify([key_of(second["secret"])], got.headers, got.body, told.product.clock())
-    assert not verify([key_of(told.secret)], got.headers, got.body, told.product.clock())
+    webhook = next(webhook for webhook in subscriber.receivers.received if webhook.url == "https://second.example/")
+    assert verify([key_of(second["secret"])], webhook.headers, webhook.body, subscriber.product.clock())
+    assert not verify([key_of(subscriber.secret)], webhook.headers, webhook.body, subscriber.product.clock())
 
 
-def test_after_a_rotation_both_secrets_verify_for_a_day(told: Told) -> None:
-    new = told.caller.post("/v1/webhook-endpoints/e-1/rotate-secret").json()["secret"]
-    told.book()
-    (got,) = told.announce()
-    now = told.product.clock()
-    assert [verify([key_of(s)], got.headers, got.body, now) for s in (told.secret, new)] == [True, True]
-    told.product.clock.advance(timedelta(days=1, minutes=1).total_seconds())
-    told.book("b-2")
-    (got,) = told.announce()
-    now = told.product.clock()
-    assert [verify([key_of(s)], got.headers, got.body, now) for s in (told.secret, new)] == [False, True]
+def test_after_a_rotation_both_secrets_verify_for_a_day(subscriber: Subscriber) -> None:
+    new = subscriber.caller.post("/v1/webhook-endpoints/e-1/rotate-secret").json()["secret"]
+    subscriber.book()
+    (webhook,) = subscriber.announce()
+    now = subscriber.product.clock()
+    assert [verify([key_of(s)], webhook.headers, webhook.body, now) for s in (subscriber.secret, new)] == [True, True]
+    subscriber.product.clock.advance(timedelta(days=1, minutes=1).total_seconds())
+    subscriber.book("b-2")
+    (webhook,) = subscriber.announce()
+    now = subscriber.product.clock()
+    assert [verify([key_of(s)], webhook.headers, webhook.body, now) for s in (subscriber.secret, new)] == [False, True]
 
 
-def test_a_receiver_that_is_down_is_tried_again_for_a_day_and_gets_it_when_it_is_back(told: Told) -> None:
-    told.receivers.answers[HOOK] = BROKEN
-    told.book()
-    told.announce()
-    (pending,) = told.log()
+def test_deliveries_to_a_receiver_that_is_down_are_retried_for_a_day(subscriber: Subscriber) -> None:
+    subscriber.receivers.answers[HOOK] = BROKEN
+    subscriber.book()
+    subscriber.announce()
+    (pending,) = subscriber.log()
     assert (pending["state"], pending["status"], pending["attempts"], pending["error"]) == (
         "pending",
         500,
@@ -265,67 +270,67 @@ def test_a_receiver_that_is_down_is_tried_again_for_a_day_and_gets_it_when_it_is
         "bad_status",
     )
     for _ in range(12):
-        told.wait(3600)
-    told.receivers.answers.clear()
+        subscriber.wait(3600)
+    subscriber.receivers.answers.clear()
     for _ in range(9):
-        told.wait(3600)
-    (done,) = told.log()
+        subscriber.wait(3600)
+    (done,) = subscriber.log()
     assert done["state"] == "delivered"
-    assert len({got.headers["webhook-id"] for got in told.receivers.received}) == 1
-    assert len({got.body for got in told.receivers.received}) == 1
-    assert told.endpoint()["failures"] == 0
+    assert len({webhook.headers["webhook-id"] for webhook in subscriber.receivers.received}) == 1
+    assert len({webhook.body for webhook in subscriber.receivers.received}) == 1
+    assert subscriber.endpoint()["failures"] == 0
 
 
-def test_after_a_day_without_success_a_delivery_is_given_up_and_says_so(told: Told) -> None:
-    told.receivers.answers[HOOK] = Outcome(None, "timeout")
-    told.book()
-    told.announce()
+def test_after_a_day_without_success_a_delivery_has_failed(subscriber: Subscriber) -> None:
+    subscriber.receivers.answers[HOOK] = Outcome(None, "timeout")
+    subscriber.book()
+    subscriber.announce()
     for _ in range(28 * 6):
-        told.wait(600)
-    (lost,) = told.log()
+        subscriber.wait(600)
+    (lost,) = subscriber.log()
     assert (lost["state"], lost["error"], lost["next_attempt_at"]) == ("failed", "timeout", None)
     assert 8 <= lost["attempts"] <= 12
-    assert told.wait(86_400) == 0
+    assert subscriber.wait(86_400) == 0
 
 
-def test_410_disables_the_endpoint_and_putting_it_again_enables_it(told: Told) -> None:
-    told.receivers.answers[HOOK] = Outcome(410, "bad_status")
-    told.book()
-    told.announce()
-    gone = told.endpoint()
+def test_410_disables_the_endpoint_and_putting_it_again_enables_it(subscriber: Subscriber) -> None:
+    subscriber.receivers.answers[HOOK] = Outcome(410, "bad_status")
+    subscriber.book()
+    subscriber.announce()
+    gone = subscriber.endpoint()
     assert (gone["enabled"], gone["disabled_reason"]) == (False, "gone")
-    told.book("b-2")
-    assert told.announce() == []
-    assert told.wait(86_400) == 0
-    told.receivers.answers.clear()
-    again = told.put("e-1", url=HOOK)
+    subscriber.book("b-2")
+    assert subscriber.announce() == []
+    assert subscriber.wait(86_400) == 0
+    subscriber.receivers.answers.clear()
+    again = subscriber.put("e-1", url=HOOK)
     assert (again.status_code, again.json()["enabled"], "secret" in again.json()) == (200, True, False)
-    told.book("b-3")
-    assert len(told.announce()) == 1
+    subscriber.book("b-3")
+    assert len(subscriber.announce()) == 1
 
 
-def test_a_dead_endpoint_is_left_alone_longer_and_longer_and_holds_nobody_up(told: Told) -> None:
-    told.put("e-2", url="https://healthy.example/")
-    told.receivers.answers[HOOK] = BROKEN
+def test_a_dead_endpoint_is_paused_longer_and_longer_and_delays_no_other(subscriber: Subscriber) -> None:
+    subscriber.put("e-2", url="https://healthy.example/")
+    subscriber.receivers.answers[HOOK] = BROKEN
     for number in range(8):
-        told.book(f"b-{number}")
-    told.announce()
-    urls = [got.url for got in told.receivers.received]
+        subscriber.book(f"b-{number}")
+    subscriber.announce()
+    urls = [webhook.url for webhook in subscriber.receivers.received]
     assert (urls.count("https://healthy.example/"), urls.count(HOOK)) == (8, 2)
-    assert told.endpoint()["paused_until"] is not None
-    told.receivers.answers.clear()
+    assert subscriber.endpoint()["paused_until"] is not None
+    subscriber.receivers.answers.clear()
     for _ in range(5):
-        told.wait(60)
-    assert {delivery["state"] for delivery in told.log()} == {"delivered"}
+        subscriber.wait(60)
+    assert {delivery["state"] for delivery in subscriber.log()} == {"delivered"}
 
 
-def test_when_the_database_is_out_the_whole_batch_comes_again_and_nothing_is_lost(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+def test_after_a_database_outage_the_whole_batch_is_processed_again_and_nothing_is_lost(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told.book()
-    told.book("b-2")
-    records = told.streams.records(told.product.aws.stream_arn)
-    services = told.product.services
+    subscriber.book()
+    subscriber.book("b-2")
+    records = subscriber.streams.records(subscriber.product.aws.stream_arn)
+    services = subscriber.product.services
 
     class Out(DeliveryStore):
         def enqueue(self, *_: Any) -> Any:
@@ -336,70 +341,70 @@ def test_when_the_database_is_out_the_whole_batch_comes_again_and_nothing_is_los
     with pytest.raises(StoreUnavailable):
         webhook_streams.announce_bookings({"Records": records}, LambdaContext(), down)
     webhook_streams.announce_bookings({"Records": records}, LambdaContext(), services)
-    assert told.receivers.types() == ["meeting.ready", "meeting.ready"]
+    assert subscriber.receivers.types() == ["meeting.ready", "meeting.ready"]
 
 
-def test_a_sender_that_dies_in_the_middle_is_followed_by_another(told: Told) -> None:
-    told.book()
-    records = told.streams.records(told.product.aws.stream_arn)
+def test_after_a_killed_sender_another_one_delivers(subscriber: Subscriber) -> None:
+    subscriber.book()
+    records = subscriber.streams.records(subscriber.product.aws.stream_arn)
 
     def die(*_: Any) -> Outcome:
         raise KeyboardInterrupt
 
-    dying = replace(told.product.services, webhook_transport=die)
+    dying = replace(subscriber.product.services, webhook_transport=die)
     with pytest.raises(KeyboardInterrupt):
         webhook_streams.announce_bookings({"Records": records}, LambdaContext(), dying)
-    assert told.wait(30) == 0  # It may still be at it.
-    assert told.wait(31) == 1
-    assert told.log()[0]["state"] == "delivered"
+    assert subscriber.wait(30) == 0  # It may still be at it.
+    assert subscriber.wait(31) == 1
+    assert subscriber.log()[0]["state"] == "delivered"
 
 
-def test_a_stream_row_that_nobody_of_us_wrote_blocks_nothing(told: Told) -> None:
-    told.book()
-    records = told.streams.records(told.product.aws.stream_arn)
+def test_a_stream_record_that_cannot_be_decoded_blocks_nothing(subscriber: Subscriber) -> None:
+    subscriber.book()
+    records = subscriber.streams.records(subscriber.product.aws.stream_arn)
     poison = json.loads(re.sub(r'"observed": {"S": ".*?[^\\\\]"}', '"observed": {"S": "{"}', json.dumps(records[-1])))
     batch = {"Records": [{}, {"dynamodb": {"NewImage": {"observed": {"S": "["}}}}, poison, *records]}
-    webhook_streams.announce_bookings(batch, LambdaContext(), told.product.services)
-    assert told.receivers.types() == ["meeting.ready"]
+    webhook_streams.announce_bookings(batch, LambdaContext(), subscriber.product.services)
+    assert subscriber.receivers.types() == ["meeting.ready"]
 
 
-def test_a_test_event_is_sent_at_once_and_once_and_its_result_is_answered(told: Told) -> None:
-    answer = told.caller.post("/v1/webhook-endpoints/e-1/test")
+def test_a_test_event_is_sent_once_and_the_response_has_its_result(subscriber: Subscriber) -> None:
+    answer = subscriber.caller.post("/v1/webhook-endpoints/e-1/test")
     assert (answer.status_code, answer.json()["state"], answer.json()["status"]) == (200, "delivered", 204)
-    assert told.receivers.types() == ["endpoint.test"]
-    told.receivers.answers[HOOK] = BROKEN
-    failed = told.caller.post("/v1/webhook-endpoints/e-1/test").json()
+    assert subscriber.receivers.types() == ["endpoint.test"]
+    subscriber.receivers.answers[HOOK] = BROKEN
+    failed = subscriber.caller.post("/v1/webhook-endpoints/e-1/test").json()
     assert (failed["state"], failed["status"], failed["error"]) == ("failed", 500, "bad_status")
-    assert told.wait(86_400) == 0
-    assert told.endpoint()["failures"] == 0
+    assert subscriber.wait(86_400) == 0
+    assert subscriber.endpoint()["failures"] == 0
 
 
-def test_the_log_is_read_in_pages_newest_first(told: Told) -> None:
+def test_the_log_has_pages_newest_first(subscriber: Subscriber) -> None:
     for _ in range(4):
-        told.caller.post("/v1/webhook-endpoints/e-1/test")
-        told.product.clock.advance(1)
-    first = told.caller.get("/v1/webhook-endpoints/e-1/deliveries?limit=3").json()
-    second = told.caller.get(f"/v1/webhook-endpoints/e-1/deliveries?limit=3&cursor={first['next_cursor']}").json()
+        subscriber.caller.post("/v1/webhook-endpoints/e-1/test")
+        subscriber.product.clock.advance(1)
+    first = subscriber.caller.get("/v1/webhook-endpoints/e-1/deliveries?limit=3").json()
+    second = subscriber.caller.get(f"/v1/webhook-endpoints/e-1/deliveries?limit=3&cursor={first['next_cursor']}").json()
     times = [item["created_at"] for item in (*first["items"], *second["items"])]
     assert (len(times), second["next_cursor"]) == (5, None)
     assert times == sorted(times, reverse=True)
 
 
-def test_an_event_that_is_noticed_late_stands_where_its_time_says(told: Told) -> None:
+def test_an_event_that_is_detected_late_is_sorted_by_its_time(subscriber: Subscriber) -> None:
     """A stream that lags: the meeting was ready before the test event was sent, and is queued after it."""
-    clock = told.product.clock
+    clock = subscriber.product.clock
     ready_at = clock()
     clock.advance(5)
-    told.caller.post("/v1/webhook-endpoints/e-1/test")
+    subscriber.caller.post("/v1/webhook-endpoints/e-1/test")
     clock.advance(5)
     store, endpoint = (
-        told.product.services.delivery_store,
-        told.product.services.endpoint_store.list_by_workspace("ws-1")[0],
+        subscriber.product.services.delivery_store,
+        subscriber.product.services.endpoint_store.list_by_workspace("ws-1")[0],
     )
     late = Event("ws-1", "evt_late", EventType.MEETING_READY, ready_at, {})
     key = store.enqueue(late, endpoint, clock())
     assert key is not None
-    items = told.caller.get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
+    items = subscriber.caller.get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
     names = [item["id"] for item in items]
     assert names.index("evt_late") == 1, "the test event happened after it"
     times = [item["created_at"] for item in items]
@@ -410,16 +415,16 @@ def test_an_event_that_is_noticed_late_stands_where_its_time_says(told: Told) ->
     assert delivery.queued_at == clock(), "its tries are counted from now on, however late it is"
 
 
-def test_an_endpoint_is_listed_changed_and_deleted_and_then_gets_nothing(told: Told) -> None:
-    changed = told.put("e-1", url=HOOK + "/new", events=["meeting.ready"]).json()
+def test_a_deleted_endpoint_gets_nothing(subscriber: Subscriber) -> None:
+    changed = subscriber.put("e-1", url=HOOK + "/new", events=["meeting.ready"]).json()
     assert (changed["url"], changed["events"], "secret" in changed) == (HOOK + "/new", ["meeting.ready"], False)
-    listed = told.caller.get("/v1/webhook-endpoints").json()["items"]
+    listed = subscriber.caller.get("/v1/webhook-endpoints").json()["items"]
     assert [(item["id"], "secret" in item) for item in listed] == [("e-1", False)]
-    told.receivers.answers[HOOK + "/new"] = BROKEN
-    told.book()
-    told.announce()
-    assert told.caller.delete("/v1/webhook-endpoints/e-1").status_code == 204
-    assert told.wait(86_400) == 0
+    subscriber.receivers.answers[HOOK + "/new"] = BROKEN
+    subscriber.book()
+    subscriber.announce()
+    assert subscriber.caller.delete("/v1/webhook-endpoints/e-1").status_code == 204
+    assert subscriber.wait(86_400) == 0
     for method, path in (
         ("GET", ""),
         ("DELETE", ""),
@@ -427,11 +432,11 @@ def test_an_endpoint_is_listed_changed_and_deleted_and_then_gets_nothing(told: T
         ("GET", "/deliveries"),
         ("POST", "/rotate-secret"),
     ):
-        assert told.caller.request(method, f"/v1/webhook-endpoints/e-1{path}").status_code == 404
+        assert subscriber.caller.request(method, f"/v1/webhook-endpoints/e-1{path}").status_code == 404
 
 
-def test_another_workspaces_endpoint_is_not_there_and_not_touched(told: Told) -> None:
-    foreign = told.product.caller("ws-2")
+def test_another_workspaces_endpoint_is_neither_visible_nor_changed(subscriber: Subscriber) -> None:
+    foreign = subscriber.product.caller("ws-2")
     for method, path in (
         ("GET", ""),
         ("DELETE", ""),
@@ -442,40 +447,44 @@ def test_another_workspaces_endpoint_is_not_there_and_not_touched(told: Told) ->
         assert foreign.request(method, f"/v1/webhook-endpoints/e-1{path}").status_code == 404
     assert foreign.get("/v1/webhook-endpoints").json()["items"] == []
     assert foreign.put("/v1/webhook-endpoints/e-1", json={"url": "https://foreign.example/"}).status_code == 201
-    assert told.endpoint()["url"] == HOOK
-    told.book()
-    assert [got.url for got in told.announce()] == [HOOK]
+    assert subscriber.endpoint()["url"] == HOOK
+    subscriber.book()
+    assert [webhook.url for webhook in subscriber.announce()] == [HOOK]
 
 
 @pytest.mark.parametrize(
     "url", ["http://receiver.example/", "https://127.0.0.1/", "https://169.254.169.254/", "ftp://x", ""]
 )
-def test_an_address_inside_our_network_cannot_be_registered(told: Told, url: str) -> None:
-    answer = told.put("e-2", url=url)
+def test_a_private_address_cannot_be_registered(subscriber: Subscriber, url: str) -> None:
+    answer = subscriber.put("e-2", url=url)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
 
 
-def test_an_unknown_event_is_pointed_at_and_the_eleventh_endpoint_refused(told: Told) -> None:
-    unknown = told.put("e-2", url=HOOK, events=["meeting.begun"])
+def test_an_unknown_event_and_an_eleventh_endpoint_are_refused(subscriber: Subscriber) -> None:
+    unknown = subscriber.put("e-2", url=HOOK, events=["meeting.begun"])
     assert (unknown.status_code, unknown.json()["errors"][0]["pointer"]) == (422, "/events/0")
-    assert [told.put(f"e-{n}", url=HOOK).status_code for n in range(2, 12)] == [201] * 9 + [409]
+    assert [subscriber.put(f"e-{n}", url=HOOK).status_code for n in range(2, 12)] == [201] * 9 + [409]
 
 
-def test_no_secret_is_stored_or_logged_in_the_clear(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
-    told.receivers.answers[HOOK] = BROKEN
-    told.book()
-    told.announce()
-    said = capsys.readouterr()
+def test_no_secret_is_stored_or_logged_in_clear_text(
+    subscriber: Subscriber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subscriber.receivers.answers[HOOK] = BROKEN
+    subscriber.book()
+    subscriber.announce()
+    output = capsys.readouterr()
     everything = (
-        said.out + said.err + json.dumps([told.product.aws.scan(t) for t in ("endpoints", "deliveries")], default=str)
+        output.out
+        + output.err
+        + json.dumps([subscriber.product.aws.scan(t) for t in ("endpoints", "deliveries")], default=str)
     )
-    assert told.secret not in everything
-    assert told.secret.removeprefix("whsec_") not in everything
+    assert subscriber.secret not in everything
+    assert subscriber.secret.removeprefix("whsec_") not in everything
 
 
 def test_two_senders_at_once_send_once(local_aws: Aws, clock: FakeClock) -> None:
     product = Product(local_aws, clock)
-    told = Told(product)
+    subscriber = Subscriber(product)
     product.services.outbox.enqueue_invitation_bounced(
         WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="m-1", at=clock()
     )
@@ -483,11 +492,11 @@ def test_two_senders_at_once_send_once(local_aws: Aws, clock: FakeClock) -> None
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: webhook_streams.deliver_due(LambdaContext(), product.services), range(10)))
-    assert len(told.receivers.received) == 1
+    assert len(subscriber.receivers.received) == 1
 
 
-def test_settling_does_not_depend_on_webhooks(told: Told) -> None:
-    told.receivers.answers[HOOK] = BROKEN
-    told.book()
-    assert told.caller.get("/v1/bookings/b-1").json()["meeting"]["state"] == "ready"
-    assert booking_stream.settle_due(LambdaContext(), told.product.services)["failed"] == 0
+def test_settling_does_not_depend_on_webhooks(subscriber: Subscriber) -> None:
+    subscriber.receivers.answers[HOOK] = BROKEN
+    subscriber.book()
+    assert subscriber.caller.get("/v1/bookings/b-1").json()["meeting"]["state"] == "ready"
+    assert booking_stream.settle_due(LambdaContext(), subscriber.product.services)["failed"] == 0

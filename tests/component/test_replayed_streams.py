@@ -38,7 +38,7 @@ def whole_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def test_a_day_that_is_replayed_is_not_told_again(connected: Product, receivers: Receivers) -> None:
+def test_a_replayed_day_sends_nothing_again(connected: Product, receivers: Receivers) -> None:
     arn, streams = connected.aws.stream_arn, Streams(connected)
     streams.records(arn)
     for number, days in enumerate((35, 36, 37)):
@@ -57,9 +57,7 @@ def test_a_day_that_is_replayed_is_not_told_again(connected: Product, receivers:
     assert sorted(map(str, connected.aws.scan("deliveries"))) == deliveries
 
 
-def test_events_of_one_second_are_told_in_order_and_with_their_own_times(
-    connected: Product, receivers: Receivers
-) -> None:
+def test_events_of_one_second_are_sent_in_order_with_their_own_times(connected: Product, receivers: Receivers) -> None:
     arn, streams = connected.aws.stream_arn, Streams(connected)
     streams.records(arn)
     for number in range(6):
@@ -103,7 +101,7 @@ def test_the_time_to_a_link_is_the_settlers_and_not_the_streams(
         (True, {"state": "waiting", "reason": "reconnect_needed", "provider": "zoom", "mail": "done"}),
     ],
 )
-def test_each_run_of_settling_logs_what_became_of_the_booking(
+def test_each_settling_run_logs_its_result(
     fails: bool, line: dict[str, str], connected: Product, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

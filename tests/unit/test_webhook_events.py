@@ -1,4 +1,4 @@
-"""Which changes are told, and when a webhook that failed is tried again."""
+"""Which changes cause events, and when a failed delivery is retried."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@exam
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "event_type"),
     [
         (None, LINK, "meeting.ready"),
         (INTENT, LINK, "meeting.ready"),
@@ -54,12 +54,14 @@ CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@exam
         (LINK, Meeting(MeetingState.PENDING), None),
     ],
 )
-def test_a_change_is_told_when_it_makes_a_difference(before: Meeting | None, after: Meeting, told: str | None) -> None:
+def test_a_change_that_matters_to_the_caller_is_an_event(
+    before: Meeting | None, after: Meeting, event_type: str | None
+) -> None:
     old = Settlement(revision=1, meeting=before) if before else None
-    assert meeting_change(old, Settlement(revision=1, meeting=after)) == told
+    assert meeting_change(old, Settlement(revision=1, meeting=after)) == event_type
 
 
-def test_the_same_failure_of_a_newer_revision_is_told_again() -> None:
+def test_the_same_failure_of_a_newer_revision_is_another_event() -> None:
     before, after = Settlement(revision=1, meeting=FAILED), Settlement(revision=2, meeting=FAILED)
     assert meeting_change(before, after) == "meeting.failed"
 
@@ -67,35 +69,35 @@ def test_the_same_failure_of_a_newer_revision_is_told_again() -> None:
 def test_a_connection_is_made_ends_once_and_is_replaced() -> None:
     ended, other = CONNECTION.ended(Reason.DISCONNECTED, NOW), replace(CONNECTION, grant_id="zoom#b")
 
-    def told(before: Connection | None, after: Connection | None) -> list[tuple[str, str | None]]:
+    def changes(before: Connection | None, after: Connection | None) -> list[tuple[str, str | None]]:
         return [(str(kind), reason) for kind, _, reason in connection_changes(before, after)]
 
     made, gone = ("connection.created", None), ("connection.removed", "disconnected")
-    assert told(None, CONNECTION) == told(ended, CONNECTION) == [made]
-    assert told(CONNECTION, replace(CONNECTION, user_name="New Name")) == []
-    assert told(CONNECTION, None) == told(CONNECTION, ended) == [gone]
-    assert told(ended, None) == told(None, None) == []
-    assert told(CONNECTION, other) == [("connection.removed", "replaced"), made]
+    assert changes(None, CONNECTION) == changes(ended, CONNECTION) == [made]
+    assert changes(CONNECTION, replace(CONNECTION, user_name="New Name")) == []
+    assert changes(CONNECTION, None) == changes(CONNECTION, ended) == [gone]
+    assert changes(ended, None) == changes(None, None) == []
+    assert changes(CONNECTION, other) == [("connection.removed", "replaced"), made]
     pending = replace(CONNECTION, confirmed=False)
-    assert told(pending, pending) == told(CONNECTION, CONNECTION) == []
-    assert told(pending, CONNECTION) == [("connection.confirmed", None)]
-    assert told(None, pending) == [("connection.created", "not_confirmed")]
+    assert changes(pending, pending) == changes(CONNECTION, CONNECTION) == []
+    assert changes(pending, CONNECTION) == [("connection.confirmed", None)]
+    assert changes(None, pending) == [("connection.created", "not_confirmed")]
 
 
-def test_of_an_account_whose_owner_withdrew_nothing_personal_is_told() -> None:
+def test_the_event_of_a_deauthorized_account_has_nothing_personal() -> None:
     ((_, told, reason),) = connection_changes(CONNECTION, CONNECTION.ended(Reason.DEAUTHORIZED, NOW))
     assert (told.account, reason) == (Account("", ""), "deauthorized")
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.lists(st.text(st.characters(codec="utf-8"))))
-def test_an_event_is_named_by_its_cause_alone(one: list[str], other: list[str]) -> None:
+def test_an_event_id_depends_only_on_the_cause(one: list[str], other: list[str]) -> None:
     assert event_id(*one) == event_id(*one)
     if "\0" not in "".join(one + other) and one != other and [*one, ""] != [*other, ""]:
         assert (event_id(*one) == event_id(*other)) == ("\0".join(one) == "\0".join(other))
 
 
 @given(st.text())
-def test_whatever_stands_in_an_event_its_body_is_json(text: str) -> None:
+def test_the_body_of_every_event_is_json(text: str) -> None:
     body = Event("ws-1", "evt_1", "meeting.failed", NOW, {"meeting": {"detail": text}}).body()
     assert json.loads(body.decode("utf-8"))["timestamp"] == "2026-12-01T09:30:00.000Z"
 
@@ -115,7 +117,7 @@ def test_a_delivery_is_tried_about_eleven_times_within_a_day_and_then_given_up(s
     assert now - NOW <= timedelta(days=1)
 
 
-def test_an_endpoint_is_left_alone_from_its_second_failure_in_a_row_for_at_most_an_hour() -> None:
+def test_an_endpoint_is_paused_from_its_second_failure_in_a_row_for_at_most_an_hour() -> None:
     assert pause_after(1, NOW) is None
     pauses = [(pause_after(n, NOW) or NOW) - NOW for n in range(2, 200)]
     assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]

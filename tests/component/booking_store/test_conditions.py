@@ -14,7 +14,7 @@ from chalicelib.errors import LostRace, StoreError
 from chalicelib.store.booking_leases import LEASE, BookingLeases
 from chalicelib.store.bookings import BookingStore, Record
 from chalicelib.store.tables import BookingItem
-from tests.component.booking_store.claims import claimed, died
+from tests.component.booking_store.leases import acquire, acquire_after_kill
 from tests.support.clock import FakeClock
 from tests.support.rows import KEY, MINUTE, booking, settlement
 
@@ -54,7 +54,7 @@ class TestCallers:
             store.replace(booking(revision=2, title="Second"), over_revision=1, now=clock())
         assert store.get(*KEY).booking == newest
 
-    def test_a_change_of_an_unknown_booking_loses_and_makes_none(self, store: BookingStore, clock: FakeClock) -> None:
+    def test_a_change_of_an_unknown_booking_loses_and_creates_none(self, store: BookingStore, clock: FakeClock) -> None:
         with pytest.raises(LostRace):
             store.replace(booking(revision=2), over_revision=1, now=clock())
         assert store.get(*KEY) is None
@@ -62,7 +62,7 @@ class TestCallers:
     def test_a_change_keeps_what_was_settled(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         store.replace(booking(revision=2), over_revision=1, now=clock())
         record = store.get(*KEY)
         assert (record.settlement, record.settled_revision, record.is_settled) == (written(clock), 1, False)
@@ -75,7 +75,7 @@ class TestLeases:
         lease = leases.acquire(*KEY, clock())
         assert (lease.booking, lease.settlement) == (stored, Settlement())
 
-    def test_an_unknown_booking_cannot_be_leased_and_is_not_made(
+    def test_an_unknown_booking_cannot_be_leased_and_is_not_created(
         self, store: BookingStore, leases: BookingLeases, clock: FakeClock
     ) -> None:
         assert leases.acquire(*KEY, clock()) is None
@@ -84,93 +84,89 @@ class TestLeases:
     def test_a_leased_booking_cannot_be_leased_before_the_lease_ends(
         self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        claimed(leases, clock)
+        acquire(leases, clock)
         clock.advance(LEASE.total_seconds() - 0.001)
         assert leases.acquire(*KEY, clock()) is None
 
     def test_a_booking_can_be_leased_again_after_the_lease_ended(
         self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        first = claimed(leases, clock)
+        first = acquire(leases, clock)
         clock.advance(LEASE.total_seconds() + 0.001)
         assert leases.acquire(*KEY, clock()).fence > first.fence
 
     def test_a_settled_booking_cannot_be_leased(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         assert leases.acquire(*KEY, clock()) is None
 
     def test_a_settled_booking_that_changed_can_be_leased_at_once(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
         lease = leases.acquire(*KEY, clock())
         assert (lease.booking, lease.settlement) == (changed, written(clock))
 
     def test_progress_renews_the_lease(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
-        lease = claimed(leases, clock)
+        lease = acquire(leases, clock)
         clock.advance(LEASE.total_seconds() - 1)
         leases.save(lease, settlement(), clock())
         clock.advance(LEASE.total_seconds() - 1)
         assert leases.acquire(*KEY, clock()) is None
 
 
-def test_a_row_that_the_database_refuses_for_its_size_is_no_outage(
-    leases: BookingLeases, stored: Booking, clock: FakeClock
-) -> None:
+def test_a_row_that_is_too_large_is_not_an_outage(leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
     with pytest.raises(StoreError) as refused:
-        leases.save(claimed(leases, clock), settlement(join_url="x" * 500_000), clock())
+        leases.save(acquire(leases, clock), settlement(join_url="x" * 500_000), clock())
     assert type(refused.value) is StoreError
 
 
 class TestUnfinishedRuns:
-    def test_leases_of_whose_end_nothing_is_heard_are_counted(
-        self, leases: BookingLeases, stored: Booking, clock: FakeClock
-    ) -> None:
-        assert [claimed(leases, clock).killed_runs, died(leases, clock).killed_runs] == [0, 1]
-        assert [died(leases, clock).killed_runs, died(leases, clock).killed_runs] == [2, 3]
+    def test_killed_runs_are_counted(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
+        assert [acquire(leases, clock).killed_runs, acquire_after_kill(leases, clock).killed_runs] == [0, 1]
+        assert [acquire_after_kill(leases, clock).killed_runs, acquire_after_kill(leases, clock).killed_runs] == [2, 3]
 
     @pytest.mark.parametrize("end", ["defer", "record_early_end"])
-    def test_a_run_that_tells_its_end_was_none_of_them(
+    def test_a_run_that_records_its_end_does_not_count(
         self, leases: BookingLeases, stored: Booking, clock: FakeClock, end: str
     ) -> None:
-        claimed(leases, clock)
-        lease = died(leases, clock)
+        acquire(leases, clock)
+        lease = acquire_after_kill(leases, clock)
         more = (settlement(), clock(), clock()) if end == "defer" else ()
         getattr(leases, end)(lease, *more)
-        assert died(leases, clock).killed_runs == 0
+        assert acquire_after_kill(leases, clock).killed_runs == 0
 
-    def test_runs_that_crashed_are_counted_apart_until_one_lets_go(
+    def test_crashed_runs_are_counted_separately_until_a_lease_is_released(
         self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.record_early_end(claimed(leases, clock), crashed=True)
-        lease = died(leases, clock)
+        leases.record_early_end(acquire(leases, clock), crashed=True)
+        lease = acquire_after_kill(leases, clock)
         assert (lease.killed_runs, lease.crashed_runs) == (0, 1)
         leases.record_early_end(lease, crashed=True)
-        lease = died(leases, clock)
+        lease = acquire_after_kill(leases, clock)
         assert lease.crashed_runs == 2
         leases.defer(lease, settlement(), clock(), clock())
-        assert claimed(leases, clock).crashed_runs == 0
+        assert acquire(leases, clock).crashed_runs == 0
 
-    def test_an_early_end_keeps_the_hold_until_its_time(
+    def test_an_early_end_keeps_the_lease_until_its_time(
         self, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.record_early_end(claimed(leases, clock), crashed=True)
+        leases.record_early_end(acquire(leases, clock), crashed=True)
         assert leases.acquire(*KEY, clock()) is None
 
-    def test_an_overtaken_run_says_nothing(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
-        overtaken = claimed(leases, clock)
-        died(leases, clock)
+    def test_an_overtaken_run_records_no_end(self, leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
+        overtaken = acquire(leases, clock)
+        acquire_after_kill(leases, clock)
         with pytest.raises(LostRace):
             leases.record_early_end(overtaken, crashed=True)
 
-    def test_after_two_deaths_a_third_would_not_be_due_when_the_lease_ends_also_after_progress(
+    def test_after_two_killed_runs_the_booking_is_due_later_than_the_lease_ends_also_after_progress(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        claimed(leases, clock)
-        died(leases, clock)
-        third = died(leases, clock)
+        acquire(leases, clock)
+        acquire_after_kill(leases, clock)
+        third = acquire_after_kill(leases, clock)
         clock.advance(LEASE.total_seconds() + 1)
         assert due() == []
         leases.save(third, settlement(), clock())
@@ -179,7 +175,7 @@ class TestUnfinishedRuns:
         clock.advance(4 * 60)
         assert due() == [KEY]
 
-    def test_a_row_that_cannot_be_read_is_tried_ever_more_rarely(
+    def test_a_row_that_cannot_be_decoded_is_retried_with_growing_delays(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
         BookingItem(*KEY).update([BookingItem.desired.set("{}")])
@@ -199,30 +195,30 @@ class TestSettlers:
     def test_progress_is_stored(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.save(claimed(leases, clock), settlement(), clock())
+        leases.save(acquire(leases, clock), settlement(), clock())
         assert store.get(*KEY) == Record(stored, written(clock), settled_revision=0)
 
-    def test_saving_tells_the_newest_desired_state(
+    def test_saving_returns_the_newest_desired_state(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(leases, clock)
+        lease = acquire(leases, clock)
         changed = booking(revision=2, status=BookingStatus.CANCELLED)
         store.replace(changed, over_revision=1, now=clock())
         newer = leases.save(lease, settlement(), clock())
         assert (newer.booking, newer.settlement, newer.fence) == (changed, written(clock), lease.fence)
 
-    def test_settling_records_the_revision_and_lets_go(
+    def test_finishing_records_the_revision_and_releases_the_lease(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        assert leases.finish(claimed(leases, clock), settlement(), clock()) is None
+        assert leases.finish(acquire(leases, clock), settlement(), clock()) is None
         record = store.get(*KEY)
         assert record == Record(stored, written(clock), settled_revision=1)
         assert record.is_settled
 
-    def test_settling_a_booking_that_changed_meanwhile_keeps_the_claim(
+    def test_finishing_a_booking_that_changed_keeps_the_lease(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(leases, clock)
+        lease = acquire(leases, clock)
         changed = booking(revision=2)
         store.replace(changed, over_revision=1, now=clock())
         kept = leases.finish(lease, settlement(), clock())
@@ -230,19 +226,19 @@ class TestSettlers:
         assert leases.acquire(*KEY, clock()) is None
         assert not store.get(*KEY).is_settled
 
-    def test_a_kept_claim_settles_the_newer_revision(
+    def test_a_kept_lease_finishes_the_newer_revision(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(leases, clock)
+        lease = acquire(leases, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
         kept = leases.finish(lease, settlement(), clock())
         assert leases.finish(kept, settlement(), clock()) is None
         assert store.get(*KEY).settled_revision == 2
 
-    def test_parking_a_booking_that_changed_meanwhile_keeps_the_claim(
+    def test_deferring_a_booking_that_changed_keeps_the_lease(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        lease = claimed(leases, clock)
+        lease = acquire(leases, clock)
         store.replace(booking(revision=2), over_revision=1, now=clock())
         assert leases.defer(lease, settlement(), clock() + MINUTE, clock()).booking.revision == 2
 
@@ -250,9 +246,9 @@ class TestSettlers:
     def test_an_overtaken_settler_writes_nothing(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock, write: str
     ) -> None:
-        overtaken = claimed(leases, clock)
+        overtaken = acquire(leases, clock)
         clock.advance(LEASE.total_seconds() + 1)
-        newest = leases.save(claimed(leases, clock), settlement(), clock())
+        newest = leases.save(acquire(leases, clock), settlement(), clock())
         until = [clock() + MINUTE] if write == "defer" else []
         with pytest.raises(LostRace):
             getattr(leases, write)(overtaken, settlement(id="another"), *until, clock())

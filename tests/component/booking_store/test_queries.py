@@ -18,7 +18,7 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.store.booking_leases import LEASE, BookingLeases
 from chalicelib.store.bookings import BookingQuery, BookingStore, Record
 from chalicelib.store.tables import DUE_SHARDS
-from tests.component.booking_store.claims import claimed
+from tests.component.booking_store.leases import acquire
 from tests.support.clock import START, FakeClock
 from tests.support.rows import KEY, MINUTE, WORKSPACE, booking, settlement
 
@@ -33,49 +33,49 @@ class TestDueWork:
     def test_a_leased_booking_is_due_when_its_lease_ends(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        claimed(leases, clock)
+        acquire(leases, clock)
         assert due() == []
         clock.advance(LEASE.total_seconds())
         assert due() == [KEY]
 
-    def test_a_parked_booking_is_due_at_its_time_and_free(
+    def test_a_deferred_booking_is_due_at_its_time_and_free(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.defer(claimed(leases, clock), settlement(), clock() + timedelta(minutes=5), clock())
+        leases.defer(acquire(leases, clock), settlement(), clock() + timedelta(minutes=5), clock())
         assert due() == []
         clock.advance(5 * 60)
         assert due() == [KEY]
         assert leases.acquire(*KEY, clock()) is not None
 
-    def test_a_parked_booking_that_is_woken_is_due_now(
+    def test_a_deferred_booking_that_is_made_due_is_due_now(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.defer(claimed(leases, clock), settlement(), clock() + timedelta(days=1), clock())
+        leases.defer(acquire(leases, clock), settlement(), clock() + timedelta(days=1), clock())
         store.make_due(*KEY, clock())
         assert due() == [KEY]
 
     def test_settled_bookings_leave_the_index(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         clock.advance(10**6)
         assert due() == []
 
-    def test_waking_a_settled_booking_leaves_it_settled(
+    def test_making_a_settled_booking_due_leaves_it_settled(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         store.make_due(*KEY, clock())
         assert due() == []
 
-    def test_waking_an_unknown_booking_makes_none(self, store: BookingStore, due: Any, clock: FakeClock) -> None:
+    def test_making_an_unknown_booking_due_creates_none(self, store: BookingStore, due: Any, clock: FakeClock) -> None:
         store.make_due(*KEY, clock())
         assert (due(), store.get(*KEY)) == ([], None)
 
     def test_a_settled_booking_that_changes_is_due_again(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.finish(claimed(leases, clock), settlement(), clock())
+        leases.finish(acquire(leases, clock), settlement(), clock())
         store.replace(booking(revision=2), over_revision=1, now=clock())
         assert due() == [KEY]
 
@@ -99,29 +99,29 @@ class TestDueWork:
 class TestWaiting:
     """Meetings that wait are parked in partitions of their own, where they are counted."""
 
-    def test_a_parked_booking_counts_while_its_meeting_waits(
+    def test_a_deferred_booking_counts_while_its_meeting_waits(
         self, store: BookingStore, leases: BookingLeases, clock: FakeClock
     ) -> None:
         for number in range(20):
             store.create(booking(f"b-{number}"), clock())
-            leases.defer(claimed(leases, clock, f"b-{number}"), waiting(), clock() + MINUTE, clock())
+            leases.defer(acquire(leases, clock, f"b-{number}"), waiting(), clock() + MINUTE, clock())
         assert store.count_waiting() == 20
-        leases.finish(claimed(leases, clock, "b-1", after=2 * MINUTE), settlement(), clock())
+        leases.finish(acquire(leases, clock, "b-1", after=2 * MINUTE), settlement(), clock())
         assert store.count_waiting() == 19
 
     def test_a_booking_that_waits_is_due_when_its_time_comes(
         self, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.defer(claimed(leases, clock), waiting(), clock() + MINUTE, clock())
+        leases.defer(acquire(leases, clock), waiting(), clock() + MINUTE, clock())
         assert due() == []
         clock.advance(61)
         assert due() == [KEY]
 
-    def test_the_next_try_does_not_uncount_it(
+    def test_it_still_counts_during_the_next_try(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock
     ) -> None:
-        leases.defer(claimed(leases, clock), waiting(), clock() + MINUTE, clock())
-        lease = claimed(leases, clock, after=2 * MINUTE)
+        leases.defer(acquire(leases, clock), waiting(), clock() + MINUTE, clock())
+        lease = acquire(leases, clock, after=2 * MINUTE)
         assert store.count_waiting() == 1
         leases.save(lease, waiting(), clock())
         assert store.count_waiting() == 1
@@ -130,16 +130,16 @@ class TestWaiting:
     def test_a_booking_that_is_due_for_something_else_does_not_count(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, clock: FakeClock, state: MeetingState
     ) -> None:
-        leases.defer(claimed(leases, clock), waiting(), clock() + MINUTE, clock())
+        leases.defer(acquire(leases, clock), waiting(), clock() + MINUTE, clock())
         other = replace(settlement(), meeting=Meeting(state))
-        leases.defer(claimed(leases, clock, after=2 * MINUTE), other, clock() + MINUTE, clock())
+        leases.defer(acquire(leases, clock, after=2 * MINUTE), other, clock() + MINUTE, clock())
         assert store.count_waiting() == 0
 
-    def test_a_look_that_is_to_come_does_not_count(
+    def test_a_later_verification_does_not_count(
         self, store: BookingStore, leases: BookingLeases, stored: Booking, due: Any, clock: FakeClock
     ) -> None:
-        leases.defer(claimed(leases, clock), waiting(), clock() + MINUTE, clock())
-        lease = claimed(leases, clock, after=2 * MINUTE)
+        leases.defer(acquire(leases, clock), waiting(), clock() + MINUTE, clock())
+        lease = acquire(leases, clock, after=2 * MINUTE)
         leases.finish(lease, settlement(), clock(), verify_at=clock() + MINUTE)
         assert store.count_waiting() == 0
         clock.advance(61)
@@ -150,7 +150,7 @@ class TestWaiting:
     ) -> None:
         for number in range(5):
             store.create(booking(f"b-{number}"), clock())
-            leases.defer(claimed(leases, clock, f"b-{number}"), waiting(), clock(), clock())
+            leases.defer(acquire(leases, clock, f"b-{number}"), waiting(), clock(), clock())
         store.create(booking("b-new"), clock() + MINUTE)
         clock.advance(61)
         assert (WORKSPACE, "b-new") in [key for shard in DUE_SHARDS for key in store.due(shard, clock(), 1)]

@@ -132,18 +132,18 @@ class TestEphemeral:
         assert EphemeralStore().get("flow#1", Flow, clock()) is None
         assert len(moto_aws.scan("ephemeral")) == 1
 
-    def test_dynamodb_is_told_the_end_in_whole_seconds(self, clock: FakeClock, moto_aws: Aws) -> None:
+    def test_the_ttl_is_in_whole_seconds(self, clock: FakeClock, moto_aws: Aws) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
         (row,) = moto_aws.scan("ephemeral")
         assert row["expires_at"] == {"N": str(int(clock().timestamp()) + 600)}
 
-    def test_a_document_can_be_taken_once(self, clock: FakeClock) -> None:
+    def test_a_document_can_be_consumed_once(self, clock: FakeClock) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
         assert EphemeralStore().consume("flow#1")
         assert not EphemeralStore().consume("flow#1")
         assert EphemeralStore().get("flow#1", Flow, clock()) is None
 
-    def test_a_key_that_was_taken_is_free_again(self, clock: FakeClock) -> None:
+    def test_a_consumed_key_is_free_again(self, clock: FakeClock) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
         EphemeralStore().consume("flow#1")
         EphemeralStore().put("flow#1", Flow("another"), clock() + timedelta(minutes=10))

@@ -12,7 +12,7 @@ from tests.support.rows import KEY
 NOW = timedelta(0)
 
 
-def claimed(leases: BookingLeases, clock: FakeClock, booking_id: str = KEY[1], *, after: timedelta = NOW) -> Any:
+def acquire(leases: BookingLeases, clock: FakeClock, booking_id: str = KEY[1], *, after: timedelta = NOW) -> Any:
     """Lease the booking, after this time."""
     clock.advance(after.total_seconds())
     lease = leases.acquire(KEY[0], booking_id, clock())
@@ -20,7 +20,7 @@ def claimed(leases: BookingLeases, clock: FakeClock, booking_id: str = KEY[1], *
     return lease
 
 
-def died(leases: BookingLeases, clock: FakeClock) -> Any:
+def acquire_after_kill(leases: BookingLeases, clock: FakeClock) -> Any:
     """Take the lease after the process that had the last one was killed."""
     clock.advance(LEASE.total_seconds() + 3600)
-    return claimed(leases, clock)
+    return acquire(leases, clock)

@@ -91,7 +91,7 @@ def post(names: HostileNames, dial: Dial, url: str = URL) -> Outcome:
     return WebhookSender(resolver=names, dial=dial)(url, {"webhook-id": "evt_1"}, b"{}")
 
 
-def test_the_checked_address_is_dialled_and_the_name_is_what_tls_and_http_see() -> None:
+def test_the_checked_address_is_connected_to_and_tls_and_http_use_the_name() -> None:
     names, dial = HostileNames([PUBLIC]), Dial()
     assert post(names, dial) == Outcome(204)
     assert (names.asked, dial.dialled, dial.names) == (
@@ -104,7 +104,7 @@ def test_the_checked_address_is_dialled_and_the_name_is_what_tls_and_http_see() 
     assert b"webhook-id: evt_1" in dial.sent
 
 
-def test_a_name_that_changes_its_mind_after_the_check_is_not_asked_again() -> None:
+def test_a_name_is_not_resolved_again_after_the_check() -> None:
     names, dial = HostileNames([PUBLIC], ["127.0.0.1"]), Dial()
     assert post(names, dial) == Outcome(204)
     assert (len(names.asked), dial.dialled) == (1, [(PUBLIC, 443)])
@@ -121,13 +121,13 @@ def test_a_single_private_answer_among_public_ones_is_enough_to_refuse(private: 
 
 
 @pytest.mark.parametrize("nothing", [[], ["not an address"], [PUBLIC, ""]])
-def test_a_resolver_that_answers_nonsense_leads_nowhere(nothing: list[str]) -> None:
+def test_an_invalid_response_of_a_resolver_is_refused(nothing: list[str]) -> None:
     dial = Dial()
     assert post(HostileNames(nothing), dial) == Outcome(None, "address_refused")
     assert dial.dialled == []
 
 
-def test_when_one_checked_address_is_down_the_next_checked_one_is_dialled() -> None:
+def test_after_an_address_that_is_down_the_next_checked_one_is_tried() -> None:
     names, dial = HostileNames([PUBLIC, PUBLIC_V6]), Dial(refuses=[PUBLIC])
     assert post(names, dial) == Outcome(204)
     assert dial.dialled == [(PUBLIC, 443), (PUBLIC_V6, 443)]
@@ -159,7 +159,7 @@ def test_an_answer_that_is_not_http_is_a_failure_and_no_error(answer: bytes) -> 
      "https://münchen.example/", "https://receiver.example/ x", "https://receiver.example/\r\nX: y",
      "https://receiver.example\t/", "https://[fe80::1%25eth0]/", "https://" + "a" * 2000 + ".example/"],
 )  # fmt: skip
-def test_an_address_that_cannot_be_right_is_refused_at_registration_and_again_when_sending(url: str) -> None:
+def test_an_invalid_address_is_refused_at_registration_and_again_when_sending(url: str) -> None:
     assert refusal(url) is not None
     dial = Dial()
     assert post(HostileNames([PUBLIC]), dial, url) == Outcome(None, "address_refused")
@@ -177,7 +177,7 @@ def test_an_address_that_cannot_be_right_is_refused_at_registration_and_again_wh
         "https://xn--mnchen-3ya.example/",
     ],
 )
-def test_a_public_https_address_is_taken(url: str) -> None:
+def test_a_public_https_address_is_accepted(url: str) -> None:
     assert refusal(url) is None
 
 
@@ -202,12 +202,14 @@ def test_no_ipv4_address_gets_in_through_ipv6(address: ipaddress.IPv4Address) ->
 
 
 @given(st.ip_addresses())
-def test_whatever_python_calls_private_is_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def test_every_address_that_python_calls_private_is_refused(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_loopback:
         assert not is_allowed(address)
 
 
-def test_this_machine_is_reached_only_where_that_is_wanted_and_http_never_leaves_it() -> None:
+def test_loopback_needs_the_setting_and_http_is_refused_beyond_it() -> None:
     assert refusal("http://127.0.0.1:9000/hooks") is not None
     assert refusal("http://127.0.0.1:9000/hooks", to_loopback=True) is None
     assert [str(a) for a in check_addresses(["127.0.0.1"], to_loopback=True, is_http=True)] == ["127.0.0.1"]
@@ -254,7 +256,7 @@ def _flood(connection: socket.socket) -> None:
             return
 
 
-def test_an_answer_that_drips_ends_when_the_time_is_up() -> None:
+def test_a_response_that_arrives_byte_by_byte_times_out() -> None:
     begun = time.monotonic()
     with server(_drip) as url:
         assert WebhookSender(to_loopback=True, timeout_seconds=0.5)(url, {}, b"{}") == Outcome(None, "timeout")
@@ -266,7 +268,7 @@ def test_a_body_without_end_is_not_read() -> None:
         assert WebhookSender(to_loopback=True, timeout_seconds=5)(url, {}, b"{}") == Outcome(200)
 
 
-def test_a_name_server_that_never_answers_is_waited_for_no_longer_than_for_a_connection() -> None:
+def test_a_name_server_that_never_responds_times_out_like_a_connection() -> None:
     never = threading.Event()
 
     def resolver(host: str, port: int) -> Sequence[str]:
