@@ -87,7 +87,7 @@ class _Way:
         )
         self._heard = threading.Event()
         arn = made["TableDescription"]["LatestStreamArn"]
-        self._pump = StreamPump(boto3.client("dynamodbstreams"), arn, self._hear)
+        self._pump = StreamPump(boto3.client("dynamodbstreams"), arn, "bench_hop", self._hear)
         self._pump.start()
 
     def close(self) -> None:

@@ -209,7 +209,7 @@ def _check_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise LocalAwsError(f"port {port} is taken: stop what listens there, or choose another") from error
+            raise LocalAwsError(f"port {port} is in use: stop what listens there, or choose another") from error
 
 
 def serve(lifeline: str, directory: str) -> None:

@@ -73,15 +73,15 @@ class Story:
         known = self._call("GET", f"/v1/users/{USER_ID}/connection")
         check(known["state"] == "connected", f"the connection is {known['state']}")
         name = self.stack.provider_name
-        how = "Signed in and consented" if self.stack.standing.sign_in else "Form filled in and checked"
+        how = "Signed in and consented" if self.stack.stand_in.sign_in else "Form filled in and checked"
         say(how, f"connected at {name} as {known['account']['email']}")
 
     def _sign_in(self, browser: httpx.Client, settings: httpx.Response) -> httpx.Response:
-        standing = self.stack.standing
-        if standing.sign_in is None:
-            return press(browser, settings, f"/settings/connect/{standing.provider}", typed=standing.key_form)
-        redirect = press(browser, settings, f"/oauth/{standing.provider}/start", follow=False)
-        back = standing.sign_in(browser, redirect.headers["Location"])
+        stand_in = self.stack.stand_in
+        if stand_in.sign_in is None:
+            return press(browser, settings, f"/settings/connect/{stand_in.provider}", typed=stand_in.key_form)
+        redirect = press(browser, settings, f"/oauth/{stand_in.provider}/start", follow=False)
+        back = stand_in.sign_in(browser, redirect.headers["Location"])
         return browser.get(back, follow_redirects=True)
 
     def choose_video(self) -> None:
@@ -124,7 +124,7 @@ class Story:
         mails = self._mails(seen, 2)
         for mail in mails:
             self._check_invitation(mail, sequence=1)
-        for meeting in self.stack.standing.held():
+        for meeting in self.stack.stand_in.held():
             starts_at = datetime.fromisoformat(booking["starts_at"])
             check(meeting.starts_at in (None, starts_at), f"the meeting is at {meeting.starts_at}")
         say("Rescheduled by a day", f"same link, {self.stack.provider_name} has the new time, SEQUENCE 1 to both")
@@ -139,7 +139,7 @@ class Story:
             check(int(mail.event["SEQUENCE"]) == 2, f"SEQUENCE is {mail.event['SEQUENCE']}")
         booking = self._call("GET", "/v1/bookings/b-1", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
         check(booking["meeting"]["state"] == "removed", f"the meeting is {booking['meeting']['state']}")
-        check(not self.stack.standing.held(), "the meeting is still at the provider")
+        check(not self.stack.stand_in.held(), "the meeting is still at the provider")
         say("Cancelled", f"the meeting is gone at {self.stack.provider_name}, CANCEL to both")
 
     def disconnect(self) -> None:
@@ -150,7 +150,7 @@ class Story:
         check(meeting["state"] == "none" and meeting["join_url"] is None, f"the meeting is {meeting}")
         for mail in self._mails(seen, 2):
             check("://" not in str(mail.event.get("LOCATION", "")), "the invitation has a link")
-        check(not self.stack.standing.held(), "a meeting was made after disconnecting")
+        check(not self.stack.stand_in.held(), "a meeting was made after disconnecting")
         say("Booked after disconnecting", f"no link: {meeting['reason']}; both are invited without one")
 
     def _put(self, booking_id: str, *, days: int, expect: int) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def main() -> int:
     try:
         print("Starting the local stack:", flush=True)
         provider = os.environ.get("PROVIDER") or "zoom"
-        with LocalStack(Ports(), say=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
+        with LocalStack(Ports(), report=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
             print(f"Ready after {time.monotonic() - begun:.1f} s.\n", flush=True)
             Story(stack).tell()
     except (LocalAwsError, RuntimeError, UnknownProvider) as error:

@@ -1,4 +1,4 @@
-"""Lambda's triggers on this machine: the stream's event source mapping and the schedule."""
+"""Lambda's triggers on this machine: event source mappings of streams, and the schedule."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.stream_records import lambda_record
+
 Handler = Callable[[dict[str, Any], Any], Any]
 LAMBDA_TIMEOUT_SECONDS = 60
-_BATCH = 25
-_PARALLEL = 10
-_TRIES = 5
+_BATCH_SIZE = 25
+_MAX_PARALLEL_BATCHES = 10
+_MAX_ATTEMPTS = 5
 _POLL_SECONDS = 0.05
-_TICK_SECONDS = 60.0
+_SCHEDULE_SECONDS = 60.0
 
 
 class Context:
-    """What Lambda gives a handler beside the event."""
+    """The context that Lambda passes to a function."""
 
     def __init__(self, name: str) -> None:
         self.function_name = name
         self.memory_limit_in_mb = 512
         self.aws_request_id = str(uuid.uuid4())
         self.invoked_function_arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
-        self._ends = time.monotonic() + LAMBDA_TIMEOUT_SECONDS
+        self._deadline = time.monotonic() + LAMBDA_TIMEOUT_SECONDS
 
     def get_remaining_time_in_millis(self) -> int:
-        return int(max(0.0, self._ends - time.monotonic()) * 1000)
+        return int(max(0.0, self._deadline - time.monotonic()) * 1000)
 
 
 class StreamPump:
-    """Reads a DynamoDB stream and invokes a handler, as a tuned event source mapping does.
+    """Read a DynamoDB stream and invoke a function, as an event source mapping of Lambda does.
 
-    Batches of 25, ten at a time, partial batch responses, five tries. Order within a booking is the settler's own
-    matter: it takes a lease and reads the newest state.
+    It invokes with batches of up to 25 records, ten batches in parallel, and retries the failed part of a batch up to
+    five times. It does not keep the order of a booking's records; settling does not need it, because it takes a lease
+    and reads the current state.
     """
 
-    def __init__(self, streams: Any, stream_arn: str, handler: Handler) -> None:
+    def __init__(self, streams: Any, stream_arn: str, function: str, handler: Handler) -> None:
         self._streams = streams
         self._arn = stream_arn
+        self._function = function
         self._handler = handler
         self._iterators: dict[str, str | None] = {}
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="stream")
+        self._pool = ThreadPoolExecutor(_MAX_PARALLEL_BATCHES, thread_name_prefix="stream")
         self._thread = threading.Thread(target=self._run, name="stream-pump", daemon=True)
 
     def start(self) -> None:
-        """Come back when the stream is being read: what is written from now on is seen."""
+        """Start reading. When this returns, every later record will be read."""
         self._find_shards()
         self._thread.start()
 
@@ -67,9 +71,9 @@ class StreamPump:
                     if iterator is not None:
                         self._iterators[shard] = self._read(iterator)
             except Exception as error:
-                # As Lambda: the mapping outlives whatever happens; the schedule finds what it misses.
+                # As in Lambda, an error does not end the mapping. The schedule processes what the stream misses.
                 if not self._stopping.is_set():
-                    print(f"stream: {type(error).__name__}", flush=True)
+                    print(f"{self._function}: reading the stream failed: {type(error).__name__}", flush=True)
                     self._stopping.wait(1)
 
     def _find_shards(self) -> None:
@@ -81,21 +85,21 @@ class StreamPump:
                 )["ShardIterator"]
 
     def _read(self, iterator: str) -> str | None:
-        answer = self._streams.get_records(ShardIterator=iterator, Limit=_BATCH)
-        records = [_event_record(record, self._arn) for record in answer["Records"]]
+        response = self._streams.get_records(ShardIterator=iterator, Limit=_BATCH_SIZE)
+        records = [lambda_record(record, self._arn) for record in response["Records"]]
         if records:
             self._pool.submit(self._invoke, records)
-        following: str | None = answer.get("NextShardIterator")
-        return following
+        next_iterator: str | None = response.get("NextShardIterator")
+        return next_iterator
 
     def _invoke(self, records: list[dict[str, Any]]) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                answer = self._handler({"Records": records}, Context("on_booking")) or {}
+                result = self._handler({"Records": records}, Context(self._function)) or {}
             except Exception as error:
-                print(f"on_booking: {type(error).__name__}", flush=True)
-                answer = {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
-            failures = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures", [])}
+                print(f"{self._function} failed: {type(error).__name__}", flush=True)
+                result = {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
+            failures = {failure["itemIdentifier"] for failure in result.get("batchItemFailures", [])}
             if not failures or self._stopping.wait(0.5):
                 return
             first = next(i for i, r in enumerate(records) if r["dynamodb"]["SequenceNumber"] in failures)
@@ -103,9 +107,10 @@ class StreamPump:
 
 
 class Schedule:
-    """Invokes a handler every minute."""
+    """Invoke a function every minute."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, function: str, handler: Handler) -> None:
+        self._function = function
         self._handler = handler
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
@@ -118,7 +123,7 @@ class Schedule:
         self._thread.join(5)
 
     def tick(self) -> Any:
-        """Invoke now."""
+        """Invoke the function now."""
         event = {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -130,20 +135,11 @@ class Schedule:
             "resources": [],
             "detail": {},
         }
-        return self._handler(event, Context("on_schedule"))
+        return self._handler(event, Context(self._function))
 
     def _run(self) -> None:
-        while not self._stopping.wait(_TICK_SECONDS):
+        while not self._stopping.wait(_SCHEDULE_SECONDS):
             try:
                 self.tick()
             except Exception as error:
-                print(f"on_schedule: {type(error).__name__}", flush=True)
-
-
-def _event_record(record: dict[str, Any], arn: str) -> dict[str, Any]:
-    """A record as Lambda gives it to functions: times as numbers, and where it comes from."""
-    change = dict(record["dynamodb"])
-    created = change.get("ApproximateCreationDateTime")
-    if isinstance(created, datetime):
-        change["ApproximateCreationDateTime"] = created.timestamp()
-    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb", "eventSourceARN": arn}
+                print(f"{self._function} failed: {type(error).__name__}", flush=True)

@@ -18,7 +18,7 @@ def main() -> int:
     stop = StopSignals()
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
-        with LocalStack(ports, say=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
+        with LocalStack(ports, report=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
             if not stop.came():
                 print(_addresses(stack), flush=True)
             stop.wait()
@@ -73,9 +73,9 @@ Ctrl-C stops everything."""
 
 def _sign_in(stack: LocalStack) -> str:
     """What to type on the provider's page, or on the settings page."""
-    if stack.standing.sign_in:
+    if stack.stand_in.sign_in:
         return f"{stack.demo.host_email} / {PASSWORD}"
-    fields = {name: text for name, text in stack.standing.key_form.items() if text}
+    fields = {name: text for name, text in stack.stand_in.key_form.items() if text}
     shown = [f"{name}: {text if len(text.split()) == 1 else 'see the console'}" for name, text in fields.items()]
     return "    ".join(shown) or "nothing to type"
 

@@ -1,7 +1,7 @@
-"""Everything on one machine: AWS, a stand-in provider, the app with its triggers, the console. Nothing to configure.
+"""The whole product on one machine: AWS, a provider's stand-in, the app with its triggers, and the console.
 
-The environment wins over the stack's own settings, so `ZOOM_API_URL` and the like point Zoom at any other stand-in,
-or at Zoom itself. AWS alone is always the local one.
+Settings in the environment take precedence over those of the stack: `ZOOM_API_URL`, for example, points the app at
+another stand-in, or at Zoom itself. Only AWS is always local.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -18,10 +20,9 @@ from chalicelib.providers.registry import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.lambdas import Context, Schedule, StreamPump
-from infra.local.parts import Assembly
 from infra.local.standins import catalogue
-from infra.local.standins.catalogue import Standing
-from infra.local.standins.kit import Server, serve
+from infra.local.standins.catalogue import StandIn
+from infra.local.standins.server import Server, serve
 from infra.tables import connections_stream, create_tables
 
 HOST = "127.0.0.1"
@@ -31,13 +32,13 @@ USER_ID = "demo-host"
 HOST_NAME = "Demo Host"
 HOST_EMAIL = "host@example.com"
 CALENDAR_ID = "demo-calendar"
-PASSWORD = "demo-password"  # noqa: S105 — the stand-in's, shown on its sign-in page
+PASSWORD = "demo-password"  # noqa: S105 — of the stand-in, which shows it on its sign-in page
 _KMS_ALIAS = "alias/meetlink-local"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to listen; 0 takes a free port."""
+    """The ports to listen on. 0 picks a free port."""
 
     app: int = 0
     console: int = 0
@@ -46,7 +47,7 @@ class Ports:
 
 
 def ports_from_environment(environment: Mapping[str, str]) -> Ports:
-    """The fixed ports of `make run`, each a setting. Raises ValueError for one that is none."""
+    """Read the ports of `make run` from the environment. Raises ValueError for an invalid port number."""
 
     def port(name: str, default: int) -> int:
         text = environment.get(name, str(default))
@@ -62,42 +63,68 @@ def ports_from_environment(environment: Mapping[str, str]) -> Ports:
     )
 
 
-class LocalStack(Assembly):
-    """The whole stack as a context manager; leaving it leaves nothing behind. `provider` is the one to stand in for."""
+class StartedParts:
+    """Base of a context manager that starts several parts.
+
+    `_start` registers each part on `_parts`. Parts are stopped in reverse order, also if a later one fails to start.
+    """
+
+    def __init__(self) -> None:
+        self._parts = ExitStack()
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._parts.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.close()
+
+
+class LocalStack(StartedParts):
+    """The whole stack as a context manager. Nothing is left on the machine when it ends."""
 
     app_url: str
     console_url: str
     provider_url: str
     demo: Demo
     provider_name: str
-    standing: Standing
+    stand_in: StandIn
     mailbox: Mailbox
-    schedule: Schedule
 
-    def __init__(self, ports: Ports, say: Callable[[str], None] = lambda _: None, *, provider: str = "zoom") -> None:
+    def __init__(self, ports: Ports, report: Callable[[str], None] = lambda _: None, *, provider: str = "zoom") -> None:
+        """`report` is called with the name of each part as it starts. `provider` is the one that has a stand-in."""
         self._ports = ports
         self._provider = provider
-        self._say = say
+        self._report = report
         super().__init__()
 
     def _start(self) -> None:
-        self._say("AWS (DynamoDB, KMS) ...")
+        self._report("AWS (DynamoDB, KMS) ...")
         aws = self._parts.enter_context(LocalAws(self._ports.aws))
         self._start_provider()
-        self._say("console with inbox ...")
+        self._report("console with inbox ...")
         console = self._reserve_console()
         stream_arn = create_tables(aws.client("dynamodb"), "meetlink-local-")
         aws.create_key(_KMS_ALIAS)
         self._set_environment(aws, stream_arn)
-        self._say("app, stream and schedule ...")
+        self._report("app, stream and schedule ...")
         app = self._start_app(aws, stream_arn)
         self._make_demo(console, app)
 
     def _start_provider(self) -> None:
-        self.standing = catalogue.make(self._provider, catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
+        self.stand_in = catalogue.create_stand_in(self._provider, catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
         self.provider_name = PROVIDERS[self._provider].display_name
-        self._say(f"{self.provider_name} stand-in ...")
-        self.provider_url = self._serve(self.standing.app, self._ports.provider).url if self.standing.app else ""
+        self._report(f"{self.provider_name} stand-in ...")
+        self.provider_url = self._serve(self.stand_in.app, self._ports.provider).url if self.stand_in.app else ""
 
     def _reserve_console(self) -> _Deferred:
         deferred = _Deferred()
@@ -117,8 +144,8 @@ class LocalStack(Assembly):
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
-            "MEETLINK_PROVIDERS": self._provider,  # The others have no stand-in here: a form would reach the real one.
-            **self.standing.environment(self.provider_url),
+            "MEETLINK_PROVIDERS": self._provider,  # Any other provider would be the real one.
+            **self.stand_in.environment(self.provider_url),
         }
         for name, value in own.items():
             os.environ.setdefault(name, value)
@@ -129,26 +156,25 @@ class LocalStack(Assembly):
 
         self.app_url = self._serve(wsgi(app.app), self._ports.app).url
         callback = f"/oauth/{self._provider}/callback"
-        redirects = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
-        self.standing.moved(self.provider_url, redirects)
+        redirect_uris = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
+        self.stand_in.configure(self.provider_url, redirect_uris)
         streams = aws.client("dynamodbstreams")
         connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
-        self.schedule = Schedule(app.on_schedule)
-        parts: list[StreamPump | Schedule] = [
-            StreamPump(streams, stream_arn, app.on_booking),
-            StreamPump(streams, stream_arn, app.announce_bookings),
-            StreamPump(streams, connections_arn, app.announce_connections),
-            self.schedule,
-            Schedule(app.deliver_webhooks),
+        triggers: list[StreamPump | Schedule] = [
+            StreamPump(streams, stream_arn, "on_booking", app.on_booking),
+            StreamPump(streams, stream_arn, "announce_bookings", app.announce_bookings),
+            StreamPump(streams, connections_arn, "announce_connections", app.announce_connections),
+            Schedule("on_schedule", app.on_schedule),
+            Schedule("deliver_webhooks", app.deliver_webhooks),
         ]
-        for part in parts:
-            part.start()
-            self._parts.callback(part.stop)
+        for trigger in triggers:
+            trigger.start()
+            self._parts.callback(trigger.stop)
         return app
 
     def _make_demo(self, console: _Deferred, app: Any) -> None:
         booking_page = f"{self.console_url}/book"
-        made = app.operate(
+        workspace = app.operate(
             {
                 "do": "create-workspace",
                 "workspace_id": WORKSPACE_ID,
@@ -162,17 +188,17 @@ class LocalStack(Assembly):
             app_url=self.app_url,
             console_url=self.console_url,
             workspace_id=WORKSPACE_ID,
-            api_key=made["api_key"],
+            api_key=workspace["api_key"],
             user_id=USER_ID,
             host_name=HOST_NAME,
             host_email=HOST_EMAIL,
             calendar_id=CALENDAR_ID,
             provider=self._provider,
             provider_url=self.provider_url,
-            provider_email=HOST_EMAIL if self.standing.sign_in else "",
-            provider_password=PASSWORD if self.standing.sign_in else "",
+            provider_email=HOST_EMAIL if self.stand_in.sign_in else "",
+            provider_password=PASSWORD if self.stand_in.sign_in else "",
             verified_senders=frozenset({MAIL_FROM}),
-            key_form=self.standing.key_form,
+            key_form=self.stand_in.key_form,
         )
         self.mailbox = Mailbox()
         console.app = create_console(self.demo, self.mailbox)
@@ -188,13 +214,13 @@ class LocalStack(Assembly):
         try:
             server = serve(app, HOST, port)
         except (OSError, SystemExit) as error:
-            raise RuntimeError(f"port {port} is taken: stop what listens there, or choose another") from error
+            raise RuntimeError(f"port {port} is in use: stop what listens there, or choose another") from error
         self._parts.callback(server.close)
         return server
 
 
 class _Deferred:
-    """A WSGI app whose address is known before it exists: the console tells the app's address, and the reverse."""
+    """A WSGI app that is set after its address is known: the console and the app need each other's address."""
 
     app: Any = None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from infra.stream_records import lambda_record
 
 Invoke = Callable[[str, dict[str, Any]], bool]
 """Runs the function of that ARN on an event; whether it went well."""
@@ -98,7 +99,7 @@ class Redriver:
                 for record in answer["Records"]:
                     number = int(record["dynamodb"]["SequenceNumber"])
                     if number <= last:
-                        yield _as_lambda_gives_it(record, arn)
+                        yield lambda_record(record, arn)
                     if number >= last:
                         return
                 iterator = answer.get("NextShardIterator")
@@ -108,11 +109,3 @@ class Redriver:
             if error.response["Error"]["Code"] in ("TrimmedDataAccessException", "ResourceNotFoundException"):
                 raise Lost from error
             raise
-
-
-def _as_lambda_gives_it(record: dict[str, Any], arn: str) -> dict[str, Any]:
-    change = dict(record["dynamodb"])
-    created = change.get("ApproximateCreationDateTime")
-    if isinstance(created, datetime):
-        change["ApproximateCreationDateTime"] = created.timestamp()
-    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb", "eventSourceARN": arn}

@@ -10,7 +10,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.store.bookings import Record
-from infra.local.standins.kit import Held
+from infra.local.standins.base import HeldMeeting
 from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail
 from tests.chaos.world import BASE_URL, World
@@ -38,7 +38,7 @@ def broken_promises(world: World) -> list[str]:
     return wrong + leaks(world)
 
 
-def orphans(world: World) -> list[Held]:
+def orphans(world: World) -> list[HeldMeeting]:
     """Meetings alive at the run's provider that belong to no booking, unless nothing could be done about them."""
     recorded = {record.settlement.meeting.id for record in world.records()} | world.left_behind
     return [one for one in world.place.held() if one.id not in recorded]
@@ -110,14 +110,14 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
     return wrong
 
 
-def _at_provider(world: World, meeting: Meeting) -> Held | None:
+def _at_provider(world: World, meeting: Meeting) -> HeldMeeting | None:
     if meeting.provider == "rooms":
         room = world.rooms.rooms.get(str(meeting.id))
-        return room and Held(room.name, "", datetime.fromisoformat(room.starts_at), None, room.link)
+        return room and HeldMeeting(room.name, "", datetime.fromisoformat(room.starts_at), None, room.link)
     return next((one for one in world.place.held() if one.id == meeting.id), None)
 
 
-def _is_known(world: World, orphan: Held) -> bool:
+def _is_known(world: World, orphan: HeldMeeting) -> bool:
     """Whether its link went out, or stands anywhere."""
     mails = any(mail.invite.join_url == orphan.link for mail in world.post.mails)
     return orphan.link is not None and (mails or any(orphan.link in str(item) for _, item in world.db.all_items()))

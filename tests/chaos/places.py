@@ -17,8 +17,9 @@ from chalicelib.domain.connection import Tokens, tokens_of_key
 from chalicelib.providers.base import KeyProvider, OAuthProvider
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.registry import PROVIDERS
-from infra.local.standins.catalogue import Host, Standing, make, second_address
-from infra.local.standins.kit import Clock, Held, InProcessTransport, utc_now
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.catalogue import Host, StandIn, create_stand_in, second_address
+from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount
 from infra.local.standins.zoom import Zoom, create_app
 from infra.local.standins.zoom.bodies import join_url
@@ -69,12 +70,12 @@ class Place(ABC):
         """No access token is accepted any more; refresh tokens are."""
 
     @abstractmethod
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         """The meetings that are alive."""
 
     @abstractmethod
     def owner(self, user_id: str) -> str:
-        """Who `Held.owner` must be for a user's meetings."""
+        """Who `HeldMeeting.owner` must be for a user's meetings."""
 
 
 class ZoomPlace(Place):
@@ -101,9 +102,9 @@ class ZoomPlace(Place):
     def end_access_tokens(self) -> None:
         self.zoom.grants._access.clear()
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return [
-            Held(
+            HeldMeeting(
                 str(meeting.id),
                 meeting.topic,
                 meeting.start_time.astimezone(UTC),
@@ -123,14 +124,14 @@ class AnyPlace(Place):
     """Any other provider. Those without a server hold nothing."""
 
     def __init__(self, name: str, clock: Clock, seed: int) -> None:
-        self._standing = _standing(name, clock, seed)
-        apps = dict.fromkeys(self._standing.origins.values(), self._standing.app) if self._standing.app else {}
-        secrets = {f"{name.upper()}_{kind.upper()}": value for kind, value in self._standing.secrets.items()}
+        self._stand_in = _stand_in(name, clock, seed)
+        apps = dict.fromkeys(self._stand_in.origins.values(), self._stand_in.app) if self._stand_in.app else {}
+        secrets = {f"{name.upper()}_{kind.upper()}": value for kind, value in self._stand_in.secrets.items()}
         super().__init__(name, apps, secrets)  # type: ignore[arg-type]
 
     def connect(self, user_id: str, now: datetime) -> Tokens:
         if issubclass(self.kind, KeyProvider):
-            return tokens_of_key(_read_key(self.kind, tuple(self._standing.key_form.items())))
+            return tokens_of_key(_read_key(self.kind, tuple(self._stand_in.key_form.items())))
         answer = self._identity.consent(_ADDRESSES[user_id])
         ends_at = now + timedelta(seconds=answer["expires_in"])
         return Tokens(answer["access_token"], answer["refresh_token"], ends_at, tuple(answer["scope"].split()))
@@ -142,17 +143,17 @@ class AnyPlace(Place):
     def end_access_tokens(self) -> None:
         self._identity.end_access_tokens()
 
-    def held(self) -> list[Held]:
-        return self._standing.held()
+    def held(self) -> list[HeldMeeting]:
+        return self._stand_in.held()
 
     def owner(self, user_id: str) -> str:
         return _ADDRESSES[user_id]
 
     @property
     def _identity(self) -> Identity:
-        if self._standing.identity is None:
+        if self._stand_in.identity is None:
             raise NotImplementedError(f"nobody signs in at {self.name}")
-        return self._standing.identity
+        return self._stand_in.identity
 
 
 def place(name: str, clock: Clock, seed: int) -> Place:
@@ -196,10 +197,10 @@ def _shared_zoom() -> _SharedZoom:
     return _SharedZoom(clock, random, zoom, {"https://zoom.us": app, "https://api.zoom.us": app})
 
 
-def _standing(name: str, clock: Clock, seed: int) -> Standing:
+def _stand_in(name: str, clock: Clock, seed: int) -> StandIn:
     if PROVIDERS[name].is_local:
         return _serverless(name)
-    return make(name, _HOST, clock=clock, random=Random(seed))
+    return create_stand_in(name, _HOST, clock=clock, random=Random(seed))
 
 
 @cache
@@ -211,6 +212,6 @@ def _read_key(kind: type[KeyProvider], typed: tuple[tuple[str, str], ...]) -> st
 
 
 @cache
-def _serverless(name: str) -> Standing:
+def _serverless(name: str) -> StandIn:
     """It remembers nothing, so one does for all runs."""
-    return make(name, _HOST)
+    return create_stand_in(name, _HOST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.mailcheck import check_mail

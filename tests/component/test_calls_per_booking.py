@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.handlers import booking_stream
 from chalicelib.store import tables
-from infra.local.standins.kit import InProcessTransport
+from infra.local.standins.server import InProcessTransport
 from tests.support.product import GUEST, LambdaContext, Product, booking, calendar
 
 READS = {"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"}

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from infra.local.console import Demo, Mailbox, create_console
 from infra.local.console.ses import SEND_PATH, failing, throttled
-from infra.local.standins.kit import Action, Fault, Faults, serve
+from infra.local.standins.faults import Action, Fault, Faults
+from infra.local.standins.server import serve
 
 DEMO = Demo(
     app_url="http://app.test",

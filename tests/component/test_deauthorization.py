@@ -15,7 +15,7 @@ import pytest
 from chalicelib.providers.base import Deauthorized, Reply
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.product import ACCOUNT, Product, booking
 from tests.support.steps import break_grant, connection
 

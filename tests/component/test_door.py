@@ -21,7 +21,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.deployment_secrets import LinkKey
 from chalicelib.usecases.join_links import KEPT_FOR, VISITS, WINDOW, JoinTicket, JoinTickets, NoEntry
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay
 from tests.support.aws import Aws

@@ -10,7 +10,7 @@ from icalendar import Calendar
 from chalicelib.domain.invitation import Method
 from chalicelib.errors import MailUnavailable
 from chalicelib.handlers import operations
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.mailbox import Mailbox
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
 from tests.support.product import GUEST, SECOND_ACCOUNT, SENDER, Letter, Product, booking, calendar

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.providers.base import KeyField, KeyProvider
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.store.tables import GrantItem
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.local.visitor import press
 from tests.support.product import DAILY_KEY, Product, booking, calendar
 

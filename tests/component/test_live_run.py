@@ -13,7 +13,8 @@ import pytest
 
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins import catalogue
-from infra.local.standins.kit import Action, Fault, serve
+from infra.local.standins.faults import Action, Fault
+from infra.local.standins.server import serve
 from tests.live.__main__ import BEHAVIOURS, contract_of, run
 from tests.live.questions import QUESTIONS
 from tests.live.script import Script, plain
@@ -51,19 +52,19 @@ class Live:
         environment: Mapping[str, str] | None = None,
         answers: Mapping[str, str] | None = None,
     ) -> None:
-        self.standing = standing = catalogue.make(name, HOST)
+        self.stand_in = stand_in = catalogue.create_stand_in(name, HOST)
         self.said: list[str] = []
         self._answers = answers or {}
         with ExitStack() as stack, httpx.Client() as browser:
-            url = stack.enter_context(serve(standing.app)).url if standing.app else ""  # Rooms have no server.
-            standing.moved(url, frozenset({REDIRECT}))
+            url = stack.enter_context(serve(stand_in.app)).url if stand_in.app else ""  # Rooms have no server.
+            stand_in.configure(url, frozenset({REDIRECT}))
             for fault in faults:
-                standing.faults.add(fault)
-            self.settings = standing.environment(url) | {
-                f"{name}_{field}".upper(): text for field, text in standing.key_form.items()
+                stand_in.faults.add(fault)
+            self.settings = stand_in.environment(url) | {
+                f"{name}_{field}".upper(): text for field, text in stand_in.key_form.items()
             }
             self.settings |= {"REDIRECT_URI": REDIRECT} | dict(environment or {})
-            sign_in = standing.sign_in
+            sign_in = stand_in.sign_in
             good = run(
                 name,
                 self.settings,
@@ -101,15 +102,15 @@ def test_a_stand_in_passes_as_a_live_provider_and_answers_its_questions(name: st
 @pytest.mark.parametrize("name", sorted(set(PROVIDERS) - {"google_meet_spaces"}))
 def test_nothing_that_the_run_made_is_left(name: str, tmp_path: Path) -> None:
     live = Live(tmp_path, name, answers={"sixty rooms": "yes"})
-    assert live.standing.held() == []
+    assert live.stand_in.held() == []
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_the_report_has_no_secret(name: str, tmp_path: Path) -> None:
     live = Live(tmp_path, name, answers={"paste": "https://product.example/callback?code=SecretCode-123&state=x"})
-    secrets = [value for value in (*live.standing.secrets.values(), *live.standing.key_form.values()) if len(value) > 7]
+    secrets = [value for value in (*live.stand_in.secrets.values(), *live.stand_in.key_form.values()) if len(value) > 7]
     secrets += ["SecretCode-123", HOST.email, "https://zoom.us/j/", "joinWebUrl", "meet.google.com", "MTID", "jwt="]
-    identity = live.standing.identity
+    identity = live.stand_in.identity
     secrets += [*identity.access, *identity.refresh] if identity else []
     assert [secret for secret in secrets if secret in live.text] == []
 

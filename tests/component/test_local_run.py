@@ -53,7 +53,7 @@ WITH_A_KEY = """
         authorization = {"Authorization": f"Bearer {stack.demo.api_key}"}
         providers = httpx.get(f"{stack.app_url}/v1/providers", headers=authorization, timeout=30).json()
         console = httpx.get(f"{stack.console_url}/", timeout=30).text
-        print(json.dumps([_addresses(stack), console, dict(stack.standing.key_form), providers]))
+        print(json.dumps([_addresses(stack), console, dict(stack.stand_in.key_form), providers]))
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 from chalicelib import observability
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.zoom import Zoom
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.clock import FakeClock
 from tests.support.product import Product, booking
 from tests.support.webhooks import Streams

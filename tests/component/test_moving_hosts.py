@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.invitation import Method
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.product import ACCOUNT, GUEST, SECOND_ACCOUNT, Product, calendar
 from tests.support.steps import (
     HOST,

@@ -21,7 +21,7 @@ from chalicelib.observability import log
 from chalicelib.webhooks.events import Event, EventType
 from chalicelib.webhooks.http_sender import Outcome
 from chalicelib.webhooks.store import DeliveryStore
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.product import SECOND_ACCOUNT, WORKSPACE, LambdaContext, Product, booking, calendar

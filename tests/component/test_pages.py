@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.local.visitor import press
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

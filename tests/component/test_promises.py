@@ -9,7 +9,7 @@ from icalendar import Calendar
 
 from chalicelib.domain.invitation import Method
 from chalicelib.errors import MailRejected, MailUnavailable
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.answers import as_far_as
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
 from tests.support.product import ACCOUNT, GUEST, SECOND_ACCOUNT, Product, booking, calendar

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.handlers import webhook_streams
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.operate.dead_letters import Redriven, Redriver
 from infra.operate.replay import Range, announce_again, replay, workspaces
 from infra.operate.rows import Tables

@@ -11,7 +11,7 @@ from chalicelib.api.pages.settings_texts import sign_in_problem
 from chalicelib.domain.connection import SignInProblem
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.registry import PROVIDERS
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.local.visitor import press
 from tests.support.product import APP, Product
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import MailUnavailable
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 from tests.support.product import Product, booking, calendar

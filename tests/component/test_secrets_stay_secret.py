@@ -13,7 +13,7 @@ from chalicelib.domain.connection import Tokens
 from chalicelib.errors import MeetlinkError
 from chalicelib.handlers import booking_stream
 from chalicelib.store.deployment_secrets import Credentials
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from infra.local.visitor import press
 from tests.support.product import CREDENTIALS, LambdaContext, Product, booking
 

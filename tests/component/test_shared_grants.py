@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, Product, booking, calendar
 
 WORKSPACES = ("ws-1", "ws-2", "ws-3")

@@ -158,7 +158,7 @@ class TestWhatFailsABatch:
         assert connected.caller().get("/v1/bookings/b-1").json()["meeting"]["state"] == "ready"
 
     def test_a_provider_that_is_out_fails_nothing(self, connected: Product) -> None:
-        from infra.local.standins.kit import Action, Fault
+        from infra.local.standins.faults import Action, Fault
 
         for action in (Action.LOST_AFTER, Action.LOST_BEFORE, Action.BEFORE):
             connected.zoom.faults.add(Fault("/", action, times=2))

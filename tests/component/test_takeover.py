@@ -15,7 +15,7 @@ from chalicelib.handlers import operations
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, ConnectLinks, Session, Visitor
-from infra.local.standins.catalogue import Host, make
+from infra.local.standins.catalogue import Host, create_stand_in
 from infra.local.visitor import press
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
@@ -142,16 +142,16 @@ class TestConfirmation:
 
 @pytest.mark.parametrize("name", [name for name, kind in PROVIDERS.items() if issubclass(kind, OAuthProvider)])
 def test_a_stolen_code_connects_nothing_for_the_thief(moto_aws: Aws, clock: FakeClock, name: str) -> None:
-    standing = make(name, Host("host@example.com", "password-1", "Demo Host"), clock=clock, random=Random(7))
-    assert standing.app is not None
-    assert standing.sign_in is not None
-    standing.moved("https://provider.example", frozenset({f"{APP}/oauth/{name}/callback"}))
-    environment = {k: v for k, v in standing.environment("https://provider.example").items() if v}
-    product = Product(moto_aws, clock, stand_ins={"https://provider.example": standing.app}, **environment)
+    stand_in = create_stand_in(name, Host("host@example.com", "password-1", "Demo Host"), clock=clock, random=Random(7))
+    assert stand_in.app is not None
+    assert stand_in.sign_in is not None
+    stand_in.configure("https://provider.example", frozenset({f"{APP}/oauth/{name}/callback"}))
+    environment = {k: v for k, v in stand_in.environment("https://provider.example").items() if v}
+    product = Product(moto_aws, clock, stand_ins={"https://provider.example": stand_in.app}, **environment)
     victim, thief = product.browser(), product.browser()
     start = f"/oauth/{name}/start"
     leave = press(victim, product.open_settings(victim, "victim"), start, follow=False).headers["Location"]
-    stolen = parse_qs(urlsplit(standing.sign_in(product.browser(), leave)).query)["code"][0]
+    stolen = parse_qs(urlsplit(stand_in.sign_in(product.browser(), leave)).query)["code"][0]
     own = press(thief, product.open_settings(thief, "thief"), start, follow=False).headers["Location"]
     state = parse_qs(urlsplit(own).query)["state"][0]
 

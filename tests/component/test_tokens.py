@@ -15,7 +15,7 @@ from chalicelib.errors import Ambiguous, ClientRefused, ProviderUnavailable, Rec
 from chalicelib.providers.zoom import Zoom
 from chalicelib.store.grants import REFRESH_LEASE
 from chalicelib.usecases.access_tokens import DOUBT_ENDS_AFTER
-from infra.local.standins.kit import Action
+from infra.local.standins.faults import Action
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.connected import ConnectedAccount

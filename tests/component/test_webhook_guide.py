@@ -19,7 +19,7 @@ from chalicelib.domain.webhook_signing import key_of, signed_headers
 from chalicelib.webhooks.events import EventType
 from chalicelib.webhooks.http_sender import Outcome, WebhookSender
 from infra.local.gateway import wsgi
-from infra.local.standins.kit import serve
+from infra.local.standins.server import serve
 from tests.support.aws import Aws
 from tests.support.product import WORKSPACE, Product, calendar
 from tests.support.webhooks import SECRET

@@ -13,8 +13,9 @@ import pytest
 from chalicelib.domain.meeting import Visit
 from chalicelib.errors import MeetingGone, Rejected
 from chalicelib.providers.daily import Daily
+from infra.local.standins.base import HeldMeeting
 from infra.local.standins.daily import Daily as StandIn
-from infra.local.standins.kit import Faults, Held
+from infra.local.standins.faults import Faults
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import WITH_A_KEY, Says, Subject
 from tests.support.clock import FakeClock
@@ -40,7 +41,7 @@ class DailySubject(Subject):
     def faults(self) -> Faults:
         return self.daily.faults
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return self.daily.held()
 
     def delete_by_hand(self, meeting_id: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet import GoogleMeet
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Action, Call, Fault
 from infra.local.standins.google import Conference
-from infra.local.standins.kit import Action, Call, Fault, Held
 from tests.contract.kit.contract import ProviderContract
 from tests.support.clock import FakeClock
 from tests.support.google import GoogleSubject, calendar_error
@@ -30,7 +31,7 @@ class GoogleMeetSubject(GoogleSubject):
         "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return self.google.held_events()
 
     def delete_by_hand(self, meeting_id: str) -> None:

@@ -7,8 +7,8 @@ import pytest
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import ProviderUnavailable
 from chalicelib.providers.google_meet_open import OpenGoogleMeet
+from infra.local.standins.faults import Action, Call, Fault
 from infra.local.standins.google import Door, OpenPolicy
-from infra.local.standins.kit import Action, Call, Fault
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.test_google_meet import GoogleMeetSubject
 from tests.support.clock import FakeClock

@@ -10,8 +10,9 @@ import pytest
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Call
 from infra.local.standins.google import Door, OpenPolicy
-from infra.local.standins.kit import Call, Held
 from tests.contract.kit.contract import ProviderContract
 from tests.support.clock import FakeClock
 from tests.support.google import GoogleSubject, rpc_error
@@ -35,7 +36,7 @@ class GoogleMeetSpacesSubject(GoogleSubject):
         "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
     }
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return self.google.held_spaces()
 
     def delete_by_hand(self, meeting_id: str) -> None:

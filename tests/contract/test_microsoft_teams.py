@@ -15,8 +15,9 @@ from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Action, Fault, Faults
 from infra.local.standins.identity import Person
-from infra.local.standins.kit import Action, Fault, Faults, Held
 from infra.local.standins.microsoft import Door, LobbyPolicy, Microsoft, create_app, metadata
 from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
@@ -71,7 +72,7 @@ class TeamsSubject(Subject):
     def faults(self) -> Faults:
         return self.microsoft.faults
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return self.microsoft.meetings
 
     def delete_by_hand(self, meeting_id: str) -> None:

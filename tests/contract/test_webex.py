@@ -16,8 +16,9 @@ from chalicelib.domain.meeting import DialIn
 from chalicelib.errors import ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
 from chalicelib.providers.webex import Webex
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Action, Fault, Faults
 from infra.local.standins.identity import Person
-from infra.local.standins.kit import Action, Fault, Faults, Held
 from infra.local.standins.webex import Webex as StandIn
 from infra.local.standins.webex import contract, create_app
 from tests.contract.kit.contract import ProviderContract
@@ -63,7 +64,7 @@ class WebexSubject(Subject):
     def faults(self) -> Faults:
         return self.webex.faults
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return self.webex.meetings
 
     def delete_by_hand(self, meeting_id: str) -> None:

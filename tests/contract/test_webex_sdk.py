@@ -15,7 +15,7 @@ import pytest
 from webexpythonsdk import ApiError, WebexAPI
 
 from infra.local.standins.identity import Person
-from infra.local.standins.kit import serve
+from infra.local.standins.server import serve
 from infra.local.standins.webex import Mail, Webex, create_app
 from infra.local.visitor import sign_in_and_consent
 

@@ -12,7 +12,8 @@ import pytest
 
 from chalicelib.errors import Rejected
 from chalicelib.providers.zoom import Zoom
-from infra.local.standins.kit import Faults, Held
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Faults
 from infra.local.standins.zoom import Account, create_app
 from infra.local.standins.zoom import Zoom as StandIn
 from infra.local.standins.zoom.bodies import join_url
@@ -56,9 +57,9 @@ class ZoomSubject(Subject):
     def faults(self) -> Faults:
         return self.zoom.faults
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return [
-            Held(
+            HeldMeeting(
                 str(m.id),
                 m.topic,
                 m.start_time,

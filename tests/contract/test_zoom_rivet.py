@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.local.standins.kit import serve
+from infra.local.standins.server import serve
 from infra.local.standins.zoom import Account, Zoom, create_app
 from infra.local.standins.zoom.visitor import answer_consent
 

@@ -141,7 +141,7 @@ def test_the_key_rotates_and_the_logs_end(deployed: Deployment) -> None:
 def test_no_secret_is_in_a_variable_or_a_file(deployed: Deployment) -> None:
     secrets = deployed.client("secretsmanager")
     deployment = json.loads(secrets.get_secret_value(SecretId=f"meetlink/{STAGE}/deployment")["SecretString"])
-    secrets = deployed.standing.secrets
+    secrets = deployed.stand_in.secrets
     known = [secrets["client_secret"], secrets["webhook_secret"], deployment["tag_secret"]]
     files = [path.read_text() for path in (deployed.project / ".chalice").rglob("*.json")]
     functions = json.dumps(deployed.client("lambda").list_functions()["Functions"], default=str)

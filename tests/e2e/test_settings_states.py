@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from infra.local.standins.kit import Action, Fault, serve
+from infra.local.standins.faults import Action, Fault
+from infra.local.standins.server import serve
 from tests.e2e.accessibility import check
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

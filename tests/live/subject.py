@@ -20,7 +20,8 @@ from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.settings import from_environment
-from infra.local.standins.kit import Faults, Held
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Faults
 from tests.contract.kit.subject import VERIFIER, Subject
 from tests.support.clock import FakeClock
 
@@ -132,7 +133,7 @@ class LiveSubject(Subject):
         """As in the suite, under tags that no earlier run has used up."""
         return replace(super().request(tag, **wish), tag=meeting_tag(self._round, "live", tag, 0))
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         """What is found by the tags that were asked for; the provider's times are not told.
 
         Where nothing can be found by a tag, what was made is looked at one by one.
@@ -141,7 +142,7 @@ class LiveSubject(Subject):
         found = [one for request in self._asked.values() for one in self.provider.find(token, request)]
         if "the_meeting_is_found_by_its_tag" in self.lacks:
             found = [one for made in self._made.values() for one in self._look(token, made)]
-        return [Held(one.id, "", None, None, one.join_url) for one in found]
+        return [HeldMeeting(one.id, "", None, None, one.join_url) for one in found]
 
     def _look(self, token: str, made: ProviderMeeting) -> list[ProviderMeeting]:
         """The meeting as it is now; a meeting that cannot be found has no times that an update would change."""

@@ -18,7 +18,8 @@ from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.offered_providers import OfferedProviders
-from infra.local.standins.kit import Action, Fault, InProcessTransport
+from infra.local.standins.faults import Action, Fault
+from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Account as ZoomAccount
 from infra.local.standins.zoom import Zoom, create_app
 from tests.support.aws import Aws

@@ -24,10 +24,18 @@ from werkzeug.wrappers import Request, Response
 
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
-from infra.local.parts import Assembly
-from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, MAIL_FROM, PASSWORD, USER_ID, WORKSPACE_ID
+from infra.local.stack import (
+    CALENDAR_ID,
+    HOST_EMAIL,
+    HOST_NAME,
+    MAIL_FROM,
+    PASSWORD,
+    USER_ID,
+    WORKSPACE_ID,
+    StartedParts,
+)
 from infra.local.standins import catalogue
-from infra.local.standins.kit import serve
+from infra.local.standins.server import serve
 
 STAGE = "ci"
 _ROOT = Path(__file__).parents[2]
@@ -56,11 +64,11 @@ _SERVICES = (
 )
 
 
-class Deployment(Assembly):
+class Deployment(StartedParts):
     """The stage and everything around it. It has what the demo's story asks of a stack."""
 
     demo: Demo
-    standing: catalogue.Standing
+    stand_in: catalogue.StandIn
     provider_name = "Zoom"
     mailbox: Mailbox
     app_url: str
@@ -109,7 +117,7 @@ class Deployment(Assembly):
 
     def store_zooms_secret(self) -> None:
         """What an operator does by hand: `aws secretsmanager put-secret-value`."""
-        secret = dict(self.standing.secrets)
+        secret = dict(self.stand_in.secrets)
         name = f"meetlink/{STAGE}/providers/zoom"
         self.client("secretsmanager").put_secret_value(SecretId=name, SecretString=json.dumps(secret))
 
@@ -163,7 +171,7 @@ class Deployment(Assembly):
         self._start_zoom()
         front_door = _FrontDoor(self.aws)
         self.app_url = self._serve(front_door)
-        self.standing.moved(self.zoom_url, frozenset({f"{self.app_url}/oauth/zoom/callback"}))
+        self.stand_in.configure(self.zoom_url, frozenset({f"{self.app_url}/oauth/zoom/callback"}))
         self.mailbox = Mailbox()
         self.demo = Demo(
             app_url=self.app_url,
@@ -202,8 +210,8 @@ class Deployment(Assembly):
         (self.project / ".python-version").write_text(f"{sys.version_info.major}.{sys.version_info.minor}\n")
 
     def _start_zoom(self) -> None:
-        self.standing = catalogue.make("zoom", catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
-        self.zoom_url = self._serve(self.standing.app)
+        self.stand_in = catalogue.create_stand_in("zoom", catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
+        self.zoom_url = self._serve(self.stand_in.app)
 
     def _serve(self, app: Any) -> str:
         server = serve(app)

@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from chalicelib.domain.meeting import ProviderMeeting
+from infra.local.standins.faults import Faults
 from infra.local.standins.google import ORIGINS, Door, Google, create_app
 from infra.local.standins.identity import Person
-from infra.local.standins.kit import Faults
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
 
 HOST = Person("100000000000000000001", EMAIL, PASSWORD, "Demo Host")

@@ -29,10 +29,11 @@ from chalicelib.store.deployment_secrets import DeploymentSecrets
 from chalicelib.wiring import Services, build
 from infra.local.gateway import wsgi
 from infra.local.standins.daily import Daily
-from infra.local.standins.kit import InProcessTransport
+from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Account, Zoom, create_app
 from infra.local.standins.zoom.visitor import answer_consent
 from infra.local.visitor import press
+from infra.stream_records import lambda_record
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 
@@ -157,7 +158,7 @@ class Product:
         api.register(self.app, lambda: self.services)
         self._wsgi = wsgi(self.app)
         self._callers: dict[str, httpx.Client] = {}
-        self._iterators: dict[str, str] = {}
+        self._iterators: dict[tuple[str, str], str] = {}
 
     def caller(self, workspace_id: str = WORKSPACE, **workspace: Any) -> httpx.Client:
         """A caller with a key of the workspace, which is made with the fields `workspace` if it is new."""
@@ -229,19 +230,8 @@ class Product:
         return done
 
     def stream_records(self) -> list[dict[str, Any]]:
-        """What the bookings stream holds since the last look, as Lambda gets it; whoever looks must deliver it."""
-        streams = self.aws.client("dynamodbstreams")
-        arn = self.aws.stream_arn
-        found: list[dict[str, Any]] = []
-        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            known = shard["ShardId"]
-            if known not in self._iterators:
-                first = {"StreamArn": arn, "ShardId": known, "ShardIteratorType": "TRIM_HORIZON"}
-                self._iterators[known] = streams.get_shard_iterator(**first)["ShardIterator"]
-            answer = streams.get_records(ShardIterator=self._iterators[known])
-            self._iterators[known] = answer["NextShardIterator"]
-            found += [_as_event_record(record) for record in answer["Records"]]
-        return found
+        """Return the new records of the bookings stream, as Lambda passes them. The caller must deliver them."""
+        return read_stream(self.aws, self.aws.stream_arn, self._iterators)
 
     def _client(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
         transport = _Web({self.base_url: self._wsgi, **self._network})
@@ -264,6 +254,21 @@ class _Web(httpx.BaseTransport):
             return app(environ, start_response)
 
         return httpx.WSGITransport(app=raw).handle_request(request)
+
+
+def read_stream(aws: Aws, arn: str, iterators: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """Return the records since the last call with the same `iterators`, as Lambda passes them to functions."""
+    client = aws.client("dynamodbstreams")
+    records: list[dict[str, Any]] = []
+    for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        key = arn, shard["ShardId"]
+        if key not in iterators:
+            start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+            iterators[key] = client.get_shard_iterator(**start)["ShardIterator"]
+        response = client.get_records(ShardIterator=iterators[key])
+        iterators[key] = response["NextShardIterator"]
+        records += [lambda_record(record, arn) for record in response["Records"]]
+    return records
 
 
 def calendar(location: str | dict[str, Any] = "video", *, user_id: str = "u-1", **changes: Any) -> dict[str, Any]:
@@ -312,11 +317,3 @@ def _zoom(clock: FakeClock, redirect_uri: str) -> Zoom:
         clock=clock,
         random=Random(7),
     )
-
-
-def _as_event_record(record: dict[str, Any]) -> dict[str, Any]:
-    change = dict(record["dynamodb"])
-    created = change.get("ApproximateCreationDateTime")
-    if isinstance(created, datetime):
-        change["ApproximateCreationDateTime"] = created.timestamp()
-    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb"}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from infra.local.gateway import wsgi
-from infra.local.standins.kit import serve
+from infra.local.standins.server import serve
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.product import ACCOUNT, WORKSPACE, ZOOM, Product

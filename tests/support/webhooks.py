@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from chalicelib.domain.webhook_signing import key_of, signed_headers
 from chalicelib.handlers import webhook_streams
 from chalicelib.webhooks.http_sender import Outcome
 from infra.tables import connections_stream
-from tests.support.product import WORKSPACE, LambdaContext, Product
+from tests.support.product import WORKSPACE, LambdaContext, Product, read_stream
 
 VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRET = "whsec_" + base64.b64encode(b"a booking system's own secret").decode()
@@ -64,7 +63,7 @@ class Streams:
         self._product = product
         dynamodb = product.aws.client("dynamodb")
         self._connections_arn = connections_stream(dynamodb, product.aws.table_prefix)
-        self._iterators: dict[str, str] = {}
+        self._iterators: dict[tuple[str, str], str] = {}
 
     def announce(self) -> None:
         """Deliver both streams' records to the functions that announce."""
@@ -76,18 +75,8 @@ class Streams:
         )
 
     def records(self, arn: str) -> list[dict[str, Any]]:
-        """What a stream holds since the last look."""
-        client = self._product.aws.client("dynamodbstreams")
-        found: list[dict[str, Any]] = []
-        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            key = f"{arn}/{shard['ShardId']}"
-            if key not in self._iterators:
-                first = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-                self._iterators[key] = client.get_shard_iterator(**first)["ShardIterator"]
-            answer = client.get_records(ShardIterator=self._iterators[key])
-            self._iterators[key] = answer["NextShardIterator"]
-            found += [_as_lambda_gets_it(record) for record in answer["Records"]]
-        return found
+        """Return the new records of a stream."""
+        return read_stream(self._product.aws, arn, self._iterators)
 
 
 def send_event(
@@ -105,11 +94,3 @@ def send_event(
     signed |= {name.replace("_", "-"): value for name, value in headers.items()}
     address = f"/v1/webhooks/bookings/{workspace_id}"
     return product.stranger().post(address, content=body, headers={"Content-Type": "application/json"} | signed)
-
-
-def _as_lambda_gets_it(record: dict[str, Any]) -> dict[str, Any]:
-    change = dict(record["dynamodb"])
-    created = change.get("ApproximateCreationDateTime")
-    if isinstance(created, datetime):
-        change["ApproximateCreationDateTime"] = created.timestamp()
-    return {**record, "dynamodb": change, "eventSource": "aws:dynamodb"}

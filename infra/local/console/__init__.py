@@ -15,7 +15,8 @@ from infra.local.console.inbox import create_inbox
 from infra.local.console.mailbox import Mail, Mailbox
 from infra.local.console.previews import create_previews
 from infra.local.console.ses import create_ses
-from infra.local.standins.kit import Clock, Faults, install, utc_now
+from infra.local.standins.base import Clock, utc_now
+from infra.local.standins.faults import Faults, install_faults
 
 __all__ = ["Demo", "Mail", "Mailbox", "create_console"]
 
@@ -53,7 +54,7 @@ def create_console(
     console.register_error_handler(ApiProblem, _show_problem)
     console.register_error_handler(HTTPException, _show_http_error)
     console.after_request(_protect)
-    install(console, faults or Faults())
+    install_faults(console, faults or Faults())
     return console
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from infra.local.console import slots, texts
 from infra.local.console.api import Api, ApiProblem
 from infra.local.console.demo import Demo
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 
 _WAIT_SECONDS = 5
 _SETTLED_REFRESH_SECONDS = 2

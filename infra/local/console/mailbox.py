@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import format_datetime
 
-from infra.local.standins.kit import Clock, utc_now
+from infra.local.standins.base import Clock, utc_now
 
 # Headers that SES replaces or takes out on the way (SES Developer Guide, "Header fields in Amazon SES").
 _REPLACED = re.compile(rb"(?im)^(?:message-id|date|bcc|return-path|x-ses-[a-z-]+):.*\r?\n(?:[ \t].*\r?\n)*")

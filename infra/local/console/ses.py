@@ -19,7 +19,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from infra.local.console.mailbox import Mailbox
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 
 SEND_PATH = "/v2/email/outbound-emails"
 

@@ -1,4 +1,4 @@
-"""Every stand-in in one form, for the local stack and for whoever tests with any provider."""
+"""Every stand-in in the same form, for the local stack and for tests that run with any provider."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.faults import Faults
 from infra.local.standins.identity import Identity, Person
-from infra.local.standins.kit import Clock, Faults, Held, utc_now
 from infra.local.visitor import sign_in_and_consent
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ _MICROSOFT_IDS = ("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f
 
 
 class UnknownProvider(ValueError):
-    """There is no stand-in for it; the message names those that there are."""
+    """There is no stand-in for this provider. The message lists those that exist."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """Somebody with an account at the provider."""
+    """A person with an account at the provider."""
 
     email: str
     password: str
@@ -38,49 +39,50 @@ class Host:
 
 
 @dataclass
-class Standing:
-    """A stand-in that is ready to be served.
-
-    `origins` are the real addresses that its `app` stands for, by the kind of setting that moves them; a provider
-    without a server has none. People sign in with `sign_in` (from the authorization address to the one that they are
-    sent back to), or by what is typed into the product's form. `moved` is told where it is served and which redirect
-    addresses the product has. `identity` is where tokens come from, for who wants some without a browser.
-    """
+class StandIn:
+    """A stand-in, ready to be served."""
 
     provider: str
     app: WSGIApplication | None
+    """None for a provider without a server."""
     faults: Faults
-    held: Callable[[], list[Held]]
+    held: Callable[[], list[HeldMeeting]]
+    """Returns the meetings that exist at the stand-in."""
     origins: Mapping[str, str] = field(default_factory=dict)
+    """The provider's real addresses that `app` replaces, by the kind of setting that changes them: API, OAUTH, …"""
     secrets: Mapping[str, str] = field(default_factory=dict)
     sign_in: Callable[[httpx.Client, str], str] | None = None
+    """Sign in and consent: takes the authorization address, returns the address that the browser is redirected to."""
     key_form: Mapping[str, str] = field(default_factory=dict)
-    moved: Callable[[str, frozenset[str]], None] = lambda url, redirects: None
+    """The product's form for a provider that is connected with a key, filled in."""
+    configure: Callable[[str, frozenset[str]], None] = lambda url, redirect_uris: None
+    """Called with the address of the stand-in and the product's redirect addresses."""
     identity: Identity | None = None
+    """Issues tokens without a browser."""
 
     def environment(self, url: str) -> dict[str, str]:
-        """The settings that point the product at this stand-in, served at `url`."""
+        """Return the settings that point the product at this stand-in, which is served at `url`."""
         name = self.provider.upper()
         addresses = {f"{name}_{kind}_URL": url for kind in self.origins}
         return addresses | {f"{name}_{kind.upper()}": value for kind, value in self.secrets.items()}
 
 
-def make(provider: str, host: Host, *, clock: Clock = utc_now, random: Random | None = None) -> Standing:
-    """The provider's stand-in, with an account of `host` and, where people sign in, one at `second_address`.
+def create_stand_in(provider: str, host: Host, *, clock: Clock = utc_now, random: Random | None = None) -> StandIn:
+    """Create a provider's stand-in with an account of `host` and, where people sign in, one at `second_address`.
 
     Raises `UnknownProvider`.
     """
     if provider not in _MAKERS:
-        raise UnknownProvider(f"there is no stand-in for {provider!r}; there are {', '.join(sorted(_MAKERS))}")
+        raise UnknownProvider(f"there is no stand-in for {provider!r}; choose one of {', '.join(sorted(_MAKERS))}")
     return _MAKERS[provider](host, clock, random or SystemRandom())
 
 
 def second_address(host: Host) -> str:
-    """The address of the other person who has an account there."""
+    """Return the email address of the second account."""
     return f"second-{host.email}"
 
 
-def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
+def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
     from infra.local.standins.zoom import Account, Zoom, create_app
     from infra.local.standins.zoom.bodies import join_url
     from infra.local.standins.zoom.visitor import answer_consent
@@ -99,9 +101,9 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
         random=random,
     )
 
-    def held() -> list[Held]:
+    def held() -> list[HeldMeeting]:
         return [
-            Held(
+            HeldMeeting(
                 str(m.id),
                 m.topic,
                 m.start_time,
@@ -111,13 +113,13 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
             for m in zoom.meetings.values()
         ]
 
-    def moved(url: str, redirects: frozenset[str]) -> None:
+    def configure(url: str, redirects: frozenset[str]) -> None:
         zoom.api_url = zoom.web_url = url
         zoom.redirect_uris = redirects
         app_url = min(redirects, default="").removesuffix("/oauth/zoom/callback")
         zoom.webhook_url = f"{app_url}/v1/webhooks/providers/zoom" if app_url else None
 
-    return Standing(
+    return StandIn(
         "zoom",
         create_app(zoom),
         zoom.faults,
@@ -125,7 +127,7 @@ def _zoom(host: Host, clock: Clock, random: Random) -> Standing:
         origins={"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"},
         secrets=secrets,
         sign_in=lambda browser, address: answer_consent(browser, address, host.email, host.password),
-        moved=moved,
+        configure=configure,
     )
 
 
@@ -133,11 +135,11 @@ def _with_oauth(
     provider: str,
     world_name: str,
     ids: tuple[str, str],
-    held: Callable[[Any], list[Held]],
+    held: Callable[[Any], list[HeldMeeting]],
     host: Host,
     clock: Clock,
     random: Random,
-) -> Standing:
+) -> StandIn:
     """The stand-in `world_name`, such as `google.Google`, with two people of these ids; `held` are its meetings."""
     from chalicelib.providers.registry import PROVIDERS
 
@@ -150,13 +152,13 @@ def _with_oauth(
     ]
     world = getattr(package, kind)(**secrets, redirect_uris=[], accounts=accounts, clock=clock, random=random)
 
-    def moved(url: str, redirects: frozenset[str]) -> None:
+    def configure(url: str, redirects: frozenset[str]) -> None:
         world.identity.redirect_uris = redirects
 
     def sign_in(browser: httpx.Client, address: str) -> str:
         return sign_in_and_consent(browser, address, host.email, host.password)
 
-    return Standing(
+    return StandIn(
         provider,
         package.create_app(world),
         world.faults,
@@ -164,25 +166,25 @@ def _with_oauth(
         PROVIDERS[provider].urls,
         secrets,
         sign_in,
-        moved=moved,
+        configure=configure,
         identity=world.identity,
     )
 
 
-def _daily(host: Host, clock: Clock, random: Random) -> Standing:
+def _daily(host: Host, clock: Clock, random: Random) -> StandIn:
     from infra.local.standins.daily import Daily
 
     key = _secret(random)
     daily = Daily(api_key=key, clock=clock, random=random)
     origins = {"API": "https://api.daily.co"}
-    return Standing("daily", daily.app(), daily.faults, daily.held, origins=origins, key_form={"api_key": key})
+    return StandIn("daily", daily.app(), daily.faults, daily.held, origins=origins, key_form={"api_key": key})
 
 
-def _jitsi(host: Host, clock: Clock, random: Random) -> Standing:
-    return Standing("jitsi", None, Faults(), list, key_form={"server": "", "app_id": "", "app_secret": ""})
+def _jitsi(host: Host, clock: Clock, random: Random) -> StandIn:
+    return StandIn("jitsi", None, Faults(), list, key_form={"server": "", "app_id": "", "app_secret": ""})
 
 
-def _jaas(host: Host, clock: Clock, random: Random) -> Standing:
+def _jaas(host: Host, clock: Clock, random: Random) -> StandIn:
     from joserfc.jwk import RSAKey
 
     form = {
@@ -190,14 +192,14 @@ def _jaas(host: Host, clock: Clock, random: Random) -> Standing:
         "key_id": "demo",
         "private_key": RSAKey.generate_key(2048).as_pem(private=True).decode(),
     }
-    return Standing("jaas", None, Faults(), list, key_form=form)
+    return StandIn("jaas", None, Faults(), list, key_form=form)
 
 
 def _secret(random: Random) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-_MAKERS: Mapping[str, Callable[[Host, Clock, Random], Standing]] = {
+_MAKERS: Mapping[str, Callable[[Host, Clock, Random], StandIn]] = {
     "zoom": _zoom,
     "google_meet": partial(_with_oauth, "google_meet", "google.Google", _GOOGLE_IDS, lambda world: world.held_events()),
     "google_meet_spaces": partial(

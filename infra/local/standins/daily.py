@@ -11,7 +11,8 @@ from typing import Any
 
 from flask import Flask, request
 
-from infra.local.standins.kit import Clock, Faults, Held, install, utc_now
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.faults import Faults, install_faults
 
 # Of the many properties of rooms and tokens those that a booking needs; Daily refuses unknown ones as well.
 _ROOM = {"nbf": int, "exp": int, "eject_at_room_exp": bool, "enable_knocking": bool, "max_participants": int}
@@ -53,11 +54,11 @@ class Daily:
         self.tokens: dict[str, dict[str, Any]] = {}
         self._random = random or Random()  # noqa: S311
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         """The rooms that are alive. Times are those of the room, not of the booking; links need a token."""
         with self.lock:
             self._expire()
-            return [Held(name, "", None, None, None, tag=name) for name in self.rooms]
+            return [HeldMeeting(name, "", None, None, None, tag=name) for name in self.rooms]
 
     def opens(self, name: str) -> tuple[datetime, datetime]:
         """From when to when a room can be entered."""
@@ -78,7 +79,7 @@ class Daily:
         for method, path, view in rules:
             app.add_url_rule(path, f"{method} {path}", self._guarded(view), methods=[method])
         app.register_error_handler(Refusal, lambda no: (no.body, no.status))
-        install(app, self.faults)
+        install_faults(app, self.faults)
         return app
 
     def _guarded(self, view: Any) -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from flask import Blueprint, Flask, redirect, render_template, request, send_from_directory
 from werkzeug.wrappers import Response
 
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 
 _HERE = Path(__file__).parent
 _CODE_LIFE = timedelta(minutes=5)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from icalendar import Calendar
 
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.support.answers import as_far_as, assert_problem
 from tests.support.product import Product, booking, calendar
 

@@ -23,7 +23,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.providers import oauth
-from infra.local.standins.kit import Action, Fault
+from infra.local.standins.faults import Action, Fault
 from tests.contract.kit.subject import CREDENTIALS, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
 

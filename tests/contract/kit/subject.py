@@ -17,7 +17,9 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.providers.http_client import HttpClient
-from infra.local.standins.kit import Action, Fault, Faults, Held, InProcessTransport
+from infra.local.standins.base import HeldMeeting
+from infra.local.standins.faults import Action, Fault, Faults
+from infra.local.standins.server import InProcessTransport
 from infra.local.visitor import sign_in_and_consent
 from tests.support.clock import FakeClock
 
@@ -144,7 +146,7 @@ class Subject(ABC):
         """The stand-in's faults and its log of calls."""
 
     @abstractmethod
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         """The meetings that are alive at the stand-in."""
 
     @abstractmethod
@@ -223,7 +225,7 @@ class ServerlessSubject(Subject):
     def faults(self) -> Faults:
         return Faults()
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldMeeting]:
         return []
 
     def delete_by_hand(self, meeting_id: str) -> None:

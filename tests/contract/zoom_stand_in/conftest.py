@@ -8,7 +8,7 @@ from random import Random
 import httpx
 import pytest
 
-from infra.local.standins.kit import InProcessTransport
+from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Zoom, create_app
 from tests.contract.zoom_stand_in.visit import (
     API,

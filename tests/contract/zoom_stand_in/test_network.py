@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.local.standins.kit import Action, Fault, serve
+from infra.local.standins.faults import Action, Fault
+from infra.local.standins.server import serve
 from infra.local.standins.zoom import Zoom, create_app
 from infra.local.standins.zoom.webhooks import signature
 from tests.contract.zoom_stand_in.visit import (

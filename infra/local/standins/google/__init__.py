@@ -23,7 +23,7 @@ ORIGINS = (
 
 def create_app(google: Google) -> Flask:
     """Give a stand-in its HTTP face, and /_admin for scripts."""
-    from infra.local.standins.kit import install
+    from infra.local.standins.faults import install_faults
 
     app = Flask(__name__)
     google.identity.install(app)
@@ -32,7 +32,7 @@ def create_app(google: Google) -> Flask:
     app.add_url_rule("/v1/userinfo", "userinfo", lambda: _userinfo(google))
     app.register_error_handler(Refusal, lambda no: (no.body, no.status))
     app.after_request(_finish)
-    install(app, google.faults)
+    install_faults(app, google.faults)
     return app
 
 

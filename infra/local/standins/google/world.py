@@ -11,8 +11,9 @@ from enum import StrEnum
 from random import Random, SystemRandom
 from typing import Any
 
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.faults import Faults
 from infra.local.standins.identity import Identity, Person, Refresh, Rules
-from infra.local.standins.kit import Clock, Faults, Held, utc_now
 
 _AUTH = "https://www.googleapis.com/auth/"
 _MINUTE = timedelta(minutes=1)
@@ -162,11 +163,11 @@ class Google:
         self.mails: list[Mail] = []
         self.queries, self.new_spaces = _Quota(queries_a_minute), _Quota(spaces_a_minute)
 
-    def held_events(self) -> list[Held]:
+    def held_events(self) -> list[HeldMeeting]:
         """The events that are alive."""
         with self.lock:
             return [
-                Held(
+                HeldMeeting(
                     event.body["id"],
                     event.body.get("summary", ""),
                     datetime.fromisoformat(event.body["start"]["dateTime"]),
@@ -179,11 +180,11 @@ class Google:
                 if not event.is_deleted
             ]
 
-    def held_spaces(self) -> list[Held]:
+    def held_spaces(self) -> list[HeldMeeting]:
         """The spaces that can be entered by their link."""
         with self.lock:
             return [
-                Held(
+                HeldMeeting(
                     space.body["name"],
                     "",
                     None,

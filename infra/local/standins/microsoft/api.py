@@ -11,9 +11,8 @@ from flask import Flask, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from infra.local.standins import kit
+from infra.local.standins.faults import ADMIN_PREFIX, install_faults
 from infra.local.standins.identity import OAuthRefusal, Person
-from infra.local.standins.kit import ADMIN_PREFIX
 from infra.local.standins.microsoft import metadata
 from infra.local.standins.microsoft.world import MAY_MEET, PREFIX, RULES, GraphError, Meeting, Microsoft
 
@@ -107,7 +106,7 @@ def create_app(microsoft: Microsoft) -> Flask:
         return {"error": error}, no.status, {"request-id": "request-1"}
 
     identity.install(app)
-    kit.install(app, microsoft.faults)
+    install_faults(app, microsoft.faults)
     return app
 
 

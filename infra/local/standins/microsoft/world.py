@@ -10,8 +10,9 @@ from enum import StrEnum
 from random import Random, SystemRandom
 from typing import Any
 
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.faults import Faults
 from infra.local.standins.identity import Identity, OAuthRefusal, Person, Refresh, Rules
-from infra.local.standins.kit import Clock, Faults, Held, utc_now
 
 PREFIX = "https://graph.microsoft.com/"
 MAY_MEET = PREFIX + "OnlineMeetings.ReadWrite"
@@ -131,12 +132,12 @@ class Microsoft:
         self.without_audio = set(without_audio)
 
     @property
-    def meetings(self) -> list[Held]:
+    def meetings(self) -> list[HeldMeeting]:
         """The meetings that are alive."""
         with self.lock:
             addresses = {person.id: address for address, person in self.identity.people.items()}
             return [
-                Held(
+                HeldMeeting(
                     m.id,
                     m.subject,
                     m.starts_at,

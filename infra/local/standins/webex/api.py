@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 from flask import Flask, jsonify, request
 from flask.wrappers import Response
 
-from infra.local.standins import kit
+from infra.local.standins.faults import ADMIN_PREFIX, install_faults
 from infra.local.standins.identity import Person
-from infra.local.standins.kit import ADMIN_PREFIX
 from infra.local.standins.webex import contract
 from infra.local.standins.webex.world import PEOPLE, READ, WRITE, Meeting, Webex, WebexError, moment, refused
 
@@ -87,7 +86,7 @@ def create_app(webex: Webex) -> Flask:
         return refused(no.message), no.status, headers
 
     identity.install(app)
-    kit.install(app, webex.faults)
+    install_faults(app, webex.faults)
     return app
 
 

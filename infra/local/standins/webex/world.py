@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import request
 
+from infra.local.standins.base import Clock, HeldMeeting, utc_now
+from infra.local.standins.faults import Faults
 from infra.local.standins.identity import Identity, OAuthRefusal, Person, Refresh, Rules
-from infra.local.standins.kit import Clock, Faults, Held, utc_now
 
 READ, WRITE, PEOPLE = "meeting:schedules_read", "meeting:schedules_write", "spark:people_read"
 _RULES = Rules(
@@ -111,11 +112,11 @@ class Webex:
         self._tries: dict[str, list[datetime]] = {}
 
     @property
-    def meetings(self) -> list[Held]:
+    def meetings(self) -> list[HeldMeeting]:
         """The meetings that are alive."""
         with self.lock:
             return [
-                Held(m.id, m.title, m.starts_at, m.ends_at, m.link, m.host.email, next(iter(m.tags), None))
+                HeldMeeting(m.id, m.title, m.starts_at, m.ends_at, m.link, m.host.email, next(iter(m.tags), None))
                 for m in self.held.values()
             ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from infra.local.standins.kit import install
+from infra.local.standins.faults import install_faults
 from infra.local.standins.zoom import admin, api, oauth, pages
 from infra.local.standins.zoom.accounts import APP_SCOPES, Account
 from infra.local.standins.zoom.current import EXTENSION, current_zoom
@@ -26,7 +26,7 @@ def create_app(zoom: Zoom) -> Flask:
     app.register_error_handler(ApiError, _answer_api_error)
     app.register_error_handler(OAuthError, _answer_oauth_error)
     app.after_request(_finish)
-    install(app, zoom.faults)
+    install_faults(app, zoom.faults)
     return app
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from infra.local.standins.kit import ADMIN_PREFIX
+from infra.local.standins.faults import ADMIN_PREFIX
 from infra.local.standins.zoom.bodies import instant
 from infra.local.standins.zoom.current import current_zoom
 

@@ -1,109 +1,78 @@
-"""Zoom's published OpenAPI contract as data: schemas of bodies, scopes and rate-limit labels of operations.
+"""Zoom's published OpenAPI contract: schemas of bodies, and the scopes and rate-limit labels of operations.
 
-The file is a subset of the Meetings API with the five operations the product uses and the invitation; where it was cut
-from stands in its `info`.
+The file is a subset of the Meetings API: the five operations that the product uses, and the invitation. Its `info`
+names the source.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from infra.local.standins.kit import forbid_unknown
+from infra.local.standins.openapi import body_schema, body_validator, read_contract
 
-_FILE = Path(__file__).resolve().parents[2] / "contracts" / "zoom-meetings.subset.openapi.json"
+_FILE = "zoom-meetings.subset.openapi.json"
 _ADMIN = ":admin"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What the contract says of one operation besides its bodies.
-
-    `scopes` are those a user-managed app can hold, classic and granular; `granular_scopes` are the ones error messages
-    name; `category` is the rate-limit label.
-    """
+    """What the contract declares for one operation besides its bodies."""
 
     scopes: frozenset[str]
+    """The scopes that a user-managed app can have, classic and granular. One of them is enough."""
     granular_scopes: tuple[str, ...]
+    """The scopes that error messages name."""
     category: str
+    """The rate-limit label."""
 
     @property
     def admin_scopes(self) -> tuple[str, ...]:
-        """What it takes to act on another user than the token's own."""
+        """The scopes that are needed to act for another user."""
         return tuple(scope for scope in self.granular_scopes if scope.endswith(_ADMIN))
 
 
 @cache
 def operation(method: str, path: str) -> Operation:
     """Read an operation, for example ("post", "/users/{userId}/meetings")."""
-    found = _document()["paths"][path][method]
-    scopes = found["security"][0]["openapi_oauth"]
+    declared = read_contract(_FILE)["paths"][path][method]
+    scopes = declared["security"][0]["openapi_oauth"]
     return Operation(
         scopes=frozenset(scope for scope in scopes if not scope.endswith(_ADMIN)),
-        granular_scopes=tuple(sorted(found["x-extensions"]["x-granular-scopes"], key=len)),
-        category="Medium" if "`MEDIUM`" in found["description"] else "Light",
+        granular_scopes=tuple(sorted(declared["x-extensions"]["x-granular-scopes"], key=len)),
+        category="Medium" if "`MEDIUM`" in declared["description"] else "Light",
     )
 
 
 def request_errors(method: str, path: str, body: Any) -> list[dict[str, str]]:
-    """Check a request's body; each error is {"field", "message"}.
+    """Check the body of a request. Each error is {"field", "message"}.
 
-    Unknown properties are refused too. Real Zoom ignores them silently; the stand-in is stricter on purpose, because a
-    misspelt setting would otherwise pass every test and do nothing in production.
+    Undeclared properties are errors too. Zoom ignores them silently; the stand-in is stricter on purpose, because a
+    misspelt setting would otherwise pass every test and have no effect in production.
     """
     return [
         {"field": ".".join(map(str, error.path)) or "(body)", "message": _explain(error)}
-        for error in _validator(method, path, "request").iter_errors(body)
+        for error in body_validator(_FILE, method, path, "request").iter_errors(body)
     ]
 
 
 def response_errors(method: str, path: str, status: str, body: Any) -> list[str]:
-    """Check an answer's body against the contract, undeclared properties included."""
-    return [error.message for error in _validator(method, path, status).iter_errors(body)]
+    """Check the body of a response, including undeclared properties."""
+    return [error.message for error in body_validator(_FILE, method, path, status).iter_errors(body)]
 
 
 def declared_settings(method: str, path: str, status: str) -> frozenset[str]:
-    """Name the settings that an answer may carry."""
-    schema = _schema(method, path, status)
-    schemas = _document()["components"]["schemas"]
-    settings = schemas[schema["$ref"].split("/")[-1]]["properties"]["settings"]
-    return frozenset(schemas[settings["$ref"].split("/")[-1]]["properties"])
+    """Return the names of the settings that a response may contain."""
+    schemas = read_contract(_FILE)["components"]["schemas"]
+    response = schemas[body_schema(_FILE, method, path, status)["$ref"].split("/")[-1]]
+    settings = schemas[response["properties"]["settings"]["$ref"].split("/")[-1]]
+    return frozenset(settings["properties"])
 
 
 def _explain(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
-        return f"{error.message} Zoom would ignore it silently; the stand-in refuses it."
+        return f"{error.message} Zoom ignores it silently; the stand-in rejects it."
     return str(error.message)
-
-
-@cache
-def _document() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
-    schemas = document["components"]["schemas"]
-    for name, schema in schemas.items():
-        parts = [schemas[part["$ref"].split("/")[-1]] for part in schema.get("allOf", [])]
-        if len(parts) > 1:
-            # Merged, since each part alone would refuse the others' properties once unknown ones are forbidden.
-            schemas[name] = {"type": "object", "properties": {k: v for p in parts for k, v in p["properties"].items()}}
-    return document
-
-
-def _schema(method: str, path: str, part: str) -> dict[str, Any]:
-    found = _document()["paths"][path][method]
-    holder = found["requestBody"] if part == "request" else found["responses"][part]
-    schema: dict[str, Any] = holder["content"]["application/json"]["schema"]
-    return schema
-
-
-@cache
-def _validator(method: str, path: str, part: str) -> Draft202012Validator:
-    root = copy.deepcopy(_schema(method, path, part)) | {"components": copy.deepcopy(_document()["components"])}
-    forbid_unknown(root)
-    return Draft202012Validator(root)

@@ -13,7 +13,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 from infra.local.standins.zoom.errors import OAuthError, invalid_access_token
 from infra.local.standins.zoom.minting import Mint
 

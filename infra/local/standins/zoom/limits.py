@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 from infra.local.standins.zoom.errors import daily_headers, daily_limit_reached, too_many_per_second
 
 

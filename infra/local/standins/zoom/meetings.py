@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 from infra.local.standins.zoom.accounts import Account
 from infra.local.standins.zoom.errors import invalid_field, no_such_meeting
 from infra.local.standins.zoom.minting import Mint

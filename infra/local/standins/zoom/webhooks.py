@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from infra.local.standins.kit import Clock
+from infra.local.standins.base import Clock
 
 # Zoom counts a later answer as a failure: https://developers.zoom.us/blog/webhook-delays.md
 _TIMEOUT_SECONDS = 3.0

@@ -11,7 +11,8 @@ from random import Random, SystemRandom
 
 import httpx
 
-from infra.local.standins.kit import Clock, Faults, utc_now
+from infra.local.standins.base import Clock, utc_now
+from infra.local.standins.faults import Faults
 from infra.local.standins.zoom import webhooks
 from infra.local.standins.zoom.accounts import APP_SCOPES, Account
 from infra.local.standins.zoom.grants import Grants
