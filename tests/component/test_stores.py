@@ -1,4 +1,4 @@
-"""The small tables: calendars, workspaces, and what lives for minutes."""
+"""The stores of calendars, workspaces and short-lived documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
-from chalicelib.domain.workspace import Workspace, accepts, issue_key
+from chalicelib.domain.workspace import Workspace, accepts_key, issue_key
 from chalicelib.errors import LostRace
 from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.ephemeral import EphemeralStore
@@ -94,7 +94,7 @@ class TestWorkspaces:
     def test_a_stored_workspace_accepts_its_key_and_its_row_does_not_hold_it(self, moto_aws: Aws) -> None:
         workspace, key = issue_key(Workspace("ws-1", "Example", START), now=START)
         WorkspaceStore().put(workspace)
-        assert accepts(WorkspaceStore().get("ws-1"), key)
+        assert accepts_key(WorkspaceStore().get("ws-1"), key)
         assert key.rpartition(".")[2] not in repr(moto_aws.scan("workspaces"))
 
 

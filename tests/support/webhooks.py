@@ -1,4 +1,4 @@
-"""Receivers of webhooks, and the streams that tell of events, for tests."""
+"""Receivers of webhooks, and the streams that events are read from, for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "whsec_" + base64.b64encode(b"a booking system's own secret").decode()
 
 @dataclass(frozen=True)
 class Received:
-    """A webhook as its receiver got it."""
+    """A webhook that arrived."""
 
     url: str
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Received:
 
 
 class Receivers:
-    """Stands for every endpoint on earth: keeps what arrives and answers as told, 204 by default."""
+    """Every endpoint: records the webhooks that arrive and responds with `answers`, by default 204."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -47,17 +47,17 @@ class Receivers:
 
     @classmethod
     def of(cls, product: Product) -> Receivers:
-        """The receivers that the product's webhooks go to from now on."""
+        """Replace the product's webhook transport by receivers."""
         receivers = cls()
         product.services = replace(product.services, webhook_transport=receivers)
         return receivers
 
     def types(self) -> list[str]:
-        return [one.event["type"] for one in self.received]
+        return [webhook.event["type"] for webhook in self.received]
 
 
 class Streams:
-    """The two streams that events are read off, for one product."""
+    """The two streams that events are read from, for one product."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -66,7 +66,7 @@ class Streams:
         self._iterators: dict[tuple[str, str], str] = {}
 
     def announce(self) -> None:
-        """Deliver both streams' records to the functions that announce."""
+        """Pass both streams' new records to their handlers."""
         services = self._product.services
         connections = {"Records": self.records(self._connections_arn)}
         webhook_streams.announce_connections(connections, LambdaContext(), services)
@@ -75,8 +75,18 @@ class Streams:
         )
 
     def records(self, arn: str) -> list[dict[str, Any]]:
-        """Return the new records of a stream."""
-        return read_stream(self._product.aws, arn, self._iterators)
+        """Return a stream's records since the last call."""
+        client = self._product.aws.client("dynamodbstreams")
+        records: list[dict[str, Any]] = []
+        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            key = f"{arn}/{shard['ShardId']}"
+            if key not in self._iterators:
+                first = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+                self._iterators[key] = client.get_shard_iterator(**first)["ShardIterator"]
+            response = client.get_records(ShardIterator=self._iterators[key])
+            self._iterators[key] = response["NextShardIterator"]
+            records += [_as_lambda_gets_it(record) for record in response["Records"]]
+        return records
 
 
 def send_event(
@@ -88,7 +98,7 @@ def send_event(
     message_id: str = "msg_1",
     **headers: str,
 ) -> httpx.Response:
-    """POST a signed event, as a booking system does; `headers` replace its own."""
+    """POST a signed event as a booking system does. `headers` replace its headers."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     signed = signed_headers([key_of(secret)], message_id, product.clock(), body)
     signed |= {name.replace("_", "-"): value for name, value in headers.items()}
