@@ -76,17 +76,7 @@ class Streams:
 
     def records(self, arn: str) -> list[dict[str, Any]]:
         """Return a stream's records since the last call."""
-        client = self._product.aws.client("dynamodbstreams")
-        records: list[dict[str, Any]] = []
-        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            key = f"{arn}/{shard['ShardId']}"
-            if key not in self._iterators:
-                first = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-                self._iterators[key] = client.get_shard_iterator(**first)["ShardIterator"]
-            response = client.get_records(ShardIterator=self._iterators[key])
-            self._iterators[key] = response["NextShardIterator"]
-            records += [_as_lambda_gets_it(record) for record in response["Records"]]
-        return records
+        return read_stream(self._product.aws, arn, self._iterators)
 
 
 def send_event(
