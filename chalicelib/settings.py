@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True):
     retention_days: int
     """How long bookings are stored after their end; 0: forever."""
     environment: Mapping[str, str]
-    """For variables whose names depend on a provider: its addresses and credentials."""
+    """For the variables that contain a provider's name: its addresses and credentials."""
 
     def __repr__(self) -> str:
         return f"<Settings of {self.stage}>"  # The environment may hold secrets.

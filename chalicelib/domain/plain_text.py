@@ -15,7 +15,7 @@ def clean_lines(text: str, limit: int) -> str:
     """Return `text` with line feeds and tabs as the only control characters, cut at `limit` characters.
 
     Control, surrogate and non-character code points are removed: they make `EmailMessage` raise, and calendars drop an
-    attendee whose name contains a NUL. They have no meaning in a title or description.
+    attendee with a NUL in the name. They have no meaning in a title or description.
     """
     text = text.replace("\r\n", "\n").translate(_LINE_BREAKS)
     text = "".join(c for c in text if c in "\n\t" or not _is_harmful(c))

@@ -59,7 +59,7 @@ class Workspace(Struct, frozen=True):
     confirms_connections: bool = False
     """Whether a connection is used only after the caller's backend has confirmed it."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins whose pages may call the API from a browser."""
+    """Origins of the pages that may call the API from a browser."""
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the settings page in a frame."""
     reminder_minutes: int | None = None

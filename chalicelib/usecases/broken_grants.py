@@ -63,7 +63,7 @@ class BrokenGrants:
 
 
 def _report(grant: Grant, users: Sequence[Connection]) -> None:
-    """Log and count each user whose connection is broken."""
+    """Log and count the broken connection of each user."""
     for user in users:
         reason = grant.broken_reason
         log.info("a connection is broken", workspace_id=user.workspace_id, provider=grant.provider, reason=reason)
