@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from icalendar import Alarm, Event, vCalAddress
 
 _PRODUCT = "-//meetlink//meetlink//EN"
-_PROVIDERS_OWN = {"google_meet": "X-GOOGLE-CONFERENCE", "microsoft_teams": "X-MICROSOFT-SKYPETEAMSMEETINGURL"}
+_PROVIDER_PROPERTIES = {"google_meet": "X-GOOGLE-CONFERENCE", "microsoft_teams": "X-MICROSOFT-SKYPETEAMSMEETINGURL"}
 """Properties that make the provider's own calendar show a button to join."""
 
 
@@ -42,12 +42,12 @@ def write_calendar(invite: Invite, organizer: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", invite.method.value)
-    calendar.add_component(_event(invite, organizer, in_language(invite.recipient.language)))
+    calendar.add_component(_build_event(invite, organizer, in_language(invite.recipient.language)))
     content: bytes = calendar.to_ical()
     return content
 
 
-def _event(invite: Invite, organizer: str, wording: Wording) -> Event:
+def _build_event(invite: Invite, organizer: str, wording: Wording) -> Event:
     from icalendar import Event
 
     event = Event()
@@ -58,28 +58,28 @@ def _event(invite: Invite, organizer: str, wording: Wording) -> Event:
     event.add("dtend", invite.ends_at.astimezone(UTC))
     event.add("status", "CANCELLED" if invite.method is Method.CANCEL else "CONFIRMED")
     event.add("transp", "OPAQUE")
-    event.add("summary", _text(invite.title or wording.untitled))
-    event.add("organizer", _address(invite.host.name, organizer))
+    event.add("summary", _escape_text(invite.title or wording.untitled))
+    event.add("organizer", _build_address(invite.host.name, organizer))
     for party in invite.attendees:
         # Skip an unusable address, so that the other guests still get the invitation.
         if address := mailable_address(party.email):
-            event.add("attendee", _attendee(party, address))
+            event.add("attendee", _build_attendee(party, address))
     _add_place(event, invite, wording)
-    description = _description(invite, wording)
+    description = _build_description(invite, wording)
     if description:
-        event.add("description", _text(description))
+        event.add("description", _escape_text(description))
     if invite.reminder_minutes is not None and invite.method is not Method.CANCEL:
-        event.add_component(_reminder(invite.reminder_minutes, invite.title or wording.untitled))
+        event.add_component(_build_reminder(invite.reminder_minutes, invite.title or wording.untitled))
     return event
 
 
-def _reminder(minutes: int, text: str) -> Alarm:
+def _build_reminder(minutes: int, text: str) -> Alarm:
     from icalendar import Alarm
 
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("trigger", timedelta(minutes=-minutes))
-    alarm.add("description", _text(text))
+    alarm.add("description", _escape_text(text))
     return alarm
 
 
@@ -93,13 +93,13 @@ def _add_place(event: Event, invite: Invite, wording: Wording) -> None:
         event.add("location", invite.join_url)
         event.add("url", invite.join_url)
         event.add("conference", Conference(invite.join_url, feature=feature, label=wording.join).to_uri())
-        if location_type is LocationType.VIDEO and invite.provider in _PROVIDERS_OWN:
-            event.add(_PROVIDERS_OWN[invite.provider], invite.join_url)
+        if location_type is LocationType.VIDEO and invite.provider in _PROVIDER_PROPERTIES:
+            event.add(_PROVIDER_PROPERTIES[invite.provider], invite.join_url)
     elif location_type in (LocationType.PHONE, LocationType.IN_PERSON) and invite.location.detail:
-        event.add("location", _text(invite.location.detail))
+        event.add("location", _escape_text(invite.location.detail))
 
 
-def _description(invite: Invite, wording: Wording) -> str:
+def _build_description(invite: Invite, wording: Wording) -> str:
     lines = []
     if invite.join_url:
         lines.append(wording.join_at.format(link=invite.join_url))
@@ -112,13 +112,13 @@ def _description(invite: Invite, wording: Wording) -> str:
     return "\n\n".join(part for part in ("\n".join(lines), invite.description) if part)
 
 
-def _attendee(party: Party, address: str) -> vCalAddress:
-    attendee = _address(party.name, address)
+def _build_attendee(party: Party, address: str) -> vCalAddress:
+    attendee = _build_address(party.name, address)
     attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE")
     return attendee
 
 
-def _address(name: str, ascii_address: str) -> vCalAddress:
+def _build_address(name: str, ascii_address: str) -> vCalAddress:
     from icalendar import vCalAddress
 
     address = vCalAddress(mailto(ascii_address))
@@ -128,6 +128,6 @@ def _address(name: str, ascii_address: str) -> vCalAddress:
     return address
 
 
-def _text(text: str) -> str:
+def _escape_text(text: str) -> str:
     # icalendar reads `\N` (as in `C:\New`) as a line break; an invisible word joiner between the two prevents this.
     return text.replace("\\N", "\\\u2060N")

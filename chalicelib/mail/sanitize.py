@@ -50,60 +50,60 @@ def sanitize_invite(invite: Invite, limits: Limits = USUAL) -> Invite:
     return replace(
         invite,
         uid=clean_line(invite.uid, _UID),
-        recipient=_party(invite.recipient, limits),
-        host=_party(invite.host, limits),
-        attendees=tuple(_party(party, limits) for party in invite.attendees),
-        title=_line(invite.title, limits.title),
-        description=_description(invite.description, limits.description),
-        location=_location(invite.location),
+        recipient=_clean_party(invite.recipient, limits),
+        host=_clean_party(invite.host, limits),
+        attendees=tuple(_clean_party(party, limits) for party in invite.attendees),
+        title=_cut_line(invite.title, limits.title),
+        description=_clean_description(invite.description, limits.description),
+        location=_clean_location(invite.location),
         join_url=safe_link(invite.join_url) if takes_place else None,
-        passcode=(_line(invite.passcode or "", limits.name) or None) if takes_place else None,
-        dial_in=tuple(_dial_in(number, limits) for number in invite.dial_in[:_NUMBERS]) if takes_place else (),
+        passcode=(_cut_line(invite.passcode or "", limits.name) or None) if takes_place else None,
+        dial_in=tuple(_clean_dial_in(number, limits) for number in invite.dial_in[:_NUMBERS]) if takes_place else (),
         link_follows=invite.link_follows and takes_place,
-        links=_links(invite.links, limits) if takes_place else NO_LINKS,
-        brand=_brand(invite.brand, limits),
+        links=_clean_links(invite.links, limits) if takes_place else NO_LINKS,
+        brand=_clean_brand(invite.brand, limits),
     )
 
 
-def _links(links: Links, limits: Limits) -> Links:
-    return Links(_link(links.reschedule, limits), _link(links.cancel, limits))
+def _clean_links(links: Links, limits: Limits) -> Links:
+    return Links(_short_link(links.reschedule, limits), _short_link(links.cancel, limits))
 
 
-def _link(link: str | None, limits: Limits) -> str | None:
+def _short_link(link: str | None, limits: Limits) -> str | None:
     url = safe_link(link)
     return url if url and len(url) <= limits.link else None
 
 
-def _brand(brand: Brand, limits: Limits) -> Brand:
+def _clean_brand(brand: Brand, limits: Limits) -> Brand:
     return replace(
         brand,
-        name=_line(brand.name or "", limits.name) or None,
+        name=_cut_line(brand.name or "", limits.name) or None,
         color=brand.color if _COLOR.fullmatch(brand.color or "") else None,
-        logo_url=_link(brand.logo_url, limits),
+        logo_url=_short_link(brand.logo_url, limits),
         footer=_cut(clean_lines(brand.footer or "", limits.footer), limits.footer) or None,
     )
 
 
-def _party(party: Party, limits: Limits) -> Party:
+def _clean_party(party: Party, limits: Limits) -> Party:
     # Keep the address unchanged: without its control characters it could be another person's.
-    return replace(party, name=_line(party.name, limits.name))
+    return replace(party, name=_cut_line(party.name, limits.name))
 
 
-def _location(location: Location) -> Location:
+def _clean_location(location: Location) -> Location:
     return Location(location.type, clean_line(location.detail or "", _PLACE) or None)
 
 
-def _dial_in(number: DialIn, limits: Limits) -> DialIn:
-    country, city = _line(number.country or "", limits.name), _line(number.city or "", limits.name)
-    return DialIn(_line(number.number, limits.name), country or None, city or None)
+def _clean_dial_in(number: DialIn, limits: Limits) -> DialIn:
+    country, city = _cut_line(number.country or "", limits.name), _cut_line(number.city or "", limits.name)
+    return DialIn(_cut_line(number.number, limits.name), country or None, city or None)
 
 
-def _description(text: str, size: int) -> str:
+def _clean_description(text: str, size: int) -> str:
     lines = re.sub(r"\n{3,}", "\n\n", clean_lines(text, size))
     return lines if len(lines.encode()) <= size else _cut(lines, size) + "…"
 
 
-def _line(text: str, size: int) -> str:
+def _cut_line(text: str, size: int) -> str:
     return _cut(clean_line(text, size // 2), size)
 
 

@@ -51,7 +51,7 @@ def read_event(text: str) -> MailReport | None:
     """Read an SES event. Return None if it is not about a problem with a booking's email, or is unreadable."""
     try:
         event = msgspec.json.decode(text)
-        trouble, mail = _trouble(event), event["mail"]
+        trouble, mail = _read_trouble(event), event["mail"]
         if trouble is None:
             return None
         # Every email has one recipient. A bounce can name another address, to which email is forwarded.
@@ -62,12 +62,12 @@ def read_event(text: str) -> MailReport | None:
         return None
 
 
-def _trouble(event: dict[str, Any]) -> Trouble | None:
+def _read_trouble(event: dict[str, Any]) -> Trouble | None:
     match event["eventType"]:
         case "Bounce":
-            return _bounce(event["bounce"])
+            return _read_bounce(event["bounce"])
         case "Complaint":
-            return _complaint(event["complaint"])
+            return _read_complaint(event["complaint"])
         case "Reject":
             return Trouble.REJECTED
         case "DeliveryDelay":
@@ -75,13 +75,13 @@ def _trouble(event: dict[str, Any]) -> Trouble | None:
     return None
 
 
-def _bounce(bounce: dict[str, Any]) -> Trouble:
+def _read_bounce(bounce: dict[str, Any]) -> Trouble:
     if bounce.get("bounceSubType") in _LISTED:
         return Trouble.BLOCKED
     return Trouble.HARD_BOUNCE if bounce["bounceType"] == "Permanent" else Trouble.SOFT_BOUNCE
 
 
-def _complaint(complaint: dict[str, Any]) -> Trouble | None:
+def _read_complaint(complaint: dict[str, Any]) -> Trouble | None:
     if complaint.get("complaintSubType") in _LISTED:
         return Trouble.BLOCKED
     # The recipient moved it out of the junk folder, which is the opposite of a complaint (RFC 5965, 7.3).

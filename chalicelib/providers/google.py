@@ -101,7 +101,7 @@ class Google(OAuthProvider):
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         if not 400 <= response.status < 500 or response.status in (401, 404, 408, 410):
             return None
-        reasons = _reasons(response.body)
+        reasons = _read_reasons(response.body)
         code = min(reasons, default=None)
         if reasons & _RATE_LIMITS or response.status == 429:
             call = self.failed_call(response, "rate limit", code=code)
@@ -126,7 +126,7 @@ def error_message(body: Any) -> str:
     return str(error.get("message", "")) if isinstance(error, dict) else ""
 
 
-def _reasons(body: Any) -> set[str]:
+def _read_reasons(body: Any) -> set[str]:
     """Return the reasons of an error, from Calendar (`errors[].reason`) and google.rpc.Status (`details[].reason`)."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
