@@ -1,0 +1,160 @@
+"""Build the objects of a process and give each its collaborators."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import settings as environment
+from chalicelib.observability import count_for
+from chalicelib.settings import Settings
+from chalicelib.store import tables
+from chalicelib.store.workspaces import RecentWorkspaces
+from chalicelib.wiring.accounts import AccountServices
+from chalicelib.wiring.foundation import AwsClient
+
+if TYPE_CHECKING:
+    from chalicelib.usecases.bounces import Bounces
+    from chalicelib.usecases.grant_upkeep import GrantUpkeep
+    from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
+    from chalicelib.usecases.settling import Settling
+    from chalicelib.webhooks.delivery import WebhookDeliveries
+    from chalicelib.webhooks.endpoints import WebhookEndpoints
+    from chalicelib.webhooks.outbox import Outbox
+    from chalicelib.webhooks.signing_secrets import WebhookSecrets
+
+
+class Services(AccountServices):
+    """Everything that routes and handlers use: accounts, and what settles bookings and sends emails and webhooks."""
+
+    @cached_property
+    def grant_upkeep(self) -> GrantUpkeep:
+        from chalicelib.usecases.broken_grants import BrokenGrants
+        from chalicelib.usecases.grant_upkeep import GrantUpkeep
+        from chalicelib.usecases.notices import ReconnectNotices
+
+        notices = ReconnectNotices(
+            self.mailer,
+            self.workspace_store,
+            self.calendar_store,
+            self.suppression_store,
+            lambda visitor, life: self.connect_links.create_link(visitor, life)[0],
+            lambda name: self.providers[name].display_name,
+            self.settings.public_base_url,
+        )
+        return GrantUpkeep(
+            self.connection_store,
+            self.grant_store,
+            self.bookings,
+            self.access_tokens,
+            self.offered_providers,
+            BrokenGrants(self.grant_store, notices, self.outbox, self.clock),
+            self.clock,
+        )
+
+    @cached_property
+    def mailer(self) -> GuardedMailer:
+        from chalicelib.usecases.mail_circuit import GuardedMailer, MailCircuit
+
+        circuit = MailCircuit(self.ephemeral_store, self.clock, self.random)
+        return GuardedMailer(self.mail_transport or self.ses, circuit, self.settings.mail_from)
+
+    @cached_property
+    def ses(self) -> Postman:
+        from chalicelib.mail.addresses import SenderAddress
+        from chalicelib.mail.send_rate import SendRate, read_account_rate
+        from chalicelib.mail.ses import SesMailer
+
+        sender = SenderAddress(self.settings.mail_from, self.settings.mail_name)
+        client = AwsClient("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
+        pace = SendRate(lambda: read_account_rate(client), sleep=self.sleep)
+        return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
+
+    @cached_property
+    def settling(self) -> Settling:
+        from chalicelib.usecases.circuit_breaker import CircuitBreaker
+        from chalicelib.usecases.invitations import Invitations
+        from chalicelib.usecases.meetings import Meetings
+        from chalicelib.usecases.provider_calls import ProviderCalls
+        from chalicelib.usecases.settling import Settling
+        from chalicelib.usecases.tell import FailureNotices
+
+        meetings = Meetings(
+            self.booking_leases,
+            self.connection_store,
+            ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock)),
+            self.deployment_secrets.tag_secret,
+            self.join_tickets,
+            self.clock,
+            self.random,
+        )
+        inviter = Invitations(
+            self.booking_leases,
+            self.mailer,
+            RecentWorkspaces(self.workspace_store, self.clock),
+            self.suppression_store,
+            self.clock,
+            personal_link=self.join_tickets.personal_link,
+            mail_from=self.settings.mail_from,
+        )
+        teller = FailureNotices(self.booking_leases, self.mailer, self.suppression_store, self.clock)
+        return Settling(self.booking_leases, meetings, inviter, teller, self.clock, self.sleep)
+
+    @cached_property
+    def bounces(self) -> Bounces:
+        from chalicelib.usecases.bounces import Bounces
+
+        return Bounces(
+            self.booking_store,
+            self.suppression_store,
+            self.ephemeral_store,
+            self.workspace_store,
+            self.mailer,
+            self.outbox,
+            self.clock,
+        )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from chalicelib.webhooks.outbox import Outbox
+
+        return Outbox(self.endpoint_store, self.delivery_store, self.clock)
+
+    @cached_property
+    def webhook_deliveries(self) -> WebhookDeliveries:
+        from chalicelib.webhooks.delivery import WebhookDeliveries
+        from chalicelib.webhooks.http_sender import WebhookSender
+
+        post = self.webhook_transport or WebhookSender(to_loopback=self.settings.allows_loopback_webhooks)
+        return WebhookDeliveries(
+            self.endpoint_store, self.delivery_store, self.encryption, post, self.clock, self.random
+        )
+
+    @cached_property
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        from chalicelib.webhooks.endpoints import WebhookEndpoints
+
+        return WebhookEndpoints(
+            self.endpoint_store, self.delivery_store, self.webhook_deliveries, self.encryption, self.clock
+        )
+
+    @cached_property
+    def webhook_secrets(self) -> WebhookSecrets:
+        from chalicelib.webhooks.signing_secrets import WebhookSecrets
+
+        return WebhookSecrets(self.workspace_store, self.encryption, self.clock)
+
+
+@lru_cache(maxsize=1)
+def services() -> Services:
+    """Return the services of this process, configured by its environment."""
+    settings = environment.from_environment()
+    if settings.is_on_lambda:
+        count_for(settings.stage)
+    return build(settings)
+
+
+def build(settings: Settings, **replacements: Any) -> Services:
+    """Build the services of a deployment. `replacements` are fields of `Services`, for tests."""
+    tables.bind(settings.table_prefix)
+    return Services(settings, **replacements)

@@ -1,0 +1,177 @@
+"""Settings, stores and AWS clients: what all other parts are built on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from random import Random, SystemRandom
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.settings import Settings
+from chalicelib.store.booking_reads import BookingReader
+from chalicelib.store.bookings import BookingStore
+from chalicelib.store.calendars import CalendarStore
+from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.dynamodb import POOL
+from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.grants import GrantStore
+from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    import httpx
+
+    from chalicelib.store.audit import AuditStore
+    from chalicelib.store.booking_leases import BookingLeases
+    from chalicelib.store.deployment_secrets import DeploymentSecrets
+    from chalicelib.store.encryption import Encryption
+    from chalicelib.usecases.audit import AuditTrail
+    from chalicelib.usecases.mail_circuit import Postman
+    from chalicelib.usecases.rate_limit import RateLimit
+    from chalicelib.usecases.waiting_calls import WaitingCalls
+    from chalicelib.webhooks.http_sender import Post
+    from chalicelib.webhooks.store import DeliveryStore, EndpointStore
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """The fields that configure a process, and the parts that need no others. Each part is built, and its libraries
+    imported, on first use.
+
+    Tests replace the fields that have defaults.
+    """
+
+    settings: Settings
+    transport: httpx.BaseTransport | None = None
+    """For requests to providers."""
+    clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+    random: Random = field(default_factory=SystemRandom)
+    workers: Callable[[int], Executor] = ThreadPoolExecutor
+    """Makes an executor with this many workers."""
+    mail_transport: Postman | None = None
+    """Sends emails; None: SES."""
+    webhook_transport: Post | None = None
+    """Sends webhooks; None: HTTP."""
+    accepted_keys: set[bytes] = field(default_factory=set)
+    """Digests of API keys that this process has accepted."""
+
+    @cached_property
+    def booking_store(self) -> BookingStore:
+        return BookingStore()
+
+    @cached_property
+    def booking_leases(self) -> BookingLeases:
+        from chalicelib.domain import give_up
+        from chalicelib.store.booking_leases import BookingLeases
+
+        days = self.settings.retention_days
+        return BookingLeases(timedelta(days=days) if days else None, give_up.pause)
+
+    @cached_property
+    def calendar_store(self) -> CalendarStore:
+        return CalendarStore()
+
+    @cached_property
+    def connection_store(self) -> ConnectionStore:
+        return ConnectionStore()
+
+    @cached_property
+    def grant_store(self) -> GrantStore:
+        return GrantStore()
+
+    @cached_property
+    def workspace_store(self) -> WorkspaceStore:
+        return WorkspaceStore()
+
+    @cached_property
+    def booking_reader(self) -> BookingReader:
+        return BookingReader(self.booking_store, self.calendar_store, self.connection_store)
+
+    @cached_property
+    def suppression_store(self) -> SuppressionStore:
+        return SuppressionStore()
+
+    @cached_property
+    def audit_store(self) -> AuditStore:
+        from chalicelib.store.audit import AuditStore
+
+        return AuditStore()
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        from chalicelib.usecases.audit import AuditTrail
+
+        return AuditTrail(self.audit_store, self.clock)
+
+    @cached_property
+    def ephemeral_store(self) -> EphemeralStore:
+        return EphemeralStore()
+
+    @cached_property
+    def deployment_secrets(self) -> DeploymentSecrets:
+        from chalicelib.store.deployment_secrets import DeploymentSecrets
+
+        return DeploymentSecrets(self.settings, AwsClient("secretsmanager"), self.clock)
+
+    @cached_property
+    def encryption(self) -> Encryption:
+        from chalicelib.store.encryption import Encryption
+
+        return Encryption(AwsClient("kms"), self.settings.kms_key_id, self.clock)
+
+    @cached_property
+    def rate_limit(self) -> RateLimit:
+        from chalicelib.usecases.rate_limit import RateLimit
+
+        return RateLimit(self.ephemeral_store, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
+
+    @cached_property
+    def waiting_calls(self) -> WaitingCalls:
+        from chalicelib.usecases.waiting_calls import WaitingCalls
+
+        return WaitingCalls(self.ephemeral_store, self.settings.max_waiting_calls, self.clock)
+
+    @cached_property
+    def endpoint_store(self) -> EndpointStore:
+        from chalicelib.webhooks.store import EndpointStore
+
+        return EndpointStore()
+
+    @cached_property
+    def delivery_store(self) -> DeliveryStore:
+        from chalicelib.webhooks.store import DeliveryStore
+
+        return DeliveryStore()
+
+
+class AwsClient:
+    """A boto3 client that is created by its first call: most functions need few of them, and each takes 50 ms."""
+
+    def __init__(self, service: str, *, attempts: int = 3) -> None:
+        self._service = service
+        self._attempts = attempts
+        self._lock = Lock()
+
+    def __getattr__(self, operation: str) -> Any:
+        with self._lock:
+            return getattr(self._client, operation)
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        retries = {"mode": "standard", "total_max_attempts": self._attempts}
+        config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=POOL, retries=retries)
+        # boto3.client uses the default session, which is not thread-safe.
+        return boto3.Session().client(self._service, config=config)
