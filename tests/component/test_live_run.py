@@ -148,7 +148,7 @@ def test_what_a_person_saw_is_learned(tmp_path: Path) -> None:
 def test_what_differs_is_named_and_the_run_goes_on(tmp_path: Path) -> None:
     live = Live(tmp_path, "daily", Fault("/v1/rooms$", Action.BEFORE, status=500, method="POST", skip=3))
     assert [line for line in live.said if line.startswith("  NO")] == [
-        "  NO   create makes the meeting as asked: HTTP 500 (status 500, code None)"
+        "  NO   the created meeting matches the request: HTTP 500 (status 500, code None)"
     ]
     assert [result["result"] for result in live.report["contract"]].count("NO") == 1
 
