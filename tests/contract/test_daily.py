@@ -67,27 +67,27 @@ class TestDaily(ProviderContract):
 def test_a_room_is_private_and_open_around_the_booking_only(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     tokens, request = subject.connect(), subject.request(days=7)
-    made = subject.create(tokens, request)
-    assert subject.daily.rooms[made.id]["privacy"] == "private"
-    assert subject.daily.opens(made.id) == (
+    meeting = subject.create(tokens, request)
+    assert subject.daily.rooms[meeting.id]["privacy"] == "private"
+    assert subject.daily.opens(meeting.id) == (
         request.starts_at - timedelta(minutes=15),
         request.ends_at + timedelta(hours=1),
     )
     moved = subject.request(days=9)
-    subject.provider.update(tokens.access_token, made.id, moved)
-    assert subject.daily.opens(made.id)[0] == moved.starts_at - timedelta(minutes=15)
+    subject.provider.update(tokens.access_token, meeting.id, moved)
+    assert subject.daily.opens(meeting.id)[0] == moved.starts_at - timedelta(minutes=15)
 
 
 def test_only_the_host_owns_the_room_and_nobody_is_let_in_for_longer_than_the_visit(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     visit = Visit(True, "visitor-1", "Demo Host", "Talk", clock(), clock() + timedelta(hours=2))
-    address = subject.provider.create_join_link(tokens.access_token, made.id, visit)
-    assert address.startswith(f"https://demo.daily.co/{made.id}?t=")
+    address = subject.provider.create_join_link(tokens.access_token, meeting.id, visit)
+    assert address.startswith(f"https://demo.daily.co/{meeting.id}?t=")
     (given,) = parse_qs(urlsplit(address).query)["t"]
     assert subject.daily.tokens[given] == {
-        "room_name": made.id,
+        "room_name": meeting.id,
         "is_owner": True,
         "user_name": "Demo Host",
         "nbf": int(visit.opens_at.timestamp()),
@@ -112,12 +112,12 @@ def test_a_domain_without_an_id_connects_under_its_name(clock: FakeClock) -> Non
 def test_a_room_that_exists_is_recognized_by_looking_and_not_by_words(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     refusal = Says(400, {"error": "invalid-request-error", "info": "something else"})
     subject.faults.add(refusal.fault("/v1/rooms$", "POST"))
     moved = subject.request(days=9)
-    assert subject.create(tokens, moved) == made
-    assert subject.daily.opens(made.id)[0] == moved.starts_at - timedelta(minutes=15)
+    assert subject.create(tokens, moved) == meeting
+    assert subject.daily.opens(meeting.id)[0] == moved.starts_at - timedelta(minutes=15)
 
 
 def test_a_plan_whose_rooms_are_used_up_is_told_to_the_host(clock: FakeClock) -> None:
@@ -134,8 +134,8 @@ def test_a_plan_whose_rooms_are_used_up_is_told_to_the_host(clock: FakeClock) ->
 def test_a_room_is_gone_after_its_end(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     tokens = subject.connect()
-    made = subject.create(tokens, subject.request(days=1))
+    meeting = subject.create(tokens, subject.request(days=1))
     clock.advance(86_400 + 3 * 3600)
     assert subject.held() == []
     with pytest.raises(MeetingGone):
-        subject.provider.update(tokens.access_token, made.id, subject.request(days=2))
+        subject.provider.update(tokens.access_token, meeting.id, subject.request(days=2))

@@ -118,14 +118,14 @@ def conforms(method_id: str, body: Any) -> Any:
 
 def test_it_lives_through_an_event(stage: Stage) -> None:
     events = stage.events()
-    made = conforms(
+    meeting = conforms(
         "calendar.events.insert", events.insert(body={**EVENT, "conferenceData": MEET}, **QUIETLY).execute()
     )
-    assert made["hangoutLink"].startswith("https://meet.google.com/")
-    assert made["conferenceData"]["createRequest"]["status"]["statusCode"] == "success"
-    known = {"calendarId": "primary", "eventId": made["id"]}
-    changed = events.patch(eventId=made["id"], body={"summary": "Longer"}, **QUIETLY).execute()
-    assert conforms("calendar.events.patch", changed)["hangoutLink"] == made["hangoutLink"]
+    assert meeting["hangoutLink"].startswith("https://meet.google.com/")
+    assert meeting["conferenceData"]["createRequest"]["status"]["statusCode"] == "success"
+    known = {"calendarId": "primary", "eventId": meeting["id"]}
+    changed = events.patch(eventId=meeting["id"], body={"summary": "Longer"}, **QUIETLY).execute()
+    assert conforms("calendar.events.patch", changed)["hangoutLink"] == meeting["hangoutLink"]
     assert conforms("calendar.events.get", events.get(**known).execute())["summary"] == "Longer"
     assert events.delete(**known, sendUpdates="none").execute() == ""
     assert events.get(**known).execute()["status"] == "cancelled"
@@ -147,27 +147,27 @@ def test_a_deleted_id_stays_taken(stage: Stage) -> None:
 
 
 def test_without_the_version_the_conference_is_silently_left_out(stage: Stage) -> None:
-    made = stage.events().insert(calendarId="primary", body={**EVENT, "conferenceData": MEET}).execute()
-    assert "conferenceData" not in made
-    assert "hangoutLink" not in made
+    meeting = stage.events().insert(calendarId="primary", body={**EVENT, "conferenceData": MEET}).execute()
+    assert "conferenceData" not in meeting
+    assert "hangoutLink" not in meeting
 
 
 def test_a_conference_may_come_later(stage: Stage) -> None:
     stage.google.pending_reads = 1
     events = stage.events()
-    made = events.insert(body={**EVENT, "conferenceData": MEET}, **QUIETLY).execute()
-    assert "hangoutLink" not in made
-    shown = [events.get(calendarId="primary", eventId=made["id"]).execute() for _ in range(2)]
+    meeting = events.insert(body={**EVENT, "conferenceData": MEET}, **QUIETLY).execute()
+    assert "hangoutLink" not in meeting
+    shown = [events.get(calendarId="primary", eventId=meeting["id"]).execute() for _ in range(2)]
     states = [event["conferenceData"]["createRequest"]["status"]["statusCode"] for event in shown]
     assert states == ["pending", "success"]
 
 
 def test_the_same_conference_is_not_made_twice(stage: Stage) -> None:
     events = stage.events()
-    made = events.insert(body={**EVENT, "conferenceData": MEET}, **QUIETLY).execute()
-    again = events.patch(eventId=made["id"], body={"conferenceData": MEET}, **QUIETLY).execute()
-    assert again["hangoutLink"] == made["hangoutLink"]
-    without = events.patch(eventId=made["id"], body={"conferenceData": None}, **QUIETLY).execute()
+    meeting = events.insert(body={**EVENT, "conferenceData": MEET}, **QUIETLY).execute()
+    again = events.patch(eventId=meeting["id"], body={"conferenceData": MEET}, **QUIETLY).execute()
+    assert again["hangoutLink"] == meeting["hangoutLink"]
+    without = events.patch(eventId=meeting["id"], body={"conferenceData": None}, **QUIETLY).execute()
     assert "hangoutLink" not in without
 
 
@@ -260,24 +260,24 @@ def test_without_offline_access_there_is_no_refresh_token(stage: Stage) -> None:
 
 def test_it_lives_through_a_space(stage: Stage) -> None:
     spaces, google = stage.spaces(), stage.google
-    made = conforms("meet.spaces.create", spaces.create(body={}).execute())
-    assert made["meetingUri"] == f"https://meet.google.com/{made['meetingCode']}"
-    google.start_conference(made["name"])
-    seen = conforms("meet.spaces.get", spaces.get(name=f"spaces/{made['meetingCode']}").execute())
-    assert (seen["name"], "activeConference" in seen) == (made["name"], True)
+    meeting = conforms("meet.spaces.create", spaces.create(body={}).execute())
+    assert meeting["meetingUri"] == f"https://meet.google.com/{meeting['meetingCode']}"
+    google.start_conference(meeting["name"])
+    seen = conforms("meet.spaces.get", spaces.get(name=f"spaces/{meeting['meetingCode']}").execute())
+    assert (seen["name"], "activeConference" in seen) == (meeting["name"], True)
     body = {"config": {"accessType": "RESTRICTED"}}
-    changed = spaces.patch(name=made["name"], updateMask="config.accessType", body=body).execute()
+    changed = spaces.patch(name=meeting["name"], updateMask="config.accessType", body=body).execute()
     assert conforms("meet.spaces.patch", changed)["config"]["accessType"] == "RESTRICTED"
-    assert spaces.endActiveConference(name=made["name"], body={}).execute() == {}
+    assert spaces.endActiveConference(name=meeting["name"], body={}).execute() == {}
     with pytest.raises(HttpError, match="no active conference"):
-        spaces.endActiveConference(name=made["name"], body={}).execute()
+        spaces.endActiveConference(name=meeting["name"], body={}).execute()
 
 
 def test_a_spaces_code_can_be_read_but_not_written(stage: Stage) -> None:
     spaces = stage.spaces()
-    made = spaces.create(body={}).execute()
+    meeting = spaces.create(body={}).execute()
     with pytest.raises(HttpError, match="Permission denied on resource Space"):
-        spaces.patch(name=f"spaces/{made['meetingCode']}", body={"config": {"accessType": "OPEN"}}).execute()
+        spaces.patch(name=f"spaces/{meeting['meetingCode']}", body={"config": {"accessType": "OPEN"}}).execute()
 
 
 @pytest.mark.parametrize(
@@ -291,18 +291,18 @@ def test_a_spaces_code_can_be_read_but_not_written(stage: Stage) -> None:
 )
 def test_spaces_are_strict_too(stage: Stage, mask: str, body: dict[str, Any]) -> None:
     spaces = stage.spaces()
-    made = spaces.create(body={}).execute()
+    meeting = spaces.create(body={}).execute()
     with pytest.raises(HttpError) as raised:
-        spaces.patch(name=made["name"], updateMask=mask, body=body).execute()
+        spaces.patch(name=meeting["name"], updateMask=mask, body=body).execute()
     assert raised.value.resp.status == 400
-    assert spaces.get(name=made["name"]).execute() == made
+    assert spaces.get(name=meeting["name"]).execute() == meeting
 
 
 def test_what_is_unset_goes_back_to_the_hosts_own_setting(stage: Stage) -> None:
     spaces = stage.spaces()
-    made = spaces.create(body={"config": {"accessType": "OPEN"}}).execute()
-    assert made["config"]["accessType"] == "OPEN"
-    changed = spaces.patch(name=made["name"], updateMask="config.accessType", body={"config": {}}).execute()
+    meeting = spaces.create(body={"config": {"accessType": "OPEN"}}).execute()
+    assert meeting["config"]["accessType"] == "OPEN"
+    changed = spaces.patch(name=meeting["name"], updateMask="config.accessType", body={"config": {}}).execute()
     assert changed["config"]["accessType"] == "RESTRICTED"
 
 

@@ -53,11 +53,11 @@ def subject(clock: FakeClock) -> GoogleMeetSubject:
 
 def test_google_has_nobody_and_no_reason_to_mail(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+    meeting = subject.create(tokens)
+    subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))
     assert "attendees" not in subject.event()
     assert subject.event()["reminders"] == {"useDefault": False}
-    subject.provider.delete(tokens.access_token, made.id)
+    subject.provider.delete(tokens.access_token, meeting.id)
     assert subject.google.mails == []
 
 
@@ -67,19 +67,19 @@ def test_the_events_id_is_the_bookings_tag(subject: GoogleMeetSubject) -> None:
 
 
 def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSubject) -> None:
-    made = subject.create(subject.connect())
-    (dial_in,) = made.dial_in
+    meeting = subject.create(subject.connect())
+    (dial_in,) = meeting.dial_in
     assert re.fullmatch(r"\+1-202-555-0100,,[0-9]+#", dial_in.number)
     assert dial_in.country == "US"
-    assert made.passcode is None
+    assert meeting.passcode is None
 
 
 @pytest.mark.parametrize("reads", [1, 2])
 def test_a_conference_that_takes_a_moment_is_waited_for(subject: GoogleMeetSubject, reads: int) -> None:
     subject.google.pending_reads = reads
-    made = subject.create(subject.connect())
-    assert made.join_url
-    assert [held.link for held in subject.held()] == [made.join_url]
+    meeting = subject.create(subject.connect())
+    assert meeting.join_url
+    assert [held.link for held in subject.held()] == [meeting.join_url]
 
 
 def test_a_conference_that_takes_long_is_asked_for_again_later(subject: GoogleMeetSubject) -> None:
@@ -88,8 +88,8 @@ def test_a_conference_that_takes_long_is_asked_for_again_later(subject: GoogleMe
     with pytest.raises(Ambiguous):  # The event exists: it must be looked for, should the booking be cancelled now.
         subject.create(tokens)
     assert len(subject.google.faults.calls) < 12
-    made = subject.create(tokens)
-    assert [(held.id, held.link) for held in subject.held()] == [(made.id, made.join_url)]
+    meeting = subject.create(tokens)
+    assert [(held.id, held.link) for held in subject.held()] == [(meeting.id, meeting.join_url)]
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
@@ -129,9 +129,9 @@ def test_a_conference_that_failed_is_tried_again_with_another_event(subject: Goo
 
 def test_a_repeated_create_brings_title_and_times_up_to_date(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     again = subject.create(tokens, subject.request(title="Longer talk", minutes=45))
-    assert again == made
+    assert again == meeting
     assert [held.title for held in subject.held()] == ["Longer talk"]
 
 
@@ -155,35 +155,35 @@ def test_an_event_that_cannot_be_brought_up_to_date_is_not_left_behind(subject: 
 
 def test_a_deleted_event_that_cannot_be_changed_is_gone(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.delete_by_hand(made.id)
+    meeting = subject.create(tokens)
+    subject.delete_by_hand(meeting.id)
     subject.faults.add(calendar_error(403, "forbidden").fault(EVENT, "PATCH"))
     with pytest.raises(MeetingGone):
-        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+        subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))
 
 
 def test_a_change_that_is_refused_stays_refused(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     subject.faults.add(calendar_error(403, "forbidden").fault(EVENT, "PATCH"))
     with pytest.raises(Rejected):
-        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
-    assert [held.id for held in subject.held()] == [made.id]
+        subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))
+    assert [held.id for held in subject.held()] == [meeting.id]
 
 
 def test_a_link_that_was_taken_off_the_event_is_made_anew(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.google.take_conference_off(made.id)
+    meeting = subject.create(tokens)
+    subject.google.take_conference_off(meeting.id)
     with pytest.raises(MeetingGone):
-        subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+        subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))
     assert subject.held() == []
 
 
 def test_an_event_without_a_link_is_not_found_and_not_left_behind(subject: GoogleMeetSubject) -> None:
     tokens, request = subject.connect(), subject.request()
-    made = subject.create(tokens, request)
-    subject.google.take_conference_off(made.id)
+    meeting = subject.create(tokens, request)
+    subject.google.take_conference_off(meeting.id)
     assert subject.provider.find(tokens.access_token, request) == []
     assert subject.held() == []
 

@@ -50,8 +50,8 @@ def door(subject: OpenGoogleMeetSubject) -> Door:
 
 def test_the_room_is_read_by_its_code_and_changed_by_its_name(subject: OpenGoogleMeetSubject, token: str) -> None:
     before = len(subject.faults.calls)
-    made = subject.provider.create(token, subject.request())
-    code = str(made.join_url).rpartition("/")[2]
+    meeting = subject.provider.create(token, subject.request())
+    code = str(meeting.join_url).rpartition("/")[2]
     (name,) = subject.google.spaces
     assert subject.faults.calls[before:] == [
         Call("POST", "/calendar/v3/calendars/primary/events", 200),
@@ -66,20 +66,20 @@ def test_a_room_that_cannot_be_opened_now_is_opened_by_the_next_update(
     subject: OpenGoogleMeetSubject, token: str, method: str, status: int
 ) -> None:
     subject.faults.add(Fault(SPACE, Action.BEFORE, method=method, status=status))
-    made = subject.provider.create(token, subject.request())
-    assert made.is_unfinished
+    meeting = subject.provider.create(token, subject.request())
+    assert meeting.is_unfinished
     assert door(subject) is Door.KNOCKS
-    updated = subject.provider.update(token, made.id, subject.request())
+    updated = subject.provider.update(token, meeting.id, subject.request())
     assert updated is not None
     assert not updated.is_unfinished
     assert door(subject) is Door.ENTERS
 
 
 def test_an_update_that_cannot_open_the_room_is_repeated(subject: OpenGoogleMeetSubject, token: str) -> None:
-    made = subject.provider.create(token, subject.request())
+    meeting = subject.provider.create(token, subject.request())
     subject.faults.add(Fault(SPACE, Action.BEFORE, method="GET", status=503))
     with pytest.raises(ProviderUnavailable):
-        subject.provider.update(token, made.id, subject.request(days=8))
+        subject.provider.update(token, meeting.id, subject.request(days=8))
 
 
 def test_a_create_that_is_repeated_after_a_crash_opens_the_room(subject: OpenGoogleMeetSubject, token: str) -> None:
@@ -94,10 +94,10 @@ def test_a_policy_that_keeps_rooms_closed_fails_neither_create_nor_update(
     subject: OpenGoogleMeetSubject, token: str, policy: OpenPolicy
 ) -> None:
     subject.google.open_policy = policy
-    made = subject.provider.create(token, subject.request())
-    assert not made.is_unfinished
-    assert subject.provider.update(token, made.id, subject.request(days=8)) == made
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
+    meeting = subject.provider.create(token, subject.request())
+    assert not meeting.is_unfinished
+    assert subject.provider.update(token, meeting.id, subject.request(days=8)) == meeting
+    experience = subject.provider.observe_guest_experience(token, meeting, subject.provider.read_account(token))
     assert experience.admission is GuestEntry.KNOCK
     assert "administrator" in " ".join(experience.notes)
 
@@ -105,35 +105,35 @@ def test_a_policy_that_keeps_rooms_closed_fails_neither_create_nor_update(
 def test_whoever_unticks_the_permission_connects_and_has_guests_knock(subject: OpenGoogleMeetSubject) -> None:
     tokens = subject.connect(untick=SETTINGS)
     assert not subject.oauth_provider().oauth.missing_scopes(frozenset(tokens.scopes))
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     assert door(subject) is Door.KNOCKS
     account = subject.provider.read_account(tokens.access_token)
-    experience = subject.provider.observe_guest_experience(tokens.access_token, made, account)
+    experience = subject.provider.observe_guest_experience(tokens.access_token, meeting, account)
     assert (experience.admission, experience.is_observed) == (GuestEntry.KNOCK, True)
     assert "Connect again" in experience.notes[0]
 
 
 def test_a_switched_off_meet_api_is_reported_to_the_host(subject: OpenGoogleMeetSubject, token: str) -> None:
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED").fault(SPACE, "GET"))
-    made = subject.provider.create(token, subject.request())
+    meeting = subject.provider.create(token, subject.request())
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED").fault(SPACE, "GET"))
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
+    experience = subject.provider.observe_guest_experience(token, meeting, subject.provider.read_account(token))
     assert experience.admission is GuestEntry.KNOCK
     assert "operator" in experience.notes[0]
 
 
 def test_the_room_of_a_deleted_event_makes_guests_knock_again(subject: OpenGoogleMeetSubject, token: str) -> None:
-    made = subject.provider.create(token, subject.request())
-    subject.provider.delete(token, made.id)
+    meeting = subject.provider.create(token, subject.request())
+    subject.provider.delete(token, meeting.id)
     assert subject.held() == []
-    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
+    assert subject.google.open_link(str(meeting.join_url)) is Door.KNOCKS
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_an_event_whose_room_cannot_be_closed_is_deleted_all_the_same(
     subject: OpenGoogleMeetSubject, token: str, method: str
 ) -> None:
-    made = subject.provider.create(token, subject.request())
+    meeting = subject.provider.create(token, subject.request())
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED").fault(SPACE, method))
-    subject.provider.delete(token, made.id)
+    subject.provider.delete(token, meeting.id)
     assert subject.held() == []

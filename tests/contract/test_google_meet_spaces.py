@@ -57,8 +57,8 @@ def test_the_meetings_id_is_the_spaces_name_not_its_code(subject: GoogleMeetSpac
 
 
 def test_guests_of_a_new_room_enter_without_knocking(subject: GoogleMeetSpacesSubject) -> None:
-    made = subject.create(subject.connect())
-    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
+    meeting = subject.create(subject.connect())
+    assert subject.google.open_link(str(meeting.join_url)) is Door.ENTERS
 
 
 @pytest.mark.parametrize("policy", [OpenPolicy.REFUSES, OpenPolicy.IGNORES])
@@ -67,9 +67,9 @@ def test_an_account_that_may_not_open_its_rooms_gets_them_all_the_same(
 ) -> None:
     subject.google.open_policy = policy
     tokens = subject.connect()
-    made = subject.create(tokens)
-    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
-    assert subject.provider.update(tokens.access_token, made.id, subject.request(days=8)) == made
+    meeting = subject.create(tokens)
+    assert subject.google.open_link(str(meeting.join_url)) is Door.KNOCKS
+    assert subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8)) == meeting
 
 
 def test_a_room_that_was_only_restricted_is_opened_again_when_its_booking_is_revived(
@@ -77,12 +77,12 @@ def test_a_room_that_was_only_restricted_is_opened_again_when_its_booking_is_rev
 ) -> None:
     # The process died before it recorded the deletion, so the booking still has the room.
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     subject.faults.add(rpc_error(400, "INVALID_ARGUMENT").fault(SPACE, "PATCH"))
-    subject.provider.delete(tokens.access_token, made.id)
-    assert subject.google.open_link(str(made.join_url)) is Door.KNOCKS
-    assert subject.provider.update(tokens.access_token, made.id, subject.request()) == made
-    assert subject.google.open_link(str(made.join_url)) is Door.ENTERS
+    subject.provider.delete(tokens.access_token, meeting.id)
+    assert subject.google.open_link(str(meeting.join_url)) is Door.KNOCKS
+    assert subject.provider.update(tokens.access_token, meeting.id, subject.request()) == meeting
+    assert subject.google.open_link(str(meeting.join_url)) is Door.ENTERS
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_what_guests_experience_is_read_from_the_room(
 ) -> None:
     subject.google.open_policy = policy
     token = subject.connect().access_token
-    made = subject.provider.create(token, subject.request())
-    experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
+    meeting = subject.provider.create(token, subject.request())
+    experience = subject.provider.observe_guest_experience(token, meeting, subject.provider.read_account(token))
     assert (experience.admission, experience.is_observed) == (admission, True)
     assert experience.time_limit_minutes == 60  # A personal account.
 
@@ -106,54 +106,54 @@ def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSpacesSubject) -> N
 
 def test_a_cancelled_bookings_room_is_closed_and_emptied(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.google.start_conference(made.id)
-    subject.provider.delete(tokens.access_token, made.id)
-    space = subject.google.spaces[made.id]
+    meeting = subject.create(tokens)
+    subject.google.start_conference(meeting.id)
+    subject.provider.delete(tokens.access_token, meeting.id)
+    space = subject.google.spaces[meeting.id]
     assert space.body["config"] == {"accessType": "RESTRICTED", "entryPointAccess": "CREATOR_APP_ONLY"}
     assert space.conference is None
 
 
 def test_an_empty_room_is_closed_by_one_call(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     before = len(subject.faults.calls)
-    subject.provider.delete(tokens.access_token, made.id)
-    assert subject.faults.calls[before:] == [Call("PATCH", f"/v2/{made.id}", 200)]
+    subject.provider.delete(tokens.access_token, meeting.id)
+    assert subject.faults.calls[before:] == [Call("PATCH", f"/v2/{meeting.id}", 200)]
 
 
 def test_a_room_that_cannot_be_closed_at_least_makes_strangers_knock(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
+    meeting = subject.create(tokens)
     subject.faults.add(rpc_error(400, "INVALID_ARGUMENT").fault(SPACE, "PATCH"))
-    subject.provider.delete(tokens.access_token, made.id)
-    config = subject.google.spaces[made.id].body["config"]
+    subject.provider.delete(tokens.access_token, meeting.id)
+    config = subject.google.spaces[meeting.id].body["config"]
     assert config == {"accessType": "RESTRICTED", "entryPointAccess": "ALL"}
 
 
 def test_everybody_leaving_while_the_room_is_closed_is_success(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.google.start_conference(made.id)
+    meeting = subject.create(tokens)
+    subject.google.start_conference(meeting.id)
     subject.faults.add(rpc_error(400, "FAILED_PRECONDITION").fault(":endActiveConference$"))
-    subject.provider.delete(tokens.access_token, made.id)
+    subject.provider.delete(tokens.access_token, meeting.id)
 
 
 def test_people_who_cannot_be_sent_out_are_told(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.google.start_conference(made.id)
+    meeting = subject.create(tokens)
+    subject.google.start_conference(meeting.id)
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED", "No.").fault(":endActiveConference$"))
     with pytest.raises(Rejected):
-        subject.provider.delete(tokens.access_token, made.id)
+        subject.provider.delete(tokens.access_token, meeting.id)
 
 
 def test_a_closed_room_is_not_handed_out_again(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
-    made = subject.create(tokens)
-    subject.provider.delete(tokens.access_token, made.id)
+    meeting = subject.create(tokens)
+    subject.provider.delete(tokens.access_token, meeting.id)
     with pytest.raises(MeetingGone):
-        subject.provider.update(tokens.access_token, made.id, subject.request())
+        subject.provider.update(tokens.access_token, meeting.id, subject.request())
 
 
 def test_the_eleventh_room_in_a_minute_has_to_wait(subject: GoogleMeetSpacesSubject) -> None:

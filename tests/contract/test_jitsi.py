@@ -63,8 +63,8 @@ def jitsi() -> Jitsi:
 
 def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: FakeClock) -> None:
     subject = JitsiSubject(clock)
-    made = subject.create(subject.connect(), subject.request("room-tag"))
-    assert made.join_url == f"https://meet.jit.si/{subject.request('room-tag').tag}"
+    meeting = subject.create(subject.connect(), subject.request("room-tag"))
+    assert meeting.join_url == f"https://meet.jit.si/{subject.request('room-tag').tag}"
 
 
 def test_whoever_joins_gets_a_token_for_this_room_and_this_time(jitsi: Jitsi) -> None:

@@ -117,8 +117,8 @@ def token(subject: TeamsSubject) -> str:
 
 class TestMeetings:
     def test_a_deleted_meeting_is_gone(self, subject: TeamsSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
-        subject.provider.delete(token, made.id)
+        meeting = subject.provider.create(token, subject.request())
+        subject.provider.delete(token, meeting.id)
         assert subject.held() == []
 
     def test_looking_for_a_meeting_that_was_never_made_makes_it_known(self, subject: TeamsSubject, token: str) -> None:
@@ -130,10 +130,10 @@ class TestMeetings:
     def test_a_meeting_deleted_by_hand_is_looked_for_and_is_another_one(
         self, subject: TeamsSubject, token: str
     ) -> None:
-        made = subject.provider.create(token, subject.request())
-        subject.delete_by_hand(made.id)
+        meeting = subject.provider.create(token, subject.request())
+        subject.delete_by_hand(meeting.id)
         (found,) = subject.provider.find(token, subject.request())
-        assert found.id != made.id
+        assert found.id != meeting.id
 
     def test_a_meeting_that_is_there_is_seen_to_be_alive(self, subject: TeamsSubject, token: str) -> None:
         # Whether createOrGet can still get a meeting that was deleted is not known.
@@ -169,12 +169,12 @@ class TestMeetings:
         self, subject: TeamsSubject, token: str, status: int
     ) -> None:
         subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=status))
-        made = subject.provider.create(token, subject.request(title="Gespräch"))
-        assert made.is_unfinished
-        assert made.join_url
-        subject.provider.update(token, made.id, subject.request(title="Gespräch"))
+        meeting = subject.provider.create(token, subject.request(title="Gespräch"))
+        assert meeting.is_unfinished
+        assert meeting.join_url
+        subject.provider.update(token, meeting.id, subject.request(title="Gespräch"))
         assert [held.title for held in subject.held()] == ["Gespräch"]
-        assert subject.microsoft.open_link(made.join_url) is Door.ENTERS
+        assert subject.microsoft.open_link(meeting.join_url) is Door.ENTERS
 
     @pytest.mark.parametrize("status", [401, 429, 503, 500])
     def test_an_existing_meeting_that_cannot_be_updated_is_in_doubt(
@@ -222,9 +222,9 @@ class TestTheLobby:
         assert subject.microsoft.open_link(str(found.join_url), HOST.id) is Door.ENTERS
 
     def test_a_guest_of_a_new_meeting_enters_by_link_and_by_phone(self, subject: TeamsSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
-        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
-        assert subject.microsoft.held[made.id].dial_in_bypasses
+        meeting = subject.provider.create(token, subject.request())
+        assert subject.microsoft.open_link(str(meeting.join_url)) is Door.ENTERS
+        assert subject.microsoft.held[meeting.id].dial_in_bypasses
 
     def test_what_was_found_is_opened_by_its_update(self, subject: TeamsSubject, token: str) -> None:
         (found,) = subject.provider.find(token, subject.request())
@@ -234,44 +234,44 @@ class TestTheLobby:
     def test_a_create_that_is_repeated_after_a_crash_opens_it(self, subject: TeamsSubject, token: str) -> None:
         subject.faults.add(Fault("onlineMeetings/", Action.LOST_BEFORE, method="PATCH"))
         assert subject.provider.create(token, subject.request()).is_unfinished
-        made = subject.provider.create(token, subject.request())
-        assert subject.microsoft.open_link(str(made.join_url)) is Door.ENTERS
+        meeting = subject.provider.create(token, subject.request())
+        assert subject.microsoft.open_link(str(meeting.join_url)) is Door.ENTERS
 
     @pytest.mark.parametrize("policy", [LobbyPolicy.REFUSES, LobbyPolicy.IGNORES])
     def test_a_policy_that_keeps_it_closed_fails_neither_create_nor_update(
         self, subject: TeamsSubject, token: str, policy: LobbyPolicy
     ) -> None:
         subject.microsoft.lobby_policy = policy
-        made = subject.provider.create(token, subject.request(title="Gespräch"))
-        assert not made.is_unfinished
-        subject.provider.update(token, made.id, subject.request(title="Vortrag – kurz"))
+        meeting = subject.provider.create(token, subject.request(title="Gespräch"))
+        assert not meeting.is_unfinished
+        subject.provider.update(token, meeting.id, subject.request(title="Vortrag – kurz"))
         assert [held.title for held in subject.held()] == ["Vortrag – kurz"]
-        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
+        assert subject.microsoft.open_link(str(meeting.join_url)) is Door.WAITS
 
     def test_nobody_but_the_organizer_enters_by_the_link_of_a_deleted_meeting(
         self, subject: TeamsSubject, token: str
     ) -> None:
-        made = subject.provider.create(token, subject.request())
-        subject.provider.delete(token, made.id)
+        meeting = subject.provider.create(token, subject.request())
+        subject.provider.delete(token, meeting.id)
         assert subject.held() == []
-        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
-        assert [held.id for held in subject.held()] == [made.id]  # The link brought it back.
+        assert subject.microsoft.open_link(str(meeting.join_url)) is Door.WAITS
+        assert [held.id for held in subject.held()] == [meeting.id]  # The link brought it back.
 
     def test_a_meeting_whose_lobby_cannot_be_closed_is_deleted_all_the_same(
         self, subject: TeamsSubject, token: str
     ) -> None:
-        made = subject.provider.create(token, subject.request())
+        meeting = subject.provider.create(token, subject.request())
         subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=403))
-        subject.provider.delete(token, made.id)
+        subject.provider.delete(token, meeting.id)
         assert subject.held() == []
 
     def test_a_deletion_waits_while_the_lobby_cannot_be_closed_now(self, subject: TeamsSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
+        meeting = subject.provider.create(token, subject.request())
         subject.faults.add(Fault("onlineMeetings/", Action.BEFORE, method="PATCH", status=503))
         with pytest.raises(ProviderUnavailable):
-            subject.provider.delete(token, made.id)
-        subject.provider.delete(token, made.id)
-        assert subject.microsoft.open_link(str(made.join_url)) is Door.WAITS
+            subject.provider.delete(token, meeting.id)
+        subject.provider.delete(token, meeting.id)
+        assert subject.microsoft.open_link(str(meeting.join_url)) is Door.WAITS
 
     @pytest.mark.parametrize(
         ("policy", "admission"),
@@ -285,8 +285,8 @@ class TestTheLobby:
         self, subject: TeamsSubject, token: str, policy: LobbyPolicy, admission: GuestEntry
     ) -> None:
         subject.microsoft.lobby_policy = policy
-        made = subject.provider.create(token, subject.request())
-        experience = subject.provider.observe_guest_experience(token, made, subject.provider.read_account(token))
+        meeting = subject.provider.create(token, subject.request())
+        experience = subject.provider.observe_guest_experience(token, meeting, subject.provider.read_account(token))
         assert (experience.admission, experience.is_observed) == (admission, True)
         assert bool(experience.notes) == (admission is GuestEntry.KNOCK)
 

@@ -96,36 +96,36 @@ def token(subject: WebexSubject) -> str:
 
 class TestMeetings:
     def test_webex_mails_nothing(self, subject: WebexSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
-        subject.provider.update(token, made.id, subject.request(days=8))
-        subject.provider.delete(token, made.id)
+        meeting = subject.provider.create(token, subject.request())
+        subject.provider.update(token, meeting.id, subject.request(days=8))
+        subject.provider.delete(token, meeting.id)
         assert subject.webex.mails == []
 
     def test_the_tag_survives_a_change(self, subject: WebexSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
-        subject.provider.update(token, made.id, subject.request(days=8, title="Other talk"))
-        assert [one.id for one in subject.provider.find(token, subject.request())] == [made.id]
+        meeting = subject.provider.create(token, subject.request())
+        subject.provider.update(token, meeting.id, subject.request(days=8, title="Other talk"))
+        assert [one.id for one in subject.provider.find(token, subject.request())] == [meeting.id]
 
     @pytest.mark.parametrize("days", [0.2, 6, 8, 400, 3600])
     def test_a_meeting_is_found_however_far_ahead_it_is(self, subject: WebexSubject, token: str, days: float) -> None:
         # Left to itself Webex lists the next seven days.
-        made = subject.provider.create(token, subject.request(days=days))
-        assert [one.id for one in subject.provider.find(token, subject.request(days=1))] == [made.id]
+        meeting = subject.provider.create(token, subject.request(days=days))
+        assert [one.id for one in subject.provider.find(token, subject.request(days=1))] == [meeting.id]
 
     def test_what_is_found_has_the_id_that_it_was_made_with(self, subject: WebexSubject, token: str) -> None:
         # Listed as a scheduled meeting it would have another one, and the settler would delete it as a stranger.
-        made = subject.provider.create(token, subject.request())
-        assert subject.provider.find(token, subject.request()) == [made]
+        meeting = subject.provider.create(token, subject.request())
+        assert subject.provider.find(token, subject.request()) == [meeting]
 
     def test_every_page_is_looked_through(self, subject: WebexSubject, token: str) -> None:
-        made = {subject.provider.create(token, subject.request()).id for _ in range(100)}
+        meeting = {subject.provider.create(token, subject.request()).id for _ in range(100)}
         subject.clock.advance(90_000)
-        made.add(subject.provider.create(token, subject.request(days=9)).id)
-        assert {one.id for one in subject.provider.find(token, subject.request())} == made
+        meeting.add(subject.provider.create(token, subject.request(days=9)).id)
+        assert {one.id for one in subject.provider.find(token, subject.request())} == meeting
 
     def test_a_meeting_that_does_not_show_the_tag_is_nobodys_to_delete(self, subject: WebexSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request("b"))
-        body = {"items": [{"id": made.id, "webLink": made.join_url}]}
+        meeting = subject.provider.create(token, subject.request("b"))
+        body = {"items": [{"id": meeting.id, "webLink": meeting.join_url}]}
         subject.faults.add(Fault(r"/v1/meetings$", Action.BEFORE, method="GET", status=200, body=body))
         assert subject.provider.find(token, subject.request("a")) == []
 
@@ -175,15 +175,15 @@ class TestMeetings:
     ) -> None:
         subject.webex.patch_types, subject.webex.refuses_type_with = frozenset({takes}), status
         subject.webex.unknown_zones = frozenset({"Europe/Berlin"})
-        made, moved = subject.provider.create(token, subject.request()), subject.request(days=8)
-        subject.provider.update(token, made.id, moved)
+        meeting, moved = subject.provider.create(token, subject.request()), subject.request(days=8)
+        subject.provider.update(token, meeting.id, moved)
         assert [utc(held.starts_at) for held in subject.held()] == [utc(moved.starts_at)]
 
     def test_a_reschedule_that_webex_refuses_as_json_says_why(self, subject: WebexSubject, token: str) -> None:
-        made = subject.provider.create(token, subject.request())
+        meeting = subject.provider.create(token, subject.request())
         past = replace(subject.request(), starts_at=subject.clock() - timedelta(hours=1), ends_at=subject.clock())
         with pytest.raises(Rejected) as refused:
-            subject.provider.update(token, made.id, past)
+            subject.provider.update(token, meeting.id, past)
         assert refused.value.status == 400
 
     def test_a_zone_that_webex_does_not_know_costs_one_try_of_the_day(self, subject: WebexSubject, token: str) -> None:
@@ -198,14 +198,14 @@ class TestMeetings:
 
     def test_answers_are_as_the_contract_has_them(self, subject: WebexSubject, token: str) -> None:
         with httpx.Client(transport=subject.network, headers={"Authorization": f"Bearer {token}"}) as api:
-            made = api.post("https://webexapis.com/v1/meetings", json=body(subject)).json()
+            meeting = api.post("https://webexapis.com/v1/meetings", json=body(subject)).json()
             listed = api.get("https://webexapis.com/v1/meetings").json()
             changed = api.patch(
-                f"https://webexapis.com/v1/meetings/{made['id']}",
+                f"https://webexapis.com/v1/meetings/{meeting['id']}",
                 json={"title": "Other"},
                 headers={"Content-Type": "application/json-patch+json"},
             ).json()
-        assert contract.response_errors("post", "/meetings", "200", made) == []
+        assert contract.response_errors("post", "/meetings", "200", meeting) == []
         assert contract.response_errors("get", "/meetings", "200", listed) == []
         assert contract.response_errors("patch", "/meetings/{meetingId}", "200", changed) == []
         assert listed["items"]

@@ -65,15 +65,15 @@ def test_tokens_are_refreshed_and_tell_both_their_ends(client: WebexAPI, webex: 
 
 
 def test_a_meeting_is_made_found_by_tag_read_and_deleted(client: WebexAPI, webex: Webex) -> None:
-    made = client.meetings.create("Talk", **times(2), sendEmail=False, integrationTags=["tag-1"])
+    meeting = client.meetings.create("Talk", **times(2), sendEmail=False, integrationTags=["tag-1"])
     client.meetings.create("Other talk", **times(2), sendEmail=False, integrationTags=["tag-2"])
     (found,) = client.meetings.list(integrationTag="tag-1", meetingType="meetingSeries")
-    assert found.id == made.id
-    assert client.meetings.get(made.id).webLink == made.webLink
-    client.meetings.delete(made.id)
+    assert found.id == meeting.id
+    assert client.meetings.get(meeting.id).webLink == meeting.webLink
+    client.meetings.delete(meeting.id)
     assert [held.title for held in webex.meetings] == ["Other talk"]
     with pytest.raises(ApiError) as gone:
-        client.meetings.get(made.id)
+        client.meetings.get(meeting.id)
     assert gone.value.status_code == 404
 
 
@@ -84,8 +84,8 @@ def test_pages_are_followed(client: WebexAPI) -> None:
 
 
 def test_webex_mails_unless_it_is_told_not_to(client: WebexAPI, webex: Webex) -> None:
-    made = client.meetings.create("Talk", **times())
-    client.meetings.delete(made.id)
+    meeting = client.meetings.create("Talk", **times())
+    client.meetings.delete(meeting.id)
     assert webex.mails == [Mail("created", "Talk"), Mail("deleted", "Talk")]
 
 

@@ -113,9 +113,9 @@ class TestTimeZones:
     def test_a_zone_that_zoom_does_not_know_is_left_out(self, subject: ZoomSubject) -> None:
         subject.zoom.held.unknown_zones = frozenset({"Europe/Berlin"})
         tokens = subject.connect()
-        made = subject.create(tokens)
+        meeting = subject.create(tokens)
         moved = subject.request(days=9)
-        subject.provider.update(tokens.access_token, made.id, moved)
+        subject.provider.update(tokens.access_token, meeting.id, moved)
         (held,) = subject.held()
         assert utc(held.starts_at) == utc(moved.starts_at)
 
@@ -149,6 +149,6 @@ def test_a_meeting_of_the_same_start_without_our_tag_is_left_alone(subject: Zoom
     subject.zoom.lists_agenda = False
     tokens = subject.connect()
     other = subject.create(tokens, subject.request("b"))
-    made = subject.create(tokens, subject.request("a"))
-    assert [found.id for found in subject.provider.find(tokens.access_token, subject.request("a"))] == [made.id]
-    assert made.id != other.id
+    meeting = subject.create(tokens, subject.request("a"))
+    assert [found.id for found in subject.provider.find(tokens.access_token, subject.request("a"))] == [meeting.id]
+    assert meeting.id != other.id

@@ -52,9 +52,9 @@ def test_an_account_without_a_readable_address_connects_all_the_same(email: Any)
 
 
 def test_a_free_accounts_meeting_has_a_passcode_and_no_numbers() -> None:
-    made = answering("create").create("token", REQUEST)
-    assert (made.id, made.passcode, made.dial_in) == ("80000000001", "AbCd12", ())
-    assert "zak" not in repr(made)
+    meeting = answering("create").create("token", REQUEST)
+    assert (meeting.id, meeting.passcode, meeting.dial_in) == ("80000000001", "AbCd12", ())
+    assert "zak" not in repr(meeting)
 
 
 def test_changing_and_deleting_are_done() -> None:

@@ -163,6 +163,6 @@ def test_each_number_is_dialled_with_its_own_pin() -> None:
     ]
     space = {"name": "spaces/a", "meetingUri": "https://meet.google.com/abc", "phoneAccess": phones}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=space))
-    made = GoogleMeetSpaces(HttpClient(httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
-    assert [one.number for one in made.dial_in] == ["+12025550100,,1#", "+442079460000,,2#"]
-    assert [one.country for one in made.dial_in] == ["US", "GB"]
+    meeting = GoogleMeetSpaces(HttpClient(httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
+    assert [one.number for one in meeting.dial_in] == ["+12025550100,,1#", "+442079460000,,2#"]
+    assert [one.country for one in meeting.dial_in] == ["US", "GB"]

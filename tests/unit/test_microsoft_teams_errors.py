@@ -179,8 +179,8 @@ def test_a_token_that_expires_in_between_leaves_a_meeting_to_look_for() -> None:
     ],
 )
 def test_dial_in_numbers_are_read_as_far_as_there_are_any(more: dict[str, Any], numbers: tuple[str, ...]) -> None:
-    made = graph(answer(201, MEETING | more), answer(200, MEETING)).create(TOKEN, REQUEST)
-    assert made.dial_in == tuple(DialIn(number) for number in numbers)
+    meeting = graph(answer(201, MEETING | more), answer(200, MEETING)).create(TOKEN, REQUEST)
+    assert meeting.dial_in == tuple(DialIn(number) for number in numbers)
 
 
 class TestAccount:

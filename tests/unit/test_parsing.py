@@ -1,4 +1,4 @@
-"""Whatever JSON a provider sends about a meeting, what is made of it can be written down and read again."""
+"""Any JSON that a provider sends about a meeting is parsed into a value that can be stored and read again."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Fields = dict[str, Any]
 
 
 def phones(fields: Fields, **names: str) -> Any:
-    """A list with one number under a provider's names, or whatever stands in its place."""
+    """A list with one number under a provider's field names, or an unexpected value instead."""
     entry = {name: fields[what] for what, name in names.items()}
     return [entry, fields["entry"]] if fields["is_list"] else fields["entry"]
 
 
 def zoom(fields: Fields) -> Fields:
     numbers = phones(fields, number="number", country="country", city="city")
-    known = {"id": fields["id"], "join_url": fields["link"], "password": fields["passcode"]}
-    return known | {"settings": {"global_dial_in_numbers": numbers}}
+    body = {"id": fields["id"], "join_url": fields["link"], "password": fields["passcode"]}
+    return body | {"settings": {"global_dial_in_numbers": numbers}}
 
 
 def google_meet(fields: Fields) -> Fields:
@@ -48,23 +48,23 @@ def google_meet(fields: Fields) -> Fields:
 
 
 def google_meet_spaces(fields: Fields) -> Fields:
-    told = phones(fields, number="phoneNumber", code="pin", country="regionCode")
+    numbers = phones(fields, number="phoneNumber", code="pin", country="regionCode")
     name = f"spaces/{fields['id']}" if isinstance(fields["id"], str) else fields["id"]
-    return {"name": name, "meetingUri": fields["link"], "phoneAccess": told}
+    return {"name": name, "meetingUri": fields["link"], "phoneAccess": numbers}
 
 
 def microsoft_teams(fields: Fields) -> Fields:
     numbers = [fields["number"], fields["entry"]] if fields["is_list"] else fields["entry"]
     audio = {"tollNumber": fields["number"], "tollFreeNumbers": numbers, "conferenceId": fields["code"]}
     settings_ = {"passcode": fields["passcode"]}
-    known = {"id": fields["id"], "joinWebUrl": fields["link"], "joinMeetingIdSettings": settings_}
-    return known | {"audioConferencing": audio}
+    body = {"id": fields["id"], "joinWebUrl": fields["link"], "joinMeetingIdSettings": settings_}
+    return body | {"audioConferencing": audio}
 
 
 def webex(fields: Fields) -> Fields:
     telephony = {"callInNumbers": phones(fields, number="callInNumber"), "accessCode": fields["code"]}
-    known = {"id": fields["id"], "webLink": fields["link"], "password": fields["passcode"]}
-    return known | {"telephony": telephony}
+    body = {"id": fields["id"], "webLink": fields["link"], "password": fields["passcode"]}
+    return body | {"telephony": telephony}
 
 
 def daily(fields: Fields) -> Fields:
@@ -110,17 +110,17 @@ def test_every_provider_that_is_asked_is_tried() -> None:
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(USUAL, ANY_JSON) | {"is_list": st.booleans()}))
 def test_a_meeting_can_be_kept_or_is_in_doubt(name: str, fields: Fields) -> None:
     try:
-        made = created(name, fields)
+        meeting = created(name, fields)
     except Ambiguous:
         return
     except Rejected:
-        # An event that never gets a link is no meeting: it is removed again.
+        # An event without a link is not a meeting: it is deleted again.
         assert name == "google_meet"
         assert not fields["link"]
         return
-    kept = msgspec.json.encode(made)
-    assert msgspec.json.decode(kept, type=ProviderMeeting) == made
-    assert len(kept) < 150_000  # A row has 400 kB.
+    encoded = msgspec.json.encode(meeting)
+    assert msgspec.json.decode(encoded, type=ProviderMeeting) == meeting
+    assert len(encoded) < 150_000  # A row has 400 kB.
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -132,11 +132,11 @@ def test_a_link_that_cannot_be_kept_leaves_the_create_in_doubt(name: str, link: 
 
 @pytest.mark.parametrize("name", ["zoom", "webex", "microsoft_teams"])
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("passcode", "expected"),
     [("482913", "482913"), (482913, "482913"), ("", None), (None, None), (True, None), (1.5, None), ("p" * 256, None)],
 )
-def test_a_passcode_is_text_or_a_whole_number(name: str, told: Any, kept: str | None) -> None:
-    assert created(name, {"passcode": told}).passcode == kept
+def test_a_passcode_is_text_or_a_whole_number(name: str, passcode: Any, expected: str | None) -> None:
+    assert created(name, {"passcode": passcode}).passcode == expected
 
 
 def test_numbers_that_are_not_text_are_dialled_as_well() -> None:
@@ -157,8 +157,10 @@ def test_numbers_that_are_not_text_are_dialled_as_well() -> None:
     ],
 )
 def test_a_phone_sends_the_code_and_then_the_passcode(code: Any, passcode: Any, sent: str) -> None:
-    made = parse_meeting("zoom", "1", "https://zoom.us/j/1", phones=[Phone("+1 212 555 0143", code, passcode=passcode)])
-    assert made.dial_in == (DialIn(f"+1 212 555 0143{sent}"),)
+    meeting = parse_meeting(
+        "zoom", "1", "https://zoom.us/j/1", phones=[Phone("+1 212 555 0143", code, passcode=passcode)]
+    )
+    assert meeting.dial_in == (DialIn(f"+1 212 555 0143{sent}"),)
 
 
 @pytest.mark.parametrize("name", [name for name in BODIES if name != "daily"])
@@ -175,8 +177,8 @@ def test_a_phone_sends_the_digits_of_a_code(code: Any, number: str) -> None:
 
 
 def test_of_numbers_without_end_a_hundred_different_ones_are_kept() -> None:
-    told = [Phone(number // 2) for number in range(1000)]
-    assert [one.number for one in parse_meeting("zoom", "1", "https://example.com", phones=told).dial_in] == [
+    numbers = [Phone(number // 2) for number in range(1000)]
+    assert [one.number for one in parse_meeting("zoom", "1", "https://example.com", phones=numbers).dial_in] == [
         str(number) for number in range(100)
     ]
 

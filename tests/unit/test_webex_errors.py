@@ -181,8 +181,8 @@ def test_an_occurrence_is_known_by_its_series() -> None:
     ],
 )
 def test_dial_in_numbers_are_read_as_far_as_there_are_any(telephony: Any, numbers: tuple[str, ...]) -> None:
-    made = webex(answer(200, MEETING | {"telephony": telephony})).create(TOKEN, REQUEST)
-    assert made.dial_in == tuple(DialIn(number) for number in numbers)
+    meeting = webex(answer(200, MEETING | {"telephony": telephony})).create(TOKEN, REQUEST)
+    assert meeting.dial_in == tuple(DialIn(number) for number in numbers)
 
 
 @pytest.mark.parametrize(

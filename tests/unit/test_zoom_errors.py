@@ -223,8 +223,8 @@ def test_a_created_meeting_that_cannot_be_read_may_be_one(body: Any) -> None:
 
 @pytest.mark.parametrize("settings", [None, [], {"global_dial_in_numbers": None}, {"global_dial_in_numbers": [None]}])
 def test_a_meeting_with_odd_dial_in_numbers_is_a_meeting_without(settings: Any) -> None:
-    made = zoom(answer(201, MEETING | {"settings": settings})).create(TOKEN, REQUEST)
-    assert (made.id, made.dial_in) == ("93412345678", ())
+    meeting = zoom(answer(201, MEETING | {"settings": settings})).create(TOKEN, REQUEST)
+    assert (meeting.id, meeting.dial_in) == ("93412345678", ())
 
 
 @pytest.mark.parametrize(

@@ -83,25 +83,25 @@ class ProviderContract:
 
     def test_the_created_meeting_matches_the_request(self, subject: Subject) -> None:
         tokens, request = subject.connect(), subject.request()
-        made = subject.create(tokens, request)
+        meeting = subject.create(tokens, request)
         (held,) = subject.held()
-        assert (held.id, held.link) == (made.id, made.join_url)
+        assert (held.id, held.link) == (meeting.id, meeting.join_url)
         assert held.title in (request.title, "")
         assert utc(held.starts_at) in (utc(request.starts_at), None)
         assert utc(held.ends_at) in (utc(request.ends_at), None)
 
     def test_a_guest_enters_a_new_meeting_without_waiting(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        assert subject.lets_guest_in(made)
+        meeting = subject.create(tokens)
+        assert subject.lets_guest_in(meeting)
         account = subject.provider.read_account(tokens.access_token)
         assert subject.provider.guest_experience(account).admission is GuestEntry.DIRECT
 
     def test_the_guest_experience_is_reported(self, subject: Subject) -> None:
         tokens = subject.connect()
         token = tokens.access_token
-        account, made = subject.provider.read_account(token), subject.create(tokens)
-        observed = subject.provider.observe_guest_experience(token, made, account)
+        account, meeting = subject.provider.read_account(token), subject.create(tokens)
+        observed = subject.provider.observe_guest_experience(token, meeting, account)
         assert observed.admission is not GuestEntry.ACCOUNT_SETTINGS
         for experience in (subject.provider.guest_experience(account), observed):
             assert experience.time_limit_minutes is None or experience.time_limit_minutes >= 40
@@ -116,54 +116,54 @@ class ProviderContract:
 
     def test_a_reschedule_keeps_the_link(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens, subject.request(days=7))
+        meeting = subject.create(tokens, subject.request(days=7))
         moved = subject.request(days=9, minutes=45, title="Longer talk")
-        changed = subject.provider.update(tokens.access_token, made.id, moved)
-        assert changed is None or changed.join_url == made.join_url
+        changed = subject.provider.update(tokens.access_token, meeting.id, moved)
+        assert changed is None or changed.join_url == meeting.join_url
         (held,) = subject.held()
-        assert held.link == made.join_url
+        assert held.link == meeting.join_url
         assert utc(held.starts_at) in (utc(moved.starts_at), None)
         assert utc(held.ends_at) in (utc(moved.ends_at), None)
 
     def test_a_deleted_meeting_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        subject.provider.delete(tokens.access_token, made.id)
+        meeting = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, meeting.id)
         assert subject.held() == []
         assert subject.provider.find(tokens.access_token, subject.request()) == []
 
     def test_a_deleted_meeting_admits_no_guest(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        subject.provider.delete(tokens.access_token, made.id)
-        assert not subject.lets_guest_in(made)
+        meeting = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, meeting.id)
+        assert not subject.lets_guest_in(meeting)
 
     def test_a_second_delete_reports_that_it_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        subject.provider.delete(tokens.access_token, made.id)
+        meeting = subject.create(tokens)
+        subject.provider.delete(tokens.access_token, meeting.id)
         with pytest.raises(MeetingGone):
-            subject.provider.delete(tokens.access_token, made.id)
+            subject.provider.delete(tokens.access_token, meeting.id)
 
     def test_updating_a_meeting_deleted_by_hand_reports_that_it_is_gone(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        subject.delete_by_hand(made.id)
+        meeting = subject.create(tokens)
+        subject.delete_by_hand(meeting.id)
         with pytest.raises(MeetingGone):
-            subject.provider.update(tokens.access_token, made.id, subject.request(days=8))
+            subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))
 
     def test_a_meeting_deleted_by_hand_can_be_created_again(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens, subject.request("a"))
-        subject.delete_by_hand(made.id)
+        meeting = subject.create(tokens, subject.request("a"))
+        subject.delete_by_hand(meeting.id)
         again = subject.create(tokens, subject.request("b"))  # The settler's next generation has another tag.
         assert [held.id for held in subject.held()] == [again.id]
 
     def test_the_meeting_is_found_by_its_tag(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens, subject.request("a"))
+        meeting = subject.create(tokens, subject.request("a"))
         subject.create(tokens, subject.request("b"))
-        assert subject.provider.find(tokens.access_token, subject.request("a")) == [made]
+        assert subject.provider.find(tokens.access_token, subject.request("a")) == [meeting]
 
     def test_find_returns_nothing_if_nothing_was_created(self, subject: Subject) -> None:
         tokens = subject.connect()
@@ -184,16 +184,16 @@ class ProviderContract:
 
     def test_a_repeated_create_returns_the_same_meeting(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens, subject.request(days=7))
+        meeting = subject.create(tokens, subject.request(days=7))
         again = subject.create(tokens, subject.request(days=9))
-        assert (again.id, again.join_url) == (made.id, made.join_url)
+        assert (again.id, again.join_url) == (meeting.id, meeting.join_url)
         (held,) = subject.held()
         assert utc(held.starts_at) in (utc(subject.request(days=9).starts_at), None)
 
     def test_a_create_after_a_deletion_by_hand_does_not_return_the_dead_link(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        subject.delete_by_hand(made.id)
+        meeting = subject.create(tokens)
+        subject.delete_by_hand(meeting.id)
         try:
             again = subject.create(tokens)
         except MeetingGone:
@@ -334,10 +334,10 @@ class ProviderContract:
 
     def test_no_secret_is_returned(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
+        meeting = subject.create(tokens)
         found = subject.provider.find(tokens.access_token, subject.request())
         secrets = [tokens.access_token, *subject.secrets()]
-        assert not [secret for secret in secrets if secret in repr((made, found))]
+        assert not [secret for secret in secrets if secret in repr((meeting, found))]
 
     def test_an_error_contains_no_secret(self, subject: Subject) -> None:
         tokens = subject.connect()
@@ -350,8 +350,8 @@ class ProviderContract:
 
     def test_a_visitor_is_admitted_by_a_short_lived_link(self, subject: Subject) -> None:
         tokens = subject.connect()
-        made = subject.create(tokens)
-        assert made.join_url is None
+        meeting = subject.create(tokens)
+        assert meeting.join_url is None
         now = subject.clock()
         visit = Visit(
             is_host=False,
@@ -361,9 +361,9 @@ class ProviderContract:
             opens_at=now,
             closes_at=now + timedelta(hours=2),
         )
-        guest = subject.provider.create_join_link(tokens.access_token, made.id, visit)
+        guest = subject.provider.create_join_link(tokens.access_token, meeting.id, visit)
         host = subject.provider.create_join_link(
-            tokens.access_token, made.id, replace(visit, is_host=True, name="Demo Host")
+            tokens.access_token, meeting.id, replace(visit, is_host=True, name="Demo Host")
         )
         assert guest != host
         assert guest.startswith("https://")
