@@ -27,7 +27,7 @@ _CLOSED = _RESTRICTED | {"entryPointAccess": "CREATOR_APP_ONLY"}
 class GoogleMeetSpaces(Google):
     """Rooms that only have a link: no times, no title, no tag, and no way to list them.
 
-    A create without a response can neither be repeated nor looked up. It may leave an empty room that no one uses.
+    A create without a response cannot be looked up, so another room is created. An empty, unused one may remain.
     """
 
     name = "google_meet_spaces"
