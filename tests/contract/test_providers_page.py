@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from chalicelib.providers.registry import PROVIDERS
-from infra.local.standins.catalogue import Host, make
+from infra.local.standins.catalogue import Host, create_stand_in
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.matrix import declared, reasons, table
 from tests.live import questions
@@ -21,12 +21,12 @@ PAGE = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
 
 def contracts() -> list[type[ProviderContract]]:
     """Every provider's contract, as its own test declares it."""
-    found: list[type[ProviderContract]] = []
+    classes: list[type[ProviderContract]] = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         module = importlib.import_module(f"tests.contract.{path.stem}")
         own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
-        found += [c for c in own if issubclass(c, ProviderContract)]
-    return found
+        classes += [c for c in own if issubclass(c, ProviderContract)]
+    return classes
 
 
 def test_every_provider_passes_the_contract() -> None:
@@ -34,9 +34,9 @@ def test_every_provider_passes_the_contract() -> None:
 
 
 def test_the_table_is_what_the_tests_declare() -> None:
-    known = declared(contracts())
+    behaviours = declared(contracts())
     shown = PAGE.partition("<!-- matrix -->\n")[2].partition("<!-- end -->")[0]
-    assert shown.strip() == f"{table(known)}\n\n{reasons(known)}"
+    assert shown.strip() == f"{table(behaviours)}\n\n{reasons(behaviours)}"
 
 
 def test_every_open_question_is_on_the_page_with_its_command() -> None:
@@ -48,7 +48,7 @@ def test_every_open_question_is_on_the_page_with_its_command() -> None:
 def test_every_provider_is_on_the_page_and_in_the_demo() -> None:
     for name, provider in PROVIDERS.items():
         assert f"| {provider.display_name} | `{name}` |" in PAGE
-        assert make(name, Host("host@example.com", "password-1", "Demo Host")).provider == name
+        assert create_stand_in(name, Host("host@example.com", "password-1", "Demo Host")).provider == name
 
 
 def test_the_example_works_when_it_is_followed_to_the_letter(tmp_path: Path) -> None:
