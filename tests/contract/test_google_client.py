@@ -78,7 +78,7 @@ class Stage:
             client_id="client-1",
             client_secret="client-secret-1",
         )
-        http = google_auth_httplib2.AuthorizedHttp(credentials, http=httplib2.HttpClient(proxy_info=None, timeout=10))
+        http = google_auth_httplib2.AuthorizedHttp(credentials, http=httplib2.Http(proxy_info=None, timeout=10))
         options = {"api_endpoint": self.url + path}
         return build(api, version, http=http, static_discovery=True, client_options=options)
 
