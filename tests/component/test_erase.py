@@ -180,4 +180,4 @@ def _bounce(product: Product, booking_id: str, email: str) -> None:
     assert record is not None
     sent = next(i for i in record.settlement.invitations if i.email == email)
     report = MailReport(WORKSPACE, booking_id, str(sent.message_id), email, Trouble.HARD_BOUNCE)
-    product.services.bounces.take(report)
+    product.services.bounces.record(report)
