@@ -271,6 +271,18 @@ def test_messages_refer_to_sections_that_the_guide_has() -> None:
     assert set(re.findall(r'[Ss]ee "([^"]+)"', " ".join(GUIDE.split()))) <= sections
 
 
+def test_links_between_documents_lead_to_headings_that_exist() -> None:
+    paths = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    links = [
+        (path, target, anchor)
+        for path in paths
+        for target, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", path.read_text(encoding="utf-8"))
+    ]
+    assert links
+    broken = [link for link in links if link[2] not in anchors(link[0].parent / link[1] if link[1] else link[0])]
+    assert broken == []
+
+
 @pytest.mark.parametrize("arguments", [["redrive"], ["create-workspace", "--workspace-id", "acme"]])
 def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "infra.operate", *arguments]
@@ -320,6 +332,12 @@ def metrics() -> list[dict[str, Any]]:
     """Every metric that an alarm watches."""
     sums = [metric["MetricStat"]["Metric"] for alarm in alarms() for metric in alarm.get("Metrics", [])[1:]]
     return [alarm for alarm in alarms() if "MetricName" in alarm] + sums
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives to a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def codes(text: str) -> list[str]:
