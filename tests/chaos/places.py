@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -91,16 +91,14 @@ class ZoomPlace(Place):
         super().__init__("zoom", shared.apps, settings)
 
     def connect(self, user_id: str, now: datetime) -> Tokens:
-        grants = self.zoom.grants
-        pair = grants.exchange(grants.issue_code(f"zoom-{user_id}", self.zoom.scopes, _REDIRECT), _REDIRECT, "")
-        return Tokens(pair.access_token, pair.refresh_token, now + timedelta(seconds=3599), pair.scopes)
+        return _tokens(self.zoom.identity.consent(f"{user_id}@host.example.com"), now)
 
     def end_grants(self) -> None:
         for user_id in USERS:
-            self.zoom.grants.end(f"zoom-{user_id}")
+            self.zoom.identity.end_grant(f"zoom-{user_id}")
 
     def end_access_tokens(self) -> None:
-        self.zoom.grants._access.clear()
+        self.zoom.identity.end_access_tokens()
 
     def held(self) -> list[HeldMeeting]:
         return [
@@ -132,9 +130,7 @@ class AnyPlace(Place):
     def connect(self, user_id: str, now: datetime) -> Tokens:
         if issubclass(self.kind, KeyProvider):
             return tokens_of_key(_read_key(self.kind, tuple(self._stand_in.key_form.items())))
-        answer = self._identity.consent(_ADDRESSES[user_id])
-        ends_at = now + timedelta(seconds=answer["expires_in"])
-        return Tokens(answer["access_token"], answer["refresh_token"], ends_at, tuple(answer["scope"].split()))
+        return _tokens(self._identity.consent(_ADDRESSES[user_id]), now)
 
     def end_grants(self) -> None:
         for person in self._identity.people.values():
@@ -159,6 +155,11 @@ class AnyPlace(Place):
 def place(name: str, clock: Clock, seed: int) -> Place:
     """The stand-in of the provider `name`, with nothing in it."""
     return ZoomPlace(clock, seed) if name == "zoom" else AnyPlace(name, clock, seed)
+
+
+def _tokens(response: dict[str, Any], now: datetime) -> Tokens:
+    expires_at = now + timedelta(seconds=response["expires_in"])
+    return Tokens(response["access_token"], response["refresh_token"], expires_at, tuple(response["scope"].split()))
 
 
 class _Now:

@@ -41,11 +41,11 @@ PLACES: dict[str, Callable[[World, str], None]] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("kind", ["_access", "_refresh"])
+@pytest.mark.parametrize("kind", ["access_tokens", "refresh_tokens"])
 def test_a_token_is_seen(place: str, kind: str) -> None:
     with new_world() as world:
         assert invariants.leaks(world) == []
-        PLACES[place](world, next(iter(getattr(world.zoom.grants, kind))))
+        PLACES[place](world, next(iter(getattr(world.zoom.identity, kind))))
         assert f"a secret stands in {place}" in invariants.leaks(world)
 
 

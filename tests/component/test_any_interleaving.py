@@ -79,7 +79,7 @@ class Promises(RuleBasedStateMachine):
     @rule(account=st.sampled_from(sorted(ACCOUNTS)))
     def zoom_forgets_the_account(self, account: str) -> None:
         with self.product.zoom.lock:
-            self.product.zoom.grants.end(account)
+            self.product.zoom.identity.end_grant(account)
         if any(connected[0] == account for connected in self.connections.values()):
             self.broken.add(account)
 

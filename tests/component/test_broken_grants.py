@@ -184,7 +184,7 @@ def test_a_grant_in_use_is_not_refreshed_more_than_once_a_life_of_its_token(conn
 def break_by_booking(product: Product, booking_id: str = "b-1", *, days: float = 35) -> None:
     """Zoom forgets the tokens, and a booking finds out."""
     with product.zoom.lock:
-        product.zoom.grants.end(ACCOUNT.user_id)
+        product.zoom.identity.end_grant(ACCOUNT.user_id)
     assert product.caller().put(f"/v1/bookings/{booking_id}", json=booking(days=days)).status_code == 201
     product.settle()
 

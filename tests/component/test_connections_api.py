@@ -103,8 +103,7 @@ def test_a_connection_is_answered_200_always(product: Product, caller: httpx.Cli
 
 def test_the_answer_tells_no_token(connected: Product) -> None:
     known = connected.caller().get("/v1/users/u-1/connection").text
-    with connected.zoom.lock:
-        secrets = [*connected.zoom.grants._access, *connected.zoom.grants._refresh]
+    secrets = connected.zoom.identity.all_tokens()
     assert secrets
     assert not any(secret in known for secret in secrets)
 

@@ -29,7 +29,7 @@ DAY = 86_400
 def full(product: Product) -> Product:
     """A workspace in which a person has left traces in every table, among others with similar names."""
     account = Account("zoom-canary", "zoom-account-9", CANARY, "password-9", "Canary")
-    product.zoom.accounts[account.user_id] = account
+    product.zoom.add_account(account)
     Receivers.of(product)
     streams = Streams(product)
     caller = product.caller(admin_emails=["admin@example.com", CANARY.upper()])
@@ -139,7 +139,7 @@ def test_a_workspace_goes_whole_and_the_other_stays(full: Product) -> None:
     assert erase(full, OneWorkspace(WORKSPACE)).left == []
     assert sorted(name(row) for row in tables(full) if row.table != "ephemeral") == others
     assert [row for row in tables(full) if WORKSPACE in json.dumps(row.content, default=str)] == []
-    assert full.zoom.grants.alive() == []
+    assert full.zoom.identity.all_tokens() == []
 
 
 def test_what_is_somebody_elses_is_left_to_a_human(full: Product) -> None:

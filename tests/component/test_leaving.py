@@ -167,7 +167,7 @@ def test_a_check_renews_a_token_that_is_not_accepted_any_more(connected: Product
 
 def test_a_check_that_finds_the_access_taken_away_says_so_and_marks_it(connected: Product) -> None:
     with connected.zoom.lock:
-        connected.zoom.grants.end(ACCOUNT.user_id)
+        connected.zoom.identity.end_grant(ACCOUNT.user_id)
 
     report = connected.caller().post("/v1/users/u-1/connection/check").json()
 

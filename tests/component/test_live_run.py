@@ -111,7 +111,7 @@ def test_the_report_has_no_secret(name: str, tmp_path: Path) -> None:
     secrets = [value for value in (*live.stand_in.secrets.values(), *live.stand_in.key_form.values()) if len(value) > 7]
     secrets += ["SecretCode-123", HOST.email, "https://zoom.us/j/", "joinWebUrl", "meet.google.com", "MTID", "jwt="]
     identity = live.stand_in.identity
-    secrets += [*identity.access, *identity.refresh] if identity else []
+    secrets += [*identity.access_tokens, *identity.refresh_tokens] if identity else []
     assert [secret for secret in secrets if secret in live.text] == []
 
 

@@ -265,12 +265,12 @@ class TestTheRedirectPair:
         assert queries[0]["code_challenge"] != queries[1]["code_challenge"]
 
     def test_denied_consent_is_told_on_the_settings_page(self, product: Product, browser: httpx.Client) -> None:
-        back = product.consent(browser, product.open_settings(browser), decision="deny")
+        back = product.consent(browser, product.open_settings(browser), allow=False)
         assert_page(browser.get(back, follow_redirects=True), 200, "Nothing was connected", "Connect Zoom")
         assert connection_state(product) == "none"
 
     def test_after_denying_one_can_connect(self, product: Product, browser: httpx.Client) -> None:
-        back = product.consent(browser, product.open_settings(browser), decision="deny")
+        back = product.consent(browser, product.open_settings(browser), allow=False)
         page = browser.get(back, follow_redirects=True)
         browser.get(product.consent(browser, page))
         assert connection_state(product) == "connected"
@@ -283,7 +283,7 @@ class TestTheRedirectPair:
         assert connection_state(product) == "connected"
 
     def test_a_denied_state_is_used_up(self, product: Product, browser: httpx.Client) -> None:
-        back = product.consent(browser, product.open_settings(browser), decision="deny")
+        back = product.consent(browser, product.open_settings(browser), allow=False)
         browser.get(back)
         assert_leads_on(browser.get(back.replace("error=access_denied", "code=x")), NOT_STARTED_HERE)
 
@@ -369,7 +369,7 @@ class TestTheRedirectPair:
         self, product: Product, browser: httpx.Client
     ) -> None:
         product.connect()
-        browser.get(product.consent(browser, product.open_settings(browser), SECOND_ACCOUNT, decision="deny"))
+        browser.get(product.consent(browser, product.open_settings(browser), SECOND_ACCOUNT, allow=False))
         assert connection_state(product) == "connected"
 
     def test_the_page_after_connecting_holds_neither_code_nor_state(
@@ -448,10 +448,8 @@ class TestAddingTheAppAtTheProvider:
     """Zoom's "Add app" leads back with a code that no sign-in of ours asked for: without `state`."""
 
     def added(self, product: Product, browser: httpx.Client) -> str:
-        page = browser.post(
-            "https://zoom.us/signin", data={"next": "/apps", "email": ACCOUNT.email, "password": ACCOUNT.password}
-        )
-        back = press(browser, browser.get(page.url.join(page.headers["Location"])), "/apps/add", follow=False)
+        login = {"email": ACCOUNT.email, "password": ACCOUNT.password}
+        back = browser.post("https://zoom.us/apps/add", data=login)
         assert "state=" not in back.headers["Location"]
         return str(back.headers["Location"])
 

@@ -422,7 +422,7 @@ def live_a_day(watched: Watched) -> None:
     watched.connect()
     for booking_id in ("b-8", "b-9"):
         with zoom.lock:
-            zoom.grants.end(ACCOUNT.user_id)
+            zoom.identity.end_grant(ACCOUNT.user_id)
         watched.api("PUT", f"/v1/bookings/{booking_id}", 201, json=booking(days=37))
         watched.settle()
         watched.tick()

@@ -265,8 +265,8 @@ class TestPromise5OneConnectionPerUserPerWorkspace:
         connected.connect(account=SECOND_ACCOUNT)
         connected.tick()
         connected.tick()
-        assert not connected.zoom.grants.is_installed(ACCOUNT.user_id)
-        assert connected.zoom.grants.is_installed(SECOND_ACCOUNT.user_id)
+        assert not connected.zoom.identity.has_grant(ACCOUNT.user_id)
+        assert connected.zoom.identity.has_grant(SECOND_ACCOUNT.user_id)
 
     def test_one_account_serves_two_workspaces(self, connected: Product) -> None:
         connected.connect(workspace_id="ws-2")
@@ -281,7 +281,7 @@ class TestPromise5OneConnectionPerUserPerWorkspace:
         disconnect(connected)
         for _ in range(3):
             connected.tick()
-        assert connected.zoom.grants.is_installed(ACCOUNT.user_id)
+        assert connected.zoom.identity.has_grant(ACCOUNT.user_id)
         assert state(put(connected, workspace_id="ws-2")) == ("ready", None)
         assert connection(connected)["state"] == "none"
 
@@ -291,7 +291,7 @@ class TestPromise5OneConnectionPerUserPerWorkspace:
         disconnect(connected, workspace_id="ws-2")
         connected.tick()
         connected.tick()
-        assert not connected.zoom.grants.is_installed(ACCOUNT.user_id)
+        assert not connected.zoom.identity.has_grant(ACCOUNT.user_id)
         assert connected.aws.scan("grants") == []
 
     def test_revoking_is_tried_again_until_zoom_answers(self, connected: Product) -> None:
@@ -299,7 +299,7 @@ class TestPromise5OneConnectionPerUserPerWorkspace:
         disconnect(connected)
         for _ in range(4):
             connected.tick()
-        assert not connected.zoom.grants.is_installed(ACCOUNT.user_id)
+        assert not connected.zoom.identity.has_grant(ACCOUNT.user_id)
 
     def test_connecting_one_user_connects_no_other(self, connected: Product) -> None:
         assert connection(connected, "u-2")["state"] == "none"

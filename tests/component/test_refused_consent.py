@@ -67,7 +67,7 @@ def test_a_code_that_is_not_exchanged_is_put_in_words(product: Product, status: 
 
 def test_a_reload_after_a_failed_sign_in_shows_a_page_that_works(product: Product) -> None:
     browser = product.browser()
-    back = product.consent(browser, product.open_settings(browser), decision="deny")
+    back = product.consent(browser, product.open_settings(browser), allow=False)
 
     answer = browser.get(back)
     assert (answer.status_code, answer.headers["Location"]) == (
@@ -84,7 +84,7 @@ def test_a_reload_after_a_failed_sign_in_shows_a_page_that_works(product: Produc
 
 def test_a_failed_sign_in_without_a_session_says_where_to_go_on(product: Product) -> None:
     browser = product.browser()
-    back = product.consent(browser, product.open_settings(browser), decision="deny")
+    back = product.consent(browser, product.open_settings(browser), allow=False)
     browser.cookies.clear()
 
     for _ in range(2):

@@ -107,7 +107,7 @@ def test_each_settling_run_logs_its_result(
     caplog.set_level("INFO")
     if fails:
         with connected.zoom.lock:
-            connected.zoom.grants.reset()
+            connected.zoom.identity.reset()
     connected.caller().put("/v1/bookings/b-1", json=booking())
     connected.settle()
     (logged,) = [vars(record) for record in caplog.records if record.message == "settled"]

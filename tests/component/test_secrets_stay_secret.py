@@ -71,7 +71,7 @@ def live_through_trouble(product: Product, images: list[Any], said: list[str], t
         product.clock.advance(3600)
         product.tick()
         said.append(caller.get(f"/v1/bookings/b-{number}").text)
-        tokens |= set(product.zoom.grants.alive())
+        tokens |= set(product.zoom.identity.all_tokens())
     browser = product.browser()
     settings = product.open_settings(browser)
     said.append(settings.text)

@@ -95,12 +95,12 @@ def test_a_grant_that_the_provider_refused_to_revoke_is_kept_and_revoked_later(p
     product.caller().delete("/v1/users/u-1/connection")
     product.tick()
     assert len(product.aws.scan("grants")) == 1
-    assert product.zoom.grants.is_installed(ACCOUNT.user_id)
+    assert product.zoom.identity.has_grant(ACCOUNT.user_id)
 
     product.clock.advance(3600)
     product.tick()
     assert product.aws.scan("grants") == []
-    assert not product.zoom.grants.is_installed(ACCOUNT.user_id)
+    assert not product.zoom.identity.has_grant(ACCOUNT.user_id)
 
 
 def test_an_expired_access_token_is_refreshed_before_the_grant_is_revoked(product: Product) -> None:

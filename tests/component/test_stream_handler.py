@@ -106,7 +106,7 @@ class TestWhatCostsACall:
         assert [call for call in aws_calls if call.startswith("DynamoDB")] == ["DynamoDB_20120810.UpdateItem"]
 
     def test_a_booking_that_is_woken_is_settled_though_its_revision_is_the_same(self, connected: Product) -> None:
-        connected.zoom.grants.reset()
+        connected.zoom.identity.reset()
         records = stream(connected, "b-1")
         settle(connected, records)
         connected.stream_records()
@@ -234,7 +234,7 @@ class TestTheSchedule:
             connected.services.connection_store.delete("ws-1", user_id)
         connected.tick()
         connected.tick()
-        assert not connected.zoom.grants.is_installed(SECOND_ACCOUNT.user_id)
+        assert not connected.zoom.identity.has_grant(SECOND_ACCOUNT.user_id)
 
 
 class TestWhereTheHandlersStand:

@@ -58,7 +58,7 @@ def test_it_says_whose_account_it_is(client: WebexAPI) -> None:
 
 
 def test_tokens_are_refreshed_and_tell_both_their_ends(client: WebexAPI, webex: Webex) -> None:
-    (refresh_token,) = webex.identity.refresh
+    (refresh_token,) = webex.identity.refresh_tokens
     new = client.access_tokens.refresh(**CLIENT, refresh_token=refresh_token)
     assert new.expires_in == 14 * 86_400 - 1
     assert new.refresh_token_expires_in == 90 * 86_400

@@ -17,7 +17,7 @@ from infra.local.standins.faults import Faults
 from infra.local.standins.zoom import Account, create_app
 from infra.local.standins.zoom import Zoom as StandIn
 from infra.local.standins.zoom.bodies import join_url
-from infra.local.standins.zoom.visitor import answer_consent
+from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
@@ -79,12 +79,11 @@ class ZoomSubject(Subject):
         self.clock.advance(3700)
 
     def end_grant(self) -> None:
-        self.zoom.grants.end("user-1")
+        self.zoom.identity.end_grant("user-1")
 
     def back_from_sign_in(self, *, allow: bool = True, untick: str = "") -> str:
         with httpx.Client(transport=self.network) as browser:
-            decision = "allow" if allow else "deny"
-            return answer_consent(browser, self.authorization_url(), EMAIL, PASSWORD, decision)
+            return sign_in_and_consent(browser, self.authorization_url(), EMAIL, PASSWORD, allow=allow)
 
 
 class TestZoom(ProviderContract):

@@ -21,7 +21,7 @@ import pytest
 
 from infra.local.standins.server import serve
 from infra.local.standins.zoom import Account, Zoom, create_app
-from infra.local.standins.zoom.visitor import answer_consent
+from infra.local.visitor import sign_in_and_consent
 
 pytestmark = pytest.mark.node
 
@@ -71,7 +71,7 @@ class Stage:
             # The cookie of the state is marked Secure: no jar sends it over loopback HTTP.
             cookie = start.headers["Set-Cookie"].split(";")[0]
             asked = start.headers["Location"].replace("https://zoom.us", self.url)
-            back = answer_consent(browser, asked, HOST.email, HOST.password)
+            back = sign_in_and_consent(browser, asked, HOST.email, HOST.password)
             return browser.get(back, headers={"Cookie": cookie})
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chalicelib import wiring
 from infra.local.stack import HOST_EMAIL, PASSWORD, WORKSPACE_ID, LocalStack
-from infra.local.standins.zoom.visitor import answer_consent
+from infra.local.visitor import sign_in_and_consent
 from tests.e2e.test_settings_in_a_browser import connect_link, connection, sign_in_at_zoom
 
 pytestmark = pytest.mark.browser
@@ -81,7 +81,7 @@ def test_a_callback_address_that_was_taken_from_the_victim_attaches_nothing_to_t
     start_at_zoom(attacker, connect_link(stack, "attacker-4"))
     authorize = start_at_zoom(victim, connect_link(stack, "victim-4"))
     with httpx.Client() as at_zoom:  # The victim's own consent, up to the redirect that the attacker gets hold of.
-        callback = answer_consent(at_zoom, authorize, HOST_EMAIL, PASSWORD)
+        callback = sign_in_and_consent(at_zoom, authorize, HOST_EMAIL, PASSWORD)
 
     attacker.goto(callback)
 

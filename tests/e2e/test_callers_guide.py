@@ -17,8 +17,7 @@ from chalicelib.api.problems import REASONS
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
-from infra.local.standins.zoom.visitor import answer_consent
-from infra.local.visitor import press
+from infra.local.visitor import press, sign_in_and_consent
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "callers.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
@@ -93,5 +92,5 @@ def connect(link: str) -> None:
     with httpx.Client(timeout=30, trust_env=False) as browser:
         settings = press(browser, browser.get(link), "/connect/")
         leave = press(browser, settings, "/oauth/zoom/start", follow=False)
-        back = answer_consent(browser, leave.headers["Location"], HOST_EMAIL, PASSWORD)
+        back = sign_in_and_consent(browser, leave.headers["Location"], HOST_EMAIL, PASSWORD)
         assert "Connected" in browser.get(back, follow_redirects=True).text

@@ -133,7 +133,7 @@ def test_disconnecting_keeps_coming_meetings_unless_told_otherwise(product: Prod
 def test_broken_and_reconnected(product: Product, page: Page) -> None:
     furnish(product)
     with product.zoom.lock:
-        product.zoom.grants.end(ACCOUNT.user_id)
+        product.zoom.identity.end_grant(ACCOUNT.user_id)
     product.caller().put("/v1/bookings/b-4", json=booking(days=9, title="Booked while broken"))
     product.settle()
     open_settings(page, product)

@@ -110,10 +110,9 @@ class ConnectedAccount:
         return response
 
     def _store_grant(self) -> Grant:
-        with self.zoom.lock:
-            code = self.zoom.grants.issue_code(HOST.user_id, self.zoom.scopes, REDIRECT)
-            pair = self.zoom.grants.exchange(code, REDIRECT, "")
-        tokens = Tokens(pair.access_token, pair.refresh_token, self._clock() + timedelta(seconds=3599), pair.scopes)
+        response = self.zoom.identity.consent(HOST.email)
+        expires_at, scopes = self._clock() + timedelta(seconds=response["expires_in"]), tuple(response["scope"].split())
+        tokens = Tokens(response["access_token"], response["refresh_token"], expires_at, scopes)
         account = Account(HOST.user_id, HOST.email, HOST.account_id)
         grant = self.keeper().seal(Grant("zoom", account, version=1, sealed_tokens=None), tokens)
         connection = Connection("ws-1", "u-1", "zoom", grant.id, account, self._clock())

@@ -31,8 +31,7 @@ from infra.local.gateway import wsgi
 from infra.local.standins.daily import Daily
 from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Account, Zoom, create_app
-from infra.local.standins.zoom.visitor import answer_consent
-from infra.local.visitor import press
+from infra.local.visitor import press, sign_in_and_consent
 from infra.stream_records import lambda_record
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
@@ -193,7 +192,7 @@ class Product:
         """Press Connect, sign in at Zoom and allow: the address that Zoom sends the browser back to, unvisited."""
         leave = press(browser, settings, "/oauth/zoom/start", follow=False)
         at_zoom = self._client()  # A browser profile that nobody has signed in to Zoom with.
-        return answer_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
+        return sign_in_and_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
 
     def connect(
         self, user_id: str = "u-1", account: Account = ACCOUNT, *, workspace_id: str = WORKSPACE

@@ -52,7 +52,7 @@ def video(product: Product, calendar_id: str = "c-1") -> dict[str, Any]:
 def break_grant(product: Product, user_id: str = ACCOUNT.user_id) -> None:
     """Zoom forgets the app's tokens, as after a changed password."""
     with product.zoom.lock:
-        product.zoom.grants.end(user_id)
+        product.zoom.identity.end_grant(user_id)
 
 
 def zoom_writes(product: Product) -> int:

@@ -85,7 +85,6 @@ def second_address(host: Host) -> str:
 def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
     from infra.local.standins.zoom import Account, Zoom, create_app
     from infra.local.standins.zoom.bodies import join_url
-    from infra.local.standins.zoom.visitor import answer_consent
 
     secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random), "webhook_secret": _secret(random)}
     zoom = Zoom(
@@ -126,8 +125,9 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         held,
         origins={"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"},
         secrets=secrets,
-        sign_in=lambda browser, address: answer_consent(browser, address, host.email, host.password),
+        sign_in=lambda browser, address: sign_in_and_consent(browser, address, host.email, host.password),
         configure=configure,
+        identity=zoom.identity,
     )
 
 

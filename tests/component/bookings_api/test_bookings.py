@@ -329,7 +329,7 @@ class TestPreferWait:
 
     def test_waiting_is_settled_too(self, connected: Product) -> None:
         with connected.zoom.lock:
-            connected.zoom.grants.reset()
+            connected.zoom.identity.reset()
         connected.caller().put(PATH, json=booking())
         connected.settle()
         answer = connected.caller().get(PATH, headers={"Prefer": "wait=20"})

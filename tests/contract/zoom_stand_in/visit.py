@@ -11,8 +11,8 @@ import httpx
 from flask import Flask, request
 
 from infra.local.standins.zoom import Account
-from infra.local.standins.zoom.visitor import answer_consent
 from infra.local.standins.zoom.webhooks import hex_hmac
+from infra.local.visitor import sign_in_and_consent
 
 WEB, API, PRODUCT = "https://zoom.us", "https://api.zoom.us", "https://product.example"
 REDIRECT = f"{PRODUCT}/callback?from=zoom"
@@ -58,8 +58,7 @@ def authorize_url(**changes: str) -> str:
 
 
 def consent(client: httpx.Client, account: Account = HOST, **changes: str) -> dict[str, list[str]]:
-    client.cookies.clear()
-    back = answer_consent(client, authorize_url(**changes), account.email, account.password)
+    back = sign_in_and_consent(client, authorize_url(**changes), account.email, account.password)
     return parse_qs(urlsplit(back).query)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Flask
-from werkzeug.wrappers import Response
 
 from infra.local.standins.google import calendar, meet
 from infra.local.standins.google.errors import Refusal
@@ -31,7 +30,6 @@ def create_app(google: Google) -> Flask:
     app.register_blueprint(meet.routes(google))
     app.add_url_rule("/v1/userinfo", "userinfo", lambda: _userinfo(google))
     app.register_error_handler(Refusal, lambda no: (no.body, no.status))
-    app.after_request(_finish)
     install_faults(app, google.faults)
     return app
 
@@ -45,11 +43,3 @@ def _userinfo(google: Google) -> tuple[dict[str, object], int]:
     if "email" in token.scopes:
         known |= {"email": person.email, "email_verified": True}
     return known, 200
-
-
-def _finish(answer: Response) -> Response:
-    answer.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer

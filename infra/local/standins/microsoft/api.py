@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, redirect, render_template, request
+from flask import Flask, redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -74,16 +74,16 @@ def create_app(microsoft: Microsoft) -> Flask:
             microsoft.delete_by_hand(own(meeting_id).id)
         return "", 204
 
-    def consented(args: MultiDict[str, str]) -> list[tuple[str, str]]:
+    def consented(args: MultiDict[str, str]) -> tuple[str, ...]:
         scopes = args.get("scope", "").split()
         known = args.get("client_id") == identity.client_id and args.get("redirect_uri") in identity.redirect_uris
         if not known or not scopes or set(scopes) - set(RULES.scopes):
             raise OAuthRefusal("invalid_request", "unknown client_id, redirect_uri or scope")
-        return [(scope, RULES.scopes[scope]) for scope in scopes]
+        return tuple(scopes)
 
     @app.get("/organizations/v2.0/adminconsent")
     def ask_administrator() -> str:
-        return render_template("consent_standin.html", identity=identity, scopes=consented(request.args), problem="")
+        return identity.consent_page(consented(request.args))
 
     @app.post("/organizations/v2.0/adminconsent")
     def administrator_decides() -> Response:
@@ -92,7 +92,7 @@ def create_app(microsoft: Microsoft) -> Flask:
         if request.form.get("decision") != "allow":
             return redirect(f"{address}&error=consent_required&error_description=AADSTS65004")
         for email, who in identity.people.items():
-            identity.people[email] = replace(who, blocked=None, blocked_words="")
+            identity.people[email] = replace(who, blocked=None, blocked_description="")
         return redirect(f"{address}&tenant=00000000-0000-0000-0000-00000000000a")
 
     @app.get(f"{ADMIN_PREFIX}/meetings")

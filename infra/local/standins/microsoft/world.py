@@ -31,7 +31,7 @@ RULES = Rules(
 )
 # What Entra says beside `error` (learn.microsoft.com/entra/identity-platform/reference-error-codes).
 _NUMBERS = {"invalid_grant": 70008, "invalid_client": 7000215, "invalid_request": 900144, "invalid_scope": 70011}
-_NEEDS_ADMIN = {"blocked": "access_denied", "blocked_words": "AADSTS90094: The grant requires admin permission."}
+_NEEDS_ADMIN = {"blocked": "access_denied", "blocked_description": "AADSTS90094: The grant requires admin permission."}
 
 
 _ORGANIZATION = "organization"
@@ -121,7 +121,7 @@ class Microsoft:
             client_id=client_id,
             client_secret=client_secret,
             redirect_uris=frozenset(redirect_uris),
-            refuse=_refusal,
+            error_body=_oauth_error,
         )
         self.unlicensed = set(unlicensed)
         self.lock = threading.RLock()
@@ -230,11 +230,11 @@ class Microsoft:
         return "".join(self.random.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=length))
 
 
-def _refusal(no: OAuthRefusal) -> dict[str, Any]:
-    number = _NUMBERS.get(no.error, 50000)
+def _oauth_error(refusal: OAuthRefusal) -> dict[str, Any]:
+    number = _NUMBERS.get(refusal.error, 50000)
     return {
-        "error": no.error,
-        "error_description": f"AADSTS{number}: {no.description}",
+        "error": refusal.error,
+        "error_description": f"AADSTS{number}: {refusal.description}",
         "error_codes": [number],
         "trace_id": "trace-1",
         "correlation_id": "correlation-1",

@@ -10,11 +10,9 @@ from random import Random, SystemRandom
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import request
-
 from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import Identity, OAuthRefusal, Person, Refresh, Rules
+from infra.local.standins.identity import DeadToken, Identity, OAuthRefusal, Person, Refresh, Rules
 
 READ, WRITE, PEOPLE = "meeting:schedules_read", "meeting:schedules_write", "spark:people_read"
 _RULES = Rules(
@@ -28,7 +26,7 @@ _RULES = Rules(
     refresh=Refresh.ROTATING,
     access_life=timedelta(days=14),
     refresh_life=timedelta(days=90),
-    tells_refresh_life=True,
+    reports_refresh_life=True,
 )
 _DAY = timedelta(hours=24)
 _SHORTEST, _LONGEST = timedelta(minutes=10), timedelta(hours=23, minutes=59)
@@ -100,7 +98,7 @@ class Webex:
             client_id=client_id,
             client_secret=client_secret,
             redirect_uris=frozenset(redirect_uris),
-            refuse=_refusal,
+            error_body=_oauth_error,
         )
         self.patch_types = frozenset({"application/json", "application/json-patch+json"})
         self.refuses_type_with = 415
@@ -216,8 +214,8 @@ def refused(message: str) -> dict[str, Any]:
     return {"message": message, "errors": [{"description": message}], "trackingId": "ROUTER_1"}
 
 
-def _refusal(no: OAuthRefusal) -> dict[str, Any]:
+def _oauth_error(refusal: OAuthRefusal) -> dict[str, Any]:
     """Webex has no OAuth error code for a refresh token that is not accepted: only these words."""
-    if no.error == "invalid_grant" and request.form.get("grant_type") == "refresh_token":
+    if isinstance(refusal, DeadToken):
         return refused("The refresh token provided is expired, revoked, malformed, or invalid.")
-    return refused(no.description) | {"error": no.error}
+    return refused(refusal.description) | {"error": refusal.error}

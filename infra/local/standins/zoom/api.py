@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from infra.local.standins.identity import Token
 from infra.local.standins.zoom import bodies, contract
 from infra.local.standins.zoom.accounts import USER_SCOPES, Account
 from infra.local.standins.zoom.current import current_zoom, locked
@@ -17,7 +18,6 @@ from infra.local.standins.zoom.errors import (
     invalid_fields,
     missing_scopes,
 )
-from infra.local.standins.zoom.grants import Token
 from infra.local.standins.zoom.meetings import Meeting
 
 blueprint = Blueprint("api", __name__, url_prefix="/v2")
@@ -33,7 +33,7 @@ _BOOLEANS = ("true", "false")
 @blueprint.get("/users/<user_id>")
 @locked
 def get_user(user_id: str) -> dict[str, Any]:
-    """Who is this."""
+    """Read the user of the token."""
     token = _authorize(_GET_USER, user_id)
     _accept_query(())
     return bodies.user(_account(token))
@@ -58,10 +58,10 @@ def list_meetings(user_id: str) -> dict[str, Any]:
     """List a page of meetings."""
     zoom = current_zoom()
     host = _account(_authorize(contract.operation("get", _USER_MEETINGS), user_id))
-    # The contract has more (`from`, `to`, `page_number`, other types); the stand-in refuses what it would not honour.
+    # The contract has more (`from`, `to`, `page_number`, other types). The stand-in rejects what it lacks.
     _accept_query(("type", "page_size", "next_page_token"))
-    kind = request.args.get("type", "scheduled")
-    if kind not in ("scheduled", "upcoming"):
+    list_type = request.args.get("type", "scheduled")
+    if list_type not in ("scheduled", "upcoming"):
         raise invalid_field("type", "The stand-in lists scheduled or upcoming meetings only.")
     page_size = request.args.get("page_size", "30")
     if not page_size.isdecimal() or not 1 <= int(page_size) <= _MAX_PAGE_SIZE:
@@ -70,7 +70,7 @@ def list_meetings(user_id: str) -> dict[str, Any]:
     if next_page_token:
         page = zoom.held.next_page(host, next_page_token, int(page_size))
     else:
-        page = zoom.held.first_page(host, kind, int(page_size))
+        page = zoom.held.first_page(host, list_type, int(page_size))
     return bodies.listed(page, int(page_size), zoom.web_url, with_agenda=zoom.lists_agenda)
 
 
@@ -87,15 +87,15 @@ def get_meeting(meeting_id: str) -> dict[str, Any]:
 @blueprint.patch("/meetings/<meeting_id>")
 @locked
 def update_meeting(meeting_id: str) -> Response:
-    """Change a meeting."""
+    """Update a meeting."""
     zoom, operation = current_zoom(), contract.operation("patch", _MEETING)
     host, meeting = _own_meeting(operation, meeting_id)
     _accept_query(())
     zoom.limits.check_day(host.user_id, operation.category)
     zoom.held.update(meeting, _body("patch", _MEETING))
-    answer = _no_content()
-    answer.headers.update(zoom.limits.count_write(host.user_id, operation.category))
-    return answer
+    response = _no_content()
+    response.headers.update(zoom.limits.count_write(host.user_id, operation.category))
+    return response
 
 
 @blueprint.delete("/meetings/<meeting_id>")
@@ -115,19 +115,21 @@ def delete_meeting(meeting_id: str) -> Response:
 @blueprint.get("/meetings/<meeting_id>/invitation")
 @locked
 def get_invitation(meeting_id: str) -> dict[str, Any]:
-    """Read the text to send to guests."""
+    """Read the invitation text."""
     host, meeting = _own_meeting(contract.operation("get", _INVITATION), meeting_id)
     _accept_query(())
     return bodies.invitation(meeting, host, current_zoom().web_url)
 
 
 def _authorize(operation: contract.Operation, user_id: str = "me") -> Token:
-    """Check token, rate, scope and that user-level tokens say `me`."""
-    zoom, given = current_zoom(), request.authorization
-    if given is None or given.type != "bearer" or not given.token:
+    """Check the token, the rate limit, the scope, and that the user is `me`: user-level tokens accept nothing else."""
+    zoom = current_zoom()
+    token = zoom.identity.presented_token()
+    if token is None:
         raise invalid_access_token()
-    token = zoom.grants.access(given.token)
-    zoom.limits.count_call(zoom.accounts[token.user_id].account_id, operation.category)
+    if zoom.identity.is_expired(token):
+        raise invalid_access_token("Access token is expired.")
+    zoom.limits.count_call(zoom.accounts[token.person.id].account_id, operation.category)
     if user_id != "me":
         raise missing_scopes(operation.admin_scopes)
     if operation.scopes.isdisjoint(token.scopes):
@@ -136,7 +138,7 @@ def _authorize(operation: contract.Operation, user_id: str = "me") -> Token:
 
 
 def _account(token: Token) -> Account:
-    return current_zoom().accounts[token.user_id]
+    return current_zoom().accounts[token.person.id]
 
 
 def _own_meeting(operation: contract.Operation, meeting_id: str) -> tuple[Account, Meeting]:
@@ -157,13 +159,13 @@ def _body(method: str, path: str) -> Mapping[str, Any]:
 
 
 def _accept_query(names: Collection[str]) -> None:
-    """Refuse parameters that real Zoom would ignore silently: see `contract.request_errors`."""
+    """Reject parameters that Zoom would ignore silently: see `contract.request_errors`."""
     for name in request.args:
         if name not in names:
-            raise invalid_field(name, "The stand-in does not know this query parameter.")
+            raise invalid_field(name, "The stand-in does not support this query parameter.")
 
 
 def _no_content() -> Response:
-    answer = Response(status=204)
-    del answer.headers["Content-Type"]
-    return answer
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response

@@ -1,4 +1,4 @@
-"""How the stand-in says no, in Zoom's words: API errors and OAuth errors."""
+"""Errors of Zoom's REST API, with Zoom's codes and messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 class ApiError(Exception):
-    """A refusal of the REST API: an HTTP status and a body {"code", "message", "errors"?} (PROVIDERS 1.5)."""
+    """An error of the REST API: an HTTP status and a body {"code", "message", "errors"?}."""
 
     def __init__(
         self,
@@ -23,17 +23,8 @@ class ApiError(Exception):
         self.body = {"code": code, "message": message} | ({"errors": list(errors)} if errors else {})
 
 
-class OAuthError(Exception):
-    """A refusal of the token endpoint: an HTTP status and a body {"reason", "error"}."""
-
-    def __init__(self, reason: str, error: str, status: int = 400) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.body = {"reason": reason, "error": error}
-
-
 def invalid_access_token(message: str = "Invalid access token.") -> ApiError:
-    """The access token is unknown, ended or expired."""
+    """The access token is unknown, revoked or expired."""
     return ApiError(401, 124, message)
 
 
@@ -43,22 +34,22 @@ def missing_scopes(scopes: Sequence[str]) -> ApiError:
 
 
 def no_such_meeting(meeting_id: int) -> ApiError:
-    """The meeting was deleted, never existed or belongs to somebody else."""
+    """The meeting was deleted, never existed or belongs to another user."""
     return ApiError(404, 3001, f"Meeting does not exist: {meeting_id}.")
 
 
 def invalid_fields(errors: Sequence[Mapping[str, str]]) -> ApiError:
-    """The request's fields break the contract; each error is {"field", "message"}."""
+    """Fields of the request violate the contract. Each error is {"field", "message"}."""
     return ApiError(400, 300, "Validation Failed.", errors)
 
 
 def invalid_field(field: str, message: str) -> ApiError:
-    """One field of the request breaks the contract."""
+    """One field of the request violates the contract."""
     return invalid_fields([{"field": field, "message": message}])
 
 
 def daily_headers(category: str, limit: int, left: int) -> dict[str, str]:
-    """What an answer says of a host's creates and updates of the day."""
+    """Return the headers that report a host's creates and updates of the day."""
     return {
         "X-RateLimit-Category": category,
         "X-RateLimit-Type": "Daily-limit",

@@ -1,44 +1,46 @@
-"""The stand-in itself: an app registered with Zoom, the people who may install it, and all their state."""
+"""State and rules of the stand-in: an app registered with Zoom, its people and their meetings."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from random import Random, SystemRandom
+from typing import Any
 
 import httpx
 
 from infra.local.standins.base import Clock, utc_now
 from infra.local.standins.faults import Faults
+from infra.local.standins.identity import DeadToken, Identity, OAuthRefusal, Person, RedirectMismatch, Refresh, Rules
 from infra.local.standins.zoom import webhooks
-from infra.local.standins.zoom.accounts import APP_SCOPES, Account
-from infra.local.standins.zoom.grants import Grants
+from infra.local.standins.zoom.accounts import APP_SCOPES, SCOPE_TEXTS, Account
 from infra.local.standins.zoom.limits import Limits
 from infra.local.standins.zoom.meetings import Meeting, Meetings
 from infra.local.standins.zoom.minting import Mint
 
-
-@dataclass(frozen=True)
-class Session:
-    """A signed-in browser; `csrf` must come back with each form."""
-
-    user_id: str
-    csrf: str
+_RULES = Rules(
+    authorize_path="/oauth/authorize",
+    token_path="/oauth/token",  # noqa: S106
+    revoke_path="/oauth/revoke",
+    scopes=SCOPE_TEXTS,
+    refresh=Refresh.SINGLE_USE,  # Without a grace period.
+    basic_auth=True,
+    client_error_status=400,  # github.com/JubaerHossain/zoom-laravel/issues/3 (4702, 4706)
+    revokes_live_access_tokens_only=True,
+    revoke_response={"status": "success"},
+    # "Re-authorising the same user + app revokes the earlier pair": zoom/skills `oauth-errors.md`, 4741.
+    one_grant_per_person=True,
+    refresh_life=timedelta(days=90),
+    token_type="bearer",  # noqa: S106
+    error_numbers={"client_id": 4702, "redirect_uri": 4700},
+)
+"""developers.zoom.us/docs/integrations/oauth and zoom/skills `oauth/concepts/token-lifecycle.md`."""
 
 
 class Zoom:
-    """State and rules of the stand-in Zoom; hold `lock` while touching `grants`, `limits`, `held` or `sessions`.
-
-    `redirect_uris` are matched exactly. Zoom has a second list, "OAuth allow list", and refuses what is
-    `not_in_allow_list`. Lists show agendas by the documentation, but none was recorded: `lists_agenda`. `scopes`,
-    `list_lag_seconds` (how long a new meeting stays out of lists), `qps` (calls per second and account, None for no
-    limit), `webhook_url`, `api_url` and `web_url` may be changed at any time. `api_url` goes into token answers and
-    `web_url` into join and start links: give both the stand-in's own address to make those links open its pages.
-    `webhook_transport` carries events, the network if None.
-    """
+    """State and rules of the stand-in Zoom. Hold `lock` while you use `limits` or `held`."""
 
     def __init__(
         self,
@@ -56,49 +58,82 @@ class Zoom:
         list_lag_seconds: float = 0.0,
         qps: int | None = None,
         random: Random | None = None,
-        show_demo_login: bool = True,
         app_name: str = "Meetlink",
         api_url: str = "https://api.zoom.us",
         web_url: str = "https://zoom.us",
     ) -> None:
-        self.client_id = client_id
-        self.client_secret = client_secret
         self.webhook_secret = webhook_secret
-        self.redirect_uris = frozenset(redirect_uris)
         self.lists_agenda = True
-        self.not_in_allow_list: frozenset[str] = frozenset()
-        self.accounts = {account.user_id: account for account in accounts}
+        """Whether lists contain agendas. They do by the documentation, but none was recorded."""
         self.clock = clock
         self.scopes = tuple(scopes)
+        """The scopes that the app asks for. Consent grants those of them that the person can grant."""
         self.webhook_url = webhook_url
         self.webhook_transport = webhook_transport
-        self.show_demo_login = show_demo_login
+        """Carries events. None uses the network."""
         self.app_name = app_name
         self.api_url = api_url
+        """Part of token responses."""
         self.web_url = web_url
+        """The base of join and start links. With the stand-in's own address, join links open its pages."""
         self.lock = threading.RLock()
         self.faults = Faults()
-        self.mint = Mint(random or SystemRandom())
-        self.grants = Grants(clock, self.mint)
+        random = random or SystemRandom()
+        self.mint = Mint(random)
+        self.identity = Identity(
+            "Zoom",
+            _RULES,
+            [],
+            clock,
+            random,
+            client_id=client_id,
+            client_secret=client_secret,
+            redirect_uris=frozenset(redirect_uris),
+            error_body=_oauth_error,
+            app_scopes=self.scopes_of,
+            more_token_values=lambda: {"api_url": self.api_url},
+        )
+        self.accounts: dict[str, Account] = {}
+        for account in accounts:
+            self.add_account(account)
         self.limits = Limits(clock, daily_limit, qps)
         self.held = Meetings(clock, self.mint, timedelta(seconds=list_lag_seconds))
-        self.sessions: dict[str, Session] = {}
+
+    def add_account(self, account: Account) -> None:
+        """Add a person who can sign in."""
+        self.accounts[account.user_id] = account
+        self.identity.people[account.email.lower()] = account.person()
+
+    def scopes_of(self, person: Person | None) -> tuple[str, ...]:
+        """Return the app's scopes that a person can grant, or all of them for None."""
+        return self.accounts[person.id].grantable(self.scopes) if person else self.scopes
+
+    @property
+    def redirect_uris(self) -> frozenset[str]:
+        """The redirect addresses of the app, which are matched exactly.
+
+        Zoom has two lists, the redirect addresses and the "OAuth allow list". This is what is in both.
+        """
+        return self.identity.redirect_uris
+
+    @redirect_uris.setter
+    def redirect_uris(self, redirect_uris: frozenset[str]) -> None:
+        self.identity.redirect_uris = redirect_uris
 
     @property
     def meetings(self) -> dict[int, Meeting]:
-        """The live meetings by id, as they are now."""
+        """The meetings that exist now, by id."""
         with self.lock:
             return dict(self.held.by_id)
 
     @property
     def refresh_calls(self) -> int:
-        """How many refreshes were asked for, granted or not."""
-        with self.lock:
-            return self.grants.refresh_calls
+        """The number of requests for a refresh, successful or not."""
+        return self.identity.refresh_calls
 
     @property
     def list_lag_seconds(self) -> float:
-        """How long a new meeting stays out of lists."""
+        """For how long lists do not contain a new meeting."""
         return self.held.list_lag.total_seconds()
 
     @list_lag_seconds.setter
@@ -106,23 +141,22 @@ class Zoom:
         self.held.list_lag = timedelta(seconds=seconds)
 
     def reset(self) -> None:
-        """Forget meetings, tokens, sessions, counts, faults and calls; accounts and settings stay."""
+        """Remove meetings, tokens, counts, faults and the log of calls. Keep accounts and settings."""
         with self.lock:
-            self.grants.reset()
+            self.identity.reset()
             self.limits.reset()
             self.held.reset()
-            self.sessions.clear()
             self.faults.reset()
 
     def deauthorize(self, user_id: str) -> webhooks.Delivery | None:
-        """End a person's tokens and send `app_deauthorized`; raises KeyError for a stranger.
+        """End a person's tokens and send `app_deauthorized`. Raises KeyError for an unknown id.
 
-        Returns None without a `webhook_url`. The event is sent even if the app is not installed, so that a repetition
-        can be tried.
+        Returns None without a `webhook_url`. The event is sent even if the app is not installed, so that you can test
+        a repeated event.
         """
         account = self.accounts[user_id]
         with self.lock:
-            self.grants.end(user_id)
+            self.identity.end_grant(user_id)
             legacy_signature = self.mint.hexadecimal(64)
         now = self.clock()
         payload: dict[str, str | None] = {
@@ -130,28 +164,27 @@ class Zoom:
             "user_id": account.user_id,
             "signature": legacy_signature,
             "deauthorization_time": now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z",
-            "client_id": self.client_id,
+            "client_id": self.identity.client_id,
             "user_data_retention": None,
         }
         return self._send("app_deauthorized", payload)
 
     def validate_url(self) -> bool:
-        """Send `endpoint.url_validation`; tell whether the answer proves that the receiver knows the secret."""
+        """Send `endpoint.url_validation` and return whether the response proves that the receiver has the secret."""
         with self.lock:
             plain_token = self.mint.text(22)
         delivery = self._send("endpoint.url_validation", {"plainToken": plain_token})
         if delivery is None or delivery.status != 200:
             return False
         try:
-            answer = json.loads(delivery.body)
+            response = json.loads(delivery.body)
         except ValueError:
             return False
-        return bool(
-            answer == {"plainToken": plain_token, "encryptedToken": webhooks.hex_hmac(self.webhook_secret, plain_token)}
-        )
+        encrypted_token = webhooks.hex_hmac(self.webhook_secret, plain_token)
+        return bool(response == {"plainToken": plain_token, "encryptedToken": encrypted_token})
 
     def _send(self, event: str, payload: dict[str, str | None]) -> webhooks.Delivery | None:
-        # Outside the lock: the receiver may call back before it answers.
+        # Not under the lock: the receiver may call back before it responds.
         if self.webhook_url is None:
             return None
         return webhooks.send(
@@ -162,3 +195,14 @@ class Zoom:
             payload=payload,
             transport=self.webhook_transport,
         )
+
+
+def _oauth_error(refusal: OAuthRefusal) -> dict[str, Any]:
+    """Return an error body as Zoom's token endpoint does.
+
+    Zoom publishes few of its reasons. "Invalid Token!" was reported: github.com/raycast/extensions/issues/10896.
+    """
+    if isinstance(refusal, DeadToken):
+        return {"reason": "Invalid Token!", "error": "invalid_grant"}
+    error = "invalid_request" if isinstance(refusal, RedirectMismatch) else refusal.error  # 4709
+    return {"reason": refusal.description, "error": error}
