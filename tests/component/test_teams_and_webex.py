@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.standins import microsoft, webex
 from infra.local.standins.faults import Action, Fault
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from infra.local.visitor import press, sign_in_and_consent
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock

@@ -20,7 +20,7 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 
 from infra.local.standins.google import Conference, Google, Mail, contract, create_app
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from infra.local.standins.server import serve
 from infra.local.visitor import sign_in_and_consent
 from tests.support.clock import FakeClock

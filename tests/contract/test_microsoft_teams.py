@@ -17,8 +17,8 @@ from chalicelib.providers import oauth
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
 from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Action, Fault, Faults
-from infra.local.standins.identity import Person
 from infra.local.standins.microsoft import Door, LobbyPolicy, Microsoft, create_app, metadata
+from infra.local.standins.oauth_rules import Person
 from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc

@@ -18,7 +18,7 @@ from chalicelib.providers import oauth
 from chalicelib.providers.webex import Webex
 from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Action, Fault, Faults
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from infra.local.standins.webex import Webex as StandIn
 from infra.local.standins.webex import contract, create_app
 from tests.contract.kit.contract import ProviderContract

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from webexpythonsdk import ApiError, WebexAPI
 
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from infra.local.standins.server import serve
 from infra.local.standins.webex import Mail, Webex, create_app
 from infra.local.visitor import sign_in_and_consent

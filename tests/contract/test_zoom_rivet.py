@@ -113,8 +113,8 @@ def stage(modules: Path) -> Iterator[Stage]:
             "PATH": os.environ["PATH"],
             "STANDIN_URL": server.url,
             "RECEIVER_PORT": str(port),
-            "CLIENT_ID": zoom.client_id,
-            "CLIENT_SECRET": zoom.client_secret,
+            "CLIENT_ID": zoom.identity.client_id,
+            "CLIENT_SECRET": zoom.identity.client_secret,
             "WEBHOOK_SECRET": zoom.webhook_secret,
         }
         with subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.domain.meeting import ProviderMeeting
 from infra.local.standins.faults import Faults
 from infra.local.standins.google import ORIGINS, Door, Google, create_app
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject
 
 HOST = Person("100000000000000000001", EMAIL, PASSWORD, "Demo Host")

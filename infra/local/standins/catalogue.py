@@ -14,7 +14,8 @@ import httpx
 
 from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import Identity, Person
+from infra.local.standins.identity import Identity
+from infra.local.standins.oauth_rules import Person
 from infra.local.visitor import sign_in_and_consent
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from infra.local.standins.google import contract
 from infra.local.standins.google.errors import calendar as refusal
 from infra.local.standins.google.errors import scope_missing, unauthenticated
 from infra.local.standins.google.world import Conference, Event, Google, Mail, Space
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 
 _ID = re.compile(r"[a-v0-9]{5,1024}")
 

@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from infra.local.standins.google import contract
 from infra.local.standins.google.errors import no_such_space, rpc, scope_missing, unauthenticated
 from infra.local.standins.google.world import Google, OpenPolicy, Space
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 
 _SETTINGS = "https://www.googleapis.com/auth/meetings.space.settings"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import Identity, Person, Refresh, Rules
+from infra.local.standins.identity import Identity
+from infra.local.standins.oauth_rules import Person, Refresh, Rules
 
 _AUTH = "https://www.googleapis.com/auth/"
 _MINUTE = timedelta(minutes=1)

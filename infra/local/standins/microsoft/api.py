@@ -12,9 +12,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from infra.local.standins.faults import ADMIN_PREFIX, install_faults
-from infra.local.standins.identity import OAuthRefusal, Person
 from infra.local.standins.microsoft import metadata
 from infra.local.standins.microsoft.world import MAY_MEET, PREFIX, RULES, GraphError, Meeting, Microsoft
+from infra.local.standins.oauth_rules import OAuthRefusal, Person
 
 
 def create_app(microsoft: Microsoft) -> Flask:

@@ -12,7 +12,8 @@ from typing import Any
 
 from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import Identity, OAuthRefusal, Person, Refresh, Rules
+from infra.local.standins.identity import Identity
+from infra.local.standins.oauth_rules import OAuthRefusal, Person, Refresh, Rules
 
 PREFIX = "https://graph.microsoft.com/"
 MAY_MEET = PREFIX + "OnlineMeetings.ReadWrite"

@@ -10,7 +10,7 @@ from flask import Flask, jsonify, request
 from flask.wrappers import Response
 
 from infra.local.standins.faults import ADMIN_PREFIX, install_faults
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 from infra.local.standins.webex import contract
 from infra.local.standins.webex.world import PEOPLE, READ, WRITE, Meeting, Webex, WebexError, moment, refused
 

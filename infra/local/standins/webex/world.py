@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import DeadToken, Identity, OAuthRefusal, Person, Refresh, Rules
+from infra.local.standins.identity import Identity
+from infra.local.standins.oauth_rules import DeadToken, OAuthRefusal, Person, Refresh, Rules
 
 READ, WRITE, PEOPLE = "meeting:schedules_read", "meeting:schedules_write", "spark:people_read"
 _RULES = Rules(

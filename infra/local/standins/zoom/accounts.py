@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.local.standins.identity import Person
+from infra.local.standins.oauth_rules import Person
 
 USER_SCOPES: frozenset[str] = frozenset({"user:read", "user:read:user"})
 

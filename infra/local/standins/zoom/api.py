@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from infra.local.standins.identity import Token
+from infra.local.standins.oauth_rules import Token
 from infra.local.standins.zoom import bodies, contract
 from infra.local.standins.zoom.accounts import USER_SCOPES, Account
 from infra.local.standins.zoom.current import current_zoom, locked

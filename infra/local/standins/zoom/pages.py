@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
-from infra.local.standins.identity import PageError, Person
+from infra.local.standins.oauth_rules import PageError, Person
 from infra.local.standins.zoom.bodies import join_url
 from infra.local.standins.zoom.current import current_zoom, locked
 

@@ -13,7 +13,8 @@ import httpx
 
 from infra.local.standins.base import Clock, utc_now
 from infra.local.standins.faults import Faults
-from infra.local.standins.identity import DeadToken, Identity, OAuthRefusal, Person, RedirectMismatch, Refresh, Rules
+from infra.local.standins.identity import Identity
+from infra.local.standins.oauth_rules import DeadToken, OAuthRefusal, Person, RedirectMismatch, Refresh, Rules
 from infra.local.standins.zoom import webhooks
 from infra.local.standins.zoom.accounts import APP_SCOPES, SCOPE_TEXTS, Account
 from infra.local.standins.zoom.limits import Limits
