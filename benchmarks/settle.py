@@ -69,7 +69,7 @@ def _others_done(product: Deployment, count: int, *, slow: bool) -> float:
 def _plainly(product: Deployment, records: list[dict[str, Any]]) -> float:
     from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-    from chalicelib.domain.invitation import outstanding
+    from chalicelib.domain.invitation_plan import outstanding
     from chalicelib.domain.meeting import MeetingRequest
     from chalicelib.store.bookings import record_of
     from chalicelib.store.tables import BookingItem

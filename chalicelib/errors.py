@@ -18,6 +18,7 @@
     ├── ProviderError            a video provider; contains a `FailedCall`
     │   ├── ProviderUnavailable  a definite "not now" (503, 429): retry after `retry_at`
     │   │   └── ClientRefused    this deployment's own credentials are refused: only the operator can help
+    │   ├── CircuitOpen          the circuit breaker sends the provider no calls for now
     │   ├── Ambiguous            no response, or an unclear one: the provider may have done the call
     │   ├── TokenRejected        the access token is not accepted: refresh once, then `ReconnectNeeded`
     │   ├── ReconnectNeeded      the grant is revoked or lacks a scope: only its owner can help
@@ -171,13 +172,13 @@ class ProviderError(MeetlinkError):
     """A call to a video provider failed. `reason` is from the closed list in `docs/callers.md`."""
 
     reason = "provider_error"
+    may_be_done = False
+    """Whether the provider may have done the call."""
 
-    def __init__(self, call: FailedCall, *, reason: str | None = None, out_until: datetime | None = None) -> None:
+    def __init__(self, call: FailedCall, *, reason: str | None = None) -> None:
         super().__init__(str(call))
         self.call = call
         self.reason = reason or type(self).reason
-        self.out_until = out_until
-        """Until when the circuit breaker sends the provider no calls; None if the circuit is closed."""
 
     @property
     def provider(self) -> str:
@@ -208,9 +209,8 @@ class ProviderUnavailable(ProviderError):
         *,
         retry_at: datetime | None = None,
         reason: str | None = None,
-        out_until: datetime | None = None,
     ) -> None:
-        super().__init__(call, reason=reason, out_until=out_until)
+        super().__init__(call, reason=reason)
         self.retry_at = retry_at
 
 
@@ -225,10 +225,25 @@ class ClientRefused(ProviderUnavailable):
         self.may_be_grant = may_be_grant
 
 
+class CircuitOpen(ProviderError):
+    """The circuit breaker sends the provider no calls before `until`.
+
+    This call's failure opened the circuit (then it is the cause), or the circuit was open and the call was not sent.
+    """
+
+    reason = "provider_unavailable"
+
+    def __init__(self, call: FailedCall, until: datetime, *, may_be_done: bool = False) -> None:
+        super().__init__(call)
+        self.until = until
+        self.may_be_done = may_be_done
+
+
 class Ambiguous(ProviderError):
     """The provider may have done the call: a timeout, a lost connection, 500, 502, 504, an unreadable response."""
 
     reason = "provider_unavailable"
+    may_be_done = True
 
 
 class TokenRejected(ProviderError):

@@ -36,6 +36,11 @@ class Log:
         what = {"error": type(error).__name__, "error_detail": known, "where": where[-8:]}
         _logger().error(message, extra=_known(ids) | what, stacklevel=_CALLER)
 
+    @property
+    def request_id(self) -> str | None:
+        """The id that lines of this thread contain."""
+        return _request_id.get()
+
     @contextmanager
     def request(self, request_id: str | None) -> Iterator[None]:
         """Every line inside carries the request's id."""

@@ -1,19 +1,18 @@
-"""A booking as its caller wants it: who meets whom, when, where. What settling made of it is `settlement`'s."""
+"""A booking as its caller wants it: the participants, the time and the place. `settlement` is the observed state."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct, field
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Connection
+from chalicelib.domain.digest import digest, set_values
 from chalicelib.errors import Conflict
 
 
@@ -23,16 +22,18 @@ class BookingStatus(StrEnum):
 
 
 class Guest(Struct, frozen=True):
-    """`language` (BCP 47) is the one that the guest's mails are written in, if there is a catalogue of it."""
+    """A guest of a booking."""
 
     name: str
     email: str
     time_zone: str | None = None
+    """IANA name; None: the booking's."""
     language: str | None = None
+    """BCP 47: the language of emails to the guest, if there is a translation."""
 
 
 class Links(Struct, frozen=True):
-    """The caller's own pages on which a booking is moved or cancelled; host and guests are all shown them."""
+    """The caller's own pages for rescheduling and cancelling a booking. Host and guests see them."""
 
     reschedule: str | None = None
     cancel: str | None = None
@@ -42,7 +43,7 @@ NO_LINKS = Links()
 
 
 class Appointment(Struct, frozen=True):
-    """What the caller says of a booking. Times are aware; two equal appointments need no work."""
+    """The content of a booking, as the caller sends it. Times are aware."""
 
     calendar_id: str
     starts_at: datetime
@@ -56,7 +57,7 @@ class Appointment(Struct, frozen=True):
 
 
 class Eligibility(Struct, frozen=True):
-    """The connection under which a booking was made: it alone may give the booking a meeting."""
+    """The connection that existed when the booking was created. No other connection may create its meeting."""
 
     provider: str
     grant_id: str
@@ -64,26 +65,26 @@ class Eligibility(Struct, frozen=True):
 
 
 class Booking(Struct, frozen=True):
-    """The desired state. `revision` rises with every change by a caller; `version` is the caller's own counter.
-
-    `hosted_since` is when the present host got the booking. A connection made later than that never gives it a link.
-    `first_content` is the digest of what it was created with: a repeated creation is told from another by it.
-    """
+    """The desired state."""
 
     workspace_id: str
     booking_id: str
     revision: int
+    """Increases with every change by a caller."""
     status: BookingStatus
     appointment: Appointment
     host: Host
     location: Location
     eligibility: Eligibility | None
     hosted_since: datetime
+    """When the current host got the booking. A connection that was established later never creates its meeting."""
     created_at: datetime
     updated_at: datetime
     version: int | None = None
+    """The caller's own counter."""
     guests_see_each_other: bool = False
     first_content: str | None = None
+    """Digest of the content at creation, to distinguish a repeated creation from another one."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -103,7 +104,7 @@ def book(
     version: int | None,
     now: datetime,
 ) -> Booking:
-    """A new booking on `calendar`. `connection` is the host's, if there is one."""
+    """Return a new booking on `calendar`. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
     return Booking(
         workspace_id=workspace_id,
@@ -112,7 +113,7 @@ def book(
         status=BookingStatus.CONFIRMED,
         appointment=appointment,
         host=calendar.host,
-        location=_place(calendar.location, booking_id),
+        location=_location_of(calendar.location, booking_id),
         eligibility=_eligibility(calendar, connection, hosted_since=now),
         hosted_since=now,
         created_at=now,
@@ -132,15 +133,15 @@ def change(
     version: int | None,
     now: datetime,
 ) -> Booking:
-    """`booking` with the caller's new content; the same object when nothing changes or the change comes too late.
+    """Return the booking with the caller's new content; the same object if nothing changes or `version` is older.
 
-    `calendar` is given when the booking moves to another one. A change of the calendar itself concerns new bookings
-    only. Raises `Conflict` for a cancelled booking, or for one `version` with two contents.
+    `calendar` is set if the booking moves to another calendar. Changes of a calendar apply to new bookings only. Raises
+    `Conflict` if the booking is cancelled, or if `version` was already used for other content.
     """
     if _is_late(booking, version):
         return booking
     if booking.is_cancelled:
-        raise Conflict("This booking is cancelled. Make a new one under another id.", reason="booking_cancelled")
+        raise Conflict("This booking is cancelled. Create a new one with another id.", reason="booking_cancelled")
     is_same = content_digest(appointment) == content_digest(booking.appointment)
     if is_same and version in (None, booking.version):
         return booking
@@ -159,26 +160,26 @@ def change(
     hosted_since = booking.hosted_since if same_host else now
     eligibility = _eligibility(calendar, connection, hosted_since=hosted_since)
     if same_host and eligibility is None and calendar.location.type is LocationType.VIDEO:
-        eligibility = booking.eligibility  # A link that the booking has under an earlier connection stays its own.
+        eligibility = booking.eligibility  # It keeps a link that it got from an earlier connection.
     return replace(
         changed,
         host=calendar.host,
-        location=_place(calendar.location, booking.booking_id),
+        location=_location_of(calendar.location, booking.booking_id),
         hosted_since=hosted_since,
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
     )
 
 
-def _place(location: Location, booking_id: str) -> Location:
-    """A calendar's place as one booking has it: a fixed link may name the booking."""
+def _location_of(location: Location, booking_id: str) -> Location:
+    """Return the booking's location: a calendar's fixed link may contain a placeholder for the booking id."""
     if location.type is not LocationType.CUSTOM_LINK or location.detail is None:
         return location
     return replace(location, detail=location.detail.replace("{booking_id}", quote(booking_id, safe="")))
 
 
 def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Booking:
-    """`booking` cancelled; the same object if it already is, or if a newer change is known."""
+    """Return the booking as cancelled; the same object if it is cancelled already or `version` is older."""
     if booking.is_cancelled or _is_late(booking, version):
         return booking
     return replace(
@@ -191,22 +192,34 @@ def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Bo
 
 
 def content_digest(appointment: Appointment) -> str:
-    """Equal for what JSON tells equal: `==` takes 1 for true, and metadata may hold either."""
-    text = json.dumps(appointment, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+    """Return a digest that is equal for equal content. `==` would not do: 1 and true in metadata are not the same.
+
+    It is stored, to tell a repeated creation from another one.
+    """
+    values = set_values(
+        calendar_id=appointment.calendar_id,
+        starts_at=appointment.starts_at,
+        ends_at=appointment.ends_at,
+        time_zone=appointment.time_zone,
+        title=appointment.title,
+        description=appointment.description,
+        guests=[
+            set_values(name=guest.name, email=guest.email, time_zone=guest.time_zone, language=guest.language)
+            for guest in appointment.guests
+        ],
+        metadata=appointment.metadata,
+        links=set_values(reschedule=appointment.links.reschedule, cancel=appointment.links.cancel),
+    )
+    return digest(values, length=32)
 
 
-def _plain(value: Any) -> Any:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else asdict(value)
-
-
-def ask_again(booking: Booking, *, now: datetime) -> Booking:
-    """`booking` to be settled once more, its content unchanged."""
+def settle_again(booking: Booking, *, now: datetime) -> Booking:
+    """Return the booking with a new revision and the same content, so that it is settled again."""
     return replace(booking, revision=booking.revision + 1, updated_at=now)
 
 
 def give_up_meeting(booking: Booking, *, now: datetime) -> Booking:
-    """`booking` without a claim to a meeting; the same object if it has none."""
+    """Return the booking without its eligibility for a meeting; the same object if it has none."""
     if booking.eligibility is None:
         return booking
     return replace(booking, revision=booking.revision + 1, eligibility=None, updated_at=now)

@@ -42,4 +42,4 @@ class Deadline(Struct, frozen=True):
 
 
 NO_DEADLINE = Deadline(lambda: inf)
-"""For HTTP requests and checks, whose calls have their own timeouts."""
+"""For HTTP requests and checks: their calls have their own timeouts."""

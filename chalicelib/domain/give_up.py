@@ -1,7 +1,7 @@
-"""Runs of settling that never came to their end: when the booking is tried again, and when no more.
+"""When to retry a booking after a settling run that did not finish, and when to give up.
 
-A run ends when it settles or parks the booking, whatever became of the meeting. One that does not was ended by an error
-of our own, or its process died. What is out (database, keys) says so itself and counts for nothing.
+A run finishes when it settles or parks the booking, in any state of the meeting. A run that crashed hit a bug; a
+run that was killed lost its process. Outages of the database or of KMS count as neither.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
-MOST_CRASHED = 5
-"""An error of our own is certain, and the next run will hardly do better."""
-MOST_SILENT = 12
-"""A dead process proves little: the database may have hung, or another booking of the batch was to blame.
+MAX_CRASHED_RUNS = 5
+"""A bug is deterministic: the next run would most likely crash too."""
+MAX_KILLED_RUNS = 12
+"""A killed process proves little: the database may have hung, or another booking of the batch was to blame.
 
-With the pauses below, so many take about four hours.
+With the delays below, this many runs take about four hours.
 """
-_AT_ONCE = 2
-_FIRST_PAUSE = timedelta(minutes=4)
-_LONGEST_PAUSE = timedelta(hours=1)
+_RUNS_WITHOUT_DELAY = 2
+_FIRST_DELAY = timedelta(minutes=4)
+_LONGEST_DELAY = timedelta(hours=1)
 
 
-def are_hopeless(*, silent: int, crashed: int) -> bool:
-    """Whether the booking is to be given up: `silent` and `crashed` are its unfinished runs in a row."""
-    return silent >= MOST_SILENT or crashed >= MOST_CRASHED
+def should_give_up(*, killed_runs: int, crashed_runs: int) -> bool:
+    """Return whether to give the booking up after so many unfinished runs in a row."""
+    return killed_runs >= MAX_KILLED_RUNS or crashed_runs >= MAX_CRASHED_RUNS
 
 
-def pause(silent: int, name: str) -> timedelta:
-    """How much longer than the lease to wait after a run that dies as the `silent` ones before it did.
+def retry_delay(killed_runs: int, name: str) -> timedelta:
+    """Return how much longer than the lease to wait before the next run, if this one is killed too.
 
-    Full jitter, by the booking's `name`: who died only for sharing a process with the culprit gets one without it.
+    `killed_runs` is the number of runs that were killed before. Full jitter, derived from the booking's `name`: a
+    booking that was killed only because it shared a process with the culprit gets a process without it.
     """
-    if silent < _AT_ONCE:
+    if killed_runs < _RUNS_WITHOUT_DELAY:
         return timedelta(0)
-    bound = min(_FIRST_PAUSE * (1 << min(silent - _AT_ONCE, 10)), _LONGEST_PAUSE)
-    digest = hashlib.sha256(f"{name}\0{silent}".encode()).digest()
+    bound = min(_FIRST_DELAY * (1 << min(killed_runs - _RUNS_WITHOUT_DELAY, 10)), _LONGEST_DELAY)
+    digest = hashlib.sha256(f"{name}\0{killed_runs}".encode()).digest()
     return bound * (int.from_bytes(digest[:4], "big") / 2**32)

@@ -1,4 +1,4 @@
-"""The provider's meeting behind a booking: its states, its tag, and what is asked of a provider."""
+"""The provider's meeting behind a booking: its state, its tag, and the request to create it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+
+from chalicelib.domain.digest import digest, set_values
 
 _TAG_BYTES = 20
 
@@ -23,7 +25,7 @@ class MeetingState(StrEnum):
 
 
 class MeetingReason(StrEnum):
-    """Why a meeting is in its state; closed list, part of the API."""
+    """Why a meeting is in its state. A closed list, part of the API."""
 
     LOCATION_NOT_VIDEO = "location_not_video"
     NOT_CONNECTED = "not_connected"
@@ -40,24 +42,23 @@ class MeetingReason(StrEnum):
 
 
 class DialIn(Struct, frozen=True):
-    """A number to join by phone, with what a phone sends where the bridge asks for it: `,,{code}#,,,,*{passcode}#`.
+    """A phone number to join by, with what the phone sends when the bridge asks: `,,{code}#,,,,*{passcode}#`.
 
-    Each comma is a pause. `country` is ISO 3166-1 alpha-2, if the provider says.
+    Each comma is a pause.
     """
 
     number: str
     country: str | None = None
+    """ISO 3166-1 alpha-2, if the provider reports it."""
     city: str | None = None
 
 
 class ProviderMeeting(Struct, frozen=True):
-    """A meeting as its provider describes it, without host links and host keys: those are secrets.
-
-    `join_url` is None where any link that lets people in would be a secret: they join through our own address.
-    """
+    """A meeting as its provider describes it, without host links and host keys, which are secrets."""
 
     id: str
     join_url: str | None
+    """None: a link that lets people in would be a secret, so they join through this deployment's own address."""
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
     is_unfinished: bool = False
@@ -65,11 +66,11 @@ class ProviderMeeting(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """Somebody at the door of a meeting that is joined through our own address, and how long they may be in."""
+    """A visitor of a meeting that is joined through this deployment's own address, and how long they may stay."""
 
     is_host: bool
     visitor_id: str
-    """The same at each visit of a host, another at each visit of a guest; no id of the caller can be read from it."""
+    """The same at each visit of a host, different at each visit of a guest. It reveals no id of the caller."""
     name: str | None
     title: str
     opens_at: datetime
@@ -77,49 +78,64 @@ class Visit(Struct, frozen=True):
 
 
 class MeetingRequest(Struct, frozen=True):
-    """What a provider is asked for. `tag` identifies the meeting to us; times are aware; `time_zone` is for display."""
+    """The meeting that a provider is requested to create or to change."""
 
     tag: str
+    """Identifies the meeting at the provider: see `tag`."""
     title: str
     description: str
     starts_at: datetime
     ends_at: datetime
     time_zone: str
+    """For display only. The times are aware."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal for requests that leave the same meeting behind; the tag does not count."""
-        parts = (self.title, self.description, self.starts_at.isoformat(), self.ends_at.isoformat(), self.time_zone)
-        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+        """Return a digest that is equal for requests with the same result. The tag is not part of it.
+
+        It is stored: a value that changes with an upgrade would update every meeting at its provider.
+        """
+        values = set_values(
+            title=self.title,
+            description=self.description,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            time_zone=self.time_zone,
+        )
+        return digest(values, length=16)
 
 
 class Meeting(Struct, frozen=True):
-    """The observed state.
-
-    `fingerprint` is the last request that the provider confirmed. `intent_at` says that a create may have been sent
-    at that time. `generation` counts the meetings made for this booking: a deleted
-    tag stays taken at some providers. `attempts` counts failed tries in a row. `user_id` and `grant_id` tell whose
-    connection made the meeting, or is making it. `look_at` is when to see that it is still there, and alone.
-    `host_url` lets its visitor in as the host, where that is another address: only the host is told.
-    """
+    """The observed state of a booking's meeting."""
 
     state: MeetingState = MeetingState.PENDING
     reason: str | None = None
+    """One of `MeetingReason`."""
     detail: str | None = None
+    """For the host: why the meeting failed, and what to do."""
     provider: str | None = None
     user_id: str | None = None
+    """The user with the connection that created the meeting, or is creating it."""
     grant_id: str | None = None
+    """The grant that created the meeting, or is creating it."""
     id: str | None = None
+    """The provider's id of the meeting."""
     join_url: str | None = None
     host_url: str | None = None
+    """The address that lets the host in as host, where it differs from `join_url`. Only the host receives it."""
     passcode: str | None = None
     dial_in: tuple[DialIn, ...] = ()
     generation: int = 0
+    """Meetings created for this booking so far. Part of the tag: some providers never free a deleted meeting's tag."""
     fingerprint: str | None = None
+    """The last request that the provider confirmed; None: unknown, so send it again."""
     intent_at: datetime | None = None
+    """When a create may have been sent; its outcome is unknown."""
     attempts: int = 0
+    """Failed attempts in a row."""
     next_attempt_at: datetime | None = None
-    look_at: datetime | None = None
+    verify_at: datetime | None = None
+    """When to check that the meeting still exists and is the only one."""
 
     @property
     def exists(self) -> bool:
@@ -127,15 +143,15 @@ class Meeting(Struct, frozen=True):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether there is more to do about it, now or later, without anybody asking."""
+        """Whether settling has more to do for the meeting, now or later."""
         return self.state in (MeetingState.PENDING, MeetingState.WAITING)
 
 
 def tag(secret: bytes, workspace_id: str, booking_id: str, generation: int) -> str:
-    """The meeting's name at the provider: 32 characters of lower-case base32hex (a–v, 0–9), not guessable.
+    """Return the meeting's name at the provider: 32 characters of lower-case base32hex (a–v, 0–9), not guessable.
 
-    Google Calendar accepts just these characters in an event id; 160 bits make a Jitsi room name safe.
+    Google Calendar accepts only these characters in an event id. 160 bits make a Jitsi room name safe.
     """
     message = f"{workspace_id}\0{booking_id}\0{generation}".encode()
-    digest = hmac.new(secret, message, hashlib.sha256).digest()[:_TAG_BYTES]
-    return base64.b32hexencode(digest).decode().lower()
+    tag_bytes = hmac.new(secret, message, hashlib.sha256).digest()[:_TAG_BYTES]
+    return base64.b32hexencode(tag_bytes).decode().lower()

@@ -1,4 +1,4 @@
-"""What settling has made of a booking so far: the observed state beside `booking`'s desired one."""
+"""The observed state of a booking: what settling has achieved so far. `booking` is the desired state."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ from chalicelib.domain.meeting import Meeting
 
 
 class Settlement(Struct, frozen=True):
-    """`revision` is the one that `meeting` was last judged for: an older one means that its state is out of date.
-
-    `sequence` is the last iTIP number that was used. `uid` is the calendar entry's name and `sender` the address that
-    organizes it, both for the booking's whole life: calendars take an update only from the same organizer.
-    `leftovers` are meetings of former hosts that are still to be removed. `notice` is how far telling the host has
-    come that the meeting failed for good. `written_at` is when a settler wrote this, in milliseconds of its clock; it
-    only grows, so that two writes within a second can be told apart.
-    """
+    """What settling has achieved for a booking so far."""
 
     revision: int = 0
+    """The booking revision that `meeting` reflects. If the booking's is newer, `meeting` is out of date."""
     meeting: Meeting = field(default_factory=Meeting)
     invitations: tuple[Invitation, ...] = ()
     sequence: int = -1
+    """The last iTIP SEQUENCE number that was used."""
     uid: str | None = None
+    """The UID of the calendar entry, for the booking's whole life."""
     sender: str | None = None
+    """The organizer's address, for the booking's whole life: calendars accept updates only from the same organizer."""
     notice: InvitationState | None = None
+    """The state of the email that reports a failed meeting to the host."""
     leftovers: tuple[Meeting, ...] = ()
+    """Meetings of former hosts that still have to be deleted."""
     written_at: datetime | None = None
+    """When a settler wrote this, in milliseconds of its clock. It only increases, so that two writes within a second
+    can be ordered."""
+
+    def next_attempt_at(self, now: datetime) -> datetime | None:
+        """Return when to continue with the meeting and the leftovers; None if nothing is left to do."""
+        meetings = (meeting for meeting in (self.meeting, *self.leftovers) if meeting.is_under_way)
+        return min((meeting.next_attempt_at or now for meeting in meetings), default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from chalicelib.store import streams
 from chalicelib.store.tables import DUE_SHARDS
 
 if TYPE_CHECKING:
+    from chalicelib.usecases.settling import Settling
     from chalicelib.wiring import Services
 
 _WORKERS = 25
@@ -24,7 +25,6 @@ _RESERVE_SECONDS = 34.0
 _SHORTEST_PAUSE_SECONDS = 0.05
 Key = tuple[str, str]
 """Workspace id and booking id."""
-Settle = Callable[[str, str, Deadline], datetime | None]
 
 
 def settle_records(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _settle_all(keys: Iterable[Key], deadline: Deadline, services: Services) -> 
     if not due:
         return failed
     # `services.settling` is built here, before the threads start.
-    settle = log.with_request_id(partial(_settle_one, services.settling.settle, deadline))
+    settle = partial(_settle_one, services.settling, deadline, log.request_id)
     due_later: dict[Key, datetime] = {}
     with services.workers(min(_WORKERS, len(due))) as pool:
         while due:
@@ -132,15 +132,18 @@ def _wait_for_next(due_later: dict[Key, datetime], deadline: Deadline, services:
     return due
 
 
-def _settle_one(settle: Settle, deadline: Deadline, key: Key) -> tuple[bool, datetime | None]:
+def _settle_one(
+    settling: Settling, deadline: Deadline, request_id: str | None, key: Key
+) -> tuple[bool, datetime | None]:
     """Return False if the database failed, and when to continue."""
     workspace_id, booking_id = key
-    try:
-        return True, settle(workspace_id, booking_id, deadline)
-    except StoreError as error:
-        log.failure("settling failed", error, workspace_id=workspace_id, booking_id=booking_id)
-        return False, None
-    except Exception as error:  # A bug must not block the other bookings of the shard.
-        count("SettlingCrashed")
-        log.failure("settling crashed", error, workspace_id=workspace_id, booking_id=booking_id)
-        return True, None
+    with log.request(request_id):
+        try:
+            return True, settling.settle(workspace_id, booking_id, deadline)
+        except StoreError as error:
+            log.failure("settling failed", error, workspace_id=workspace_id, booking_id=booking_id)
+            return False, None
+        except Exception as error:  # A bug must not block the other bookings of the shard.
+            count("SettlingCrashed")
+            log.failure("settling crashed", error, workspace_id=workspace_id, booking_id=booking_id)
+            return True, None

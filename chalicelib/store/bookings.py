@@ -14,7 +14,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Trouble, in_trouble
+from chalicelib.domain.invitation import Trouble, with_troubles
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
@@ -184,7 +184,7 @@ def record_of(item: BookingItem) -> Record:
     """Decode a row, with the mail troubles merged into its invitations."""
     settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
     if item.mail_troubles:
-        invitations = in_trouble(settlement.invitations, _worst_troubles(item.mail_troubles))
+        invitations = with_troubles(settlement.invitations, _worst_troubles(item.mail_troubles))
         settlement = replace(settlement, invitations=invitations)
     return Record(msgspec.json.decode(item.desired, type=Booking), settlement, int(item.settled_revision))
 

@@ -10,12 +10,12 @@ from msgspec import Struct
 from chalicelib.domain.booking import (
     Appointment,
     Booking,
-    ask_again,
     book,
     cancel,
     change,
     content_digest,
     give_up_meeting,
+    settle_again,
 )
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
@@ -137,7 +137,7 @@ class Bookings:
 
     def retry(self, workspace_id: str, booking_id: str) -> Accepted:
         """Settle a booking again. Raises `NotFound`."""
-        return self._update_existing(workspace_id, booking_id, lambda booking: ask_again(booking, now=self._clock()))
+        return self._update_existing(workspace_id, booking_id, lambda booking: settle_again(booking, now=self._clock()))
 
     def give_up_meetings(self, workspace_id: str, user_id: str) -> None:
         """Have the meetings of the host's upcoming bookings removed; the bookings stay."""

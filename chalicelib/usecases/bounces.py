@@ -1,4 +1,4 @@
-"""Mails that did not arrive: the booking says so, the host is told once, and the address is spared if it must be."""
+"""Record emails that were not delivered: on the booking, in the suppression list, and in a notice to the host."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invitation, InvitationState, address_key
-from chalicelib.errors import LostRace, MailRejected, MailUnavailable
+from chalicelib.errors import LostRace, MailUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import WorkspaceStore
-from chalicelib.usecases.notices import NoticeMailer
+from chalicelib.usecases.mail_circuit import GuardedMailer
+from chalicelib.usecases.notices import send_notice
 from chalicelib.webhooks.outbox import Outbox
 
 if TYPE_CHECKING:
     from chalicelib.mail.ses_events import MailReport
 
-_REMEMBERED = timedelta(days=30)
-"""How long after a booking's end nobody is told twice: events come late, and more than once."""
+_MARK_LIFE = timedelta(days=30)
+"""How long after a booking's end a notice is not repeated: events come late, and more than once."""
 
 
 class Bounces:
-    """Takes reports in any order, any number of times."""
+    """Accepts reports in any order, any number of times."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class Bounces:
         suppressions: SuppressionStore,
         ephemeral: EphemeralStore,
         workspaces: WorkspaceStore,
-        mailer: NoticeMailer,
+        mailer: GuardedMailer,
         outbox: Outbox,
         clock: Callable[[], datetime],
     ) -> None:
@@ -47,65 +48,66 @@ class Bounces:
         self._clock = clock
 
     def record(self, report: MailReport) -> None:
-        """Act on a report. Raises `StoreUnavailable` or `MailUnavailable`: hand it in again."""
+        """Record a report. Raises `StoreUnavailable` or `MailUnavailable`: record it again later."""
         count("MailsUndelivered")
         record = self._bookings.get(report.workspace_id, report.booking_id)
         if record is None:
-            log.warning("a mail of an unknown booking is in trouble", workspace_id=report.workspace_id)
+            log.warning("email problem reported for an unknown booking", workspace_id=report.workspace_id)
             return
         log.info(
-            "a mail problem was reported",
+            "email problem reported",
             workspace_id=report.workspace_id,
             booking_id=report.booking_id,
             trouble=report.trouble.value,
         )
         self._bookings.add_mail_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
-        mailed = _recipient(record.settlement.invitations, report)
-        email = mailed.email if mailed else report.email
+        invitation = _invitation_of(record.settlement.invitations, report)
+        email = invitation.email if invitation else report.email
         if report.trouble.state is not InvitationState.SENT:
-            self._outbox.enqueue_invitation_bounced(
-                report.workspace_id,
-                report.booking_id,
-                email=email,
-                role=mailed.role.value if mailed else "guest",
-                state=report.trouble.state.value,
-                message_id=report.message_id,
-                at=self._clock(),
-            )
-        if report.trouble.lasts:
+            self._enqueue_event(report, invitation, email)
+        if report.trouble.is_permanent:
             self._suppressions.add(report.workspace_id, email, report.trouble, self._clock())
         if record.booking.appointment.ends_at > self._clock():
-            self._tell_once(record.booking, email, report)
+            self._notify_once(record.booking, email, report)
 
-    def _tell_once(self, booking: Booking, email: str, report: MailReport) -> None:
-        """A mail that is late and then does not arrive is told of twice: that is other news."""
+    def _enqueue_event(self, report: MailReport, invitation: Invitation | None, email: str) -> None:
+        self._outbox.enqueue_invitation_bounced(
+            report.workspace_id,
+            report.booking_id,
+            email=email,
+            role=invitation.role.value if invitation else "guest",
+            state=report.trouble.state.value,
+            message_id=report.message_id,
+            at=self._clock(),
+        )
+
+    def _notify_once(self, booking: Booking, email: str, report: MailReport) -> None:
+        """Send one notice for a delayed email, and one if it is then not delivered."""
         is_late = report.trouble.state is InvitationState.SENT
         digest = hashlib.sha256(address_key(email).encode()).hexdigest()[:32]
-        listeners = self._listeners(booking, email)  # First: an outage here must not count as told.
-        if listeners and (parked_until := self._mailer.check()):
-            raise MailUnavailable("SES refuses every mail", retry_at=parked_until)
-        told = f"told#{booking.workspace_id}#{booking.booking_id}#{digest}#{'late' if is_late else 'lost'}"
+        addresses = self._notice_addresses(booking, email)  # Before the mark: an outage here must not count as sent.
+        if addresses and (parked_until := self._mailer.check()):
+            raise MailUnavailable("SES refuses every email", retry_at=parked_until)
+        mark = f"notified#{booking.workspace_id}#{booking.booking_id}#{digest}#{'late' if is_late else 'lost'}"
         try:
-            self._ephemeral.put(told, report.trouble, booking.appointment.ends_at + _REMEMBERED)
+            self._ephemeral.put(mark, report.trouble, booking.appointment.ends_at + _MARK_LIFE)
         except LostRace:
             return
         try:
-            self._tell(listeners, booking, email, report)
+            self._notify(addresses, booking, email, report)
         except MailUnavailable:
-            self._ephemeral.consume(told)
+            self._ephemeral.consume(mark)
             raise
 
-    def _tell(self, listeners: list[str], booking: Booking, email: str, report: MailReport) -> None:
+    def _notify(self, addresses: list[str], booking: Booking, email: str, report: MailReport) -> None:
         from chalicelib.mail.notice_templates import write_undelivered_notice
 
-        for address in listeners:
-            try:
-                self._mailer.send_notice(address, *write_undelivered_notice(booking, email, report.trouble))
-            except MailRejected as error:
-                log.failure("a notice was refused", error, workspace_id=booking.workspace_id)
+        notice = write_undelivered_notice(booking, email, report.trouble)
+        for address in addresses:
+            send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
 
-    def _listeners(self, booking: Booking, email: str) -> list[str]:
-        """The host; the workspace's administrators where it is the host who cannot be reached."""
+    def _notice_addresses(self, booking: Booking, email: str) -> list[str]:
+        """Return the host's address, or the administrators' if it is the host that cannot be reached."""
         host = booking.host.email
         if address_key(host) != address_key(email) and not self._suppressions.is_suppressed(booking.workspace_id, host):
             return [host]
@@ -113,9 +115,10 @@ class Bounces:
         return list(workspace.admin_emails) if workspace else []
 
 
-def _recipient(invitations: tuple[Invitation, ...], report: MailReport) -> Invitation | None:
-    """Whom the booking knows under the address that SES reports, which is the one in ASCII."""
+def _invitation_of(invitations: tuple[Invitation, ...], report: MailReport) -> Invitation | None:
+    """Return the invitation that the report is about. SES reports the address in ASCII."""
     from chalicelib.mail.addresses import is_same_mailbox
 
-    found = [i for i in invitations if i.message_id == report.message_id]
-    return next(iter(found or [i for i in invitations if is_same_mailbox(i.email, report.email)]), None)
+    by_message = [i for i in invitations if i.message_id == report.message_id]
+    by_address = [i for i in invitations if is_same_mailbox(i.email, report.email)]
+    return next(iter(by_message or by_address), None)

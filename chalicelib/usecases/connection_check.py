@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from chalicelib.domain.connection import ConnectionState, Grant, connection_status
 from chalicelib.domain.deadline import NO_DEADLINE
+from chalicelib.domain.grant_access import AccessState, GrantAccess
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
-from chalicelib.domain.meeting_plan import AccessState, GrantAccess
 from chalicelib.errors import FailedCall, MeetlinkError, ProviderError, ReconnectNeeded, Rejected, TooManyRequests
 from chalicelib.observability import log
 from chalicelib.providers.base import OAuthProvider, Provider

@@ -1,86 +1,44 @@
-"""Mail the invitations that a booking owes, each marked before and after it is sent."""
+"""The effect that sends the invitations of a booking. Each is marked before and after it is sent."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
-from chalicelib.domain.invitation import (
-    DEFAULT_HOLD,
-    Invitation,
-    InvitationState,
-    Invite,
-    Party,
-    Trouble,
-    address_key,
-    host_invite,
-    outstanding,
-    release_at,
-)
+from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Party, Trouble, address_key
+from chalicelib.domain.invitation_plan import DEFAULT_HOLD, host_invite, outstanding, release_at
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.bookings import Record
+from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import RecentWorkspaces
+from chalicelib.usecases.effects import EffectResult
+from chalicelib.usecases.mail_circuit import GuardedMailer
 
-_RETRY = timedelta(seconds=30)
+_RETRY_DELAY = timedelta(seconds=30)
 _SEND_SECONDS = 15.0
-"""The longest that handing over a mail takes."""
-
-
-class Mailer(Protocol):
-    """Hands a mail over. Raises `MailUnavailable` (try again) or `MailRejected` (never).
-
-    `check` says when to try again, if no mail may be sent now.
-    """
-
-    def check(self, sender: str | None = None) -> datetime | None: ...
-
-    def send(self, invite: Invite) -> str: ...
-
-
-class Delivery(Struct, frozen=True):
-    """The claim after mailing, and when to look again (None: every mail that is owed was sent).
-
-    `is_parked`: SES refuses every mail, and the booking waits for that to end.
-    """
-
-    lease: Lease
-    again_at: datetime | None = None
-    is_parked: bool = False
-
-
-class Workspaces(Protocol):
-    """Where a workspace's settings are found; they may be a minute old."""
-
-    def get(self, workspace_id: str) -> Workspace | None: ...
-
-
-class Suppressions(Protocol):
-    """Addresses that must not be mailed."""
-
-    def is_suppressed(self, workspace_id: str, email: str) -> bool: ...
-
-    def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]: ...
+"""The longest that handing over an email takes."""
+_WRITE_SECONDS = 3.0
 
 
 class Invitations:
-    """Sends what `domain.invitation.outstanding` finds, from the workspace's own address or else from `mail_from`."""
+    """Sends the outstanding invitations, from the workspace's own address or else from `mail_from`."""
 
     def __init__(
         self,
         leases: BookingLeases,
-        mailer: Mailer,
-        workspaces: Workspaces,
-        suppressions: Suppressions,
+        mailer: GuardedMailer,
+        workspaces: RecentWorkspaces,
+        suppressions: SuppressionStore,
         clock: Callable[[], datetime],
         *,
         personal_link: Callable[[Booking, Meeting, Party], str | None],
@@ -94,60 +52,59 @@ class Invitations:
         self._personal_link = personal_link
         self._mail_from = mail_from
 
-    def deliver(self, lease: Lease, deadline: Deadline) -> Delivery:
-        """Mail what is owed for the claim's revision, as far as this Lambda certainly lives to write it down.
-
-        Stops when the booking changed meanwhile: what is owed is then another question.
-        """
+    def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
+        """Send the invitations that are outstanding, unless they must wait for the meeting or for SES."""
         workspace = self._workspaces.get(lease.booking.workspace_id)
         hold = timedelta(minutes=workspace.hold_minutes) if workspace else DEFAULT_HOLD
-        due = release_at(lease.booking, lease.settlement.meeting, hold)
-        if due is None:
-            return Delivery(lease)
-        owed = self._owed(lease, workspace)
-        if owed and due > self._clock():
-            return Delivery(lease, due)
-        if owed and (parked_until := self._mailer.check(owed[0].sender)):
-            return Delivery(lease, parked_until, is_parked=True)
-        revision, again_at = lease.booking.revision, None
-        # All are asked for before the first mail: one mail's end is written down with the next one's beginning, and
-        # nothing that may fail shall come between.
-        barred = self._suppressions.find_suppressed(
-            lease.booking.workspace_id, [invite.recipient.email for invite in owed]
-        )
-        letters = [self._with_personal_link(lease, invite) for invite in owed]
-        for invite, letter in zip(owed, letters, strict=True):
-            if invite.recipient.email in barred:
-                lease = _held_back(lease, invite)
+        send_at = release_at(lease.booking, lease.settlement.meeting, hold)
+        if send_at is None:
+            return EffectResult(lease)
+        invites = self._outstanding(lease, workspace)
+        if invites and send_at > self._clock():
+            return EffectResult(lease, send_at)
+        if invites and (parked_until := self._mailer.check(invites[0].sender)):
+            return EffectResult(lease, parked_until, is_mail_parked=True)
+        return self._send_all(lease, invites, deadline)
+
+    def _send_all(self, lease: Lease, invites: list[Invite], deadline: Deadline) -> EffectResult:
+        # These are read before the first email: the mark that an email was sent is stored together with the mark that
+        # the next one is being sent, and nothing that may fail must come between them.
+        emails = [invite.recipient.email for invite in invites]
+        suppressed = self._suppressions.find_suppressed(lease.booking.workspace_id, emails)
+        personal = [self._with_personal_link(lease, invite) for invite in invites]
+        revision, continue_at = lease.booking.revision, None
+        for invite, email in zip(invites, personal, strict=True):
+            if invite.recipient.email in suppressed:
+                lease = _record_suppressed(lease, invite)
                 continue
-            if not deadline.allows(_SEND_SECONDS + 3):
-                return Delivery(lease, self._clock())
+            if not deadline.allows(_SEND_SECONDS + _WRITE_SECONDS):
+                return EffectResult(lease, self._clock())
             before = lease
-            lease = self._leases.save(lease, self._marked(lease.settlement, invite), self._clock())
+            lease = self._leases.save(lease, _with_sending_mark(lease.settlement, invite), self._clock())
             if lease.booking.revision != revision:
-                return Delivery(replace(lease, settlement=before.settlement))
+                return EffectResult(replace(lease, settlement=before.settlement))
             lease.require(self._clock(), _SEND_SECONDS)
             try:
-                message_id = self._mailer.send(letter)
+                message_id = self._mailer.send(email)
             except MailUnavailable as error:
                 if error.retry_at is not None:
-                    return Delivery(lease, error.retry_at, is_parked=True)
-                again_at = self._clock() + _RETRY
+                    return EffectResult(lease, error.retry_at, is_mail_parked=True)
+                continue_at = self._clock() + _RETRY_DELAY
             except MailRejected:
-                lease = _with(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
+                lease = _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
             else:
-                lease = _with(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
-        return Delivery(lease, again_at)
+                lease = _record(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
+        return EffectResult(lease, continue_at)
 
     def _with_personal_link(self, lease: Lease, invite: Invite) -> Invite:
-        """Put the recipient's own link into the mail. `Invite.content` leaves it out: a new link key mails no one."""
+        """Put the recipient's own link into the email. `Invite.content` omits it, so a new link key mails no one."""
         link = self._personal_link(lease.booking, lease.settlement.meeting, invite.recipient)
         return replace(invite, join_url=link) if link and invite.join_url else invite
 
-    def _owed(self, lease: Lease, workspace: Workspace | None) -> list[Invite]:
+    def _outstanding(self, lease: Lease, workspace: Workspace | None) -> list[Invite]:
         booking, settlement = lease.booking, lease.settlement
         sender = settlement.sender or (workspace and workspace.brand.sender) or self._mail_from
-        owed = outstanding(
+        invites = outstanding(
             booking,
             settlement.meeting,
             settlement.invitations,
@@ -155,20 +112,11 @@ class Invitations:
             sequence=settlement.sequence + 1,
             now=self._clock(),
         )
-        return [in_style(replace(invite, sender=sender), workspace) for invite in owed]
-
-    def _marked(self, settlement: Settlement, invite: Invite) -> Settlement:
-        return replace(
-            settlement,
-            uid=invite.uid,
-            sender=invite.sender,
-            sequence=max(settlement.sequence, invite.sequence),
-            invitations=_put(settlement.invitations, _invitation(invite, InvitationState.SENDING)),
-        )
+        return [in_style(replace(invite, sender=sender), workspace) for invite in invites]
 
 
 def current_invite(record: Record, mail_from: str, now: datetime) -> Invite:
-    """The calendar entry of a booking as its host has it, or would get it now."""
+    """Return the booking's calendar entry as its host has it, or would receive it now."""
     booking, settlement = record.booking, record.settlement
     sender = settlement.sender or mail_from
     uid = settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender)
@@ -185,52 +133,64 @@ def calendar_file(record: Record, workspace: Workspace | None, mail_from: str, n
 
 
 def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
-    """`invite` as the workspace wants its mails."""
+    """Return the invite with the workspace's brand and reminder."""
     if workspace is None:
         return invite
     return replace(invite, brand=workspace.brand, reminder_minutes=workspace.reminder_minutes)
 
 
-def _held_back(lease: Lease, invite: Invite) -> Lease:
-    """The claim with a mail that must not be sent; one that bounced keeps saying so."""
+def _with_sending_mark(settlement: Settlement, invite: Invite) -> Settlement:
+    return replace(
+        settlement,
+        uid=invite.uid,
+        sender=invite.sender,
+        sequence=max(settlement.sequence, invite.sequence),
+        invitations=_put(settlement.invitations, _invitation(invite, InvitationState.SENDING)),
+    )
+
+
+def _record_suppressed(lease: Lease, invite: Invite) -> Lease:
+    """Record an email that must not be sent. The state of an email that bounced is kept."""
     key = address_key(invite.recipient.email)
     last = next((i for i in lease.settlement.invitations if address_key(i.email) == key), None)
     if last is not None and last.content == invite.content and last.state is not InvitationState.SENDING:
         return lease
-    return _with(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)
+    return _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)
 
 
-def _with(lease: Lease, invite: Invite, state: InvitationState, **known: Any) -> Lease:
-    done = replace(_invitation(invite, state), **known)
-    return replace(lease, settlement=replace(lease.settlement, invitations=_put(lease.settlement.invitations, done)))
+def _record(lease: Lease, invite: Invite, state: InvitationState, **fields: Any) -> Lease:
+    invitation = replace(_invitation(invite, state), **fields)
+    invitations = _put(lease.settlement.invitations, invitation)
+    return replace(lease, settlement=replace(lease.settlement, invitations=invitations))
 
 
 def _invitation(invite: Invite, state: InvitationState) -> Invitation:
-    to = invite.recipient
+    recipient = invite.recipient
     return Invitation(
-        email=to.email,
-        name=to.name,
-        role=to.role,
-        time_zone=to.time_zone,
+        email=recipient.email,
+        name=recipient.name,
+        role=recipient.role,
+        time_zone=recipient.time_zone,
         method=invite.method,
         sequence=invite.sequence,
         content=invite.content,
         state=state,
-        language=to.language,
+        language=recipient.language,
         title=invite.title,
         starts_at=invite.starts_at,
         ends_at=invite.ends_at,
     )
 
 
-def _put(invitations: tuple[Invitation, ...], one: Invitation) -> tuple[Invitation, ...]:
-    key = address_key(one.email)
-    if any(address_key(known.email) == key for known in invitations):
-        return tuple(one if address_key(known.email) == key else known for known in invitations)
-    return (*invitations, one)
+def _put(invitations: tuple[Invitation, ...], invitation: Invitation) -> tuple[Invitation, ...]:
+    """Return `invitations` with `invitation` in place of the one to the same address, or at the end."""
+    key = address_key(invitation.email)
+    if any(address_key(other.email) == key for other in invitations):
+        return tuple(invitation if address_key(other.email) == key else other for other in invitations)
+    return (*invitations, invitation)
 
 
 def _uid(workspace_id: str, booking_id: str, sender: str) -> str:
-    # Workspace and booking ids may hold characters that no calendar expects here, and need not be told to guests.
+    # The ids may contain characters that calendars do not expect here, and guests do not need to see them.
     digest = hashlib.sha256(f"{workspace_id}\0{booking_id}".encode()).hexdigest()[:32]
     return f"{digest}@{sender.rpartition('@')[2] or 'localhost'}"

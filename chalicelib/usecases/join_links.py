@@ -23,9 +23,9 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Grant
+from chalicelib.domain.grant_access import AccessState, GrantAccess, grant_access
 from chalicelib.domain.invitation import Party, Role, address_key, parties
-from chalicelib.domain.meeting import Meeting, MeetingState, Visit
-from chalicelib.domain.meeting_plan import AccessState, reach
+from chalicelib.domain.meeting import Meeting, MeetingState, ProviderMeeting, Visit
 from chalicelib.errors import (
     Forbidden,
     MeetingGone,
@@ -119,6 +119,19 @@ class JoinTickets:
             return None
         base_url = _base_of(meeting.host_url)
         return self.shared_link(base_url, booking), self.host_link(base_url, booking)
+
+    def with_links(
+        self, access: GrantAccess, booking: Booking, meeting: ProviderMeeting
+    ) -> tuple[ProviderMeeting, str | None]:
+        """Return the meeting with a join link, and the host's own link if it is different.
+
+        They are this deployment's links where the provider's would be secrets.
+        """
+        if meeting.join_url is not None:
+            return meeting, None
+        base_url = (access.connection and access.connection.base_url) or ""
+        shared_link = self.shared_link(base_url, booking)
+        return replace(meeting, join_url=shared_link), self.host_link(base_url, booking)
 
     def host_id(self, booking: Booking) -> str:
         """Return a host's id for providers: the same until the link keys are rotated, and meaningless to others."""
@@ -311,9 +324,9 @@ class JoinLinks:
         connection, grant = self._connections.get_with_grant(
             booking.workspace_id, str(meeting.user_id), meeting.grant_id
         )
-        access = reach(connection, grant, meeting.grant_id, None)
+        access = grant_access(connection, grant, meeting.grant_id, None)
         provider = self._providers.get(meeting.provider or "")
-        if access.access is not AccessState.OPEN or grant is None or provider is None:
+        if access.state is not AccessState.OPEN or grant is None or provider is None:
             return NoEntry.NOT_CONNECTED
         entry = self._address(booking, provider, grant, meeting.id, visit, ticket)
         return replace(unready, is_crowded=True) if entry is None else entry

@@ -1,39 +1,107 @@
-"""Mails of the service itself: an account must be reconnected."""
+"""Emails of the service itself: a meeting failed, or an account must be reconnected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+
+from msgspec.structs import replace
 
 from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import Connection, Grant
-from chalicelib.domain.invitation import DEFAULT_LANGUAGE
+from chalicelib.domain.deadline import Deadline
+from chalicelib.domain.invitation import DEFAULT_LANGUAGE, InvitationState, address_key
+from chalicelib.domain.meeting import MeetingState
+from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
+from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Visitor
+from chalicelib.usecases.effects import EffectResult
+from chalicelib.usecases.mail_circuit import GuardedMailer
+
+_RETRY_DELAY = timedelta(seconds=30)
+Notice = tuple[str, str, str]
+"""Subject, text and HTML."""
 
 
-class NoticeMailer(Protocol):
-    """Hands a notice over. Raises `MailUnavailable` (try again) or `MailRejected` (never).
+def send_notice(mailer: GuardedMailer, to: str, notice: Notice, *, workspace_id: str) -> InvitationState:
+    """Send a notice. Return whether it was sent, or suppressed because SES rejects it. Raises `MailUnavailable`."""
+    try:
+        mailer.send_notice(to, *notice)
+    except MailRejected as error:
+        log.failure("notice rejected", error, workspace_id=workspace_id)
+        return InvitationState.SUPPRESSED
+    return InvitationState.SENT
 
-    `check` says when to try again, if no mail may be sent now.
+
+class FailureNotices:
+    """The effect that reports to a host, once, that a meeting could not be created, changed or deleted.
+
+    Like an invitation, a notice is marked before and after it is sent. It is sent twice only if a process is killed in
+    between.
     """
-
-    def check(self, sender: str | None = None) -> datetime | None: ...
-
-    def send_notice(self, to: str, subject: str, text: str, html: str) -> str: ...
-
-
-class ReconnectNotices:
-    """Tells people what needs them. `make_link` makes a connect link that lives for the given time."""
 
     def __init__(
         self,
-        mailer: NoticeMailer,
+        leases: BookingLeases,
+        mailer: GuardedMailer,
+        suppressions: SuppressionStore,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._leases = leases
+        self._mailer = mailer
+        self._suppressions = suppressions
+        self._clock = clock
+
+    def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
+        """Send the notice if the meeting failed and the host can still act on it."""
+        booking, settlement = lease.booking, lease.settlement
+        if settlement.meeting.state is not MeetingState.FAILED:
+            return EffectResult(_with_notice(lease, None))
+        if not self._is_pending(lease) or self._suppressions.is_suppressed(booking.workspace_id, booking.host.email):
+            return EffectResult(lease)
+        if parked_until := self._mailer.check():
+            return EffectResult(lease, parked_until, is_mail_parked=True)
+        lease = self._leases.save(lease, _with_notice(lease, InvitationState.SENDING).settlement, self._clock())
+        if lease.booking.revision != booking.revision:
+            return EffectResult(replace(lease, settlement=settlement))
+        return self._send(lease)
+
+    def _is_pending(self, lease: Lease) -> bool:
+        booking, settlement = lease.booking, lease.settlement
+        if settlement.notice not in (None, InvitationState.SENDING):
+            return False
+        nothing_left = booking.is_cancelled and not settlement.meeting.exists
+        return not nothing_left and self._clock() < booking.appointment.ends_at
+
+    def _send(self, lease: Lease) -> EffectResult:
+        from chalicelib.mail.notice_templates import write_failed_meeting_notice
+
+        booking = lease.booking
+        notice = write_failed_meeting_notice(booking, lease.settlement.meeting)
+        try:
+            state = send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
+        except MailUnavailable as error:
+            is_parked = error.retry_at is not None
+            return EffectResult(lease, error.retry_at or self._clock() + _RETRY_DELAY, is_mail_parked=is_parked)
+        return EffectResult(_with_notice(lease, state))
+
+
+def _with_notice(lease: Lease, state: InvitationState | None) -> Lease:
+    settlement: Settlement = replace(lease.settlement, notice=state)
+    return replace(lease, settlement=settlement)
+
+
+class ReconnectNotices:
+    """Emails that ask users to reconnect. `make_link` creates a connect link that is valid for the given time."""
+
+    def __init__(
+        self,
+        mailer: GuardedMailer,
         workspaces: WorkspaceStore,
         calendars: CalendarStore,
         suppressions: SuppressionStore,
@@ -50,54 +118,57 @@ class ReconnectNotices:
         self._public_base_url = public_base_url
 
     def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> None:
-        """Mail the users of a broken grant and their workspaces' administrators, one mail an address.
+        """Email the users of a broken grant and the administrators of their workspaces, one email per address.
 
-        The mails about a user are in the language of the calendar of that user that was changed last.
-        Any one of them can reconnect it for all: the grant is shared. Raises `MailUnavailable` if a mail could not be
-        handed over now, after the others were.
+        Each of them can reconnect it for all, because the grant is shared. The language is that of the user's calendar
+        that was changed last. Raises `MailUnavailable`, after the other emails, if one of them has to be retried.
         """
-        from chalicelib.mail.notice_templates import write_reconnect_notice
-
         if parked_until := self._mailer.check():
-            raise MailUnavailable("SES refuses every mail", retry_at=parked_until)
-        told: set[str] = set()
+            raise MailUnavailable("SES refuses every email", retry_at=parked_until)
+        addressed: set[str] = set()
         failure: MailUnavailable | None = None
         for connection in users:
             host = self._calendars.find_newest_host(connection.workspace_id, connection.user_id)
             language = (host and host.language) or DEFAULT_LANGUAGE
             for address in self._addresses(connection, host):
-                if address.casefold() in told:
+                if address_key(address) in addressed:
                     continue
-                told.add(address.casefold())
-                link = self._make_link(self._visitor(connection), LONGEST_LINK_LIFE)
-                url = f"{self._public_base_url or connection.base_url}/connect/{link}"
-                name = self._provider_name(grant.provider)
+                addressed.add(address_key(address))
                 try:
-                    self._mailer.send_notice(address, *write_reconnect_notice(name, grant.account.label, url, language))
+                    self._send(grant, connection, address, language)
                 except MailUnavailable as error:
                     failure = error
-                except MailRejected as error:
-                    log.failure("a reconnect mail was refused", error, workspace_id=connection.workspace_id)
-        if not told:
-            log.warning("a connection is broken and nobody can be told", users=len(users))
+        if not addressed:
+            log.warning("broken connection without an address to notify", users=len(users))
         if failure is not None:
             raise failure
 
-    def _addresses(self, connection: Connection, host: Host | None) -> list[str]:
-        """The user's own address, from the connect link, else from a calendar; then the administrators'.
+    def _send(self, grant: Grant, connection: Connection, address: str, language: str) -> None:
+        from chalicelib.mail.notice_templates import write_reconnect_notice
 
-        None that bounced for good or complained.
+        link = self._make_link(_visitor(connection), LONGEST_LINK_LIFE)
+        url = f"{self._public_base_url or connection.base_url}/connect/{link}"
+        notice = write_reconnect_notice(self._provider_name(grant.provider), grant.account.label, url, language)
+        send_notice(self._mailer, address, notice, workspace_id=connection.workspace_id)
+
+    def _addresses(self, connection: Connection, host: Host | None) -> list[str]:
+        """Return the user's address (from the connect link, else from a calendar) and the administrators' addresses.
+
+        Suppressed addresses are left out.
         """
         workspace = self._workspaces.get(connection.workspace_id)
         own = connection.user_email or (host and host.email)
-        known = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
-        return [address for address in known if not self._suppressions.is_suppressed(connection.workspace_id, address)]
+        addresses = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
+        return [
+            address for address in addresses if not self._suppressions.is_suppressed(connection.workspace_id, address)
+        ]
 
-    def _visitor(self, connection: Connection) -> Visitor:
-        return Visitor(
-            connection.workspace_id,
-            connection.user_id,
-            email=connection.user_email,
-            name=connection.user_name,
-            provider=connection.provider,
-        )
+
+def _visitor(connection: Connection) -> Visitor:
+    return Visitor(
+        connection.workspace_id,
+        connection.user_id,
+        email=connection.user_email,
+        name=connection.user_name,
+        provider=connection.provider,
+    )

@@ -1,85 +1,101 @@
-"""Settle a booking: make the outside world (meeting, invitations) match its newest revision."""
+"""Settle a booking: make the outside world (meeting, invitations, notices) match its newest revision."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from chalicelib.domain import give_up, meeting_plan
 from chalicelib.domain.deadline import Deadline
-from chalicelib.domain.meeting import Meeting, MeetingReason
+from chalicelib.domain.give_up import should_give_up
+from chalicelib.domain.meeting import MeetingReason
+from chalicelib.domain.meeting_states import fail_internal
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.booking_leases import BookingLeases, Lease
-from chalicelib.usecases.invitations import Invitations
-from chalicelib.usecases.meetings import Meetings
-from chalicelib.usecases.tell import FailureNotices
+from chalicelib.usecases.effects import Effect, EffectResult
 
 _STORE_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
 class Settling:
-    """One booking at a time. Safe to call for any booking, any number of times, from anywhere."""
+    """Settles one booking at a time. Safe to call for any booking, any number of times, from anywhere."""
 
     def __init__(
         self,
         leases: BookingLeases,
-        meetings: Meetings,
-        inviter: Invitations,
-        teller: FailureNotices,
+        effects: Sequence[Effect],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._leases = leases
-        self._meetings = meetings
-        self._inviter = inviter
-        self._teller = teller
+        self._effects = effects
         self._clock = clock
         self._sleep = sleep
 
     def settle(self, workspace_id: str, booking_id: str, deadline: Deadline) -> datetime | None:
-        """Do what can be done now; the answer is when to go on, None when nothing is left or somebody else is at it.
+        """Do what can be done now. Return when to continue; None if nothing is left or another settler has the lease.
 
-        Whatever goes wrong outside is written on the booking, but for `StoreUnavailable`. Any other error is a bug of
-        ours: it is raised, and counted on the booking, which is given up if that goes on.
+        Failures outside are recorded on the booking. Raises `StoreUnavailable`. Any other error is a bug: it is raised
+        and counted on the booking, which is given up after some crashes in a row.
         """
-        begun_at = self._clock()
-        lease = held = self._leases.acquire(workspace_id, booking_id, begun_at)
+        started_at = self._clock()
+        lease = first_lease = self._leases.acquire(workspace_id, booking_id, started_at)
+        if first_lease is None:
+            return None
+        continue_at = None
         try:
-            if held is not None and give_up.are_hopeless(silent=held.killed_runs, crashed=held.crashed_runs):
-                lease = self._give_up(held)
+            if should_give_up(killed_runs=first_lease.killed_runs, crashed_runs=first_lease.crashed_runs):
+                lease = self._give_up(first_lease)
             while lease is not None:
-                lease, again_at = self._pass(lease, deadline, begun_at)
-                if lease is None:
-                    return again_at
+                lease, continue_at = self._apply_effects(lease, deadline, started_at)
         except LostRace:
-            return None  # Another settler took over after our lease ended; it knows what we wrote.
+            return None  # Another settler took over after this lease ended. It has read what was stored.
         except Exception as error:
-            if held is not None:
-                self._note_end(held, crashed=not isinstance(error, StoreUnavailable))
+            self._record_end(first_lease, crashed=not isinstance(error, StoreUnavailable))
             raise
-        return None
+        return continue_at
 
-    def _note_end(self, lease: Lease, *, crashed: bool) -> None:
-        """Tell a run that ended early from one that died. Raises nothing: the caller raises what ended it."""
+    def _apply_effects(
+        self, lease: Lease, deadline: Deadline, started_at: datetime
+    ) -> tuple[Lease | None, datetime | None]:
+        """Apply all effects once. Return a lease if the booking changed meanwhile, and when to continue."""
+        results = []
+        for effect in self._effects:
+            result = effect.apply(lease, deadline)
+            lease = result.lease
+            if lease.booking.revision != lease.settlement.revision:
+                return lease, None  # The booking changed. Start again with its new revision.
+            results.append(result)
+        continue_at, now = _earliest(result.continue_at for result in results), self._clock()
+        if continue_at is None:
+            due_at = _earliest(result.due_at for result in results)
+            remaining = self._leases.finish(lease, lease.settlement, now, verify_at=due_at)
+        else:
+            remaining = self._leases.defer(lease, lease.settlement, continue_at, now)
+        if remaining is None:
+            self._log(lease, results, started_at)
+        return remaining, continue_at
+
+    def _record_end(self, lease: Lease, *, crashed: bool) -> None:
+        """Record that a run ended early, so that it does not count as killed. The caller raises the error."""
         for pause_seconds in _STORE_PAUSES_SECONDS:
             try:
                 self._leases.record_early_end(lease, crashed=crashed)
             except StoreUnavailable:
                 self._sleep(pause_seconds)
             except LostRace:
-                break  # Another settler took over, and counts for itself.
+                break  # Another settler took over and counts its own runs.
             else:
                 break
 
     def _give_up(self, lease: Lease) -> Lease | None:
-        """The claim with its meeting judged as failed, so that mails can still go; None if even they were tried."""
+        """Mark the meeting as failed, so that emails can still be sent; return None if that was tried before."""
         booking, settlement, now = lease.booking, lease.settlement, self._clock()
         log.warning(
-            "a booking is given up",
+            "booking given up",
             workspace_id=booking.workspace_id,
             booking_id=booking.booking_id,
             killed_runs=lease.killed_runs,
@@ -87,41 +103,16 @@ class Settling:
         )
         count("BookingsGivenUp")
         meeting = settlement.meeting
-        if lease.is_settled:  # It was only to be looked at; what its people have stays good.
-            return self._leases.finish(lease, replace(settlement, meeting=replace(meeting, look_at=None)), now)
-        again = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
-        settlement = replace(settlement, meeting=meeting_plan.broken_down(meeting), revision=booking.revision)
-        act = self._leases.finish if again else self._leases.save
-        return act(lease, settlement, now)
+        if lease.is_settled:  # Only a verification was due. The meeting and the emails stay valid.
+            return self._leases.finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
+        was_given_up = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
+        settlement = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
+        if was_given_up:
+            return self._leases.finish(lease, settlement, now)
+        return self._leases.save(lease, settlement, now)
 
-    def _pass(self, lease: Lease, deadline: Deadline, begun_at: datetime) -> tuple[Lease | None, datetime | None]:
-        """One round for the claim's revision: a claim to go on with, or when to come back."""
-        lease = self._meetings.advance(lease, deadline)
-        if lease.booking.revision != lease.settlement.revision:
-            return lease, None
-        revision = lease.booking.revision
-        delivery = self._inviter.deliver(lease, deadline)
-        lease = delivery.lease
-        if lease.booking.revision != revision:
-            return lease, None
-        notice = self._teller.tell(lease)
-        lease = notice.lease
-        if lease.booking.revision != revision:
-            return lease, None
-        meetings = (lease.settlement.meeting, *lease.settlement.leftovers)
-        next_attempts = [_next_attempt(meeting, self._clock()) for meeting in meetings]
-        again_at = _earliest(*next_attempts, delivery.again_at, notice.again_at)
-        settlement, now = lease.settlement, self._clock()
-        if again_at is None:
-            left = self._leases.finish(lease, settlement, now, verify_at=_next_look(lease, now))
-        else:
-            left = self._leases.defer(lease, settlement, again_at, now)
-        if left is None:
-            self._log(lease, begun_at, is_mail_parked=delivery.is_parked or notice.is_parked)
-        return left, again_at
-
-    def _log(self, lease: Lease, begun_at: datetime, *, is_mail_parked: bool) -> None:
-        """One line for each run that comes to its end, whatever became of the booking."""
+    def _log(self, lease: Lease, results: Sequence[EffectResult], started_at: datetime) -> None:
+        """Log one line for each run that finishes, in any state of the booking."""
         meeting = lease.settlement.meeting
         log.info(
             "settled",
@@ -130,22 +121,10 @@ class Settling:
             state=meeting.state.value,
             reason=meeting.reason,
             provider=meeting.provider,
-            mail="parked" if is_mail_parked else "done",
-            took_ms=round((self._clock() - begun_at).total_seconds() * 1000),
+            mail="parked" if any(result.is_mail_parked for result in results) else "done",
+            took_ms=round((self._clock() - started_at).total_seconds() * 1000),
         )
 
 
-def _next_attempt(meeting: Meeting, now: datetime) -> datetime | None:
-    return (meeting.next_attempt_at or now) if meeting.is_under_way else None
-
-
-def _next_look(lease: Lease, now: datetime) -> datetime | None:
-    """When the settled booking's meeting is to be looked at again."""
-    look_at = lease.settlement.meeting.look_at
-    coming = look_at is not None and now < look_at < lease.booking.appointment.starts_at
-    return look_at if coming else None
-
-
-def _earliest(*moments: datetime | None) -> datetime | None:
-    known = [moment for moment in moments if moment is not None]
-    return min(known) if known else None
+def _earliest(times: Iterable[datetime | None]) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from chalicelib.wiring.foundation import AwsClient
 
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
+    from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
-    from chalicelib.usecases.mail_circuit import GuardedMailer, Postman
+    from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
     from chalicelib.usecases.settling import Settling
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
@@ -60,7 +62,7 @@ class Services(AccountServices):
         return GuardedMailer(self.mail_transport or self.ses, circuit, self.settings.mail_from)
 
     @cached_property
-    def ses(self) -> Postman:
+    def ses(self) -> Mailer:
         from chalicelib.mail.addresses import SenderAddress
         from chalicelib.mail.send_rate import SendRate, read_account_rate
         from chalicelib.mail.ses import SesMailer
@@ -72,12 +74,18 @@ class Services(AccountServices):
 
     @cached_property
     def settling(self) -> Settling:
+        from chalicelib.usecases.settling import Settling
+
+        return Settling(self.booking_leases, self.effects, self.clock, self.sleep)
+
+    @cached_property
+    def effects(self) -> Sequence[Effect]:
+        """What settling maintains, in this order: an invitation contains the meeting's link."""
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meetings import Meetings
+        from chalicelib.usecases.notices import FailureNotices
         from chalicelib.usecases.provider_calls import ProviderCalls
-        from chalicelib.usecases.settling import Settling
-        from chalicelib.usecases.tell import FailureNotices
 
         meetings = Meetings(
             self.booking_leases,
@@ -88,7 +96,7 @@ class Services(AccountServices):
             self.clock,
             self.random,
         )
-        inviter = Invitations(
+        invitations = Invitations(
             self.booking_leases,
             self.mailer,
             RecentWorkspaces(self.workspace_store, self.clock),
@@ -97,8 +105,8 @@ class Services(AccountServices):
             personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
         )
-        teller = FailureNotices(self.booking_leases, self.mailer, self.suppression_store, self.clock)
-        return Settling(self.booking_leases, meetings, inviter, teller, self.clock, self.sleep)
+        notices = FailureNotices(self.booking_leases, self.mailer, self.suppression_store, self.clock)
+        return meetings, invitations, notices
 
     @cached_property
     def bounces(self) -> Bounces:

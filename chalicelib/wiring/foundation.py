@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.store.deployment_secrets import DeploymentSecrets
     from chalicelib.store.encryption import Encryption
     from chalicelib.usecases.audit import AuditTrail
-    from chalicelib.usecases.mail_circuit import Postman
+    from chalicelib.usecases.mail_circuit import Mailer
     from chalicelib.usecases.rate_limit import RateLimit
     from chalicelib.usecases.waiting_calls import WaitingCalls
     from chalicelib.webhooks.http_sender import Post
@@ -58,7 +58,7 @@ class Foundation:
     random: Random = field(default_factory=SystemRandom)
     workers: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes an executor with this many workers."""
-    mail_transport: Postman | None = None
+    mail_transport: Mailer | None = None
     """Sends emails; None: SES."""
     webhook_transport: Post | None = None
     """Sends webhooks; None: HTTP."""
@@ -75,7 +75,7 @@ class Foundation:
         from chalicelib.store.booking_leases import BookingLeases
 
         days = self.settings.retention_days
-        return BookingLeases(timedelta(days=days) if days else None, give_up.pause)
+        return BookingLeases(timedelta(days=days) if days else None, give_up.retry_delay)
 
     @cached_property
     def calendar_store(self) -> CalendarStore:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib.domain.give_up import MOST_SILENT
+from chalicelib.domain.give_up import MAX_KILLED_RUNS
 from chalicelib.domain.meeting import Meeting, MeetingState
 from tests.chaos import faults, invariants
 from tests.chaos.faults import CREATE, Act, while_it_lasts
@@ -180,7 +180,7 @@ def test_what_is_out_for_hours_is_no_bug(world: World, at: str) -> None:
     world.run(2 * HOUR - 60)
     assert world.settled_at == {}
     for row in world.db.items("bookings"):
-        assert int(row["fence"]["N"]) > MOST_SILENT
+        assert int(row["fence"]["N"]) > MAX_KILLED_RUNS
         assert int(row.get("killed_runs", {"N": "0"})["N"]) <= 1
     world.rest()
     assert {state(world, f"b-{number}") for number in range(3)} == {READY}

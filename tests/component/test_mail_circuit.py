@@ -233,40 +233,40 @@ def circuit(moto_aws: Aws, clock: FakeClock) -> MailCircuit:
 class TestTheCircuit:
     def test_lets_one_probe_through_and_pauses_longer_after_each(self, circuit: MailCircuit, clock: FakeClock) -> None:
         begun, pauses = clock(), []
-        again_at = circuit.refused(account_error(), OWN)
+        again_at = circuit.record_refusal(account_error(), OWN)
         for _ in range(8):
             pauses.append((again_at - begun).total_seconds())
             clock.advance((again_at - clock()).total_seconds())
             begun = clock()
             assert circuit.check(OWN) is None
             assert circuit.check(OWN) is not None
-            again_at = circuit.refused(account_error(), OWN)
+            again_at = circuit.record_refusal(account_error(), OWN)
         assert SHORTEST_PAUSE.total_seconds() <= pauses[0] <= (SHORTEST_PAUSE + SPREAD).total_seconds()
         assert pauses[-1] >= LONGEST_PAUSE.total_seconds() / 2
         assert max(pauses) <= (LONGEST_PAUSE + SPREAD).total_seconds()
 
     def test_is_closed_by_a_probe_that_is_accepted(self, circuit: MailCircuit, clock: FakeClock) -> None:
-        clock.advance((circuit.refused(account_error(), OWN) - clock()).total_seconds())
+        clock.advance((circuit.record_refusal(account_error(), OWN) - clock()).total_seconds())
         assert circuit.check(OWN) is None
-        circuit.accepted(OWN)
+        circuit.record_success(OWN)
         assert [circuit.check(OWN) for _ in range(3)] == [None] * 3
 
     def test_gives_one_probe_to_all_processes_and_tells_all_that_it_is_over(
         self, moto_aws: Aws, clock: FakeClock
     ) -> None:
         circuits = [MailCircuit(EphemeralStore(), clock, Random(number)) for number in range(5)]
-        circuits[0].refused(account_error(), OWN)
+        circuits[0].record_refusal(account_error(), OWN)
         assert all(one.check(OWN) is not None for one in circuits)
         clock.advance(120)
         probing = [one for one in circuits if one.check(OWN) is None]
         assert len(probing) == 1
-        probing[0].accepted(OWN)
+        probing[0].record_success(OWN)
         clock.advance(61)
         assert [one.check(OWN) for one in circuits] == [None] * 5
 
     def test_survives_a_probe_whose_process_died(self, moto_aws: Aws, clock: FakeClock) -> None:
         dead, other = (MailCircuit(EphemeralStore(), clock, Random(number)) for number in range(2))
-        clock.advance((dead.refused(account_error(), OWN) - clock()).total_seconds())
+        clock.advance((dead.record_refusal(account_error(), OWN) - clock()).total_seconds())
         assert dead.check(OWN) is None
         while (again_at := other.check(OWN)) is not None:
             clock.advance((again_at - clock()).total_seconds())
@@ -285,8 +285,8 @@ class TestTheCircuit:
         rows.is_down = True
         circuit = MailCircuit(rows, clock, Random(1))  # type: ignore[arg-type]
         assert circuit.check(OWN) is None
-        circuit.accepted(OWN)
-        again_at = circuit.refused(account_error(), OWN)
+        circuit.record_success(OWN)
+        again_at = circuit.record_refusal(account_error(), OWN)
         assert clock() + SHORTEST_PAUSE <= again_at
         assert circuit.check(OWN) is not None  # This process still spares the account.
         clock.advance(121)
@@ -312,7 +312,7 @@ class Rows:
 
 
 def test_a_row_is_kept_longer_than_its_longest_pause(moto_aws: Aws, clock: FakeClock, circuit: MailCircuit) -> None:
-    circuit.refused(account_error(), OWN)
+    circuit.record_refusal(account_error(), OWN)
     (row,) = moto_aws.scan("ephemeral")
     assert int(row["expires_at"]["N"]) > (clock() + LONGEST_PAUSE + timedelta(hours=1)).timestamp()
     assert OWN not in repr(row)

@@ -62,7 +62,7 @@ def test_a_mail_that_did_not_arrive_is_logged_with_its_ids_and_without_its_addre
     """So that an operator finds the workspace whose mails bounce."""
     caplog.set_level("INFO")
     happens(booked, "hard_bounce")
-    (line,) = [vars(record) for record in caplog.records if record.message == "a mail problem was reported"]
+    (line,) = [vars(record) for record in caplog.records if record.message == "email problem reported"]
     assert (line["workspace_id"], line["booking_id"], line["trouble"]) == ("ws-1", "b-1", "hard_bounce")
     assert GUEST not in str(line)
 

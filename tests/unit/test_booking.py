@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain.booking import Appointment, Booking, Guest, ask_again, book, cancel, change
+from chalicelib.domain.booking import Appointment, Booking, Guest, book, cancel, change, settle_again
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection
 from chalicelib.errors import Conflict
@@ -146,4 +146,4 @@ class TestCancel:
 
 def test_asking_again_changes_nothing_but_the_revision() -> None:
     booking = booked(connection())
-    assert replace(ask_again(booking, now=LATER), revision=1, updated_at=START) == booking
+    assert replace(settle_again(booking, now=LATER), revision=1, updated_at=START) == booking

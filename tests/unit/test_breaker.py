@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.errors import ProviderUnavailable
+from chalicelib.errors import CircuitOpen
 from chalicelib.usecases.circuit_breaker import PAUSE, CircuitBreaker
 from tests.support.clock import FakeClock
 
@@ -19,25 +19,25 @@ def breaker(clock: FakeClock) -> CircuitBreaker:
 def is_asked(breaker: CircuitBreaker, account: str, provider: str = ZOOM) -> bool:
     try:
         breaker.check(provider, account)
-    except ProviderUnavailable as error:
-        assert error.out_until == error.retry_at is not None
+    except CircuitOpen as error:
+        assert error.until > breaker._clock()
         return False
     return True
 
 
 def fail(breaker: CircuitBreaker, *accounts: str) -> None:
     for account in accounts:
-        breaker.failed(ZOOM, account)
+        breaker.record_failure(ZOOM, account)
 
 
 def test_an_account_is_left_alone_after_three_failures_in_a_row(breaker: CircuitBreaker, clock: FakeClock) -> None:
-    assert [breaker.failed(ZOOM, "a") for _ in range(3)] == [None, None, clock() + PAUSE]
+    assert [breaker.record_failure(ZOOM, "a") for _ in range(3)] == [None, None, clock() + PAUSE]
     assert not is_asked(breaker, "a")
 
 
 def test_an_answer_between_failures_starts_the_count_anew(breaker: CircuitBreaker) -> None:
     fail(breaker, "a", "a")
-    breaker.answered(ZOOM, "a")
+    breaker.record_response(ZOOM, "a")
     fail(breaker, "a", "a")
     assert is_asked(breaker, "a")
 
@@ -57,7 +57,7 @@ def test_one_call_in_a_pause_looks_whether_the_provider_is_back(breaker: Circuit
     fail(breaker, "a", "b", "a", "b")
     clock.advance(PAUSE.total_seconds())
     assert [is_asked(breaker, account) for account in "cd"] == [True, False]
-    breaker.answered(ZOOM, "c")
+    breaker.record_response(ZOOM, "c")
     assert is_asked(breaker, "d")
 
 
@@ -74,5 +74,5 @@ def test_the_probe_of_an_account_that_is_back_opens_the_way_for_all(breaker: Cir
     fail(breaker, *"ababab")
     clock.advance(PAUSE.total_seconds())
     assert is_asked(breaker, "a")
-    breaker.answered(ZOOM, "a")
+    breaker.record_response(ZOOM, "a")
     assert is_asked(breaker, "c")

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking, Guest, cancel
 from chalicelib.domain.calendar import Location, LocationType
-from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Method, outstanding, parties, release_at
+from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Method, parties
+from chalicelib.domain.invitation_plan import outstanding, release_at
 from chalicelib.domain.meeting import Meeting, MeetingState
 from tests.support.clock import START
 from tests.unit.test_booking import APPOINTMENT, LATER, booked, connection

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account, Connection, Reason
 from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.domain.meeting_plan import intended
+from chalicelib.domain.meeting_states import record_intent
 from chalicelib.domain.settlement import Settlement
 from chalicelib.webhooks.delivery import next_attempt, pause_after
 from chalicelib.webhooks.events import Event, connection_changes, event_id, meeting_change
@@ -23,7 +23,7 @@ NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 LINK = Meeting(MeetingState.READY, id="1", join_url="https://zoom.us/j/1", passcode="1")
 WAITING = Meeting(MeetingState.WAITING, reason="provider_unavailable", attempts=3)
 FAILED = Meeting(MeetingState.FAILED, reason="provider_rejected")
-INTENT = intended(WAITING, NOW)
+INTENT = record_intent(WAITING, NOW)
 PATIENT = replace(WAITING, state=MeetingState.PENDING, attempts=1)
 CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@example.com"), NOW)
 
@@ -34,7 +34,7 @@ CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@exam
         (None, LINK, "meeting.ready"),
         (INTENT, LINK, "meeting.ready"),
         (LINK, LINK, None),
-        (LINK, replace(LINK, fingerprint="moved", attempts=1, look_at=NOW), None),
+        (LINK, replace(LINK, fingerprint="moved", attempts=1, verify_at=NOW), None),
         (LINK, replace(LINK, join_url="https://zoom.us/j/2"), "meeting.ready"),
         (LINK, replace(LINK, reason="not_updatable"), "meeting.ready"),
         (None, WAITING, "meeting.waiting"),
@@ -42,7 +42,7 @@ CONNECTION = Connection("ws-1", "u-1", "zoom", "zoom#a", Account("a", "host@exam
         (INTENT, replace(WAITING, attempts=4), None),
         (None, PATIENT, None),
         (PATIENT, WAITING, "meeting.waiting"),
-        (intended(PATIENT, NOW), WAITING, "meeting.waiting"),
+        (record_intent(PATIENT, NOW), WAITING, "meeting.waiting"),
         (INTENT, replace(WAITING, reason="reconnect_needed"), "meeting.waiting"),
         (LINK, WAITING, "meeting.waiting"),
         (INTENT, FAILED, "meeting.failed"),

@@ -23,7 +23,7 @@ def store(moto_aws: Aws) -> BookingStore:
 
 @pytest.fixture
 def leases(moto_aws: Aws) -> BookingLeases:
-    return BookingLeases(retry_delay=give_up.pause)
+    return BookingLeases(retry_delay=give_up.retry_delay)
 
 
 @pytest.fixture

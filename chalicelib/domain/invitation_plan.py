@@ -1,0 +1,137 @@
+"""Which invitations are outstanding: one email per recipient whenever that recipient's view of the booking changed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.invitation import (
+    Invitation,
+    InvitationState,
+    Invite,
+    Method,
+    Party,
+    Role,
+    address_key,
+    parties,
+)
+from chalicelib.domain.meeting import Meeting, MeetingState
+
+DEFAULT_HOLD = timedelta(minutes=15)
+"""How long an invitation waits for a link during an outage, unless the workspace has its own setting."""
+
+
+def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOLD) -> datetime | None:
+    """Return when invitations may be sent; None while the meeting is being created.
+
+    A link that the provider cannot create now delays them by `hold`, or less when the start is near. Then they are sent
+    without the link, which follows later.
+    """
+    if booking.is_cancelled:
+        return booking.updated_at
+    if meeting.state is MeetingState.PENDING:
+        return None
+    if meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and meeting.join_url is None:
+        return min(booking.updated_at + hold, max(booking.updated_at, booking.appointment.starts_at - hold))
+    return booking.updated_at
+
+
+def outstanding(
+    booking: Booking, meeting: Meeting, invitations: tuple[Invitation, ...], *, uid: str, sequence: int, now: datetime
+) -> list[Invite]:
+    """Return the emails that bring every recipient up to date. `sequence` is the number for emails with new content.
+
+    An email whose outcome is unknown is sent again with its own number, so that calendars show one entry. Nothing is
+    announced for a booking that is over.
+    """
+    last_by_address = {address_key(invitation.email): invitation for invitation in invitations}
+    invited = [] if booking.is_cancelled else parties(booking)
+    invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in invited]
+    if booking.appointment.ends_at <= now:
+        invites = []
+    addresses = {address_key(party.email) for party in invited}
+    former = [i for i in invitations if address_key(i.email) not in addresses and _needs_cancellation(i)]
+    invites += [_cancellation(booking, meeting, i, uid=uid, now=now) for i in former]
+    numbered = (
+        _number(invite, last_by_address.get(address_key(invite.recipient.email)), sequence) for invite in invites
+    )
+    return [invite for invite in numbered if invite is not None]
+
+
+def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, now: datetime) -> Invite:
+    """Return the host's calendar entry as it is now."""
+    method = Method.CANCEL if booking.is_cancelled else Method.REQUEST
+    return replace(_invite(booking, meeting, method, parties(booking)[0], uid=uid, now=now), sequence=sequence)
+
+
+def _cancellation(booking: Booking, meeting: Meeting, last: Invitation, *, uid: str, now: datetime) -> Invite:
+    """Return a CANCEL with what the last email said: its recipient may have no part in the booking any more."""
+    invite = _invite(booking, meeting, Method.CANCEL, _recipient(last), uid=uid, now=now)
+    takes_part = any(address_key(party.email) == address_key(last.email) for party in parties(booking))
+    if takes_part or last.title is None or last.starts_at is None or last.ends_at is None:
+        return invite
+    return replace(invite, title=last.title, description="", starts_at=last.starts_at, ends_at=last.ends_at)
+
+
+def _recipient(invitation: Invitation) -> Party:
+    return Party(invitation.role, invitation.name, invitation.email, invitation.time_zone, invitation.language)
+
+
+def _needs_cancellation(invitation: Invitation) -> bool:
+    # A cancellation whose outcome is unknown is still outstanding.
+    return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
+
+
+def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | None:
+    """Return the email with its sequence number; None if the recipient is up to date."""
+    if last is None or last.content != invite.content:
+        return replace(invite, sequence=sequence, is_update=last is not None)
+    # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
+    if last.state is not InvitationState.SENT:
+        return replace(invite, sequence=last.sequence, is_update=last.sequence > 0)
+    return None
+
+
+def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, uid: str, now: datetime) -> Invite:
+    appointment = booking.appointment
+    is_link_pending = meeting.is_under_way and meeting.join_url is None
+    return Invite(
+        workspace_id=booking.workspace_id,
+        booking_id=booking.booking_id,
+        method=method,
+        uid=uid,
+        sequence=0,
+        stamped_at=now,
+        recipient=to,
+        host=parties(booking)[0],
+        attendees=_visible_attendees(booking, to),
+        title=appointment.title,
+        description=appointment.description,
+        starts_at=appointment.starts_at,
+        ends_at=appointment.ends_at,
+        location=booking.location,
+        join_url=_join_url(booking, meeting, to),
+        passcode=meeting.passcode,
+        dial_in=meeting.dial_in,
+        link_follows=is_link_pending and booking.wants_video,
+        links=appointment.links,
+        provider=meeting.provider,
+    )
+
+
+def _visible_attendees(booking: Booking, to: Party) -> tuple[Party, ...]:
+    """Return the participants that `to` may see. Guests see each other's addresses only if the calendar allows it."""
+    everyone = parties(booking)
+    host = everyone[0]
+    if to.role is Role.HOST or (booking.guests_see_each_other and to in everyone):
+        return tuple(everyone if to in everyone else [to, *everyone[1:]])
+    return host, to
+
+
+def _join_url(booking: Booking, meeting: Meeting, to: Party) -> str | None:
+    if booking.location.type is not LocationType.VIDEO:
+        return booking.location.detail if booking.location.type is LocationType.CUSTOM_LINK else None
+    return (meeting.host_url if to.role is Role.HOST else None) or meeting.join_url
