@@ -1,4 +1,4 @@
-"""Structured logs and metrics. Names, states, error classes: never query strings, bodies, tokens or addresses."""
+"""Structured logs and metrics: names, states and error classes, never query strings, bodies, tokens or addresses."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 _CALLER = 3
-"""Frames from the logger up to the function that logs, past Powertools and `Log`: a line's `location` names it."""
+"""Frames from the logger to the function that logs, past Powertools and `Log`. A line's `location` names it."""
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class Log:
-    """Powertools' logger, made when the first line is written."""
+    """Powertools' logger, which is created when the first line is written."""
 
     def info(self, message: str, **ids: Any) -> None:
-        _logger().info(message, extra=_known(ids), stacklevel=_CALLER)
+        _logger().info(message, extra=_with_request_id(ids), stacklevel=_CALLER)
 
     def warning(self, message: str, **ids: Any) -> None:
-        _logger().warning(message, extra=_known(ids), stacklevel=_CALLER)
+        _logger().warning(message, extra=_with_request_id(ids), stacklevel=_CALLER)
 
     def failure(self, message: str, error: BaseException, **ids: Any) -> None:
-        """An error that somebody should look at. Only errors of our own tree speak: others may quote secrets."""
+        """Log an error that needs attention. Only `MeetlinkError` messages are logged: others may contain secrets."""
         from chalicelib.errors import MeetlinkError
 
-        known = str(error) if isinstance(error, MeetlinkError) else ""
+        detail = str(error) if isinstance(error, MeetlinkError) else ""
         where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
-        what = {"error": type(error).__name__, "error_detail": known, "where": where[-8:]}
-        _logger().error(message, extra=_known(ids) | what, stacklevel=_CALLER)
+        what = {"error": type(error).__name__, "error_detail": detail, "where": where[-8:]}
+        _logger().error(message, extra=_with_request_id(ids) | what, stacklevel=_CALLER)
 
     @property
     def request_id(self) -> str | None:
@@ -43,7 +43,7 @@ class Log:
 
     @contextmanager
     def request(self, request_id: str | None) -> Iterator[None]:
-        """Every line inside carries the request's id."""
+        """Add the request's id to every line inside."""
         token = _request_id.set(request_id)
         try:
             yield
@@ -71,7 +71,7 @@ def log_request_id(event: Any, get_response: Callable[[Any], Any]) -> Any:
 
 
 def refused(what: str, **ids: str | None) -> None:
-    """Log and count a request without a valid key, signature, session, form or sign-in: `what` says which."""
+    """Log and count a request without a valid key, signature, session, form or sign-in. `what` says which."""
     log.warning("a request was refused", refused=what, **{name: text for name, text in ids.items() if text})
     count("RequestsRefused")
 
@@ -79,30 +79,30 @@ def refused(what: str, **ids: str | None) -> None:
 _dimensions: dict[str, str] = {}
 
 
-def count_for(stage: str) -> None:
-    """From now on this process counts, for that stage."""
+def enable_metrics(stage: str) -> None:
+    """Write metrics of this stage from now on."""
     _dimensions.update(service="meetlink", stage=stage)
 
 
 def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
-    """Add to one of the metrics that alarms and the dashboard look at; without effect before `count_for`.
+    """Add to a metric that alarms and the dashboard use. Has no effect before `enable_metrics`.
 
-    Each value of `dimensions` makes a metric of its own, which is paid for: closed lists only.
-    A value below 0 counts as 0: clocks differ, and CloudWatch has no percentiles of a metric with negative values.
-    A line of the log that CloudWatch reads (embedded metric format), so it costs no call.
+    Each combination of `dimensions` is a metric that AWS charges for, so use closed lists only. A value below 0 counts
+    as 0: clocks differ, and CloudWatch has no percentiles of a metric with negative values. Metrics are log lines
+    (CloudWatch's embedded metric format), so they cost no call.
     """
     if not _dimensions:
         return
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.metrics.base import SingleMetric
 
-    told = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
-    told.add_metric(metric, MetricUnit(unit), max(0.0, value))
-    # One write: Lambda's stdout flushes at each, and between a line and its end another thread's line may come.
-    sys.stdout.write(json.dumps(told.serialize_metric_set(), separators=(",", ":")) + "\n")
+    single_metric = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
+    single_metric.add_metric(metric, MetricUnit(unit), max(0.0, value))
+    # One write: stdout is flushed at each, and another thread's line could come between a line and its end.
+    sys.stdout.write(json.dumps(single_metric.serialize_metric_set(), separators=(",", ":")) + "\n")
 
 
-def _known(ids: dict[str, Any]) -> dict[str, Any]:
+def _with_request_id(ids: dict[str, Any]) -> dict[str, Any]:
     request_id = _request_id.get()
     return ids if request_id is None else ids | {"request_id": request_id}
 

@@ -44,7 +44,7 @@ def outstanding(
 ) -> list[Invite]:
     """Return the emails that bring every recipient up to date. `sequence` is the number for emails with new content.
 
-    An email whose outcome is unknown is sent again with its own number, so that calendars show one entry. Nothing is
+    An email with an unknown outcome is sent again with its own number, so that calendars show one entry. Nothing is
     announced for a booking that is over.
     """
     last_by_address = {address_key(invitation.email): invitation for invitation in invitations}
@@ -81,7 +81,7 @@ def _recipient(invitation: Invitation) -> Party:
 
 
 def _needs_cancellation(invitation: Invitation) -> bool:
-    # A cancellation whose outcome is unknown is still outstanding.
+    # A cancellation with an unknown outcome is still outstanding.
     return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
 
 

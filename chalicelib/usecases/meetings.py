@@ -24,7 +24,7 @@ from chalicelib.observability import log
 from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.effects import EffectResult
-from chalicelib.usecases.join_links import JoinTickets
+from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
 
 
@@ -154,7 +154,7 @@ class Meetings:
 
     def _renew_links(self, work: _Work) -> None:
         """Write this deployment's own join links again: its link key or its address may have changed."""
-        links = self._tickets.renewed(work.lease.booking, work.meeting)
+        links = self._tickets.renew_links(work.lease.booking, work.meeting)
         if links is not None:
             work.set_meeting(replace(work.meeting, join_url=links[0], host_url=links[1]))
 

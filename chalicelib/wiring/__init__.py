@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings as environment
-from chalicelib.observability import count_for
+from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
 from chalicelib.store.workspaces import RecentWorkspaces
@@ -158,7 +158,7 @@ def services() -> Services:
     """Return the services of this process, configured by its environment."""
     settings = environment.from_environment()
     if settings.is_on_lambda:
-        count_for(settings.stage)
+        enable_metrics(settings.stage)
     return build(settings)
 
 

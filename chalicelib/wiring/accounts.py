@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from chalicelib.usecases.connection_check import ConnectionCheck
     from chalicelib.usecases.connection_setup import ConnectionSetup
     from chalicelib.usecases.connections import Connections
-    from chalicelib.usecases.join_links import JoinLinks, JoinTickets
+    from chalicelib.usecases.join_links import JoinLinks
+    from chalicelib.usecases.join_tickets import JoinTickets
     from chalicelib.usecases.key_connections import KeyConnections
     from chalicelib.usecases.oauth_flow import OAuthFlow
     from chalicelib.usecases.offered_providers import OfferedProviders
@@ -141,7 +142,7 @@ class AccountServices(Foundation):
 
     @cached_property
     def join_tickets(self) -> JoinTickets:
-        from chalicelib.usecases.join_links import JoinTickets
+        from chalicelib.usecases.join_tickets import JoinTickets
 
         return JoinTickets(self.deployment_secrets.link_keys, self.settings.public_base_url)
 

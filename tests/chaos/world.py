@@ -30,7 +30,7 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import first_link_key
 from chalicelib.store.encryption import Encryption
 from chalicelib.usecases.bookings import Accepted, Bookings
-from chalicelib.usecases.join_links import JoinTickets
+from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.wiring import Services, build
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions

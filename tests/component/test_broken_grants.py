@@ -150,7 +150,7 @@ def test_a_broken_connection_is_logged_and_counted_once_though_its_mail_is_tried
     caplog.set_level("INFO")
     break_by_booking(connected)
     monkeypatch.setattr(observability, "_dimensions", {})
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     connected.mails.refusals.append(MailUnavailable("throttled"))
     connected.tick()
     connected.tick()

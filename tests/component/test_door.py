@@ -20,7 +20,8 @@ from chalicelib.api.pages.join_texts import browser_language, door_words
 from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.deployment_secrets import LinkKey
-from chalicelib.usecases.join_links import KEPT_FOR, VISITS, WINDOW, JoinTicket, JoinTickets, NoEntry
+from chalicelib.usecases.join_links import ADDRESS_LIFE, VISITS, WINDOW, NoEntry
+from chalicelib.usecases.join_tickets import JoinTicket, JoinTickets
 from infra.local.standins.faults import Action, Fault
 from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay
@@ -568,7 +569,7 @@ class TestVisitsThatRepeat:
     def test_after_some_seconds_a_visit_gets_an_address_of_its_own(self, hosted: Product) -> None:
         until_the_door_opens(hosted)
         first = visit(hosted, link(hosted)).headers["Location"]
-        hosted.clock.advance(KEPT_FOR.total_seconds())
+        hosted.clock.advance(ADDRESS_LIFE.total_seconds())
         assert visit(hosted, link(hosted)).headers["Location"] != first
         assert self.calls(hosted) == 2
 

@@ -31,7 +31,7 @@ def test_nothing_is_counted_outside_of_lambda(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_count_is_one_line_that_names_stage_and_unit(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     observability.count("TimeToLink", 1234.5, "Milliseconds")
     line = json.loads(capsys.readouterr().out)
     (told,) = line["_aws"]["CloudWatchMetrics"]
@@ -42,13 +42,13 @@ def test_a_count_is_one_line_that_names_stage_and_unit(capsys: pytest.CaptureFix
 
 def test_no_metric_is_negative(capsys: pytest.CaptureFixture[str]) -> None:
     """The two ends of a duration may come from clocks that differ."""
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     observability.count("TimeToLink", -350.0, "Milliseconds")
     assert counted(capsys) == {"TimeToLink": [0]}
 
 
 def test_a_dimension_of_its_own_stands_beside_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     observability.count("ProviderErrors", provider="zoom", kind="429")
     line = json.loads(capsys.readouterr().out)
     (told,) = line["_aws"]["CloudWatchMetrics"]
@@ -61,7 +61,7 @@ def test_each_count_is_written_whole_though_many_workers_count_at_once(monkeypat
     """Lambda's own stdout flushes at each write: of two writes for a line, another thread's may come between."""
     stdout = Unbuffered()
     monkeypatch.setattr(sys, "stdout", stdout)
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(observability.count, ["Bookings"] * 200))
     assert len(stdout.writes) == 200
@@ -73,7 +73,7 @@ def test_a_booking_counts_its_times_and_its_providers_errors(
 ) -> None:
     streams = Streams(connected)
     streams.announce()
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     connected.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=429))
     connected.caller().put("/v1/bookings/b-1", json=booking())
     connected.settle()
@@ -97,7 +97,7 @@ def test_a_booking_counts_its_times_and_its_providers_errors(
 def test_each_run_of_the_schedule_reports_how_many_meetings_wait_now(
     connected: Product, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     connected.tick()
     outage = Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=1_000)
     connected.zoom.faults.add(outage)
@@ -114,7 +114,7 @@ def test_each_run_of_the_schedule_reports_how_many_meetings_wait_now(
 
 def test_a_host_whose_day_is_used_up_counts_as_such(connected: Product, capsys: pytest.CaptureFixture[str]) -> None:
     connected.zoom.limits.daily_limit = 2
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     for number in range(3):
         connected.caller().put(f"/v1/bookings/b-{number}", json=booking())
     connected.settle()
@@ -134,7 +134,7 @@ def test_a_host_whose_day_is_used_up_counts_as_such(connected: Product, capsys: 
 def test_what_says_nothing_of_the_day_is_not_counted(
     headers: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     answer = httpx.Response(204, headers=headers)
     zoom = Zoom(HttpClient(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
     zoom.update("token", "1", REQUEST)

@@ -88,7 +88,7 @@ def test_the_time_to_a_link_is_the_settlers_and_not_the_streams(
     connected.caller().put("/v1/bookings/b-1", json=booking())
     connected.clock.advance(0.25)
     connected.settle()
-    observability.count_for("prod")
+    observability.enable_metrics("prod")
     announce(connected, whole_seconds(streams.records(arn)))
     (took,) = counted(capsys)["TimeToLink"]
     assert 250 <= took < 255  # Each write is at least a millisecond later than the one before.

@@ -29,7 +29,7 @@ def routes(services: Callable[[], Services]) -> Blueprint:
     @routes.route("/j/{ticket}", methods=["GET"])
     @page
     def join(call: Call, ticket: str) -> Response:
-        found = call.services.join_links.knock(ticket)
+        found = call.services.join_links.resolve(ticket)
         if isinstance(found, Open):
             return Response("", {"Location": found.address}, 302)
         return _door(call, found)
