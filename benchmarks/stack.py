@@ -22,7 +22,7 @@ import httpx
 
 from benchmarks.accept import body
 from benchmarks.measure import Line, alternate, compare
-from infra.local.demo import Story
+from infra.local.demo import DemoSteps
 from infra.local.lambdas import StreamPump
 from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, USER_ID, LocalStack, Ports
 
@@ -42,7 +42,7 @@ def run(rounds: int = 15, callers: int = 200, each: int = 2) -> Iterator[Line]:
     os.environ |= {"MEETLINK_RATE_BURST": "1000000000", "MEETLINK_RATE_PER_SECOND": "1000000"}
     try:
         with redirect_stdout(StringIO()), LocalStack(Ports()) as stack:
-            story = Story(stack)
+            story = DemoSteps(stack)
             story.connect()
             story.choose_video()
             way = _Way(stack, story.api)

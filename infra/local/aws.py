@@ -1,4 +1,4 @@
-"""AWS on this machine: ministack as a child process that cannot outlive those who use it."""
+"""AWS on this machine: ministack as a child process that ends with its users."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ _STOP_SECONDS = 2.0
 
 
 class LocalAwsError(Exception):
-    """The local AWS cannot be had; the message is one line for whoever started it."""
+    """The local AWS did not start. The message is one line for the person who started it."""
 
 
 class LocalAws:
-    """One ministack. Without `port` a free one is taken; without `log` its output is thrown away with its data.
+    """One ministack.
 
-    The child ends when nobody holds a shared lock (`flock`) on the file `lifeline` any more: the kernel lets go of a
-    lock however its holder ends. Callers that give one hold it themselves, so that several processes can use the
-    child; without one the child is this object's alone. `environment` is for ministack's own switches; `child` is a
-    script that gets ready what it needs and then calls `serve`.
+    Without `port` it picks a free one. Without `log` its output is deleted with its data. `environment` is for
+    ministack's own settings. `child` is a script that prepares what it needs and then calls `serve`.
+
+    The child ends when no process holds a shared lock (`flock`) on the file `lifeline`: the kernel releases a lock
+    however its holder ends. With a `lifeline`, the callers hold the lock themselves, so that several processes can use
+    the child. Without one, only this object uses the child.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class LocalAws:
         return f"http://{HOST}:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """What makes boto3, pynamodb and Chalice talk to this AWS."""
+        """Return the settings that point boto3, pynamodb and Chalice at this AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -77,7 +79,7 @@ class LocalAws:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client for this AWS, whatever the environment says."""
+        """Return a boto3 client for this AWS, regardless of the environment."""
         import boto3
 
         return boto3.client(
@@ -89,13 +91,13 @@ class LocalAws:
         )
 
     def create_key(self, alias: str) -> str:
-        """See the function of that name."""
+        """Create a KMS key: see the function `create_key`."""
         return create_key(self.client("kms"), alias)
 
     def start(self) -> Self:
-        """Come back when it answers. Raises `LocalAwsError` if it cannot."""
+        """Start it and wait until it responds. Raises `LocalAwsError` if it does not."""
         if find_spec("ministack") is None:
-            raise LocalAwsError("ministack is not installed: it is in requirements-dev.txt")
+            raise LocalAwsError("ministack is not installed. Install requirements-dev.txt")
         _check_free(self.port)
         self._directory = Path(tempfile.mkdtemp(prefix="meetlink-aws-"))
         lifeline = self._lifeline or self._hold(self._directory / "lifeline")
@@ -108,7 +110,7 @@ class LocalAws:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for us, who then stop it in order.
+                start_new_session=True,  # Ctrl-C reaches this process, which then stops the child.
             )
         try:
             self._wait_until_ready(self._process, log)
@@ -118,7 +120,7 @@ class LocalAws:
         return self
 
     def stop(self) -> None:
-        """End the child and all that it started, and remove its data."""
+        """Stop the child and its children, and remove its data."""
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -159,24 +161,24 @@ class LocalAws:
             "TMPDIR": str(directory),
             "STATE_DIR": str(directory / "state"),
             "S3_DATA_DIR": str(directory / "s3"),
-            # It would look for containers to clear away: nobody's containers are its own here.
+            # Otherwise it would look for containers to remove. None here belong to it.
             "DOCKER_HOST": f"unix://{directory}/no-docker",
             **self._environment,
         }
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        ends = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS
         while not answers(self.port):
             if process.poll() is not None:
-                last = (log.read_text(errors="replace").strip().splitlines() or ["it says nothing"])[-1]
+                last = (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
                 raise LocalAwsError(f"ministack ended with status {process.returncode}: {last}")
-            if time.monotonic() > ends:
-                raise LocalAwsError(f"ministack did not answer within {_START_SECONDS:.0f} s on port {self.port}")
+            if time.monotonic() > deadline:
+                raise LocalAwsError(f"ministack did not respond within {_START_SECONDS:.0f} s on port {self.port}")
             time.sleep(_POLL_SECONDS)
 
 
 def create_key(kms: Any, alias: str) -> str:
-    """The id of the KMS key with that alias (`alias/…`), made if there is none. `kms` is a boto3 client."""
+    """Return the id of the KMS key with this alias (`alias/…`). Create it if needed. `kms` is a boto3 client."""
     try:
         return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
     except kms.exceptions.NotFoundException:
@@ -186,8 +188,8 @@ def create_key(kms: Any, alias: str) -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether a ministack is ready on that port of this machine."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)  # No proxy, whatever the environment says.
+    """Return whether a ministack is ready on this port."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)  # Uses no proxy, regardless of the environment.
     try:
         connection.request("GET", "/_ministack/health")
         return connection.getresponse().status == 200
@@ -213,7 +215,7 @@ def _check_free(port: int) -> None:
 
 
 def serve(lifeline: str, directory: str) -> None:
-    """The child: ministack, in this process."""
+    """Run ministack in this process, the child."""
     threading.Thread(target=_end_with_users, args=(lifeline, directory), daemon=True).start()
     from ministack.app import main  # type: ignore[import-untyped]
 
@@ -224,7 +226,7 @@ def serve(lifeline: str, directory: str) -> None:
 def _end_with_users(lifeline: str, directory: str) -> None:
     with Path(lifeline).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        # Still locked, so that a new user waits until this is over and then starts its own.
+        # Still locked: a new user waits until this ends and then starts another child.
         shutil.rmtree(directory, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)
 

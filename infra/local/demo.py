@@ -1,4 +1,4 @@
-"""`make demo`: the main job on the local stack, step by step. Any deviation ends with what went wrong."""
+"""`make demo`: connect, book, reschedule, cancel and disconnect on the local stack. Stops at the first failed check."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "Ameri
 _WAIT_SECONDS = 20
 
 
-class Deviation(Exception):
-    """Something came out otherwise than promised."""
+class FailedCheck(Exception):
+    """A step did not have the expected result."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A mail as its recipient has it."""
+    """An email as its recipient gets it."""
 
     to: str
     subject: str
@@ -39,8 +39,8 @@ class Received:
     at: float
 
 
-class Story:
-    """The steps; each prints what it saw."""
+class DemoSteps:
+    """The steps of the demo. Each prints its result."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -48,7 +48,7 @@ class Story:
         self.links: dict[str, str] = {}
         self.api = httpx.Client(base_url=stack.app_url, headers=key, timeout=40)
 
-    def tell(self) -> None:
+    def run(self) -> None:
         self.video_is_unavailable()
         self.connect()
         self.choose_video()
@@ -58,23 +58,23 @@ class Story:
         self.disconnect()
 
     def video_is_unavailable(self) -> None:
-        say("A workspace with an API key", f"{self.stack.demo.workspace_id}, key {self.stack.demo.api_key[:16]}...")
+        report("A workspace with an API key", f"{self.stack.demo.workspace_id}, key {self.stack.demo.api_key[:16]}...")
         video = self._locations()["video"]
         check(video["available"] is False and video["reason"] == "not_connected", f"video was available: {video}")
-        say("Video before connecting", f"unavailable: {video['reason']}")
+        report("Video before connecting", f"unavailable: {video['reason']}")
 
     def connect(self) -> None:
         link = self._call("POST", f"/v1/users/{USER_ID}/connect-links", json={"email": HOST_EMAIL}, expect=201)
-        say("Connect link", link["url"][: len(self.stack.app_url) + 18] + "...")
+        report("Connect link", link["url"][: len(self.stack.app_url) + 18] + "...")
         with httpx.Client(timeout=30) as browser:
             settings = press(browser, browser.get(link["url"]), "/connect/")
             page = self._sign_in(browser, settings)
         check("Connected" in page.text, "the settings page does not show the account as connected")
-        known = self._call("GET", f"/v1/users/{USER_ID}/connection")
-        check(known["state"] == "connected", f"the connection is {known['state']}")
+        connection = self._call("GET", f"/v1/users/{USER_ID}/connection")
+        check(connection["state"] == "connected", f"the connection is {connection['state']}")
         name = self.stack.provider_name
-        how = "Signed in and consented" if self.stack.stand_in.sign_in else "Form filled in and checked"
-        say(how, f"connected at {name} as {known['account']['email']}")
+        how = "Signed in and consented" if self.stack.stand_in.sign_in else "Filled in and checked the form"
+        report(how, f"connected at {name} as {connection['account']['email']}")
 
     def _sign_in(self, browser: httpx.Client, settings: httpx.Response) -> httpx.Response:
         stand_in = self.stack.stand_in
@@ -92,29 +92,31 @@ class Story:
             "location": {"type": "video"},
         }
         self._call("PUT", f"/v1/calendars/{CALENDAR_ID}", json=calendar)
-        say("Calendar's meeting location", "video")
+        report("Calendar's meeting location", "video")
 
     def book(self) -> str:
-        begun, seen = time.monotonic(), len(self.stack.mailbox.mails())
+        started_at, seen = time.monotonic(), len(self.stack.mailbox.mails())
         booking = self._put("b-1", days=7, expect=201)
         if booking["meeting"]["state"] == "pending":
             booking = self._call("GET", "/v1/bookings/b-1", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
-        linked = time.monotonic() - begun
+        linked = time.monotonic() - started_at
         link = booking["meeting"]["join_url"]
         check(booking["meeting"]["state"] == "ready" and link, f"the meeting is {booking['meeting']}")
-        say("Booked; the link", link)
+        report("Booked, with the join link", link)
         mails = self._mails(seen, 2)
-        mailed = time.monotonic() - begun
-        check({m.to for m in mails} == {HOST_EMAIL, GUEST["email"]}, f"mails went to {[m.to for m in mails]}")
-        # A host has a link of their own where guests must not come in as the host.
+        mailed = time.monotonic() - started_at
+        check({m.to for m in mails} == {HOST_EMAIL, GUEST["email"]}, f"emails went to {[m.to for m in mails]}")
+        # The host has a separate link where the guests' link would let anyone in as the host.
         self.links = {mail.to: str(mail.event["LOCATION"]) for mail in mails}
-        check(self.links[GUEST["email"]] == link, "the guest has another link than the booking")
+        check(self.links[GUEST["email"]] == link, "the guest's link is not the one of the booking")
         for mail in mails:
             self._check_invitation(mail, sequence=0)
-            say(f"Invitation to {mail.to}", mail.subject)
-            say("", f"invite.ics: {mail.method}, SEQUENCE {mail.event['SEQUENCE']}, LOCATION {mail.event['LOCATION']}")
-        say("Time from booking to link", f"{linked:.2f} s")
-        say("Time from booking to both mails", f"{mailed:.2f} s")
+            report(f"Invitation to {mail.to}", mail.subject)
+            report(
+                "", f"invite.ics: {mail.method}, SEQUENCE {mail.event['SEQUENCE']}, LOCATION {mail.event['LOCATION']}"
+            )
+        report("From booking to link", f"{linked:.2f} s")
+        report("From booking to both emails", f"{mailed:.2f} s")
         return str(link)
 
     def reschedule(self, link: str) -> None:
@@ -127,7 +129,10 @@ class Story:
         for meeting in self.stack.stand_in.held():
             starts_at = datetime.fromisoformat(booking["starts_at"])
             check(meeting.starts_at in (None, starts_at), f"the meeting is at {meeting.starts_at}")
-        say("Rescheduled by a day", f"same link, {self.stack.provider_name} has the new time, SEQUENCE 1 to both")
+        report(
+            "Rescheduled by a day",
+            f"same link, new time at {self.stack.provider_name}, updates with SEQUENCE 1 sent to both",
+        )
 
     def cancel(self) -> None:
         seen = len(self.stack.mailbox.mails())
@@ -140,7 +145,7 @@ class Story:
         booking = self._call("GET", "/v1/bookings/b-1", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
         check(booking["meeting"]["state"] == "removed", f"the meeting is {booking['meeting']['state']}")
         check(not self.stack.stand_in.held(), "the meeting is still at the provider")
-        say("Cancelled", f"the meeting is gone at {self.stack.provider_name}, CANCEL to both")
+        report("Cancelled", f"meeting removed at {self.stack.provider_name}, cancellations sent to both")
 
     def disconnect(self) -> None:
         self._call("DELETE", f"/v1/users/{USER_ID}/connection", expect=204)
@@ -150,8 +155,8 @@ class Story:
         check(meeting["state"] == "none" and meeting["join_url"] is None, f"the meeting is {meeting}")
         for mail in self._mails(seen, 2):
             check("://" not in str(mail.event.get("LOCATION", "")), "the invitation has a link")
-        check(not self.stack.stand_in.held(), "a meeting was made after disconnecting")
-        say("Booked after disconnecting", f"no link: {meeting['reason']}; both are invited without one")
+        check(not self.stack.stand_in.held(), "a meeting was created after disconnecting")
+        report("Booked after disconnecting", f"no link ({meeting['reason']}), invitations without one sent to both")
 
     def _put(self, booking_id: str, *, days: int, expect: int) -> dict[str, Any]:
         starts_at = (datetime.now(UTC) + timedelta(days=days)).replace(hour=15, minute=0, second=0, microsecond=0)
@@ -168,27 +173,30 @@ class Story:
         return self._call("PUT", f"/v1/bookings/{booking_id}", json=booking, expect=expect, headers=wait)
 
     def _locations(self) -> dict[str, Any]:
-        known = self._call("GET", f"/v1/calendars/{CALENDAR_ID}/locations")["locations"]
-        return {location["type"]: location for location in known}
+        locations = self._call("GET", f"/v1/calendars/{CALENDAR_ID}/locations")["locations"]
+        return {location["type"]: location for location in locations}
 
     def _call(self, method: str, path: str, *, expect: int = 200, **more: Any) -> dict[str, Any]:
-        answer = self.api.request(method, path, **more)
-        check(answer.status_code == expect, f"{method} {path} answered {answer.status_code}: {answer.text[:300]}")
-        return answer.json() if answer.content else {}
+        response = self.api.request(method, path, **more)
+        problem = f"{method} {path} returned {response.status_code}: {response.text[:300]}"
+        check(response.status_code == expect, problem)
+        return response.json() if response.content else {}
 
     def _mails(self, seen: int, expected: int) -> list[Received]:
-        """The next mails; they may come a moment after the link."""
-        ends = time.monotonic() + _WAIT_SECONDS
-        while len(mails := self.stack.mailbox.mails()[seen:]) < expected and time.monotonic() < ends:
+        """Wait for the next emails. They can arrive a moment after the link."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while len(mails := self.stack.mailbox.mails()[seen:]) < expected and time.monotonic() < deadline:
             time.sleep(0.02)
-        check(len(mails) == expected, f"{len(mails)} mails came instead of {expected}")
+        check(len(mails) == expected, f"{len(mails)} emails arrived instead of {expected}")
         return [_received(mail.to[0], mail.source) for mail in mails]
 
     def _check_invitation(self, mail: Received, *, sequence: int) -> None:
         link = self.links[mail.to]
         check(mail.method == "REQUEST", f"{mail.to} got {mail.method}")
         check(int(mail.event["SEQUENCE"]) == sequence, f"SEQUENCE is {mail.event['SEQUENCE']}, not {sequence}")
-        check(link in mail.text and str(mail.event["LOCATION"]) == link, f"the link is missing in {mail.to}'s mail")
+        check(
+            link in mail.text and str(mail.event["LOCATION"]) == link, f"the link is missing in the email to {mail.to}"
+        )
 
 
 def _received(to: str, source: bytes) -> Received:
@@ -200,31 +208,32 @@ def _received(to: str, source: bytes) -> Received:
     return Received(to, str(message["Subject"]), text, calendar.events[0], str(calendar["METHOD"]), time.monotonic())
 
 
-def say(what: str, result: str) -> None:
-    print(f"  {what:<32} {result}", flush=True)
+def report(step: str, result: str) -> None:
+    print(f"  {step:<32} {result}", flush=True)
 
 
-def check(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise Deviation(otherwise)
+def check(is_true: bool, message: str) -> None:
+    """Raise `FailedCheck` with the message unless the condition is true."""
+    if not is_true:
+        raise FailedCheck(message)
 
 
 def main() -> int:
-    """Run the demo; the exit code is 0 if everything came out as promised."""
-    begun = time.monotonic()
+    """Run the demo. The exit code is 0 if every step passed."""
+    started_at = time.monotonic()
     try:
         print("Starting the local stack:", flush=True)
         provider = os.environ.get("PROVIDER") or "zoom"
         with LocalStack(Ports(), report=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
-            print(f"Ready after {time.monotonic() - begun:.1f} s.\n", flush=True)
-            Story(stack).tell()
+            print(f"Ready after {time.monotonic() - started_at:.1f} s.\n", flush=True)
+            DemoSteps(stack).run()
     except (LocalAwsError, RuntimeError, UnknownProvider) as error:
         print(f"The local stack did not start: {error}", file=sys.stderr)
         return 1
-    except (Deviation, httpx.HTTPError, ValueError) as error:
+    except (FailedCheck, httpx.HTTPError, ValueError) as error:
         print(f"\nFailed: {error}", file=sys.stderr)
         return 1
-    print(f"\nEverything as promised, in {time.monotonic() - begun:.1f} s.")
+    print(f"\nEvery step passed, in {time.monotonic() - started_at:.1f} s.")
     return 0
 
 

@@ -1,6 +1,6 @@
 """API Gateway on this machine: Chalice's own local gateway behind a server that logs no query strings.
 
-Where API Gateway differs from Chalice's gateway, this one does as API Gateway does: an address or method without a
+Where API Gateway differs from Chalice's gateway, this one behaves like API Gateway: an address or method without a
 route and a body over 10 MB never reach the app, and `WWW-Authenticate` is renamed.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 TIMEOUT_SECONDS = 29
-"""What API Gateway allows an integration."""
+"""The timeout of API Gateway for an integration."""
 _RENAMED = {"WWW-Authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 """docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html."""
 
 
 def wsgi(app: Chalice) -> WSGIApplication:
-    """`app` as a WSGI application."""
+    """Convert a Chalice app to a WSGI application."""
     gateway = LocalGateway(app, Config.create(chalice_app=app, lambda_timeout=TIMEOUT_SECONDS))
     routes = RouteMatcher(list(app.routes))
 
@@ -40,7 +40,7 @@ def wsgi(app: Chalice) -> WSGIApplication:
         if len(body) > TOO_LARGE_BYTES:
             return _own_response(TOO_LARGE)
         try:
-            answer = gateway.handle_request(
+            response = gateway.handle_request(
                 method=request.method,
                 path=target,
                 headers=dict(request.headers),
@@ -48,7 +48,7 @@ def wsgi(app: Chalice) -> WSGIApplication:
             )
         except LocalGatewayException:
             return _own_response(NOT_FOUND)
-        return _response(answer)
+        return _response(response)
 
     return application
 
@@ -60,11 +60,11 @@ def _has_route(app: Chalice, routes: RouteMatcher, method: str, target: str) -> 
         return False
 
 
-def _response(answer: dict[str, Any]) -> Response:
-    response = Response(answer["body"] or "", status=answer["statusCode"])
-    for name, value in answer["headers"].items():
+def _response(result: dict[str, Any]) -> Response:
+    response = Response(result["body"] or "", status=result["statusCode"])
+    for name, value in result["headers"].items():
         response.headers.set(_RENAMED.get(name, name), value)
-    for name, values in answer["multiValueHeaders"].items():
+    for name, values in result["multiValueHeaders"].items():
         response.headers.setlist(name, values)
     return response
 

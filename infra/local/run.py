@@ -1,4 +1,4 @@
-"""`make run`: keep the local stack up until Ctrl-C or SIGTERM, and say where everything is."""
+"""`make run`: run the local stack until Ctrl-C or SIGTERM, and print its addresses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from infra.local.stack import PASSWORD, LocalStack, ports_from_environment
 
 
 def main() -> int:
-    """Serve until SIGINT or SIGTERM. The exit code is 0 after an orderly end."""
+    """Serve until SIGINT or SIGTERM. The exit code is 0 after a clean stop."""
     stop = StopSignals()
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
         with LocalStack(ports, report=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
-            if not stop.came():
+            if not stop.has_arrived():
                 print(_addresses(stack), flush=True)
             stop.wait()
             print("\nStopping ...", flush=True)
@@ -30,10 +30,10 @@ def main() -> int:
 
 
 class StopSignals:
-    """SIGINT and SIGTERM, from now on.
+    """Waits for SIGINT or SIGTERM.
 
-    The interpreter writes each signal to a socket. A handler that takes a lock, as `threading.Event.set` does, waits
-    forever if it interrupts a holder of that lock, such as an earlier handler.
+    The interpreter writes each signal to a socket. A handler that takes a lock, as `threading.Event.set` does, would
+    deadlock when it interrupts an earlier handler that holds the lock.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _do_nothing)
 
-    def came(self) -> bool:
-        """Whether a signal has arrived."""
+    def has_arrived(self) -> bool:
+        """Return whether a signal has arrived."""
         return bool(select([self._received], [], [], 0)[0])
 
     def wait(self) -> None:
@@ -53,17 +53,17 @@ class StopSignals:
 
 
 def _do_nothing(_: int, __: FrameType | None) -> None:
-    """Python writes to the wakeup socket only for signals that have a handler."""
+    """Do nothing: Python writes to the wakeup socket only for signals that have a handler."""
 
 
 def _addresses(stack: LocalStack) -> str:
     demo = stack.demo
     return f"""
-ready. Open the console and follow it:
+ready. Open the console and follow its three steps:
 
   Console, inbox       {stack.console_url}/          {stack.console_url}/inbox
   Booking page         {stack.console_url}/book
-  Settings page        {stack.app_url}/settings    (through "Connect" on the console)
+  Settings page        {stack.app_url}/settings    (open it with "Connect" on the console)
   API                  {stack.app_url}/v1    Authorization: Bearer {demo.api_key}
   Sign in              {_sign_in(stack)}
   For scripts          {stack.console_url}/demo.json    {stack.console_url}/inbox.json
@@ -72,12 +72,12 @@ Ctrl-C stops everything."""
 
 
 def _sign_in(stack: LocalStack) -> str:
-    """What to type on the provider's page, or on the settings page."""
+    """Return what to type on the provider's page, or in the form of the settings page."""
     if stack.stand_in.sign_in:
         return f"{stack.demo.host_email} / {PASSWORD}"
     fields = {name: text for name, text in stack.stand_in.key_form.items() if text}
     shown = [f"{name}: {text if len(text.split()) == 1 else 'see the console'}" for name, text in fields.items()]
-    return "    ".join(shown) or "nothing to type"
+    return "    ".join(shown) or "not needed"
 
 
 if __name__ == "__main__":

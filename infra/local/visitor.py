@@ -1,4 +1,4 @@
-"""A person at a browser, for scripts: finds a form on a page and presses its button."""
+"""A browser for scripts: submit forms, sign in at a stand-in and consent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def press(
     follow: bool = True,
     typed: Mapping[str, str] | None = None,
 ) -> httpx.Response:
-    """Submit the form whose address contains `action`, with its hidden fields and what is `typed` into others.
+    """Submit the form with `action` in its address. It sends the hidden fields and the `typed` ones.
 
     Raises ValueError with the page's text if there is no such form.
     """
@@ -31,20 +31,20 @@ def press(
 def sign_in_and_consent(
     browser: httpx.Client, authorize_url: str, email: str, password: str, *, allow: bool = True, untick: str = ""
 ) -> str:
-    """Answer the consent page of a stand-in: the address that it sends the browser back to, unvisited.
+    """Sign in and decide on the consent page of a stand-in. Return the redirect address, without visiting it.
 
-    `untick` is a scope not to grant, where the provider lets people choose. Raises ValueError with the page's text
-    if the stand-in does not lead back.
+    `untick` is a scope to refuse, where the provider lets people choose. Raises ValueError with the page's text if the
+    stand-in does not redirect.
     """
     page = browser.get(authorize_url, follow_redirects=True)
     boxes = _Forms()
     boxes.feed(page.text)
     form = {"email": email, "password": password, "decision": "allow" if allow else "deny"}
     scopes = [value for value in boxes.ticked if value != untick]
-    answer = browser.post(page.url, data=form | {"scope": scopes}, follow_redirects=False)
-    if "Location" not in answer.headers:
-        raise ValueError(answer.text)
-    return answer.headers["Location"]
+    response = browser.post(page.url, data=form | {"scope": scopes}, follow_redirects=False)
+    if "Location" not in response.headers:
+        raise ValueError(response.text)
+    return response.headers["Location"]
 
 
 class _Forms(HTMLParser):
@@ -54,10 +54,10 @@ class _Forms(HTMLParser):
         self.ticked: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
+        attributes = dict(attrs)
         if tag == "form":
-            self.found.append((known.get("action") or "", {}))
-        elif tag == "input" and known.get("type") == "hidden" and self.found:
-            self.found[-1][1][known.get("name") or ""] = known.get("value") or ""
-        elif tag == "input" and known.get("type") == "checkbox" and "checked" in known:
-            self.ticked.append(known.get("value") or "")
+            self.found.append((attributes.get("action") or "", {}))
+        elif tag == "input" and attributes.get("type") == "hidden" and self.found:
+            self.found[-1][1][attributes.get("name") or ""] = attributes.get("value") or ""
+        elif tag == "input" and attributes.get("type") == "checkbox" and "checked" in attributes:
+            self.ticked.append(attributes.get("value") or "")

@@ -23,11 +23,11 @@ INTERRUPTED = """
         return interrupt
 
     stop, left = StopSignals(), [True] * 200
-    assert not stop.came()
+    assert not stop.has_arrived()
     sys.settrace(interrupt)
     signal.raise_signal(signal.SIGTERM)
     sys.settrace(None)
-    assert stop.came()
+    assert stop.has_arrived()
     stop.wait()
 """
 # Threads that compete for the interpreter delay the handlers.

@@ -18,7 +18,7 @@ import yaml  # type: ignore[import-untyped]
 
 import app
 from infra.deploy import gateway, settings, triggers
-from infra.local.demo import Story
+from infra.local.demo import DemoSteps
 from infra.local.stack import CALENDAR_ID
 from infra.tables import table_definitions
 from tests.support.answers import assert_problem
@@ -66,7 +66,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         assert "Deployed: " in deployment.deploy()
         deployment.store_zooms_secret()
         deployment.make_workspace()
-        Story(deployment).tell()  # type: ignore[arg-type]
+        DemoSteps(deployment).run()  # type: ignore[arg-type]
         yield deployment
 
 
@@ -299,7 +299,7 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
     assert sorted(json.dumps(r) for r in json.loads(memory.read_text())["resources"]) == sorted(map(json.dumps, known))
     assert_problem(deployed.call("GET", "/v1/nothing"), 404, "not_found")  # Chalice's own deployment had lost it.
     deployed.make_workspace("second")
-    Story(deployed).tell()  # type: ignore[arg-type]
+    DemoSteps(deployed).run()  # type: ignore[arg-type]
 
 
 def test_a_workspace_is_shown_and_erased_whole(deployed: Deployment) -> None:

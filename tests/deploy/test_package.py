@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from infra.deploy import settings, triggers
-from infra.local.demo import Story
+from infra.local.demo import DemoSteps
 from infra.local.stack import MAIL_FROM
 from tests.deploy.test_bytecode import header
 from tests.support.answers import assert_problem
@@ -39,7 +39,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 
 def test_the_packaged_product_keeps_its_promises(packaged: Deployment) -> None:
-    Story(packaged).tell()  # type: ignore[arg-type]
+    DemoSteps(packaged).run()  # type: ignore[arg-type]
 
 
 def test_what_api_gateway_responds_itself_is_a_problem_of_the_api(packaged: Deployment) -> None:
