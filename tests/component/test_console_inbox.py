@@ -150,7 +150,7 @@ def test_the_page_watches_a_list_that_shows_what_it_shows_itself(browser: FlaskC
 
 def test_emptying_the_inbox_forgets_all_mails(browser: FlaskClient, mail: Mail) -> None:
     page = browser.post("/inbox/clear", follow_redirects=True).text
-    assert "No mail yet." in page
+    assert "No email yet." in page
     assert browser.get("/inbox.json").get_json() == []
 
 

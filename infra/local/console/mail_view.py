@@ -15,7 +15,7 @@ from infra.local.console.mailbox import Mail
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """Somebody named in an event. `answer` is iCalendar's PARTSTAT, in lower case."""
+    """A person named in an event. `answer` is iCalendar's PARTSTAT, in lower case."""
 
     name: str
     email: str
@@ -120,7 +120,7 @@ def _text(message: EmailMessage, content_type: str) -> str | None:
         return None
     try:
         return payload.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # An unknown charset.
         return payload.decode("utf-8", "replace")
 
 

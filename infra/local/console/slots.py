@@ -84,8 +84,8 @@ def booking_content(form: Mapping[str, str], calendar: dict[str, Any], now: date
 
 def moved_content(booking: dict[str, Any], form: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """The body that moves `booking` to another slot, all else unchanged; raises `WrongEntry`."""
-    kept = ("calendar_id", "time_zone", "title", "description", "guests", "metadata")
-    return {key: booking[key] for key in kept if key in booking} | chosen_span(form, booking["time_zone"], now)
+    fields = ("calendar_id", "time_zone", "title", "description", "guests", "metadata")
+    return {key: booking[key] for key in fields if key in booking} | chosen_span(form, booking["time_zone"], now)
 
 
 def booking_id(form: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ def meeting(booking: dict[str, Any]) -> Words:
     why = MEETING_REASON_TEXTS.get(reason or "", (reason or "").replace("_", " "))
     if booking["status"] == "cancelled":
         left = reason == "left_at_provider"
-        return Words("Cancelled", why if left else "Everybody who was invited is told by mail.", "calm")
+        return Words("Cancelled", why if left else "Everyone who was invited gets an email.", "calm")
     match state:
         case "ready":
             return Words("The video link is ready", why or "It is in the calendar invitation, too.", "good")
@@ -64,8 +64,8 @@ def invitation(state: str) -> Words:
 
 def provider(name: str | None) -> str:
     """A provider's name as people know it."""
-    known = PROVIDERS.get(name or "")
-    return known.display_name if known else (name or "").replace("_", " ").title()
+    provider_class = PROVIDERS.get(name or "")
+    return provider_class.display_name if provider_class else (name or "").replace("_", " ").title()
 
 
 def location(kind: str) -> str:

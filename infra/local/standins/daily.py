@@ -32,7 +32,7 @@ class Daily:
     """One Daily domain with its API keys. `tokens` are the meeting tokens that were made, by their text.
 
     `max_rooms` is how many rooms the plan allows at a time. `domain_id` is optional in Daily's contract: None leaves it
-    out. Daily deletes rooms whose `exp` has passed.
+    out. Daily deletes rooms after their `exp`.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Daily:
         return run
 
     def _domain(self) -> dict[str, Any]:
-        known = {"domain_id": self.domain_id} if self.domain_id else {}
-        return {"domain_name": self.domain, "config": {}} | known
+        domain_id = {"domain_id": self.domain_id} if self.domain_id else {}
+        return {"domain_name": self.domain, "config": {}} | domain_id
 
     def _create(self) -> dict[str, Any]:
         body = _body({"name", "privacy", "properties"})

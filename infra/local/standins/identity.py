@@ -95,7 +95,7 @@ class Identity(Grants):
         app.after_request(_protect)
 
     def sign_in(self) -> Person | None:
-        """Return the person whose email address and password are in the submitted form."""
+        """Return the person with the email address and password of the submitted form."""
         person = self.people.get(request.form.get("email", "").strip().lower())
         password = request.form.get("password", "")
         return person if person and hmac.compare_digest(password.encode(), person.password.encode()) else None

@@ -17,7 +17,7 @@ ORIGINS = (
     "https://www.googleapis.com",
     "https://meet.googleapis.com",
 )
-"""What one app stands for: their paths do not meet."""
+"""The origins of one app. Their paths do not overlap."""
 
 
 def create_app(google: Google) -> Flask:
@@ -39,7 +39,7 @@ def _userinfo(google: Google) -> tuple[dict[str, object], int]:
     if token is None or "openid" not in token.scopes:
         return {"error": "invalid_request", "error_description": "Invalid Credentials"}, 401
     person = token.person
-    known: dict[str, object] = {"sub": person.id, "picture": "https://lh3.googleusercontent.com/a/stand-in"}
+    claims: dict[str, object] = {"sub": person.id, "picture": "https://lh3.googleusercontent.com/a/stand-in"}
     if "email" in token.scopes:
-        known |= {"email": person.email, "email_verified": True}
-    return known, 200
+        claims |= {"email": person.email, "email_verified": True}
+    return claims, 200

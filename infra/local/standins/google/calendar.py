@@ -115,21 +115,22 @@ class _Calendar:
             raise refusal(404, "notFound", "Not Found")
         return event
 
-    def _write(self, event: Event, given: dict[str, Any]) -> None:
+    def _write(self, event: Event, changes: dict[str, Any]) -> None:
         """Merge; null takes a field away. Nothing is kept of a request that is refused."""
-        given = dict(given)
-        asked = given.pop("conferenceData", event)  # The event itself stands for "not mentioned".
-        body = {key: value for key, value in (event.body | given).items() if value is not None}
+        changes = dict(changes)
+        has_conference_data = "conferenceData" in changes
+        conference_data = changes.pop("conferenceData", None)
+        body = {key: value for key, value in (event.body | changes).items() if value is not None}
         if _moment(body["end"]) < _moment(body["start"]):
             raise refusal(400, "timeRangeEmpty", "The specified time range is empty.")
-        if asked is not event and request.args.get("conferenceDataVersion", "0") == "1":
-            self._confer(event, asked)
+        if has_conference_data and request.args.get("conferenceDataVersion", "0") == "1":
+            self._confer(event, conference_data)
         event.body = body
         self._mail(event)
 
-    def _confer(self, event: Event, asked: dict[str, Any] | None) -> None:
-        wish = (asked or {}).get("createRequest")
-        if asked is None or wish is None:
+    def _confer(self, event: Event, conference_data: dict[str, Any] | None) -> None:
+        wish = (conference_data or {}).get("createRequest")
+        if conference_data is None or wish is None:
             event.conference = None
             return
         google, known = self._google, (event.conference or {}).get("conferenceData", {}).get("createRequest", {})

@@ -23,15 +23,15 @@ _DOCUMENTS = Path(googleapiclient.discovery_cache.__file__).parent / "documents"
 @cache
 def document(api: str) -> dict[str, Any]:
     """A discovery document, such as "calendar.v3"."""
-    found: dict[str, Any] = json.loads((_DOCUMENTS / f"{api}.json").read_text(encoding="utf-8"))
-    return found
+    contract: dict[str, Any] = json.loads((_DOCUMENTS / f"{api}.json").read_text(encoding="utf-8"))
+    return contract
 
 
 def operation(method_id: str) -> dict[str, Any]:
     """A method by its full name, such as "calendar.events.insert"."""
     name, resource, verb = method_id.split(".")
-    found: dict[str, Any] = _api(name)["resources"][resource]["methods"][verb]
-    return found
+    method: dict[str, Any] = _api(name)["resources"][resource]["methods"][verb]
+    return method
 
 
 def scopes(method_id: str) -> frozenset[str]:
@@ -42,11 +42,11 @@ def scopes(method_id: str) -> frozenset[str]:
 def query_errors(method_id: str, query: Mapping[str, str]) -> list[str]:
     """What is wrong with a request's query parameters."""
     own = operation(method_id).get("parameters", {})
-    known = {**_api(method_id.split(".", maxsplit=1)[0])["parameters"], **own}
+    parameters = {**_api(method_id.split(".", maxsplit=1)[0])["parameters"], **own}
     return [
         f"{name}={value}"
         for name, value in query.items()
-        if name not in known or known[name].get("location") != "query" or not _fits(known[name], value)
+        if name not in parameters or parameters[name].get("location") != "query" or not _fits(parameters[name], value)
     ]
 
 

@@ -49,14 +49,14 @@ class _Meet:
     def patch(self, space_id: str) -> dict[str, Any]:
         with self._google.lock:
             space = self._space(self._admit("meet.spaces.patch"), f"spaces/{space_id}")
-            given = self._body("meet.spaces.patch").get("config", {})
+            changes = self._body("meet.spaces.patch").get("config", {})
             fields = contract.document("meet.v2")["schemas"]["SpaceConfig"]["properties"]
-            mask = request.args.get("updateMask") or ",".join(f"config.{field}" for field in given)
+            mask = request.args.get("updateMask") or ",".join(f"config.{field}" for field in changes)
             named = [path.removeprefix("config.") for path in mask.split(",")]
             if not set(named) <= set(fields):
                 raise rpc(400, "Invalid field mask.")
-            self._check_policy(given)
-            self._configure(space, {field: given.get(field) for field in named})
+            self._check_policy(changes)
+            self._configure(space, {field: changes.get(field) for field in named})
             return self._shown(space)
 
     def end_conference(self, space_id: str) -> dict[str, Any]:

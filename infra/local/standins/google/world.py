@@ -45,7 +45,7 @@ class Conference(StrEnum):
     MADE = "made"
     FAILS = "fails"
     REFUSED = "refused"  # 400, as for calendars without Meet
-    LEFT_OUT = "left out"  # the event comes without one, as if nobody had asked
+    LEFT_OUT = "left out"  # The event has none, as if the request had not asked for one.
 
 
 class OpenPolicy(StrEnum):
@@ -240,7 +240,7 @@ class Google:
                     event.conference = None
 
     def start_conference(self, name: str) -> None:
-        """Somebody enters a space."""
+        """A person enters a space."""
         with self.lock:
             self.spaces[name].conference = f"conferenceRecords/{self.text(20)}"
 

@@ -76,8 +76,8 @@ def create_app(microsoft: Microsoft) -> Flask:
 
     def consented(args: MultiDict[str, str]) -> tuple[str, ...]:
         scopes = args.get("scope", "").split()
-        known = args.get("client_id") == identity.client_id and args.get("redirect_uri") in identity.redirect_uris
-        if not known or not scopes or set(scopes) - set(RULES.scopes):
+        is_known = args.get("client_id") == identity.client_id and args.get("redirect_uri") in identity.redirect_uris
+        if not is_known or not scopes or set(scopes) - set(RULES.scopes):
             raise OAuthRefusal("invalid_request", "unknown client_id, redirect_uri or scope")
         return tuple(scopes)
 

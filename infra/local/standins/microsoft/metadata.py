@@ -1,6 +1,6 @@
 """Microsoft Graph's published metadata (CSDL) as data: what a body may hold.
 
-The file is a subset with the types and the action that the product uses; where it was cut from stands in its note.
+The file is a subset with the types and the action that the product uses; its note names the source.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def _metadata() -> dict[str, Any]:
 
 def properties(name: str) -> dict[str, Any]:
     """The properties of one of Graph's types, with those of its bases."""
-    known: dict[str, Any] = _metadata()[name]
-    base = known["base"].removeprefix("graph.") if known["base"] else None
-    own: dict[str, Any] = known["properties"]
+    graph_type: dict[str, Any] = _metadata()[name]
+    base = graph_type["base"].removeprefix("graph.") if graph_type["base"] else None
+    own: dict[str, Any] = graph_type["properties"]
     return (properties(base) if base else {}) | own
 
 
 def parameters(action: str) -> dict[str, Any]:
     """The parameters of one of Graph's actions."""
-    known: dict[str, Any] = _metadata()[action][0]["parameters"]
-    return {name: kind for name, kind in known.items() if name != "bindingParameter"}
+    declared: dict[str, Any] = _metadata()[action][0]["parameters"]
+    return {name: kind for name, kind in declared.items() if name != "bindingParameter"}
 
 
 def errors(known: Mapping[str, Any], body: Mapping[str, Any], at: str = "") -> list[str]:
@@ -56,11 +56,11 @@ def _value_errors(kind: str, value: Any) -> list[str]:
         inner = kind.removeprefix("Collection(").removesuffix(")")
         return [w for v in value for w in _value_errors(inner, v)] if isinstance(value, list) else [": not a list"]
     if kind.startswith("graph."):
-        known = _metadata().get(kind.removeprefix("graph."))
-        if known is None:
+        graph_type = _metadata().get(kind.removeprefix("graph."))
+        if graph_type is None:
             return []  # Not in the subset.
-        if known["kind"] == "Enum":
-            return [] if value in known["members"] else [": not a member"]
+        if graph_type["kind"] == "Enum":
+            return [] if value in graph_type["members"] else [": not a member"]
         return (
             errors(properties(kind.removeprefix("graph.")), value, ".") if isinstance(value, dict) else [": no object"]
         )

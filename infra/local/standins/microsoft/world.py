@@ -30,7 +30,7 @@ RULES = Rules(
     gives_refresh_token=lambda query: "offline_access" in query.get("scope", "").split(),
     granted_names={"offline_access": "", PREFIX + "User.Read": "User.Read"},  # Entra answers in either form.
 )
-# What Entra says beside `error` (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+# The numbers of Entra's errors (learn.microsoft.com/entra/identity-platform/reference-error-codes).
 _NUMBERS = {"invalid_grant": 70008, "invalid_client": 7000215, "invalid_request": 900144, "invalid_scope": 70011}
 _NEEDS_ADMIN = {"blocked": "access_denied", "blocked_description": "AADSTS90094: The grant requires admin permission."}
 
@@ -152,7 +152,7 @@ class Microsoft:
             ]
 
     def delete_by_hand(self, meeting_id: str) -> None:
-        """Somebody deletes the meeting in Teams. Raises KeyError."""
+        """Delete the meeting as a person does in Teams. Raises KeyError."""
         with self.lock:
             self.deleted[meeting_id] = self.held.pop(meeting_id)
 
@@ -173,7 +173,7 @@ class Microsoft:
             return Door.ENTERS if visitor_id in enters[meeting.lobby] else Door.WAITS
 
     def create_or_get(self, person: Person, body: Mapping[str, Any]) -> tuple[Meeting, bool]:
-        """The meeting, and whether it is new. What is got stays as it is, whatever the body says."""
+        """Return the meeting, and whether it is new. An existing one does not change."""
         external_id, subject = body.get("externalId"), body.get("subject") or ""
         if not external_id or not external_id.isascii():
             raise GraphError(400, "BadRequest", "externalId is required and must be ASCII")
@@ -184,7 +184,7 @@ class Microsoft:
         for meeting in self.held.values():
             if (meeting.user_id, meeting.external_id) == (person.id, external_id):
                 return meeting, False
-        made = Meeting(
+        meeting = Meeting(
             id="MSp" + self._text(60),
             user_id=person.id,
             external_id=external_id,
@@ -195,8 +195,8 @@ class Microsoft:
             passcode=self._text(6),
             digits="".join(self.random.choices("123456789", k=9)),
         )
-        self.held[made.id] = made
-        return made, True
+        self.held[meeting.id] = meeting
+        return meeting, True
 
     def change(self, meeting: Meeting, body: Mapping[str, Any]) -> None:
         if ("startDateTime" in body) != ("endDateTime" in body):

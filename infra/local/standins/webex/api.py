@@ -90,7 +90,7 @@ def create_app(webex: Webex) -> Flask:
     return app
 
 
-def _page(mine: list[Meeting], now: datetime) -> Response:
+def _page(meetings: list[Meeting], now: datetime) -> Response:
     _refuse_unknown({"integrationTag", "meetingType", "current", "from", "to", "max", "offset"})
     query = request.args
     since = moment(query["from"]) if "from" in query else now
@@ -98,10 +98,10 @@ def _page(mine: list[Meeting], now: datetime) -> Response:
     kind, tag = query.get("meetingType", "meetingSeries"), query.get("integrationTag")
     if kind not in ("meetingSeries", "scheduledMeeting") or until < since:
         raise WebexError(400, "The stand-in lists series and scheduled meetings only, from before to.")
-    found = [m for m in mine if m.starts_at < until and m.ends_at > since and (tag is None or tag in m.tags)]
+    matches = [m for m in meetings if m.starts_at < until and m.ends_at > since and (tag is None or tag in m.tags)]
     offset, most = int(query.get("offset", 0)), min(int(query.get("max", 10)), 100)
-    answer = jsonify({"items": [_listed(m, kind) for m in found[offset : offset + most]]})
-    if offset + most < len(found):
+    answer = jsonify({"items": [_listed(m, kind) for m in matches[offset : offset + most]]})
+    if offset + most < len(matches):
         more = urlencode(query.to_dict() | {"offset": str(offset + most)})
         answer.headers["Link"] = f'<{request.base_url}?{more}>; rel="next"'
     return answer

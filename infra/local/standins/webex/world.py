@@ -120,12 +120,12 @@ class Webex:
             ]
 
     def delete_by_hand(self, meeting_id: str) -> None:
-        """Somebody deletes the meeting on Webex's own pages. Raises KeyError."""
+        """Delete the meeting as a person does on Webex's pages. Raises KeyError."""
         with self.lock:
             del self.held[meeting_id]
 
     def count(self, host: Person) -> None:
-        """Count a try to make a meeting, whatever comes of it. Raises WebexError when the day's are used up."""
+        """Count an attempt to create a meeting, successful or not. Raises WebexError above the daily limit."""
         now = self.clock()
         tries = self._tries[host.id] = [at for at in self._tries.get(host.id, []) if at > now - _DAY]
         if len(tries) >= self.daily_limit:
@@ -134,16 +134,16 @@ class Webex:
         tries.append(now)
 
     def create(self, host: Person, body: Mapping[str, Any]) -> Meeting:
-        made = Meeting(
+        meeting = Meeting(
             id=self._digits("0123456789abcdef", 32),
             host=host,
             number=self._digits("123456789", 11),
             password=self._digits("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 11),
             host_key=self._digits("123456789", 6),
         )
-        self.change(made, body, "created")
-        self.held[made.id] = made
-        return made
+        self.change(meeting, body, "created")
+        self.held[meeting.id] = meeting
+        return meeting
 
     def change(self, meeting: Meeting, body: Mapping[str, Any], what: str = "changed") -> None:
         title, agenda = body.get("title", meeting.title), body.get("agenda", meeting.agenda) or ""
@@ -187,12 +187,12 @@ class Webex:
 def moment(text: str) -> datetime:
     """A time as Webex reads it. Raises WebexError."""
     try:
-        known = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise WebexError(400, "a time is not ISO 8601") from error
-    if known.tzinfo is None:
-        raise WebexError(400, "The stand-in wants an offset")
-    return known.astimezone(UTC)
+    if time.tzinfo is None:
+        raise WebexError(400, "The stand-in requires an offset")
+    return time.astimezone(UTC)
 
 
 def _floor(moment: datetime) -> datetime:

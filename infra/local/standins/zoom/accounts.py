@@ -19,7 +19,7 @@ SCOPE_TEXTS: Mapping[str, str] = {
     "user:read:user": "See your profile",
     "user:read:email": "See your email address",
 }
-"""The granular scopes of PROVIDERS 1.2, as an app's owner would configure them."""
+"""The granular scopes that the owner of the app configures, with the text that the consent page shows."""
 APP_SCOPES = tuple(SCOPE_TEXTS)
 
 

@@ -1,4 +1,4 @@
-"""What scripts use to look behind the scenes and to play Zoom's part: /_admin, beside the kit's faults and calls."""
+"""Pages below /_admin that let scripts inspect the stand-in and send Zoom's events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("admin", __name__, url_prefix=ADMIN_PREFIX)
 
 @blueprint.get("/meetings")
 def list_meetings() -> dict[str, Any]:
-    """Everybody's live meetings, without links or passcodes; `refresh_calls` beside them."""
+    """List every meeting without links and passcodes, and the number of refreshes."""
     zoom = current_zoom()
     meetings = [
         {
@@ -40,7 +40,7 @@ def reset() -> tuple[str, int]:
 
 @blueprint.post("/deauthorize")
 def deauthorize() -> tuple[dict[str, Any], int]:
-    """Remove the app for {"user_id"}; `delivered` tells how the event was answered, null if it was not."""
+    """Remove the app for {"user_id"}; `delivered` is the status of the response to the event, or null."""
     zoom, body = current_zoom(), request.get_json(silent=True)
     user_id = body.get("user_id") if isinstance(body, dict) else None
     if user_id not in zoom.accounts:

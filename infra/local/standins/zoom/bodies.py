@@ -1,4 +1,4 @@
-"""The JSON that the stand-in answers with; which fields stand where follows the contract (PROVIDERS 1.3, 1.4)."""
+"""The JSON bodies of the stand-in's responses, with the fields of the contract."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def current_zoom() -> Zoom:
-    """The stand-in whose app is answering."""
+    """Return the stand-in of the current request."""
     return cast(Zoom, current_app.extensions[EXTENSION])
 
 

@@ -1,6 +1,6 @@
 """The meetings people hold on the stand-in, and what may be asked of them.
 
-Source: the contract's descriptions of the meeting operations (PROVIDERS 1.4).
+Source: the contract's descriptions of the meeting operations.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Meetings:
         return meeting
 
     def get(self, host: Account, meeting_id: int) -> Meeting:
-        """Find a host's own meeting; raises ApiError 3001, also for somebody else's."""
+        """Return a host's meeting. Raises ApiError 3001, also for another user's meeting."""
         meeting = self.by_id.get(meeting_id)
         if meeting is None or meeting.host_user_id != host.user_id:
             raise no_such_meeting(meeting_id)
@@ -178,8 +178,8 @@ class Meetings:
         if len(ids) > page_size:
             token = self._mint.text(35)
             self._rests[token] = _Rest(user_id, ids[page_size:], total_records, self._clock() + PAGE_TOKEN_LIFE)
-        found = [self.by_id[meeting_id] for meeting_id in ids[:page_size] if meeting_id in self.by_id]
-        return Page(found, token, total_records)
+        meetings = [self.by_id[meeting_id] for meeting_id in ids[:page_size] if meeting_id in self.by_id]
+        return Page(meetings, token, total_records)
 
     def _new_id(self) -> int:
         while (meeting_id := int(self._mint.digits(11))) in self.by_id:

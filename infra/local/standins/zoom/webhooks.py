@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Delivery:
-    """How an event was received; `status` is None when nobody answered within three seconds.
+    """How an event was received; `status` is None without a response within three seconds.
 
     Real Zoom tries again after 5, 20 and 60 minutes; the stand-in does not, send the event again to see a repetition.
     """
@@ -55,7 +55,7 @@ def send(
     """Post one signed event."""
     now = clock()
     content = {"event": event, "event_ts": int(now.timestamp() * 1000), "payload": payload}
-    # Compact like JSON.stringify: Zoom's own receiver checks the signature on JSON it has written anew.
+    # Compact like JSON.stringify: Zoom's own receiver checks the signature on JSON that it has serialized again.
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     timestamp = str(int(now.timestamp()))
     headers = {
