@@ -20,7 +20,7 @@ ALL = ("cold_start", "accept", "settle", "stack", "growth", "parts")
 
 def main(names: list[str]) -> int:
     """Run the benchmarks of these names, or all."""
-    logging.disable(logging.ERROR)  # Whatever goes wrong ends the run by itself.
+    logging.disable(logging.ERROR)  # Any error ends the run anyway.
     begun, lines = time.monotonic(), list[Line]()
     for name in names or ALL:
         print(f"{name} ...", file=sys.stderr, flush=True)

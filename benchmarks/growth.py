@@ -1,7 +1,7 @@
 """What more bookings, more that are due at once and more connections cost: calls, rows read, and memory.
 
 DynamoDB in memory counts what is asked of it. That is what grows or does not: a real one answers each such call in
-the same time whatever lies beside it.
+the same time regardless of the other rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every benchmark shares: two things take turns, and what is told is their ratio.
+"""What every benchmark shares: two things take turns, and the result is their ratio.
 
 A busy machine slows both sides of a round alike, so ratios hold where milliseconds do not.
 """

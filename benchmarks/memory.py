@@ -152,7 +152,7 @@ _VIDEO = Location(LocationType.VIDEO)
 
 @contextmanager
 def deployment(seconds: float = 0.0, slow_seconds: float = 0.0) -> Iterator[Deployment]:
-    """A deployment whose provider takes so long, and so long for a slow one."""
+    """A deployment with a provider that takes `seconds`, or `slow_seconds` for a slow call."""
     before = dict(os.environ)
     os.environ.update(_AWS)
     made = Deployment(seconds, slow_seconds)

@@ -1,7 +1,7 @@
 """How fast a batch of bookings is settled while the provider takes its time, against what a plain worker does.
 
 The rival is Powertools' batch processor as its documentation shows it: for each record in turn read the booking and
-its account, make the meeting, store the link, mail everybody, store that. It takes no lease, writes no intent and
+its account, make the meeting, store the link, email every recipient, store that. It takes no lease, writes no intent and
 marks no mail, and so may make two meetings; but it waits for one call at a time.
 """
 
@@ -25,7 +25,7 @@ def run(rounds: int = 4, bookings: int = 100, seconds: float = 0.3, slow_seconds
     with deployment(seconds, slow_seconds) as product:
         _settle(product, product.book(2))
         _plainly(product, product.book(1))
-        sample = max(1, bookings // 10)  # The rest would take as long again; ten times that is what is told.
+        sample = max(1, bookings // 10)  # A tenth is measured, and the result is multiplied by ten.
         ours, theirs = alternate(
             lambda: _settle(product, product.book(bookings)),
             lambda: _plainly(product, product.book(sample)) * bookings / sample,

@@ -1,6 +1,6 @@
 """The whole product on the local stack: from a booking to its mails, and two hundred callers at once.
 
-The floor of the way is the sum of what nobody can leave out, measured one by one on the same stack in the same round:
+The floor of the way is the sum of the unavoidable hops, measured one by one on the same stack in the same round:
 an HTTP request to the app, a write, its way through the stream, a call to the provider, and a mail for each of both
 parties.
 """
@@ -150,7 +150,7 @@ def _settle_down(stack: LocalStack) -> None:
 
 
 def _together(stack: LocalStack, callers: int, each: int) -> Line:
-    """Everybody books at once; the slowest of a hundred against the middle one. An error ends the benchmark."""
+    """A hundred callers book at once; the slowest of a hundred against the middle one. An error ends the benchmark."""
     headers = {"Authorization": f"Bearer {stack.demo.api_key}"}
     start = threading.Barrier(callers)
 

@@ -36,7 +36,7 @@ class _Stub(BaseHTTPRequestHandler):
 
     def update_item(self, request: Row) -> Row:
         if request["TableName"].endswith("bookings"):
-            raise _Refused  # Somebody else settles whatever is asked for.
+            raise _Refused  # Another settler holds the lease of every booking.
         return {"Attributes": request["Key"] | {"document": {"S": ""}, "expires_at": {"N": "0"}, "counted": {"N": "1"}}}
 
     def get_item(self, request: Row) -> Row:

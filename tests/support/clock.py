@@ -9,7 +9,7 @@ START = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 
 
 class FakeClock:
-    """Stands for `clock` and `sleep` wherever they are injected; safe to use from many threads."""
+    """Replaces `clock` and `sleep` where they are injected. Safe to use from many threads."""
 
     def __init__(self, now: datetime = START) -> None:
         self._now = now

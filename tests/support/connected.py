@@ -122,4 +122,4 @@ class ConnectedAccount:
 
 
 def _ignore(_: object) -> None:
-    """`sleep` returns nothing, whatever stands for it."""
+    """Return None, as `sleep` does."""

@@ -1,7 +1,7 @@
 """meetlink as `python -m infra.deploy` puts it on a ministack that enforces the roles' policies (`AUTH=true`).
 
 Zoom, the console with its SES and the front door (a domain of one's own before API Gateway) are on loopback. Lambdas
-run on this Python with its packages: what goes into the zip beside the app's own code is not proven here.
+run on this Python with its packages: the packages in the zip are not tested here.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Deployment(StartedParts):
         return self.aws.client(service)
 
     def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
-        """The answer of a function; what an error was, if it ended with one, stands in `errorType`."""
+        """Invoke a function and return its result. `errorType` is the type of the error, if any."""
         answer = self.client("lambda").invoke(
             FunctionName=f"meetlink-{STAGE}-{function}", Payload=json.dumps(event).encode()
         )
@@ -220,7 +220,7 @@ class Deployment(StartedParts):
 
 
 class _FrontDoor:
-    """Passes requests on to the deployed API, whose address is known only after the deployment."""
+    """Forward requests to the deployed API. Its address is known only after the deployment."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._aws = aws

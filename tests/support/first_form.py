@@ -50,7 +50,7 @@ def inherit(product: Product, *, unknown: bool = False) -> dict[str, Any]:
                 _add_unknown(row)
             product.aws.client("dynamodb").put_item(TableName=product.aws.table_prefix + table, Item=row)
     product.mails.sent.clear()
-    product.stream_records()  # What this loading wrote is nobody's business.
+    product.stream_records()  # Drop the records of this loading.
     return recorded
 
 

@@ -53,7 +53,7 @@ class GoogleSubject(Subject):
         return self.google.open_link(str(made.join_url)) is Door.ENTERS
 
     def secrets(self) -> list[str]:
-        return []  # Google tells no host link.
+        return []  # Google returns no host link.
 
     def end_access_tokens(self) -> None:
         self.clock.advance(3700)

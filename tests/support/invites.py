@@ -55,5 +55,5 @@ def cancellation(invite: Invite) -> Invite:
 
 
 def without_link(**changes: Any) -> Invite:
-    """The guest's invitation to a video meeting whose link will follow."""
+    """The guest's invitation to a video meeting with a link that will follow."""
     return guest_invite(**({"join_url": None, "passcode": None, "dial_in": (), "link_follows": True} | changes))

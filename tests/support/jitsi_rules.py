@@ -18,7 +18,7 @@ _FLAGS = (True, False, "true", "false")
 def prosody_problems(
     claims: dict[str, Any], *, app_id: str, room: str, now: datetime, audiences: tuple[str, ...] = ("*",)
 ) -> list[str]:
-    """What a Prosody with these settings would refuse in a token whose signature is good."""
+    """What a Prosody with these settings would refuse in a token with a valid signature."""
     wrong = _time_problems(claims, now)
     if claims.get("iss") != app_id:
         wrong.append("iss is no accepted issuer")

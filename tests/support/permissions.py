@@ -27,7 +27,7 @@ _SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsman
 
 
 class Recorder:
-    """Watches what goes to moto, by the function on whose behalf it goes, and refuses what is asked of it.
+    """Watch the calls to moto by calling function, and refuse the chosen ones.
 
     Of the permissions in `withheld` the one that is first asked for is refused, as `refused` tells, and no other one.
     """

@@ -106,7 +106,7 @@ class LambdaContext:
 
 
 class Product:
-    """One deployment. `environment` holds settings beside the usual ones; `base_url` is where browsers find it.
+    """One deployment. `environment` has settings besides the usual ones. `base_url` is its address for browsers.
 
     `stand_ins` are WSGI apps of other providers by origin.
     """
@@ -139,7 +139,7 @@ class Product:
             "MEETLINK_KMS_KEY_ID": aws.key_id,
             "MEETLINK_TAG_SECRET": "tag-secret-1",
             "MEETLINK_MAIL_FROM": SENDER.address,
-            "MEETLINK_RATE_BURST": "1000000",  # Time stands still in most tests, and an empty bucket would stay so.
+            "MEETLINK_RATE_BURST": "1000000",  # The clock does not move in most tests, so an empty bucket would stay empty.
         }
         self.services: Services = build(
             from_environment(own | CREDENTIALS | environment),
@@ -191,7 +191,7 @@ class Product:
     ) -> str:
         """Press Connect, sign in at Zoom and allow: the address that Zoom sends the browser back to, unvisited."""
         leave = press(browser, settings, "/oauth/zoom/start", follow=False)
-        at_zoom = self._client()  # A browser profile that nobody has signed in to Zoom with.
+        at_zoom = self._client()  # A browser profile without a session at Zoom.
         return sign_in_and_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
 
     def connect(

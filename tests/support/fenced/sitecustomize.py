@@ -1,6 +1,6 @@
 """Python imports this first where this folder is on PYTHONPATH: nothing but this machine is reached then.
 
-Whoever tries is refused, and named in the file that FENCED_LOG names.
+An attempt is refused, and the host is added to the file FENCED_LOG.
 """
 
 from __future__ import annotations
