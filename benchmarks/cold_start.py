@@ -3,7 +3,7 @@
 Each round starts a new interpreter that sees nothing but the unpacked zip, without leave to write any bytecode, as
 `/var/task` is. The floor is a Chalice app with one route and one DynamoDB client, from the same zip, and once more
 from one without bytecode, as Chalice alone builds it. The rival, from the latter, imports what most such apps import at
-their top. A stub replaces DynamoDB and responds immediately. Time is the processor's: a Lambda has a share of one, and a
+their top. A stub replaces DynamoDB and responds at once. Time is the processor's: a Lambda has a share of it, and a
 busy machine's clock would tell of its other work.
 """
 

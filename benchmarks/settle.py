@@ -1,7 +1,7 @@
 """How fast a batch of bookings is settled while the provider takes its time, against what a plain worker does.
 
 The rival is Powertools' batch processor as its documentation shows it: for each record in turn read the booking and
-its account, make the meeting, store the link, email every recipient, store that. It takes no lease, writes no intent and
+its account, make the meeting, store the link, email everyone, store that. It takes no lease, writes no intent and
 marks no mail, and so may make two meetings; but it waits for one call at a time.
 """
 

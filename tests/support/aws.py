@@ -27,8 +27,8 @@ from infra.tables import create_tables
 KEY_ALIAS = "alias/meetlink-test"
 # moto makes a pair of RSA keys for every KMS key, also for those that have no use for it: 40 ms for each test.
 kms.generate_private_key = cache(kms.generate_private_key)
-# moto answers in the caller's thread and locks nothing: two writes at once got the same number in the stream, and its end
-# was then never reached.
+# moto answers in the caller's thread and locks nothing: two writes at once got the same number, and the stream
+# then had no end.
 _one_at_a_time = RLock()
 _process_request = BotocoreStubber.process_request
 

@@ -139,7 +139,7 @@ class Product:
             "MEETLINK_KMS_KEY_ID": aws.key_id,
             "MEETLINK_TAG_SECRET": "tag-secret-1",
             "MEETLINK_MAIL_FROM": SENDER.address,
-            "MEETLINK_RATE_BURST": "1000000",  # The clock does not move in most tests, so an empty bucket would stay empty.
+            "MEETLINK_RATE_BURST": "1000000",  # The clock stops in most tests: a bucket would stay empty.
         }
         self.services: Services = build(
             from_environment(own | CREDENTIALS | environment),
