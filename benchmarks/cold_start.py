@@ -116,7 +116,7 @@ def unpacked(directory: Path) -> Path:
     # The policies are not looked at here, and stand elsewhere.
     config |= {"lambda_architecture": processor, "autogen_policy": True}
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
-    bytecode.write(project)
+    bytecode.compile_project(project)
     chalice = "import sys; from chalice.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", chalice, "package", "--stage", "dev", str(out)]
     subprocess.run(command, cwd=project, env=os.environ | _SETTINGS, check=True, capture_output=True)

@@ -1,6 +1,6 @@
-"""One command that puts a stage on AWS: `python -m infra.deploy --stage S`; docs/operators.md tells the rest.
+"""Deploy a stage to AWS with one command: `python -m infra.deploy --stage S`. See docs/operators.md.
 
-Stacks, then the stage's settings in `.chalice/`, then `chalice deploy`, then what Chalice cannot say about triggers,
-then a look at what is there. Each step finds what an earlier run left, so a second run changes nothing and a failed
-one can be run again.
+The steps: CloudFormation stacks, the stage's settings in `.chalice/`, `chalice deploy`, options of triggers that
+Chalice does not set, a check of the deployed stage. Each step is idempotent: a second run changes nothing, and a failed
+run can be repeated.
 """

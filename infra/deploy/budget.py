@@ -1,4 +1,4 @@
-"""The account's monthly budget. CloudFormation can create one in some regions only; the Budgets API serves all."""
+"""The stage's monthly budget. It uses the Budgets API: CloudFormation can create budgets in some regions only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from infra.deploy.stage import Stage
 
 _REGION = "us-east-1"
 _NOTIFICATIONS = (("ACTUAL", 80), ("FORECASTED", 100))
-"""At which percent of the limit the subscriber gets a mail."""
+"""At which percentage of the limit the subscriber gets an email."""
 
 
 def apply(stage: Stage, limit: str, email: str) -> None:
-    """Create the budget of `limit` US dollars, or change it and who is mailed."""
+    """Create the budget of `limit` US dollars, or update its limit and its subscriber."""
     client, budget = _client(stage), _budget(stage, limit)
     names = {"AccountId": stage.account(), "BudgetName": budget["BudgetName"]}
     subscriber = {"SubscriptionType": "EMAIL", "Address": email}
@@ -32,7 +32,7 @@ def apply(stage: Stage, limit: str, email: str) -> None:
 
 
 def find_limit(stage: Stage) -> str | None:
-    """The limit of the stage's budget in US dollars; None if there is no budget."""
+    """Return the limit of the stage's budget in US dollars, or None without a budget."""
     client = _client(stage)
     try:
         budget = client.describe_budget(AccountId=stage.account(), BudgetName=stage.stack("budget"))["Budget"]

@@ -1,8 +1,7 @@
 """The process that `bytecode` starts: compile the files that stdin lists, and print how many compiled.
 
-Marshalled code says of each string whether the process has interned it, and of each object whether it is referenced
-elsewhere. So a process that did anything else before, such as compiling what it imports, writes other bytes for the
-same source.
+It is a separate process because marshalled code records which strings the process has interned and which objects are
+referenced elsewhere. A process that did other work before writes different bytes for the same source.
 """
 
 import json
@@ -20,7 +19,7 @@ def _compile(source: str, target: str, name: str) -> bool:
         py_compile.compile(
             source,
             cfile=target,
-            dfile=name,  # No path of this machine; Python sets the real one when it loads the module.
+            dfile=name,  # Independent of this machine. Python sets the real path when it loads the module.
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )

@@ -1,8 +1,8 @@
-"""What Chalice knows of a stage, completed from AWS.
+"""Complete Chalice's record of a stage (`.chalice/deployed/<stage>.json`) from AWS.
 
-Chalice writes `.chalice/deployed/<stage>.json` at the very end of a deployment that went well, and nothing before. What
-a failed one made it would make again: a second REST API with another address, and triggers that AWS refuses as they
-exist. The same comes of a clone without the file. Every name follows from the stage's, so it can be found again.
+Chalice writes the record only at the end of a successful deployment. After a failed deployment, or in a clone without
+the file, it would create everything again: a second REST API with another address, and triggers that AWS refuses as
+duplicates. Every resource can be found, because its name follows from the stage's name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from infra.deploy import chalice_cli, packaging, settings, stacks, triggers
+from infra.deploy import app_stack, chalice_cli, chalice_config, stacks, triggers
 from infra.deploy.stage import API, APP, DeployError, Stage
 
 Resource = dict[str, Any]
@@ -19,43 +19,43 @@ _SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 
 
 def complete(stage: Stage) -> list[str]:
-    """Have Chalice know what there is of the stage; the names of what it did not know.
+    """Add the stage's existing resources to Chalice's record. Return the names of the resources that were added.
 
-    Raises `DeployError` if there are two REST APIs for the stage: which one callers use nobody here can know.
+    Raises `DeployError` if the stage has several REST APIs: only the operator can know which one callers use.
     """
-    if stacks.outputs(stage, packaging.CONCERN):
-        return []  # Everything is the stack's.
-    remembered = chalice_cli.resources(stage)
-    known = {name: resource for name, resource in remembered.items() if not _is_gone(stage, resource)}
-    found = {resource["name"]: resource for resource in _search(stage, known)}
-    if found or known != remembered:
-        _write(stage, {**known, **found})
-    return sorted(found)
+    if stacks.outputs(stage, app_stack.CONCERN):
+        return []  # The stack owns all resources.
+    recorded = chalice_cli.resources(stage)
+    valid = {name: resource for name, resource in recorded.items() if not _is_gone(stage, resource)}
+    added = {resource["name"]: resource for resource in _search(stage, valid)}
+    if added or valid != recorded:
+        _write(stage, {**valid, **added})
+    return sorted(added)
 
 
 def _is_gone(stage: Stage, resource: Resource) -> bool:
-    """Whether it is the trigger of a stream that was deleted: Chalice would try to update it."""
+    """Return whether the resource is a trigger that was deleted. Chalice would try to update it."""
     if resource["resource_type"] != "dynamodb_event":
         return False
     function = resource["lambda_arn"].rpartition(":")[2]
     return resource["event_uuid"] not in {m["UUID"] for m in triggers.mappings(stage.client("lambda"), function)}
 
 
-def _search(stage: Stage, known: dict[str, Resource]) -> Iterator[Resource]:
-    for function in settings.functions():
-        if f"{function}_role" not in known:
+def _search(stage: Stage, recorded: dict[str, Resource]) -> Iterator[Resource]:
+    for function in chalice_config.function_names():
+        if f"{function}_role" not in recorded:
             yield from _role(stage, function)
-        if function not in known:
+        if function not in recorded:
             yield from _function(stage, function)
     for function in triggers.STREAMS:
-        if f"{function}-dynamodb-event-source" not in known:
+        if f"{function}-dynamodb-event-source" not in recorded:
             yield from _mapping(stage, function)
     for function in triggers.SCHEDULES:
-        if f"{function}-event" not in known:
+        if f"{function}-event" not in recorded:
             yield from _rule(stage, function)
-    if "on_mail_event-sns-subscription" not in known:
+    if "on_mail_event-sns-subscription" not in recorded:
         yield from _subscription(stage, "on_mail_event")
-    if "rest_api" not in known:
+    if "rest_api" not in recorded:
         yield from _rest_api(stage)
 
 
@@ -75,7 +75,7 @@ def _function(stage: Stage, function: str) -> Iterator[Resource]:
 
 
 def _mapping(stage: Stage, function: str) -> Iterator[Resource]:
-    variables = settings.known(stage)
+    variables = chalice_config.environment(stage)
     streams = {variables.get("MEETLINK_BOOKINGS_STREAM_ARN"), variables.get("MEETLINK_CONNECTIONS_STREAM_ARN")}
     if _arn(stage, function) is None:
         return
@@ -100,7 +100,7 @@ def _rule(stage: Stage, function: str) -> Iterator[Resource]:
 
 
 def _subscription(stage: Stage, function: str) -> Iterator[Resource]:
-    topic, arn = settings.known(stage).get("MEETLINK_MAIL_EVENTS_TOPIC"), _arn(stage, function)
+    topic, arn = chalice_config.environment(stage).get("MEETLINK_MAIL_EVENTS_TOPIC"), _arn(stage, function)
     if topic is None or arn is None:
         return
     client = stage.client("sns")
@@ -108,7 +108,7 @@ def _subscription(stage: Stage, function: str) -> Iterator[Resource]:
         pages = list(client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic))
     except client.exceptions.NotFoundException:
         return
-    for subscription in (one for page in pages for one in page["Subscriptions"]):
+    for subscription in (item for page in pages for item in page["Subscriptions"]):
         if subscription["Endpoint"] == arn:
             yield {
                 "name": f"{function}-sns-subscription",
@@ -127,17 +127,17 @@ def _rest_api(stage: Stage) -> Iterator[Resource]:
     own = [id_ for id_ in ids if _leads_to(client, id_, stage.function(API))]
     if len(own) > 1:
         raise DeployError(
-            f"There are several REST APIs for this stage: {', '.join(own)}. Find out which one callers use, delete the "
+            f"This stage has several REST APIs: {', '.join(own)}. Find out which one callers use, delete the "
             "others (aws apigateway delete-rest-api --rest-api-id ID), and run this again."
         )
     suffix = _SUFFIXES.get(stage.session.get_partition_for_region(stage.region), "amazonaws.com")
     for id_ in own:
-        url = f"https://{id_}.execute-api.{stage.region}.{suffix}/{settings.api_stage(stage)}/"
+        url = f"https://{id_}.execute-api.{stage.region}.{suffix}/{chalice_config.api_stage(stage)}/"
         yield {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": id_, "rest_api_url": url}
 
 
 def _leads_to(client: Any, api_id: str, function: str) -> bool:
-    """Whether the API's routes are the function's."""
+    """Return whether the API's routes invoke the function."""
     for page in client.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"]):
         for resource in page["items"]:
             for method in resource.get("resourceMethods", {}).values():
@@ -157,5 +157,5 @@ def _arn(stage: Stage, function: str) -> str | None:
 def _write(stage: Stage, resources: dict[str, Resource]) -> None:
     path = stage.chalice_directory / "deployed" / f"{stage.name}.json"
     path.parent.mkdir(exist_ok=True)
-    whole = {"resources": list(resources.values()), "schema_version": "2.0", "backend": "api"}
-    path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    record = {"resources": list(resources.values()), "schema_version": "2.0", "backend": "api"}
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

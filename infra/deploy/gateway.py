@@ -1,6 +1,6 @@
-"""What Chalice does not set at API Gateway: its own responses, throttling, the access log, a web ACL.
+"""Settings of API Gateway that Chalice does not support: gateway responses, throttling, access log, web ACL.
 
-`tune` sets it after `chalice deploy`; with `--bucket` it is in the template, from `additions`.
+`configure` applies them after `chalice deploy`. With `--bucket` they are in the template, from `sam_properties`.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.deploy import settings
-from infra.deploy.findings import Finding, warning
+from infra.deploy import chalice_config
+from infra.deploy.check_results import CheckResult, warning
 from infra.deploy.stage import APP, DeployError, Stage
 from infra.gateway_responses import RESPONSES, GatewayResponse
 
 LOG_ROLE = f"{APP}-apigateway-logs"
-"""API Gateway has one role for the logs of all APIs of an account and region."""
+"""API Gateway uses one role for the logs of all APIs in an account and region."""
 LOG_FORMAT = json.dumps(
     {
         "request_id": "$context.requestId",
         "ip": "$context.identity.sourceIp",
-        # Whether the request came to the domain or to the default address.
+        # The stage's domain or the default address.
         "host": "$context.domainName",
         "method": "$context.httpMethod",
-        # Never the path itself: links to connect and to join are secrets.
+        # Not the path itself: connect links and join links are secrets.
         "route": "$context.resourcePath",
         "status": "$context.status",
         "took_ms": "$context.responseLatency",
@@ -40,9 +40,9 @@ _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 3.0
 
 
-def additions(stage: Stage, *, default_address_closed: bool = False) -> dict[str, Any]:
-    """The same for the API in Chalice's SAM template, as its properties."""
-    throttle = settings.throttle(stage)
+def sam_properties(stage: Stage, *, default_address_closed: bool = False) -> dict[str, Any]:
+    """Return the same settings as properties of the API in Chalice's SAM template."""
+    throttle = chalice_config.throttle(stage)
     return {
         "GatewayResponses": {
             kind: {
@@ -65,9 +65,9 @@ def additions(stage: Stage, *, default_address_closed: bool = False) -> dict[str
     }
 
 
-def tune(stage: Stage, api_id: str) -> None:
-    """Bring the deployed API to what `additions` says; what is so already is not touched."""
-    client = client_of(stage)
+def configure(stage: Stage, api_id: str) -> None:
+    """Apply the settings to the deployed API. Change only those that differ."""
+    client = create_client(stage)
     differing = _differing_responses(client, api_id)
     for kind in differing:
         response = RESPONSES[kind]
@@ -78,38 +78,38 @@ def tune(stage: Stage, api_id: str) -> None:
             responseParameters=_parameters(response),
             responseTemplates={"application/json": response.body},
         )
-    name = settings.api_stage(stage)
+    name = chalice_config.api_stage(stage)
     if differing:
-        # A stage serves the responses that its deployment was made with.
+        # A stage serves the gateway responses of its last deployment.
         client.create_deployment(restApiId=api_id, stageName=name)
     if operations := list(_stage_operations(stage, client.get_stage(restApiId=api_id, stageName=name))):
         client.update_stage(restApiId=api_id, stageName=name, patchOperations=operations)
 
 
-def protect(stage: Stage, api_id: str, web_acl: str) -> None:
-    """Put the web ACL before the API. API Gateway keeps it through later deployments."""
-    name = settings.api_stage(stage)
-    if client_of(stage).get_stage(restApiId=api_id, stageName=name).get("webAclArn") == web_acl:
+def associate_web_acl(stage: Stage, api_id: str, web_acl: str) -> None:
+    """Associate the web ACL with the API's stage. It stays associated through later deployments."""
+    name = chalice_config.api_stage(stage)
+    if create_client(stage).get_stage(restApiId=api_id, stageName=name).get("webAclArn") == web_acl:
         return
     partition = stage.session.get_partition_for_region(stage.region)
     api = f"arn:{partition}:apigateway:{stage.region}::/restapis/{api_id}/stages/{name}"
     stage.client("wafv2").associate_web_acl(WebACLArn=web_acl, ResourceArn=api)
 
 
-def allow_access_log(stage: Stage) -> None:
+def ensure_log_role(stage: Stage) -> None:
     """Give API Gateway a role for writing logs, if the account has none in this region.
 
-    No stack owns the role: other APIs use it too, and would lose their logs with the stack.
+    No stack owns the role: other APIs may use it too, and would lose their logs with the stack.
     """
-    client = client_of(stage)
+    client = create_client(stage)
     if client.get_account().get("cloudwatchRoleArn"):
         return
     try:
-        role_arn = _ensure_log_role(stage)
+        role_arn = _create_log_role(stage)
     except ClientError as error:
         raise DeployError(
-            f"API Gateway has no role for writing logs in {stage.region}, and this one cannot be made: {error} Deploy "
-            f"once with rights on the role {LOG_ROLE}."
+            f"API Gateway has no role for writing logs in {stage.region}, and creating one failed: {error} Deploy "
+            f"once with permissions on the role {LOG_ROLE}."
         ) from error
     operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": role_arn}
     ends = time.monotonic() + _PATIENCE_SECONDS
@@ -118,41 +118,42 @@ def allow_access_log(stage: Stage) -> None:
             client.update_account(patchOperations=[operation])
             return
         except client.exceptions.BadRequestException:
-            # A new role takes some seconds to be known everywhere.
+            # IAM publishes a new role within some seconds.
             if time.monotonic() > ends:
                 raise
             time.sleep(_PAUSE_SECONDS)
 
 
-def check(stage: Stage, api_id: str) -> Iterator[Finding]:
-    """Report what `chalice deploy` alone lacks or takes away. Bookings work without."""
-    client, name = client_of(stage), settings.api_stage(stage)
+def check(stage: Stage, api_id: str) -> Iterator[CheckResult]:
+    """Report settings that a bare `chalice deploy` removed. Bookings work without them."""
+    client, name = create_client(stage), chalice_config.api_stage(stage)
     if _differing_responses(client, api_id):
         yield warning(
             "API Gateway's own errors are not problem details, as after a bare `chalice deploy`. Deploy again."
         )
     if list(_stage_operations(stage, client.get_stage(restApiId=api_id, stageName=name))):
-        yield warning("The API's throttling or access log is not as this stage's settings say. Deploy again.")
+        yield warning("The API's throttling or access log differs from this stage's settings. Deploy again.")
 
 
-def client_of(stage: Stage) -> Any:
-    """Return a client of API Gateway that waits when there are too many requests."""
-    # API Gateway takes one deployment in five seconds, and Chalice has just made one.
+def create_client(stage: Stage) -> Any:
+    """Return a client of API Gateway that backs off when it is throttled."""
+    # API Gateway accepts one deployment in five seconds, and Chalice has just created one.
     retries = Config(retries={"mode": "standard", "total_max_attempts": 8})
     return stage.session.client("apigateway", config=retries)
 
 
 def _differing_responses(client: Any, api_id: str) -> list[str]:
-    """The types whose response is missing or different: `chalice deploy` imports the API without any."""
-    found = {item["responseType"]: item for item in client.get_gateway_responses(restApiId=api_id, limit=500)["items"]}
-    return [kind for kind, response in RESPONSES.items() if not _is_same(found.get(kind, {}), response)]
+    """Return the types whose response is missing or different: `chalice deploy` imports the API without any."""
+    items = client.get_gateway_responses(restApiId=api_id, limit=500)["items"]
+    deployed = {item["responseType"]: item for item in items}
+    return [kind for kind, response in RESPONSES.items() if not _is_same(deployed.get(kind, {}), response)]
 
 
-def _is_same(found: dict[str, Any], response: GatewayResponse) -> bool:
+def _is_same(deployed: dict[str, Any], response: GatewayResponse) -> bool:
     return (
-        found.get("statusCode") == str(response.status)
-        and found.get("responseParameters") == _parameters(response)
-        and found.get("responseTemplates") == {"application/json": response.body}
+        deployed.get("statusCode") == str(response.status)
+        and deployed.get("responseParameters") == _parameters(response)
+        and deployed.get("responseTemplates") == {"application/json": response.body}
     )
 
 
@@ -161,13 +162,13 @@ def _parameters(response: GatewayResponse) -> dict[str, str]:
 
 
 def _mapped_headers(response: GatewayResponse) -> dict[str, str]:
-    """Headers in API Gateway's mapping language: fixed values are in single quotes."""
+    """Return the headers in API Gateway's mapping language, where fixed values are in single quotes."""
     return {name: f"'{value}'" for name, value in response.headers.items()} | {"X-Request-Id": "context.requestId"}
 
 
-def _stage_operations(stage: Stage, found: dict[str, Any]) -> Iterator[dict[str, str]]:
-    throttle, log = settings.throttle(stage), found.get("accessLogSettings", {})
-    limits = found.get("methodSettings", {}).get("*/*", {})
+def _stage_operations(stage: Stage, deployed: dict[str, Any]) -> Iterator[dict[str, str]]:
+    throttle, log = chalice_config.throttle(stage), deployed.get("accessLogSettings", {})
+    limits = deployed.get("methodSettings", {}).get("*/*", {})
     if limits.get("throttlingRateLimit") != throttle.per_second:
         yield _replace("/*/*/throttling/rateLimit", f"{throttle.per_second:g}")
     if limits.get("throttlingBurstLimit") != throttle.burst:
@@ -183,12 +184,12 @@ def _replace(path: str, value: str) -> dict[str, str]:
 
 
 def _log_group(stage: Stage) -> str:
-    """The ARN of the group in `logs.yaml`."""
+    """Return the ARN of the log group in `logs.yaml`."""
     partition = stage.session.get_partition_for_region(stage.region)
     return f"arn:{partition}:logs:{stage.region}:{stage.account()}:log-group:/aws/apigateway/{APP}-{stage.name}"
 
 
-def _ensure_log_role(stage: Stage) -> str:
+def _create_log_role(stage: Stage) -> str:
     client = stage.client("iam")
     trust = {
         "Version": "2012-10-17",

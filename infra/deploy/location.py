@@ -1,4 +1,4 @@
-"""Which account and region a command works on, and whether that is where the stage is."""
+"""Select the account and region of a command, and check that the stage is there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from infra.deploy import chalice_cli, settings
+from infra.deploy import chalice_cli, chalice_config
 from infra.deploy.stage import APP, DeployError, Stage
 
 Place = tuple[str, str]
@@ -23,13 +23,12 @@ _OTHER_CREDENTIALS = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_DEFAULT_PROFILE",
 )
-"""Variables that botocore prefers to `AWS_PROFILE`, though not to a profile that the code names."""
+"""Variables that botocore prefers to `AWS_PROFILE`, but not to a profile that the code passes."""
 _ARN_VARIABLES = ("MEETLINK_BOOKINGS_STREAM_ARN", "MEETLINK_CONNECTIONS_STREAM_ARN", "MEETLINK_MAIL_EVENTS_TOPIC")
 
 
-def enter(profile: str | None, region: str | None) -> None:
-    """Make this process, and each one that it starts, use the profile and the region. Arguments that are None change
-    nothing."""
+def select(profile: str | None, region: str | None) -> None:
+    """Use the profile and the region in this process and its subprocesses. None leaves the environment's choice."""
     if profile:
         for name in _OTHER_CREDENTIALS:
             os.environ.pop(name, None)
@@ -38,22 +37,22 @@ def enter(profile: str | None, region: str | None) -> None:
         os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"] = region
 
 
-def check(stage: Stage) -> None:
+def require_match(stage: Stage) -> None:
     """Raise `DeployError` if the stage is in another account or region than the session, or cannot be in this one.
 
-    Roles, `.chalice/config.json` and `.chalice/deployed` have one name for all regions: a deployment to the wrong
-    region would point the running functions' roles to tables that are not there.
+    Roles, `.chalice/config.json` and `.chalice/deployed` have the same names in all regions: a deployment to the wrong
+    region would point the running functions' roles to tables that do not exist there.
     """
     session = stage.session
     if stage.region not in _regions(session, "sesv2") and stage.region in _regions(session, "lambda"):
-        raise DeployError(f"Amazon SES does not exist in {stage.region}: choose another region for the stage.")
+        raise DeployError(f"Amazon SES is not available in {stage.region}: choose another region for the stage.")
     here = stage.region, stage.account()
     elsewhere = sorted({place for place in _places(stage) if place != here})
     if elsewhere:
         raise DeployError(
             f"Stage {stage.name} is in {_text(elsewhere[0])}, and these credentials are for {_text(here)}. Nothing was "
-            "changed. Give the stage's --region and --profile, or deploy under another stage name. If that stage is "
-            f"gone, remove its part of .chalice/config.json and .chalice/deployed/{stage.name}.json."
+            "changed. Pass the stage's --region and --profile, or choose another stage name. If that stage was "
+            f"deleted, remove it from .chalice/config.json and delete .chalice/deployed/{stage.name}.json."
         )
 
 
@@ -63,12 +62,12 @@ def _regions(session: Any, service: str) -> list[str]:
 
 
 def _places(stage: Stage) -> Iterator[Place]:
-    """Where the project's files say that the stage is. If they do not know it, where its roles say so."""
-    variables = settings.known(stage)
+    """Yield where the stage is by the project's files, or by its roles if the files do not name it."""
+    variables = chalice_config.environment(stage)
     arns = [variables.get(name, "") for name in _ARN_VARIABLES]
     arns += [str(resource.get("lambda_arn", "")) for resource in chalice_cli.resources(stage).values()]
-    known = [(parts[3], parts[4]) for arn in arns if len(parts := arn.split(":")) > 5]
-    yield from known or _places_of_roles(stage)
+    places = [(parts[3], parts[4]) for arn in arns if len(parts := arn.split(":")) > 5]
+    yield from places or _places_of_roles(stage)
 
 
 def _places_of_roles(stage: Stage) -> Iterator[Place]:

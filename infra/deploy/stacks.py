@@ -1,4 +1,4 @@
-"""CloudFormation stacks, one for each concern, brought to what their templates in `infra/` say."""
+"""Create, update and delete the stage's CloudFormation stacks: one per concern, with a template in `infra/`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 1800.0
 _GONE = "DELETE_COMPLETE"
 _REVIEW = "REVIEW_IN_PROGRESS"
-"""Of a stack that only has a change set: it has no resources, and waiting does not change it."""
+"""A stack that only has a change set: it has no resources, and waiting does not change it."""
 _UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", _REVIEW)
-"""A stack in these states can only be deleted."""
+"""A stack in one of these states can only be deleted."""
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _STABLE = (*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
@@ -30,29 +30,29 @@ _STABLE = (*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
 def apply(stage: Stage, concern: str, **parameters: str) -> dict[str, str]:
     """Create or update the concern's stack and return its outputs."""
     template = (_TEMPLATES / f"{concern}.yaml").read_text(encoding="utf-8")
-    return bring(stage, concern, {"TemplateBody": template, "Parameters": _parameters(parameters)})
+    return create_or_update(stage, concern, {"TemplateBody": template, "Parameters": _parameters(parameters)})
 
 
 def apply_tables(stage: Stage) -> dict[str, str]:
     """Create or update the stack of the tables and return its outputs.
 
-    A new table is created without deletion protection and protected by a second update: CloudFormation could not roll
-    back a failed creation otherwise.
+    New tables get deletion protection in a second update: otherwise CloudFormation could not roll back a failed
+    creation.
     """
     parameters = {"TablePrefix": stage.table_prefix}
     _recover(stage, "tables")
     template, present = read_template(), _resources(stage, "tables")
     if new := [name for name in template["Resources"] if name not in present]:
         unprotected = json.dumps(_without_protection(template, new))
-        bring(stage, "tables", {"TemplateBody": unprotected, "Parameters": _parameters(parameters)})
+        create_or_update(stage, "tables", {"TemplateBody": unprotected, "Parameters": _parameters(parameters)})
     return apply(stage, "tables", **parameters)
 
 
-def bring(stage: Stage, concern: str, source: Mapping[str, Any]) -> dict[str, str]:
-    """Bring the concern's stack to `source`, in the words of CreateStack, and return its outputs.
+def create_or_update(stage: Stage, concern: str, source: Mapping[str, Any]) -> dict[str, str]:
+    """Create or update the concern's stack from `source`, arguments of CreateStack, and return its outputs.
 
-    CloudFormation rolls a failed create or update back. `RetainExceptOnCreate` makes it delete what the failed
-    operation created, also where the template retains it: otherwise the next run would collide with it.
+    CloudFormation rolls back a failed create or update. With `RetainExceptOnCreate` it also deletes new resources that
+    the template retains: otherwise they would collide with those of the next run.
     """
     client, name = stage.client("cloudformation"), stage.stack(concern)
     stack = _recover(stage, concern)
@@ -73,7 +73,7 @@ def bring(stage: Stage, concern: str, source: Mapping[str, Any]) -> dict[str, st
 
 
 def _recover(stage: Stage, concern: str) -> dict[str, Any] | None:
-    """Bring a stack that an operation left unusable to a state that can be updated; None if it has to be created."""
+    """Repair a stack that a failed operation left unusable. Return the stack, or None if it must be created."""
     client, name = stage.client("cloudformation"), stage.stack(concern)
     state = _state(_wait(client, name))
     if state == "UPDATE_ROLLBACK_FAILED":
@@ -89,16 +89,19 @@ def _recover(stage: Stage, concern: str) -> dict[str, Any] | None:
         stack = _wait(client, name)
         if stack is None:
             _delete_empty_tables(stage, concern)
-    if stack is not None and not _is_whole(stack):
+    if stack is not None and not _is_stable(stack):
         raise DeployError(
-            f"The stack {name} is {_state(stack)}, and CloudFormation cannot continue: {_reasons(client, name)}. Solve "
-            "that in the CloudFormation console (Stack actions), then run this again."
+            f"The stack {name} is {_state(stack)}, and CloudFormation cannot continue: {_reasons(client, name)}. Fix "
+            "it in the CloudFormation console (Stack actions), then run this again."
         )
     return stack
 
 
 def _release_tables(stage: Stage, concern: str) -> None:
-    """Let CloudFormation delete the tables of a stack whose creation failed. Raise `DeployError` if one has items."""
+    """Unprotect the tables of a stack whose creation failed, so that CloudFormation can delete them.
+
+    Raises `DeployError` if a table has items.
+    """
     if concern != "tables":
         return
     client, tables = stage.client("dynamodb"), list(_tables(stage))
@@ -106,7 +109,7 @@ def _release_tables(stage: Stage, concern: str) -> None:
         if client.scan(TableName=name, Limit=1, Select="COUNT", ConsistentRead=True)["Count"]:
             raise DeployError(
                 f"The creation of {stage.stack(concern)} failed, but the table {name} has items, so nothing was "
-                'deleted. If it is needed, import it into the stack (docs/operators.md, "When a deployment fails"); '
+                'deleted. If you need it, import it into the stack (docs/operators.md, "When a deployment fails"); '
                 "if not, delete it. Then run this again."
             )
     for name in tables:
@@ -115,7 +118,7 @@ def _release_tables(stage: Stage, concern: str) -> None:
 
 
 def _delete_empty_tables(stage: Stage, concern: str) -> None:
-    """Delete what the deleted stack retained: `_release_tables` has made sure that there are no items."""
+    """Delete the tables that the deleted stack retained. `_release_tables` has checked that they are empty."""
     if concern != "tables":
         return
     client = stage.client("dynamodb")
@@ -125,7 +128,7 @@ def _delete_empty_tables(stage: Stage, concern: str) -> None:
 
 
 def _tables(stage: Stage) -> Iterator[str]:
-    """The stage's tables that exist."""
+    """Yield the names of the stage's existing tables."""
     client = stage.client("dynamodb")
     for table in table_definitions(stage.table_prefix):
         try:
@@ -140,7 +143,7 @@ def _parameters(values: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _without_protection(template: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The template with these tables unprotected, and the others as they are."""
+    """Return the template with these tables unprotected."""
     changed: dict[str, Any] = deepcopy(dict(template))
     for name in names:
         changed["Resources"][name]["Properties"]["DeletionProtectionEnabled"] = False
@@ -148,7 +151,7 @@ def _without_protection(template: Mapping[str, Any], names: Iterable[str]) -> di
 
 
 def _resources(stage: Stage, concern: str) -> set[str]:
-    """The logical names of what the concern's stack has; nothing if there is no stack."""
+    """Return the logical names of the stack's resources; empty without a stack."""
     client, name = stage.client("cloudformation"), stage.stack(concern)
     if find(client, name) is None:
         return set()
@@ -157,23 +160,23 @@ def _resources(stage: Stage, concern: str) -> set[str]:
 
 
 def outputs(stage: Stage, concern: str) -> dict[str, str]:
-    """What the concern's stack says of itself; nothing if there is none."""
+    """Return the outputs of the concern's stack; empty without a stack."""
     return _outputs(find(stage.client("cloudformation"), stage.stack(concern)) or {})
 
 
 def parameters(stage: Stage, concern: str) -> dict[str, str]:
-    """What the concern's stack was last made with; nothing if there is none."""
+    """Return the current parameters of the concern's stack; empty without a stack."""
     stack = find(stage.client("cloudformation"), stage.stack(concern)) or {}
-    return {given["ParameterKey"]: given["ParameterValue"] for given in stack.get("Parameters", [])}
+    return {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])}
 
 
-def stands(stage: Stage, concern: str) -> bool:
-    """Whether the concern's stack was made whole."""
-    return _is_whole(find(stage.client("cloudformation"), stage.stack(concern)))
+def is_complete(stage: Stage, concern: str) -> bool:
+    """Return whether the concern's stack exists and its last operation finished."""
+    return _is_stable(find(stage.client("cloudformation"), stage.stack(concern)))
 
 
 def remove(stage: Stage, concern: str) -> None:
-    """Delete the concern's stack; resources that the template retains stay."""
+    """Delete the concern's stack. Resources that the template retains are not deleted."""
     client, name = stage.client("cloudformation"), stage.stack(concern)
     if _wait(client, name) is None:
         return
@@ -184,7 +187,7 @@ def remove(stage: Stage, concern: str) -> None:
 
 
 def find(client: Any, name: str) -> dict[str, Any] | None:
-    """The stack's description; None if there is none."""
+    """Return the stack's description, or None if it does not exist."""
     try:
         stack: dict[str, Any] = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -194,7 +197,7 @@ def find(client: Any, name: str) -> dict[str, Any] | None:
     return None if stack["StackStatus"] == _GONE else stack
 
 
-def _is_whole(stack: Mapping[str, Any] | None) -> bool:
+def _is_stable(stack: Mapping[str, Any] | None) -> bool:
     return stack is not None and stack["StackStatus"] in _STABLE
 
 
@@ -203,7 +206,7 @@ def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _update(client: Any, arguments: Mapping[str, Any]) -> bool:
-    """Start the update; False if the stack is as the arguments want it."""
+    """Start the update. Return False if nothing would change."""
     try:
         client.update_stack(**arguments)
     except ClientError as error:
@@ -233,7 +236,7 @@ def _state(stack: Mapping[str, Any] | None) -> str:
 
 
 def _reasons(client: Any, name: str) -> str:
-    """Why the last operation failed. Events come newest first, and those of earlier operations follow."""
+    """Return why the last operation failed. Events are sorted newest first and include earlier operations."""
     reasons: dict[str, None] = {}
     pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
     for event in (event for page in pages for event in page["StackEvents"]):

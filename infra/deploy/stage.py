@@ -1,22 +1,25 @@
-"""One deployment by its name, and the names that follow from it."""
+"""A stage, which is one deployment, and the names of its resources."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 APP = "meetlink"
 API = "api_handler"
-"""What Chalice calls the function behind all routes."""
+"""Chalice's name of the function that serves all routes."""
 PROJECT = Path(__file__).parents[2]
-# No hyphen: `meetlink-prod-…` must never begin another stage's names.
+Say = Callable[[str], None]
+"""Prints a line for the operator."""
+# No hyphen: the prefix `meetlink-prod-` must not match the names of another stage.
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,19}")
 
 
 class DeployError(Exception):
-    """The deployment cannot go on; the message is for whoever started it."""
+    """The deployment cannot continue. The message tells the operator what to do."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         if _STAGE.fullmatch(self.name) is None:
-            raise DeployError("A stage is named by up to 20 small letters and digits, such as dev or prod.")
+            raise DeployError("A stage's name has up to 20 lowercase letters and digits, such as dev or prod.")
 
     @property
     def region(self) -> str:
@@ -49,8 +52,8 @@ class Stage:
         return self.project / ".chalice"
 
     def function(self, name: str) -> str:
-        """The name at Lambda of a function of the app, such as `on_booking`."""
-        # Chalice gives the API's function no name of its own.
+        """Return Lambda's name of a function of the app, such as `on_booking`."""
+        # Chalice names the API's function after the app and the stage only.
         return f"{APP}-{self.name}" if name == API else f"{APP}-{self.name}-{name}"
 
     def stack(self, concern: str) -> str:

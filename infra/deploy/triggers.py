@@ -1,7 +1,6 @@
-"""What Chalice cannot say about triggers. Chalice's later deploys leave it alone.
+"""Options of triggers that Chalice does not support. Later runs of `chalice deploy` do not change them.
 
-The app stays correct without: this limits how far one bad record, or a bug, is felt, and how often code runs for
-nothing.
+The app is correct without them. They limit the effect of a bad record or a bug, and avoid needless invocations.
 """
 
 from __future__ import annotations
@@ -14,30 +13,32 @@ from typing import Any
 
 from infra.deploy.stage import DeployError, Stage
 
-_PATIENCE_SECONDS = 180.0
+_TIMEOUT_SECONDS = 180.0
 _POLL_SECONDS = 1.0
 _HOUR_SECONDS = 3600
 STARTS_AT = "TRIM_HORIZON"
-"""As app.py has it: the oldest record of the stream, at most a day old."""
+"""As in app.py: start at the oldest record of the stream, at most a day old."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """How a function reads its stream. Without `tries` Lambda tries until the records are too old."""
+    """How a function reads its stream."""
 
-    wanted: tuple[dict[str, Any], ...]
-    """Patterns of records that are for it; none: every record is."""
-    age_seconds: int
-    tries: int = -1
+    patterns: tuple[dict[str, Any], ...]
+    """Filters of the records that invoke the function; empty: every record does."""
+    max_age_seconds: int
+    """Lambda gives up records that are older."""
+    max_retries: int = -1
+    """-1: retry until the records are too old."""
     variable: str = "MEETLINK_BOOKINGS_STREAM_ARN"
-    """The setting that names the stream."""
+    """The environment variable that contains the stream's ARN."""
 
 
 STREAMS = {
-    # Settled bookings leave the index of due work, so only writes pass that leave something to do. What is given up
-    # here the schedule settles.
+    # Settled bookings leave the index of due work, so the filter passes only writes that leave work. The schedule
+    # settles bookings of records that Lambda gives up.
     "on_booking": Stream(({"dynamodb": {"NewImage": {"due_shard": {"S": [{"exists": True}]}}}},), _HOUR_SECONDS, 5),
-    # New bookings are counted, and what settlers wrote is told. Nothing else would find what is given up here.
+    # New bookings are counted, and settlers' writes become events. Records that Lambda gives up need `redrive`.
     "announce_bookings": Stream(
         ({"eventName": ["INSERT"]}, {"dynamodb": {"NewImage": {"observed": {"S": [{"exists": True}]}}}}),
         6 * _HOUR_SECONDS,
@@ -48,64 +49,64 @@ STREAMS = {
 SCHEDULES = ("on_schedule", "deliver_webhooks")
 
 ASYNCHRONOUS = {
-    # The next minute does it all.
+    # The next minute's run does all due work.
     **{name: {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60} for name in SCHEDULES},
     "on_mail_event": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": _HOUR_SECONDS},
 }
-"""Functions that events are handed to, and how often Lambda tries again."""
+"""Functions that Lambda invokes asynchronously, with their retry options."""
 
 
 def mapping_options(function: str, queue_arn: str) -> dict[str, Any]:
-    """How a function's stream is read, as `update_event_source_mapping` takes it."""
+    """Return the options of a function's stream as arguments of `update_event_source_mapping`."""
     stream = STREAMS[function]
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
-        "MaximumRetryAttempts": stream.tries,
-        "MaximumRecordAgeInSeconds": stream.age_seconds,
+        "MaximumRetryAttempts": stream.max_retries,
+        "MaximumRecordAgeInSeconds": stream.max_age_seconds,
         "ParallelizationFactor": 10,
         "DestinationConfig": {"OnFailure": {"Destination": queue_arn}},
-        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in stream.wanted]},
+        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in stream.patterns]},
     }
 
 
-def tune(stage: Stage, queue_arn: str) -> None:
-    """Bring every trigger to what stands above; what is so already is not touched."""
+def configure(stage: Stage, queue_arn: str) -> None:
+    """Apply the options to every trigger. Change only triggers that differ."""
     client = stage.client("lambda")
     for function in STREAMS:
-        wanted = mapping_options(function, queue_arn)
-        for mapping in _settled(client, stage.function(function)):
-            if differing(mapping, wanted):
-                client.update_event_source_mapping(UUID=mapping["UUID"], **wanted)
-        _settled(client, stage.function(function))
-    for function, options in ASYNCHRONOUS.items():
+        options = mapping_options(function, queue_arn)
+        for mapping in _wait_for_mappings(client, stage.function(function)):
+            if differing(mapping, options):
+                client.update_event_source_mapping(UUID=mapping["UUID"], **options)
+        _wait_for_mappings(client, stage.function(function))
+    for function, retries in ASYNCHRONOUS.items():
         client.put_function_event_invoke_config(
             FunctionName=stage.function(function),
             DestinationConfig={"OnFailure": {"Destination": queue_arn}},
-            **options,
+            **retries,
         )
 
 
 def remove_stale(stage: Stage, variables: Mapping[str, str]) -> list[str]:
-    """Delete the mappings that the deployment has to create again, and return their functions.
+    """Delete the mappings that the deployment must create again, and return their functions.
 
-    Lambda can change neither the stream of a mapping, which is another one once a table was restored or its stream was
-    switched off and on, nor where in the stream it starts.
+    Lambda can change neither a mapping's stream nor its starting position. A table has a new stream after it was
+    restored, or after its stream was switched off and on.
     """
     client, removed = stage.client("lambda"), []
     for function, stream in STREAMS.items():
         name = stage.function(function)
-        for mapping in _settled(client, name):
+        for mapping in _wait_for_mappings(client, name):
             starts_at = mapping.get("StartingPosition", STARTS_AT)
             if (mapping["EventSourceArn"], starts_at) != (variables[stream.variable], STARTS_AT):
                 client.delete_event_source_mapping(UUID=mapping["UUID"])
                 removed.append(function)
-        _settled(client, name)
+        _wait_for_mappings(client, name)
     return removed
 
 
 def mappings(client: Any, function: str) -> list[dict[str, Any]]:
-    """The event source mappings of a function at Lambda; none if there is no such function."""
+    """Return a function's event source mappings; empty if the function does not exist."""
     pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
     try:
         return [mapping for page in pages for mapping in page["EventSourceMappings"]]
@@ -113,31 +114,35 @@ def mappings(client: Any, function: str) -> list[dict[str, Any]]:
         return []
 
 
-def differing(mapping: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """The options of a mapping that are not as wanted."""
-    return [name for name, value in wanted.items() if (_plain(mapping.get(name)) or None) != (_plain(value) or None)]
+def differing(mapping: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """Return the names of the options that the mapping does not have."""
+    return [
+        name
+        for name, value in options.items()
+        if (_normalize(mapping.get(name)) or None) != (_normalize(value) or None)
+    ]
 
 
-def _settled(client: Any, function: str) -> Iterable[dict[str, Any]]:
-    """The mappings, once none is being changed: Lambda refuses changes meanwhile."""
-    ends = time.monotonic() + _PATIENCE_SECONDS
+def _wait_for_mappings(client: Any, function: str) -> Iterable[dict[str, Any]]:
+    """Return the mappings as soon as Lambda is not changing any: until then it refuses changes."""
+    ends = time.monotonic() + _TIMEOUT_SECONDS
     while True:
-        found = mappings(client, function)
-        if not any(mapping["State"].endswith("ing") for mapping in found):
-            return found
+        current = mappings(client, function)
+        if not any(mapping["State"].endswith("ing") for mapping in current):
+            return current
         if time.monotonic() > ends:
             raise DeployError(f"Lambda is still changing the triggers of {function}; run this again later.")
         time.sleep(_POLL_SECONDS)
 
 
-def _plain(value: Any) -> Any:
-    """Patterns are JSON in a string, where spaces are no difference. Lambda adds empty parts, or leaves them out."""
+def _normalize(value: Any) -> Any:
+    """Parse patterns, which are JSON in a string, and drop empty parts: Lambda adds or omits them."""
     if isinstance(value, dict):
         return {
-            key: json.loads(part) if key == "Pattern" else _plain(part)
+            key: json.loads(part) if key == "Pattern" else _normalize(part)
             for key, part in value.items()
             if part not in ({}, [])
         }
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_normalize(part) for part in value]
     return value

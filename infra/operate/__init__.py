@@ -1,5 +1,5 @@
-"""What operators do from a terminal, with the terminal's AWS rights: `python -m infra.operate`; see docs/operators.md.
+"""Commands for operators, with the AWS permissions of the terminal: `python -m infra.operate`; see docs/operators.md.
 
-Nothing here ships. No function of the product may do what these commands do: read everything about a person, delete it,
-hand records to functions a second time.
+None of this ships. No function of the product may do what these commands do: read or delete all data of a person, or
+invoke functions with events again.
 """

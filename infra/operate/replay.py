@@ -1,4 +1,4 @@
-"""Doing again: bookings settled once more, and workspaces told what they may not have heard."""
+"""Settle bookings again, and send events that endpoints may have missed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from chalicelib.webhooks.events import Event, EventType, connection_event, event
 from chalicelib.webhooks.model import Endpoint
 from chalicelib.wiring import Services
 from infra.operate.rows import Tables
+from infra.progress import Progress
 
-_PAGE = 100
+_PAGE_SIZE = 100
 _EVENTS = {
     MeetingState.READY: EventType.MEETING_READY,
     MeetingState.WAITING: EventType.MEETING_WAITING,
@@ -28,73 +29,97 @@ _EVENTS = {
 
 @dataclass(frozen=True)
 class Range:
-    """Bookings of a workspace that start within [`starts_from`, `starts_before`)."""
+    """Bookings of a workspace, by their start."""
 
     workspace_id: str
     starts_from: datetime | None = None
+    """None: no lower limit."""
     starts_before: datetime | None = None
+    """Exclusive; None: no upper limit."""
 
     def records(self, services: Services) -> Iterator[Record]:
         after: str | None = None
         query = BookingQuery(self.workspace_id, self.starts_from, self.starts_before)
         while True:
-            records, after = services.booking_store.page(query, limit=_PAGE, after=after)
+            records, after = services.booking_store.page(query, limit=_PAGE_SIZE, after=after)
             yield from records
             if after is None:
                 return
 
 
-def workspaces(tables: Tables) -> list[str]:
-    """The ids of all."""
+def list_workspaces(tables: Tables) -> list[str]:
+    """Return the ids of all workspaces."""
     return sorted(row.key["workspace_id"] for row in tables.rows("workspaces") if "#" not in row.key["workspace_id"])
 
 
-def replay(services: Services, ranges: Iterable[Range], states: frozenset[str], *, really: bool) -> Counter[str]:
-    """Have bookings whose meeting is in one of `states` settled once more; how many, by state.
+def replay(
+    services: Services,
+    ranges: Iterable[Range],
+    states: frozenset[str],
+    *,
+    apply: bool,
+    expected_bookings: int | None = None,
+) -> Counter[str]:
+    """Settle bookings again whose meeting is in one of `states`. Return how many those are, by state.
 
-    A booking whose meeting and mails are as they should be costs a look and changes nothing.
+    A booking with the right meeting and emails is only checked and does not change. `expected_bookings` is about how
+    many bookings will be read, for the progress.
     """
-    found: Counter[str] = Counter()
-    for one in ranges:
-        for record in one.records(services):
-            state = record.settlement.meeting.state.value
-            if state not in states:
-                continue
-            found[state] += 1
-            if really:
-                services.bookings.retry(one.workspace_id, record.booking.booking_id)
-    return found
+    with Progress("bookings read", expected_bookings, is_estimate=True) as progress:
+        matches = [
+            (record.booking.workspace_id, record.booking.booking_id, record.settlement.meeting.state.value)
+            for bookings in ranges
+            for record in progress.track(bookings.records(services))
+            if record.settlement.meeting.state.value in states
+        ]
+    if apply:
+        with Progress("bookings enqueued", len(matches)) as progress:
+            for workspace_id, booking_id, _ in progress.track(matches):
+                services.bookings.retry(workspace_id, booking_id)
+    return Counter(state for *_, state in matches)
 
 
-def announce_again(services: Services, ranges: Iterable[Range], *, really: bool) -> Counter[str]:
-    """Owe to endpoints what they were not told of the present state of bookings and connections; how much of each.
+def announce_again(
+    services: Services, ranges: Iterable[Range], *, apply: bool, expected_bookings: int | None = None
+) -> Counter[str]:
+    """Enqueue events about the current state of bookings and connections that endpoints have not received.
 
-    An endpoint was told if its log of deliveries has it; the log is kept for 14 days. What is gone from the tables,
-    such as a connection that was removed, nobody can tell any more. Running it again owes nothing twice.
+    Returns their number by type. An endpoint has received an event if its delivery log contains it; the log covers 14
+    days. Deleted rows, such as removed connections, cause no events. Running this again enqueues nothing twice.
     """
-    owed: Counter[str] = Counter()
-    for one in ranges:
-        events = [*_of_connections(services, one.workspace_id), *_of_bookings(services, one)]
-        for endpoint in services.endpoint_store.list_by_workspace(one.workspace_id):
-            told = _last_told(services, endpoint)
-            for subject, event in events:
-                if endpoint.wants(event.type) and told.get(subject) != _told(event.type, event.data):
-                    owed[event.type] += 1
-                    if really:
-                        services.delivery_store.enqueue(event, endpoint, services.clock())
-    return owed
+    with Progress("bookings and connections read", expected_bookings, is_estimate=True) as progress:
+        missing = [
+            (event, endpoint)
+            for bookings in ranges
+            for event, endpoint in _missing_events(services, bookings, progress)
+        ]
+    if apply:
+        with Progress("events enqueued", len(missing)) as progress:
+            for event, endpoint in progress.track(missing):
+                services.delivery_store.enqueue(event, endpoint, services.clock())
+    return Counter(event.type for event, _ in missing)
 
 
-def _of_bookings(services: Services, one: Range) -> Iterator[tuple[str, Event]]:
-    for record in one.records(services):
+def _missing_events(services: Services, bookings: Range, progress: Progress) -> Iterator[tuple[Event, Endpoint]]:
+    workspace_id = bookings.workspace_id
+    events = list(progress.track((*_connection_events(services, workspace_id), *_booking_events(services, bookings))))
+    for endpoint in services.endpoint_store.list_by_workspace(workspace_id):
+        delivered = _last_delivered(services, endpoint)
+        for subject, event in events:
+            if endpoint.wants(event.type) and delivered.get(subject) != _fingerprint(event.type, event.data):
+                yield event, endpoint
+
+
+def _booking_events(services: Services, bookings: Range) -> Iterator[tuple[str, Event]]:
+    for record in bookings.records(services):
         booking, meeting = record.booking, record.settlement.meeting
-        happened = _EVENTS.get(meeting.state)
-        if happened is not None:
-            name = event_id("again", booking.workspace_id, booking.booking_id, str(booking.revision), happened)
-            yield booking.booking_id, meeting_event(happened, name, booking, meeting, booking.updated_at)
+        event_type = _EVENTS.get(meeting.state)
+        if event_type is not None:
+            name = event_id("again", booking.workspace_id, booking.booking_id, str(booking.revision), event_type)
+            yield booking.booking_id, meeting_event(event_type, name, booking, meeting, booking.updated_at)
 
 
-def _of_connections(services: Services, workspace_id: str) -> Iterator[tuple[str, Event]]:
+def _connection_events(services: Services, workspace_id: str) -> Iterator[tuple[str, Event]]:
     for connection in services.connection_store.list_by_workspace(workspace_id):
         if not connection.ended_reason:
             at, reason = connection.connected_at, None if connection.confirmed else Reason.NOT_CONFIRMED
@@ -103,29 +128,29 @@ def _of_connections(services: Services, workspace_id: str) -> Iterator[tuple[str
             yield f"user {connection.user_id}", event
 
 
-def _last_told(services: Services, endpoint: Endpoint) -> dict[str, tuple[Any, ...]]:
-    """The newest event of each booking and each user that is in the endpoint's log."""
-    told: dict[str, tuple[Any, ...]] = {}
+def _last_delivered(services: Services, endpoint: Endpoint) -> dict[str, tuple[Any, ...]]:
+    """Return the fingerprint of the newest event about each booking and each user in the endpoint's delivery log."""
+    newest: dict[str, tuple[Any, ...]] = {}
     after: str | None = None
     while True:
         deliveries, after = services.delivery_store.page(
-            endpoint.workspace_id, endpoint.endpoint_id, limit=_PAGE, after=after
+            endpoint.workspace_id, endpoint.endpoint_id, limit=_PAGE_SIZE, after=after
         )
         for delivery in deliveries:
             data = json.loads(delivery.body)["data"]
             if delivery.type.startswith("meeting."):
-                told.setdefault(data["booking_id"], _told(delivery.type, data))
+                newest.setdefault(data["booking_id"], _fingerprint(delivery.type, data))
             elif delivery.type.startswith("connection."):
-                told.setdefault(f"user {data['user_id']}", _told(delivery.type, data))
+                newest.setdefault(f"user {data['user_id']}", _fingerprint(delivery.type, data))
         if after is None:
-            return told
+            return newest
 
 
-def _told(event_type: str, data: dict[str, Any]) -> tuple[Any, ...]:
-    """What makes two events say the same."""
+def _fingerprint(event_type: str, data: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what is equal for two events that report the same state."""
     if event_type.startswith("connection."):
-        is_there = event_type in (EventType.CONNECTION_CREATED, EventType.CONNECTION_CONFIRMED)
-        kind = EventType.CONNECTION_CREATED if is_there else event_type
+        is_connected = event_type in (EventType.CONNECTION_CREATED, EventType.CONNECTION_CONFIRMED)
+        kind = EventType.CONNECTION_CREATED if is_connected else event_type
         return kind, data["provider"], data["account"], data["connected_at"]
     meeting = data["meeting"]
     return event_type, meeting["state"], meeting["reason"], meeting["join_url"]

@@ -1,4 +1,4 @@
-"""Rows of the stage's tables as they lie there: for what concerns all tables, whatever stands in them."""
+"""Raw rows of the stage's tables, for commands that work on all tables."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
 
+from infra.progress import Progress
 from infra.tables import table_definitions
 
-_SECRET = {"tokens", "sealed", "digest", "verifier"}
-"""Never shown: sealed tokens and secrets, digests of keys. They are nobody's personal data."""
+_OMITTED = {"tokens", "sealed", "digest", "verifier"}
+"""Attributes that an export omits: encrypted tokens and secrets, digests of keys. They are not personal data."""
 _deserializer, _serializer = TypeDeserializer(), TypeSerializer()
 
 
 @dataclass(frozen=True)
 class Row:
-    """`content` has its documents, which are JSON in text, as values: nested as deep as they go."""
+    """A row of a table."""
 
     table: str
+    """The table's name without the stage's prefix."""
     key: Mapping[str, str]
     content: Mapping[str, Any]
+    """All attributes. Documents, which are stored as JSON, are parsed at every depth."""
 
     @property
     def workspace_id(self) -> str | None:
-        """Whose row it is; grants belong to no workspace, and of some short-lived rows nobody knows."""
+        """The row's workspace; None for grants, which belong to no workspace, and for some short-lived rows."""
         match self.table:
             case "grants":
                 return None
@@ -43,16 +47,17 @@ class Row:
                 return document.get("workspace_id") if isinstance(document, dict) else None
         return self.key["workspace_id"]
 
-    def shown(self) -> dict[str, Any]:
-        """The row as an export has it."""
-        shown: dict[str, Any] = {"table": self.table, **_without_secrets(self.content)}
-        return shown
+    def export(self) -> dict[str, Any]:
+        """Return the row for an export, without secrets."""
+        exported: dict[str, Any] = {"table": self.table, **_without_secrets(self.content)}
+        return exported
 
 
 class Tables:
-    """`client` is a boto3 DynamoDB client."""
+    """The tables of a stage."""
 
     def __init__(self, client: Any, prefix: str) -> None:
+        """`client` is a boto3 DynamoDB client."""
         self._client = client
         self._prefix = prefix
         self._keys = {
@@ -61,19 +66,28 @@ class Tables:
         }
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row of every table, read consistently."""
+        """Read every row of every table, consistently."""
         for table in self._keys:
             yield from self.rows(table)
+
+    def scan_all(self) -> list[Row]:
+        """Read every row of every table, and show the progress."""
+        with Progress("rows read", self.estimate_size(*self._keys), is_estimate=True) as progress:
+            return list(progress.track(self))
 
     def rows(self, table: str) -> Iterator[Row]:
         pages = self._client.get_paginator("scan").paginate(TableName=self._prefix + table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
-                content = {name: _plain(_deserializer.deserialize(value)) for name, value in item.items()}
+                content = {name: _parse(_deserializer.deserialize(value)) for name, value in item.items()}
                 yield Row(table, {name: content[name] for name in self._keys[table]}, content)
 
+    def estimate_size(self, *tables: str) -> int | None:
+        """Return about how many rows the tables have; None if unknown. DynamoDB counts every six hours."""
+        return self._estimate(*(self._prefix + table for table in tables))
+
     def delete(self, row: Row, *, unless: str | None = None) -> bool:
-        """Whether the row could be deleted: `unless` names an attribute that it must not have got meanwhile."""
+        """Delete the row, unless it has the attribute `unless` by now. Return whether it was deleted."""
         condition = {"ConditionExpression": f"attribute_not_exists({unless})"} if unless else {}
         key = {name: _serializer.serialize(value) for name, value in row.key.items()}
         try:
@@ -82,34 +96,47 @@ class Tables:
             return False
         return True
 
-    def put_back(self, table: str, source: str, workspace_id: str | None, *, really: bool) -> int:
-        """Copy the rows that a restored table, `source`, has and `table` lacks; how many those are.
+    def put_back(self, table: str, source: str, workspace_id: str | None, *, apply: bool) -> int:
+        """Copy rows of the restored table `source` that `table` lacks. Existing rows are not changed.
 
-        What is there stays as it is. Raises `KeyError` for a table that the product does not have.
+        Returns the number of missing rows, also without `apply`. Raises `KeyError` for an unknown table.
         """
-        put, keys, lacking = self._client.put_item, self._keys[table], 0
-        there = {tuple(row.key.values()) for row in self.rows(table)}
-        for page in self._client.get_paginator("scan").paginate(TableName=source):
-            for item in page["Items"]:
-                key = tuple(str(_deserializer.deserialize(item[name])) for name in keys)
-                if key in there or workspace_id not in (None, item.get("workspace_id", {}).get("S")):
+        with Progress(f"rows of {table} read", self.estimate_size(table), is_estimate=True) as progress:
+            existing = {tuple(row.key.values()) for row in progress.track(self.rows(table))}
+        missing = 0
+        with Progress(f"rows of {source} read", self._estimate(source), is_estimate=True) as progress:
+            for item in progress.track(self._items(source)):
+                key = tuple(str(_deserializer.deserialize(item[name])) for name in self._keys[table])
+                if key in existing or workspace_id not in (None, item.get("workspace_id", {}).get("S")):
                     continue
-                lacking += 1
-                if really:
-                    with suppress(self._client.exceptions.ConditionalCheckFailedException):
-                        put(TableName=self._prefix + table, Item=item, ConditionExpression=_NEW, **_naming(keys))
-        return lacking
+                missing += 1
+                if apply:
+                    self._put_new(table, item)
+        return missing
 
+    def _items(self, table_name: str) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator("scan").paginate(TableName=table_name):
+            yield from page["Items"]
 
-_NEW = "attribute_not_exists(#key)"
+    def _put_new(self, table: str, item: dict[str, Any]) -> None:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.put_item(
+                TableName=self._prefix + table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#key)",
+                ExpressionAttributeNames={"#key": self._keys[table][0]},
+            )
 
-
-def _naming(keys: list[str]) -> dict[str, Any]:
-    return {"ExpressionAttributeNames": {"#key": keys[0]}}
+    def _estimate(self, *table_names: str) -> int | None:
+        try:
+            tables = [self._client.describe_table(TableName=name)["Table"] for name in table_names]
+        except ClientError:
+            return None  # The command works without an estimate, and reports errors of its own calls.
+        return sum(int(table.get("ItemCount", 0)) for table in tables)
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, also the names of its parts."""
+    """Yield every string in a value at any depth, including the keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -122,7 +149,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def values(value: Any, name: str) -> Iterator[Any]:
-    """Whatever stands under that name, at any depth."""
+    """Yield the values of that key at any depth."""
     if isinstance(value, dict):
         for key, part in value.items():
             if key == name:
@@ -133,14 +160,14 @@ def values(value: Any, name: str) -> Iterator[Any]:
             yield from values(part, name)
 
 
-def _plain(value: Any) -> Any:
+def _parse(value: Any) -> Any:
     if isinstance(value, str) and value[:1] == "{":
         with suppress(ValueError):
-            return _plain(json.loads(value))
+            return _parse(json.loads(value))
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _parse(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_parse(part) for part in value]
     if isinstance(value, set):
         return sorted(map(str, value))
     if isinstance(value, Binary):
@@ -150,7 +177,7 @@ def _plain(value: Any) -> Any:
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_secrets(part) for name, part in value.items() if name not in _SECRET}
+        return {name: _without_secrets(part) for name, part in value.items() if name not in _OMITTED}
     if isinstance(value, list):
         return [_without_secrets(part) for part in value]
     return value

@@ -1,4 +1,4 @@
-"""Whose data is meant, and which rows hold it."""
+"""The person or workspace of an export or erasure, and the rows that belong to it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Subject(Protocol):
     """A person or a workspace."""
 
     def has(self, row: Row) -> bool:
-        """Whether the row tells something of the subject."""
+        """Return whether the row contains data of the subject."""
         ...
 
 
 @dataclass(frozen=True)
 class OneWorkspace:
-    """Everything of one tenant."""
+    """All data of one workspace."""
 
     workspace_id: str
 
@@ -34,14 +34,13 @@ class OneWorkspace:
 
 @dataclass(frozen=True)
 class Person:
-    """A host or guest, known by address, or a user, known by the id in a workspace, or both.
-
-    Without `workspace_id` the address is looked for everywhere.
-    """
+    """A host or guest identified by address, or a user identified by id, or both."""
 
     email: str | None = None
     user_id: str | None = None
+    """The user's id in `workspace_id`."""
     workspace_id: str | None = None
+    """None: search for the address in all workspaces."""
 
     def has(self, row: Row) -> bool:
         if self.workspace_id is not None and row.workspace_id not in (self.workspace_id, None):
@@ -49,7 +48,7 @@ class Person:
         return self._is_user_of(row) or self._is_named_in(row)
 
     def hosts(self, row: Row) -> bool:
-        """Whether a calendar is the person's own, rather than telling of them."""
+        """Return whether the person hosts the calendar of this row."""
         host: dict[str, str] = next(values(row.content, "host"), {})
         is_user = self.user_id is not None and host.get("user_id") == self.user_id
         return is_user or any(self._names(text) for text in texts(host.get("email", "")))
@@ -67,37 +66,37 @@ class Person:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """The address, and no other that it is a part of; the domain in either of its spellings."""
+        """Matches the address, but not longer addresses that contain it. The domain may be Unicode or ASCII."""
         email = self.email or ""
         spellings = "|".join(re.escape(spelling) for spelling in {email, ascii_address(email)})
         return re.compile(rf"(?<![\w.+%-])(?:{spellings})(?![\w-]|\.\w)", re.IGNORECASE)
 
     @cached_property
     def _digest(self) -> str:
-        """What stands for the address in keys; they hold it whole or cut to half."""
+        """The address's digest in keys, which contain it in full or its first half."""
         return hashlib.sha256(address_key(self.email or "").encode()).hexdigest()[:32] if self.email else "\0"
 
 
 @dataclass
-class Trail:
-    """Rows that tell of rows: deliveries of a booking's events, sign-ins of a session, tokens of a connection."""
+class RelatedKeys:
+    """Keys of related rows: deliveries of a booking's events, sign-ins of a session, tokens of a connection."""
 
     bookings: set[tuple[str, str]] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     grants: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Trail:
-        """What the rows found so far lead to."""
-        trail = cls()
+    def of(cls, rows: Iterable[Row]) -> RelatedKeys:
+        """Collect the keys from the subject's rows."""
+        related = cls()
         for row in rows:
             if row.table == "bookings":
-                trail.bookings.add((row.key["workspace_id"], row.key["booking_id"]))
+                related.bookings.add((row.key["workspace_id"], row.key["booking_id"]))
             elif row.table == "ephemeral":
-                trail.sessions.add(row.key["key"])
+                related.sessions.add(row.key["key"])
             elif row.table == "connections":
-                trail.grants.add(str(row.content["grant_id"]))
-        return trail
+                related.grants.add(str(row.content["grant_id"]))
+        return related
 
     def has(self, row: Row) -> bool:
         match row.table:
@@ -109,15 +108,15 @@ class Trail:
             case "ephemeral":
                 kind, _, name = row.key["key"].partition("#")
                 if kind == "epoch":
-                    return False  # A user's, and found by the user's id.
+                    return False  # Belongs to a user; `Person.has` finds it by the user's id.
                 parts = name.split("#")
                 return tuple(parts[:2]) in self.bookings or bool(self.sessions & set(texts(row.content["document"])))
         return False
 
 
 def find(rows: Iterable[Row], subject: Subject) -> list[Row]:
-    """Every row that tells of the subject, and every row that tells of such a row."""
-    everything = list(rows)
-    found = [row for row in everything if subject.has(row)]
-    trail, known = Trail.of(found), {(row.table, *row.key.values()) for row in found}
-    return found + [row for row in everything if (row.table, *row.key.values()) not in known and trail.has(row)]
+    """Return the rows with data of the subject, and the rows related to those."""
+    all_rows = list(rows)
+    direct = [row for row in all_rows if subject.has(row)]
+    related, direct_keys = RelatedKeys.of(direct), {(row.table, *row.key.values()) for row in direct}
+    return direct + [row for row in all_rows if (row.table, *row.key.values()) not in direct_keys and related.has(row)]

@@ -135,12 +135,8 @@ def test_requests_of_strangers_do_not_keep_the_address_open(connected: Product) 
     assert len(require(connected, request("/v1/bookings", 401), request("/health"), request("/docs"))) == 2
 
 
-def test_the_scan_reports_its_progress(connected: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.deploy.default_address._PROGRESS_EVERY", 2)
+def test_the_scan_reports_its_progress(connected: Product, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(5):
         connected.caller().put(f"/v1/bookings/b-{number}", json=booking(days=DAYS))
-    assert require(connected)[:3] == [
-        "default address: looking at about 5 bookings ...",
-        "default address: 2 of about 5 bookings ...",
-        "default address: 4 of about 5 bookings ...",
-    ]
+    assert require(connected)[0] == "default address: looking for upcoming bookings with links to it ..."
+    assert "bookings checked: 5 in " in capsys.readouterr().err

@@ -266,10 +266,10 @@ def test_after_two_rotations_old_links_are_dead_and_a_replay_mails_new_ones(moto
     product.settle()
     before = [link(product), host_link(product), guest_link(product)]
     for _ in range(2):
-        rotate(client, "meetlink/dev/deployment", clock(), really=True)
+        rotate(client, "meetlink/dev/deployment", clock(), apply=True)
         clock.advance(600)
     assert [visit(product, address).status_code for address in before] == [404, 404, 404]
-    replay(product.services, [Range("ws-1")], frozenset(["ready"]), really=True)
+    replay(product.services, [Range("ws-1")], frozenset(["ready"]), apply=True)
     product.settle()
     after = [link(product), product.mails.to("host@example.com")[-1].invite.join_url, guest_link(product)]
     assert [visit(product, str(address)).status_code for address in after] == [200, 200, 200]
@@ -285,7 +285,7 @@ def test_a_rotation_alone_mails_no_one(moto_aws: Aws, clock: FakeClock) -> None:
     product.caller().put("/v1/bookings/b-1", json=booking(days=DAYS))
     product.settle()
     mailed, before = len(product.mails.sent), guest_link(product)
-    rotate(client, "meetlink/dev/deployment", clock(), really=True)
+    rotate(client, "meetlink/dev/deployment", clock(), apply=True)
     product.tick((DAYS - 1) * 24 * 3600 + 60)  # A look at the meeting, one day before it starts.
     assert len(product.mails.sent) == mailed
     assert visit(product, before).status_code == 200

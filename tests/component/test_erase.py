@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain.invitation import Trouble
 from chalicelib.mail.ses_events import MailReport
 from infra.local.standins.zoom import Account
-from infra.operate.erase import _ORDER, Eraser, Outcome
+from infra.operate.erasure import _ORDER, Eraser, Outcome
 from infra.operate.rows import Row, Tables
 from infra.operate.subjects import OneWorkspace, Person, find
 from infra.tables import table_definitions
@@ -66,7 +66,7 @@ def full(product: Product) -> Product:
 
 
 def test_everything_about_a_person_is_shown_and_nothing_secret(full: Product) -> None:
-    shown = [row.shown() for row in find(tables(full), Person(CANARY, USER, WORKSPACE))]
+    shown = [row.export() for row in find(tables(full), Person(CANARY, USER, WORKSPACE))]
     assert {row["table"] for row in shown} == {
         "bookings",
         "calendars",
@@ -86,12 +86,12 @@ def test_nothing_is_left_of_a_person_and_everything_of_others(full: Product) -> 
     before = {name(row) for row in tables(full)}
     about = {name(row) for row in find(tables(full), Person(CANARY, USER, WORKSPACE))}
     first = erase(full, Person(CANARY, USER, WORKSPACE))
-    assert [left["why"] for left in first.left if left["table"] == "bookings"] == [
-        "still to come: cancel it, or say --cancel"
+    assert [left["reason"] for left in first.left if left["table"] == "bookings"] == [
+        "it is upcoming: cancel it, or pass --cancel"
     ]
     assert full.caller().get("/v1/bookings/b-soon").json()["status"] == "confirmed"
     second = erase(full, Person(CANARY, USER, WORKSPACE), cancels=True)
-    assert "being cancelled" in [left["why"] for left in second.left]
+    assert "it is being cancelled" in [left["reason"] for left in second.left]
     full.settle()
     full.tick()
     full.tick()
@@ -119,7 +119,7 @@ def test_a_meeting_that_still_has_to_be_looked_at_keeps_its_booking(full: Produc
     full.caller().put("/v1/bookings/b-soon", json=booking(days=20, guests=[{"name": "C", "email": CANARY}]))
     full.caller().delete("/v1/bookings/b-soon")
     outcome = erase(full, Person(CANARY))
-    assert "something is still to be done about it" in [left["why"] for left in outcome.left]
+    assert "it has pending work" in [left["reason"] for left in outcome.left]
     full.settle()
     erase(full, Person(CANARY))
     assert full.caller().get("/v1/bookings/b-soon").status_code == 404
@@ -127,7 +127,7 @@ def test_a_meeting_that_still_has_to_be_looked_at_keeps_its_booking(full: Produc
 
 
 def test_a_workspace_goes_whole_and_the_other_stays(full: Product) -> None:
-    shown = [row.shown() for row in find(tables(full), OneWorkspace(WORKSPACE))]
+    shown = [row.export() for row in find(tables(full), OneWorkspace(WORKSPACE))]
     everywhere = {table["TableName"].removeprefix(full.aws.table_prefix) for table in table_definitions("moto-")}
     assert {row["table"] for row in shown} == everywhere == set(_ORDER)
     others = sorted(name(row) for row in tables(full) if row.workspace_id == "ws-2" and row.table != "ephemeral")

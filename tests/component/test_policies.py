@@ -23,7 +23,7 @@ from chalicelib.settings import from_environment
 from chalicelib.store.encryption import Purpose
 from chalicelib.webhooks.http_sender import Outcome
 from chalicelib.wiring import build
-from infra.deploy import settings, triggers
+from infra.deploy import chalice_config, triggers
 from infra.deploy.stage import API
 from infra.local.aws import REGION
 from infra.local.standins.zoom import Account
@@ -52,7 +52,7 @@ DAY = 86_400
 SANDBOXED = MailAccountError("SES: MessageRejected", code="NotVerified")
 _CACHES_SECONDS = 301
 _LEASES_SECONDS = 100
-FUNCTIONS = settings.functions()
+FUNCTIONS = chalice_config.function_names()
 WEBHOOKS = {"announce_bookings", "announce_connections", "deliver_webhooks"}
 SETTLING = {"on_booking", "on_schedule"}
 
@@ -294,7 +294,7 @@ def test_every_encryption_context_that_a_function_sends_meets_its_policy(watched
         (function, context)
         for function, contexts in watched.recorder.contexts.items()
         for context in contexts
-        if not allows_context(settings.render(function, watched.names), "kms:Decrypt", context)
+        if not allows_context(chalice_config.render_policy(function, watched.names), "kms:Decrypt", context)
     ]
     assert refused == []
     assert {context["meetlink:purpose"] for contexts in watched.recorder.contexts.values() for context in contexts} == {
@@ -306,7 +306,7 @@ def test_every_encryption_context_that_a_function_sends_meets_its_policy(watched
 def test_a_function_opens_and_seals_only_what_is_its_own_purpose(watched: Watched, action: str) -> None:
     def functions(**context: str) -> set[str]:
         sent = {f"meetlink:{name}": value for name, value in context.items()}
-        return {f for f in FUNCTIONS if allows_context(settings.render(f, watched.names), action, sent)}
+        return {f for f in FUNCTIONS if allows_context(chalice_config.render_policy(f, watched.names), action, sent)}
 
     of_webhooks = WEBHOOKS if action == "kms:Decrypt" else set()
     assert functions(purpose="tokens", owner="digest") == {API, *SETTLING}
@@ -319,7 +319,7 @@ def test_a_function_opens_and_seals_only_what_is_its_own_purpose(watched: Watche
 
 def test_every_permission_on_the_key_has_a_condition_on_the_context(watched: Watched) -> None:
     for function in FUNCTIONS:
-        for statement in json.loads(settings.render(function, watched.names))["Statement"]:
+        for statement in json.loads(chalice_config.render_policy(function, watched.names))["Statement"]:
             is_keys = any(action.startswith("kms:") for action in statement["Action"])
             assert ("Condition" in statement) == is_keys, function
 
@@ -330,7 +330,7 @@ def test_every_function_has_a_policy_and_no_policy_is_left_over() -> None:
 
 def test_no_policy_reaches_beyond_its_stage() -> None:
     for function in FUNCTIONS:
-        for statement in json.loads((settings.POLICIES / f"{function}.json").read_text())["Statement"]:
+        for statement in json.loads((chalice_config.POLICIES / f"{function}.json").read_text())["Statement"]:
             everywhere = statement["Resource"] == "*"
             assert not everywhere or statement["Action"] in (["dynamodb:ListStreams"], ["ses:GetAccount"])
             assert not any("*" in action for action in statement["Action"])
@@ -341,7 +341,7 @@ def event_handlers() -> set[str]:
 
 
 def granted(watched: Watched, function: str) -> set[Permission]:
-    return allowed(settings.render(function, watched.names))
+    return allowed(chalice_config.render_policy(function, watched.names))
 
 
 def live_a_day(watched: Watched) -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from chalicelib.handlers import webhook_streams
 from infra.local.standins.faults import Action, Fault
 from infra.operate.dead_letters import Redriven, Redriver
-from infra.operate.replay import Range, announce_again, replay, workspaces
+from infra.operate.replay import Range, announce_again, list_workspaces, replay
 from infra.operate.rows import Tables
 from tests.support.clock import START
 from tests.support.product import WORKSPACE, LambdaContext, Product, booking
@@ -138,10 +138,10 @@ def test_endpoints_are_told_what_they_missed_and_nothing_twice(letters: Letters)
     product.settle()
     streams.records(product.aws.stream_arn)  # Lost.
     everything = [Range(WORKSPACE)]
-    assert announce_again(product.services, everything, really=False) == {"meeting.ready": 1, "meeting.removed": 1}
+    assert announce_again(product.services, everything, apply=False) == {"meeting.ready": 1, "meeting.removed": 1}
     assert receivers.types() == heard
-    assert announce_again(product.services, everything, really=True) == {"meeting.ready": 1, "meeting.removed": 1}
-    assert announce_again(product.services, everything, really=True) == {}
+    assert announce_again(product.services, everything, apply=True) == {"meeting.ready": 1, "meeting.removed": 1}
+    assert announce_again(product.services, everything, apply=True) == {}
     product.tick()
     webhook_streams.deliver_due(LambdaContext(), product.services)
     news = [(one.event["type"], one.event["data"]["booking_id"]) for one in receivers.received[len(heard) :]]
@@ -151,8 +151,8 @@ def test_endpoints_are_told_what_they_missed_and_nothing_twice(letters: Letters)
 def test_a_connection_that_nobody_heard_of_is_told(letters: Letters) -> None:
     product = letters.product
     Receivers.of(product)
-    assert announce_again(product.services, [Range(WORKSPACE)], really=True) == {"connection.created": 1}
-    assert announce_again(product.services, [Range(WORKSPACE)], really=True) == {}
+    assert announce_again(product.services, [Range(WORKSPACE)], apply=True) == {"connection.created": 1}
+    assert announce_again(product.services, [Range(WORKSPACE)], apply=True) == {}
 
 
 def test_failed_bookings_of_a_range_are_settled_again_and_others_left_alone(connected: Product) -> None:
@@ -163,16 +163,16 @@ def test_failed_bookings_of_a_range_are_settled_again_and_others_left_alone(conn
         connected.settle()
     states = [caller.get(f"/v1/bookings/b-{number}").json()["meeting"]["state"] for number in range(3)]
     assert states == ["failed", "failed", "ready"]
-    known = workspaces(Tables(connected.aws.client("dynamodb"), connected.aws.table_prefix))
+    known = list_workspaces(Tables(connected.aws.client("dynamodb"), connected.aws.table_prefix))
     first_only = [Range(one, day(35), day(36)) for one in known]
-    assert replay(connected.services, first_only, frozenset({"failed"}), really=False) == {"failed": 1}
+    assert replay(connected.services, first_only, frozenset({"failed"}), apply=False) == {"failed": 1}
     assert connected.stream_records() == []
-    assert replay(connected.services, first_only, frozenset({"failed"}), really=True) == {"failed": 1}
+    assert replay(connected.services, first_only, frozenset({"failed"}), apply=True) == {"failed": 1}
     connected.settle()
     states = [caller.get(f"/v1/bookings/b-{number}").json()["meeting"]["state"] for number in range(3)]
     assert states == ["ready", "failed", "ready"]
     before = len(connected.mails.sent), len(connected.zoom.meetings)
-    assert replay(connected.services, [Range(WORKSPACE)], frozenset({"ready"}), really=True) == {"ready": 2}
+    assert replay(connected.services, [Range(WORKSPACE)], frozenset({"ready"}), apply=True) == {"ready": 2}
     connected.settle()
     assert (len(connected.mails.sent), len(connected.zoom.meetings)) == before
 

@@ -171,19 +171,19 @@ class TestLinkKeys:
         client = store("deployment", json.dumps({"tag_secret": "stored-tag"}))
         secrets = make()
         (first,) = secrets.link_keys()
-        told = rotate(client, "meetlink/test/deployment", clock(), really=False)
+        told = rotate(client, "meetlink/test/deployment", clock(), apply=False)
         assert (told["accepted"], told["done"]) == (["2", "1"], False)
         assert "link_keys" not in client.get_secret_value(SecretId="meetlink/test/deployment")["SecretString"]
-        rotate(client, "meetlink/test/deployment", clock(), really=True)
+        rotate(client, "meetlink/test/deployment", clock(), apply=True)
         assert secrets.link_keys() == (first,)
         clock.advance(301)
         new, old = reversed(secrets.link_keys())
         assert (new.key_id, old) == ("2", first)
         with pytest.raises(InvalidInput, match="not in use yet"):
-            rotate(client, "meetlink/test/deployment", clock(), really=True)
+            rotate(client, "meetlink/test/deployment", clock(), apply=True)
         clock.advance(300)
         assert secrets.link_keys() == (new, first)
-        assert rotate(client, "meetlink/test/deployment", clock(), really=True)["retired"] == ["1"]
+        assert rotate(client, "meetlink/test/deployment", clock(), apply=True)["retired"] == ["1"]
         clock.advance(600)
         assert [key.key_id for key in secrets.link_keys()] == ["3", "2"]
         assert secrets.tag_secret() == b"stored-tag"

@@ -9,8 +9,9 @@ import boto3
 import pytest
 
 from infra.deploy import budget, stacks
+from infra.deploy.deploy_options import DeployOptions, resolve
+from infra.deploy.deployment import apply_monitoring
 from infra.deploy.stage import Stage
-from infra.deploy.up import Wishes, complete, watch
 from infra.local.aws import LocalAws
 
 MAIL_FROM = "invitations@example.com"
@@ -46,7 +47,10 @@ def mailed(stage: Stage) -> dict[str, list[str]]:
 
 
 def deploy(stage: Stage, alarm_email: str | None = None, monthly_budget: str | None = None) -> None:
-    watch(stage, complete(stage, Wishes(mail_from=MAIL_FROM, alarm_email=alarm_email, monthly_budget=monthly_budget)))
+    apply_monitoring(
+        stage,
+        resolve(stage, DeployOptions(mail_from=MAIL_FROM, alarm_email=alarm_email, monthly_budget=monthly_budget)),
+    )
 
 
 def test_the_budget_is_made_and_changed_and_its_address_replaced(stage: Stage) -> None:

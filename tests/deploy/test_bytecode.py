@@ -35,7 +35,7 @@ def header(source: bytes) -> bytes:
 def test_packages_chalice_and_the_app_lie_in_vendor(project: Path) -> None:
     import jinja2.environment
 
-    bytecode.write(project)
+    bytecode.compile_project(project)
     tag = sys.implementation.cache_tag
     compiled = project / "vendor" / "jinja2" / "__pycache__" / f"environment.{tag}.pyc"
     assert compiled.read_bytes().startswith(header(Path(jinja2.environment.__file__).read_bytes()))
@@ -45,35 +45,35 @@ def test_packages_chalice_and_the_app_lie_in_vendor(project: Path) -> None:
 
 
 def test_code_that_changed_since_is_what_runs(project: Path) -> None:
-    bytecode.write(project)
+    bytecode.compile_project(project)
     (project / "chalicelib" / "deep" / "module.py").write_text("WORD = 'new'\n")
     ran = subprocess.run([sys.executable, "-B", "app.py"], cwd=project, capture_output=True, text=True, check=True)
     assert ran.stdout == "new\n"
 
 
 def test_what_a_package_left_behind_goes(project: Path) -> None:
-    bytecode.write(project)
+    bytecode.compile_project(project)
     (project / "requirements.txt").write_text("")
-    bytecode.write(project)
+    bytecode.compile_project(project)
     assert not (project / "vendor" / "jinja2").exists()
 
 
 def test_the_same_source_gives_the_same_bytes_whatever_the_process_did_before(project: Path) -> None:
     """Otherwise a second deployment of the same code would be a change."""
     (project / "app.py").write_text("BELL = '\\a'\n")
-    bytecode.write(project)
+    bytecode.compile_project(project)
     before = {path: path.read_bytes() for path in project.rglob("*.pyc")}
     sys.intern(chr(7))  # Bytecode says of each string whether the process that wrote it had interned it.
-    assert bytecode.write(project) == len(before)
+    assert bytecode.compile_project(project) == len(before)
     assert {path: path.read_bytes() for path in project.rglob("*.pyc")} == before
 
 
 def test_the_bytes_do_not_depend_on_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bytecode.write(project)
+    bytecode.compile_project(project)
     before = {path: path.read_bytes() for path in project.rglob("*.pyc")}
     monkeypatch.setenv("PYTHONOPTIMIZE", "2")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
-    bytecode.write(project)
+    bytecode.compile_project(project)
     assert {path: path.read_bytes() for path in project.rglob("*.pyc")} == before
 
 
@@ -82,5 +82,5 @@ def test_bytecode_of_another_python_and_of_deleted_modules_goes(project: Path) -
     cache.mkdir()
     (cache / "module.cpython-399.pyc").write_bytes(b"old")
     (cache / f"deleted.{sys.implementation.cache_tag}.pyc").write_bytes(b"old")
-    bytecode.write(project)
+    bytecode.compile_project(project)
     assert [path.name for path in cache.iterdir()] == [f"module.{sys.implementation.cache_tag}.pyc"]

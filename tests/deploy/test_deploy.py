@@ -17,7 +17,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 import app
-from infra.deploy import gateway, settings, triggers
+from infra.deploy import chalice_config, gateway, triggers
 from infra.local.demo import DemoSteps
 from infra.local.stack import CALENDAR_ID
 from infra.tables import table_definitions
@@ -27,7 +27,7 @@ from tests.support.first_form import RECORDED
 from tests.support.product import recorded_event
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
-TEMPLATES = settings.POLICIES.parent
+TEMPLATES = chalice_config.POLICIES.parent
 QUEUE = f"meetlink-{STAGE}-dead-letters"
 SCHEDULED: dict[str, Any] = {
     "version": "0",

@@ -11,7 +11,7 @@ import pytest
 from samtranslator.translator.transform import transform
 
 from chalicelib.api.problems import PREFIX, REASONS
-from infra.deploy import default_address, gateway, settings, stacks
+from infra.deploy import chalice_config, default_address, gateway, stacks
 from infra.deploy.stage import DeployError, Stage
 from infra.gateway_responses import RESPONSES
 from tests.support.fake_aws import ACCOUNT, FakeSession
@@ -74,7 +74,7 @@ def test_responses_that_chalice_overwrote_are_put_again_and_deployed(stage: Stag
     aws.reply("apigateway", "create_deployment", {}, STAGE_OF_API)
     aws.reply("apigateway", "get_stage", TUNED, STAGE_OF_API)
     whoami(aws, 1)
-    gateway.tune(stage, "api-1")
+    gateway.configure(stage, "api-1")
 
 
 def test_a_new_stage_gets_its_throttle_and_its_access_log(stage: Stage, aws: FakeSession) -> None:
@@ -88,7 +88,7 @@ def test_a_new_stage_gets_its_throttle_and_its_access_log(stage: Stage, aws: Fak
         {"op": "replace", "path": "/accessLogSettings/format", "value": gateway.LOG_FORMAT},
     ]
     aws.reply("apigateway", "update_stage", {}, STAGE_OF_API | {"patchOperations": operations})
-    gateway.tune(stage, "api-1")
+    gateway.configure(stage, "api-1")
 
 
 def test_a_second_run_changes_nothing_and_a_check_is_content(stage: Stage, aws: FakeSession) -> None:
@@ -96,7 +96,7 @@ def test_a_second_run_changes_nothing_and_a_check_is_content(stage: Stage, aws: 
         aws.reply("apigateway", "get_gateway_responses", {"items": responses_there()})
         aws.reply("apigateway", "get_stage", TUNED, STAGE_OF_API)
     whoami(aws, 2)
-    gateway.tune(stage, "api-1")
+    gateway.configure(stage, "api-1")
     assert list(gateway.check(stage, "api-1")) == []
 
 
@@ -104,7 +104,7 @@ def test_a_bare_chalice_deploy_is_a_warning(stage: Stage, aws: FakeSession) -> N
     aws.reply("apigateway", "get_gateway_responses", {"items": []})
     aws.reply("apigateway", "get_stage", TUNED | {"accessLogSettings": {}})
     whoami(aws, 2)
-    assert [finding.is_problem for finding in gateway.check(stage, "api-1")] == [False, False]
+    assert [result.is_problem for result in gateway.check(stage, "api-1")] == [False, False]
 
 
 def test_no_path_and_no_query_string_is_in_the_access_log() -> None:
@@ -116,9 +116,9 @@ def test_no_path_and_no_query_string_is_in_the_access_log() -> None:
 def test_the_throttle_is_the_stages_own(stage: Stage) -> None:
     path = stage.chalice_directory / "config.json"
     path.write_text(json.dumps({"stages": {"ci": {"api_throttle": {"per_second": 20, "burst": 40}}}}))
-    assert settings.throttle(stage) == settings.Throttle(20, 40)
-    settings.write(stage, {})
-    assert settings.throttle(stage) == settings.Throttle(20, 40)
+    assert chalice_config.throttle(stage) == chalice_config.Throttle(20, 40)
+    chalice_config.write_environment(stage, {})
+    assert chalice_config.throttle(stage) == chalice_config.Throttle(20, 40)
 
 
 @pytest.mark.parametrize("wrong", [{"per_second": 0}, {"burst": 0}, {"rate": 5}])
@@ -126,7 +126,7 @@ def test_a_throttle_that_lets_nothing_pass_is_refused(wrong: dict[str, int], sta
     path = stage.chalice_directory / "config.json"
     path.write_text(json.dumps({"stages": {"ci": {"api_throttle": wrong}}}))
     with pytest.raises(DeployError, match="api_throttle"):
-        settings.throttle(stage)
+        chalice_config.throttle(stage)
 
 
 @pytest.mark.parametrize("known", [None, WEB_ACL])
@@ -135,12 +135,12 @@ def test_a_web_acl_is_put_before_the_api_once(known: str | None, stage: Stage, a
     if not known:
         api = "arn:aws:apigateway:eu-central-1::/restapis/api-1/stages/ci"
         aws.reply("wafv2", "associate_web_acl", {}, {"WebACLArn": WEB_ACL, "ResourceArn": api})
-    gateway.protect(stage, "api-1", WEB_ACL)
+    gateway.associate_web_acl(stage, "api-1", WEB_ACL)
 
 
 def test_the_accounts_role_for_logs_is_never_replaced(stage: Stage, aws: FakeSession) -> None:
     aws.reply("apigateway", "get_account", {"cloudwatchRoleArn": "arn:aws:iam::1:role/theirs"})
-    gateway.allow_access_log(stage)
+    gateway.ensure_log_role(stage)
 
 
 def test_an_account_without_a_role_for_logs_gets_one_that_may_take_a_while(
@@ -158,7 +158,7 @@ def test_an_account_without_a_role_for_logs_gets_one_that_may_take_a_while(
     aws.refuse("apigateway", "update_account", "BadRequestException")
     operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}
     aws.reply("apigateway", "update_account", {}, {"patchOperations": [operation]})
-    gateway.allow_access_log(stage)
+    gateway.ensure_log_role(stage)
     assert len(waits) == 1
 
 
@@ -166,7 +166,7 @@ def test_a_deployment_without_rights_on_that_role_says_what_it_needs(stage: Stag
     aws.reply("apigateway", "get_account", {})
     aws.refuse("iam", "get_role", "AccessDenied")
     with pytest.raises(DeployError, match=gateway.LOG_ROLE):
-        gateway.allow_access_log(stage)
+        gateway.ensure_log_role(stage)
 
 
 def test_the_template_of_a_pipeline_says_the_same(
@@ -176,7 +176,7 @@ def test_the_template_of_a_pipeline_says_the_same(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     whoami(aws, 1)
     body = {"swagger": "2.0", "info": {"title": "meetlink", "version": "1.0"}, "paths": {}}
-    api = {"StageName": "ci", "DefinitionBody": body, **gateway.additions(stage)}
+    api = {"StageName": "ci", "DefinitionBody": body, **gateway.sam_properties(stage)}
     template = {"Resources": {"RestAPI": {"Type": "AWS::Serverless::Api", "Properties": api}}}
     made = transform(template, {}, FakePolicies())["Resources"]
     responses = made["RestAPI"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
@@ -196,7 +196,7 @@ def test_the_template_of_a_pipeline_closes_and_opens_the_default_address(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     whoami(aws, 1)
     body = {"swagger": "2.0", "info": {"title": "meetlink", "version": "1.0"}, "paths": {}}
-    api = {"StageName": "ci", "DefinitionBody": body, **gateway.additions(stage, default_address_closed=closed)}
+    api = {"StageName": "ci", "DefinitionBody": body, **gateway.sam_properties(stage, default_address_closed=closed)}
     template = {"Resources": {"RestAPI": {"Type": "AWS::Serverless::Api", "Properties": api}}}
     made = transform(template, {}, FakePolicies())["Resources"]["RestAPI"]["Properties"]["Body"]
     assert made["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": closed}
@@ -210,7 +210,7 @@ def test_the_default_address_is_closed_and_opened_with_a_deployment_of_the_api(
     operation = {"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(closed)}
     aws.reply("apigateway", "update_rest_api", {}, API | {"patchOperations": [operation]})
     aws.reply("apigateway", "create_deployment", {}, STAGE_OF_API)
-    default_address.bring(stage, "api-1", closed=closed)
+    default_address.set_closed(stage, "api-1", closed=closed)
 
 
 @pytest.mark.parametrize("found", [{}, {"disableExecuteApiEndpoint": False}])
@@ -218,26 +218,26 @@ def test_a_default_address_that_is_open_already_is_not_touched(
     stage: Stage, aws: FakeSession, found: dict[str, Any]
 ) -> None:
     aws.reply("apigateway", "get_rest_api", found, API)
-    default_address.bring(stage, "api-1", closed=False)
+    default_address.set_closed(stage, "api-1", closed=False)
 
 
 @pytest.mark.parametrize(
     ("disabled", "remembered", "says", "line"),
     [
         (False, {}, None, None),
-        (True, {}, "it has no other one", None),
+        (True, {}, "it has no other address", None),
         (
             False,
             {"Domain": "meet.example.com", "DefaultAddress": "open"},
             None,
-            "open, beside https://meet.example.com",
+            "open, in addition to https://meet.example.com",
         ),
-        (True, {"Domain": "meet.example.com", "DefaultAddress": "closed"}, None, "https://meet.example.com alone"),
+        (True, {"Domain": "meet.example.com", "DefaultAddress": "closed"}, None, "https://meet.example.com only"),
         (
             False,
             {"Domain": "meet.example.com", "DefaultAddress": "closed"},
             "is open and should be closed",
-            "open, beside",
+            "open, in addition to",
         ),
         (True, {"Domain": "meet.example.com"}, "is closed and should be open", "closed."),
     ],
@@ -254,10 +254,10 @@ def test_the_check_reports_the_default_address(
     monkeypatch.setattr(stacks, "parameters", lambda *_: remembered)
     for _ in range(2 if remembered else 1):
         aws.reply("apigateway", "get_rest_api", {"disableExecuteApiEndpoint": disabled}, API)
-    findings = [finding.text for finding in default_address.check(stage, "api-1")]
-    assert [says in text for text in findings] == ([True] if says else [])  # type: ignore[operator]
-    told = default_address.describe(stage, "api-1")
-    assert (line in told) if line and told else line is told
+    results = [result.text for result in default_address.check(stage, "api-1")]
+    assert [says in text for text in results] == ([True] if says else [])  # type: ignore[operator]
+    output = default_address.describe(stage, "api-1")
+    assert (line in output) if line and output else line is output
 
 
 class FakePolicies:

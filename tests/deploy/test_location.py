@@ -24,7 +24,7 @@ from moto import mock_aws
 
 from infra.deploy import __main__ as command
 from infra.deploy import location
-from infra.deploy.failures import explain
+from infra.deploy.aws_errors import explain
 from infra.deploy.stage import APP, DeployError, Stage
 
 ACCOUNT = "123456789012"
@@ -69,13 +69,13 @@ def test_a_stage_that_is_elsewhere_is_refused(
 ) -> None:
     known(stage.project, region, number)
     with pytest.raises(DeployError, match=f"is in {region} of account {number}.*--region and --profile"):
-        location.check(stage)
+        location.require_match(stage)
 
 
 @pytest.mark.parametrize("known", [in_config, in_memory])
 def test_a_stage_that_is_here_is_accepted(stage: Stage, known: Callable[[Path, str, str], None]) -> None:
     known(stage.project, "eu-central-1", ACCOUNT)
-    location.check(stage)
+    location.require_match(stage)
 
 
 def test_in_a_fresh_clone_the_roles_say_where_the_stage_is(stage: Stage) -> None:
@@ -86,14 +86,14 @@ def test_in_a_fresh_clone_the_roles_say_where_the_stage_is(stage: Stage) -> None
     statement["Resource"] = f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/meetlink-ci-bookings"
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(policy))
-    location.check(stage)
+    location.require_match(stage)
     with pytest.raises(DeployError, match="is in eu-central-1"):
-        location.check(in_region(stage.project, "us-east-1"))
+        location.require_match(in_region(stage.project, "us-east-1"))
 
 
 def test_a_region_without_ses_is_refused_in_one_sentence(stage: Stage) -> None:
-    with pytest.raises(DeployError, match="Amazon SES does not exist in eu-south-2: choose another region"):
-        location.check(in_region(stage.project, "eu-south-2"))
+    with pytest.raises(DeployError, match="Amazon SES is not available in eu-south-2: choose another region"):
+        location.require_match(in_region(stage.project, "eu-south-2"))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_profile_means_the_same_credentials_in_each_step(profiles: None) -> None:
     """boto3 with its sessions, pynamodb with botocore's, and Chalice in its own process."""
-    location.enter("other", None)
+    location.select("other", None)
     assert boto3.Session().get_credentials().access_key == "FROMOTHER"
     assert boto3.Session().region_name == "eu-west-1"
     assert botocore.session.get_session().get_credentials().access_key == "FROMOTHER"
@@ -126,7 +126,7 @@ def test_a_profile_means_the_same_credentials_in_each_step(profiles: None) -> No
 
 def test_without_a_profile_the_environment_stays_as_it_is(profiles: None) -> None:
     before = dict(os.environ)
-    location.enter(None, None)
+    location.select(None, None)
     assert dict(os.environ) == before
 
 
@@ -134,9 +134,9 @@ def test_without_a_profile_the_environment_stays_as_it_is(profiles: None) -> Non
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--stage", "ci"], "give --region"),
+        (["--stage", "ci"], "pass --region"),
         (["--stage", "ci", "--region", "eu-west-1", "--profile", "absent"], "list-profiles"),
-        (["--stage", "no-such-name", "--region", "eu-west-1"], "small letters"),
+        (["--stage", "no-such-name", "--region", "eu-west-1"], "lowercase letters"),
     ],
 )
 def test_a_command_that_cannot_start_says_why_and_prints_no_traceback(
@@ -180,10 +180,10 @@ def test_a_known_failure_is_one_line_with_what_to_do(error: ClientError, says: s
 def test_another_python_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     pin = tmp_path / ".python-version"
     pin.write_text(f"{sys.version_info.major}.{sys.version_info.minor}\n")
-    command.check_python(pin)
+    command.require_python(pin)
     pin.write_text("3.99\n")
     with pytest.raises(DeployError, match=r"Deploy with Python 3\.99.*PYTHON=python3\.99"):
-        command.check_python(pin)
+        command.require_python(pin)
 
 
 def test_the_pinned_python_is_one_that_the_locked_packages_are_for() -> None:

@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from infra.deploy import chalice_cli
+from infra.deploy.deployment import deploy_with_chalice
 from infra.deploy.stage import DeployError, Stage
-from infra.deploy.up import deploy_app
 
 _CLI = """
 import traceback
@@ -49,7 +49,7 @@ def test_a_stream_that_cannot_be_read_is_told_from_other_failures(
     (stage.project / "chalice").mkdir()
     (stage.project / "chalice" / "__init__.py").write_text("")
     (stage.project / "chalice" / "cli.py").write_text(_CLI.format(operation=operation, message=message))
-    with pytest.raises(DeployError, match="chalice deploy ended with status 2") as failed:
+    with pytest.raises(DeployError, match="chalice deploy failed with exit code 2") as failed:
         chalice_cli.run(stage, "deploy")
     assert isinstance(failed.value, chalice_cli.StreamNotReadable) == is_retried
     assert message in capfd.readouterr().err
@@ -66,15 +66,15 @@ class Chalice:
             raise self.failures.pop(0)
 
     def deploy(self, stage: Stage) -> None:
-        deploy_app(stage, self.said.append, self.run, lambda _: ["on_booking"], self.slept.append)
+        deploy_with_chalice(stage, self.said.append, self.run, lambda _: ["on_booking"], self.slept.append)
 
 
 def test_a_stream_that_cannot_be_read_yet_is_tried_again_with_what_the_failed_run_made(stage: Stage) -> None:
     fake = Chalice(*(chalice_cli.StreamNotReadable("no"),) * 2)
     fake.deploy(stage)
     assert fake.slept == [5, 10]
-    assert fake.said.count("found what an earlier deployment made: on_booking") == 3
-    assert "Lambda cannot read a stream with its new role yet. Trying again in 5 seconds ..." in fake.said
+    assert fake.said.count("found resources of an earlier deployment: on_booking") == 3
+    assert "Lambda cannot read a stream with its new role yet. Retrying in 5 seconds ..." in fake.said
 
 
 def test_the_command_gives_up_after_some_tries(stage: Stage) -> None:

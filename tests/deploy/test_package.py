@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import httpx
 import pytest
 
-from infra.deploy import settings, triggers
+from infra.deploy import chalice_config, triggers
 from infra.local.demo import DemoSteps
 from infra.local.stack import MAIL_FROM
 from tests.deploy.test_bytecode import header
@@ -128,7 +128,7 @@ def test_a_second_stage_lives_beside_it_and_goes_alone(packaged: Deployment) -> 
     assert f"Deployed: {packaged.aws.endpoint}/_aws/execute-api/" in said
     roles = packaged.client("iam").list_roles()["Roles"]
     policies = [policy for role in roles if "-beside" in role["RoleName"] for policy in policies_of(packaged, role)]
-    assert len(policies) == len(settings.functions())
+    assert len(policies) == len(chalice_config.function_names())
     assert [policy for policy in policies if f"meetlink-{STAGE}" in policy or f"meetlink/{STAGE}" in policy] == []
     packaged.run(*beside, "--down", "--delete-data", "beside")
     assert [stack.get("LastUpdatedTime") for stack in stacks(packaged)] == before

@@ -12,8 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deploy import stacks
-from infra.deploy import tables as table_settings
+from infra.deploy import stacks, table_settings
 from infra.deploy.stage import DeployError, Stage
 from infra.local.aws import REGION, LocalAws
 from infra.tables import read_template
@@ -109,7 +108,7 @@ def test_only_a_table_that_an_upgrade_adds_is_unprotected_meanwhile(stage: Stage
     less = json.loads(json.dumps(read_template()))
     del less["Resources"]["GrantsTable"]
     given = [{"ParameterKey": "TablePrefix", "ParameterValue": stage.table_prefix}]
-    stacks.bring(stage, "tables", {"TemplateBody": json.dumps(less), "Parameters": given})
+    stacks.create_or_update(stage, "tables", {"TemplateBody": json.dumps(less), "Parameters": given})
     calls.clear()
     stacks.apply_tables(stage)
     (_, first), _ = changes(calls)
@@ -207,7 +206,7 @@ class FakeCloudFormation:
 
 def bring(fake: FakeCloudFormation) -> None:
     session = SimpleNamespace(client=lambda _: fake, region_name=REGION)
-    stacks.bring(Stage("ci", session), "queue", {})
+    stacks.create_or_update(Stage("ci", session), "queue", {})
 
 
 @pytest.mark.parametrize(

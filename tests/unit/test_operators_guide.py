@@ -27,7 +27,7 @@ from chalicelib.mail.ses_errors import Fault
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.store.deployment_secrets import Credentials
 from chalicelib.usecases import mail_circuit
-from infra.deploy import gateway, settings, triggers
+from infra.deploy import chalice_config, gateway, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
 from infra.tables import table_definitions
@@ -98,7 +98,7 @@ def test_every_trigger_that_fails_falls_behind_or_stops_rings_an_alarm() -> None
 
 def test_throttles_are_those_of_the_stages_own_functions() -> None:
     named = {d["Value"]["Fn::Sub"] for m in metrics() if m["MetricName"] == "Throttles" for d in functions_of(m)}
-    functions = [name for name in settings.functions() if name != "api_handler"]
+    functions = [name for name in chalice_config.function_names() if name != "api_handler"]
     assert named == {"meetlink-${Stage}", *(f"meetlink-${{Stage}}-{name}" for name in functions)}
 
 
@@ -289,13 +289,13 @@ def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str
     nothing = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     done = subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
-    assert json.loads(done.stdout) == {"error": "No region is configured: give --region, such as eu-central-1."}
+    assert json.loads(done.stdout) == {"error": "No region is configured: pass --region, such as eu-central-1."}
 
 
 @pytest.mark.parametrize("name", ["ZOOM_CLIENT_SECRET", "ZOOM_CLIENT_ID", "ZOOM_WEBHOOK_SECRET", "MEETLINK_TAG_SECRET"])
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
-        settings.chosen([f"{name}=x"])
+        chalice_config.parse_settings([f"{name}=x"])
 
 
 def aws_commands(text: str) -> Iterator[str]:

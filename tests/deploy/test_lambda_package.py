@@ -13,7 +13,7 @@ import boto3
 import pytest
 from packaging.tags import sys_tags
 
-from infra.deploy import package
+from infra.deploy import lambda_package
 from infra.deploy.stage import DeployError, Stage
 
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -77,44 +77,46 @@ def zips(stage: Stage) -> list[Path]:
 
 
 def test_the_zip_has_what_is_locked_for_the_functions_processor(stage: Stage, index: Path) -> None:
-    path = package.build(stage)
+    path = lambda_package.build(stage)
     with zipfile.ZipFile(path) as archive:
         assert archive.read("quick.so").startswith(b"\x7fELF")
         assert "pure.py" in archive.namelist()
-    assert package.build(stage) == path
+    assert lambda_package.build(stage) == path
     assert zips(stage) == [path]
 
 
 def test_a_missing_wheel_is_refused_and_the_next_run_builds_again(stage: Stage, index: Path) -> None:
     absent = (index / f"quick-2.0-{THERE}.whl").rename(index / "absent")
     with pytest.raises(
-        DeployError, match=r"Nothing was sent: .* \(quick 2\.0 is missing\)\. docs/operators\.md"
+        DeployError, match=r"Nothing was deployed: .* \(quick 2\.0 is missing\)\. .* docs/operators\.md"
     ) as refused:
-        package.build(stage)
+        lambda_package.build(stage)
     assert "\n" not in str(refused.value)
     assert zips(stage) == []
     absent.rename(index / f"quick-2.0-{THERE}.whl")
-    path = package.build(stage)
+    path = lambda_package.build(stage)
     assert zips(stage) == [path]
 
 
 def test_a_compiled_wheel_that_was_replaced_at_the_index_is_refused(stage: Stage, index: Path) -> None:
     wheel(index, "quick", "2.0", THERE, "quick.so", elf(ARM if OTHERS == "arm64" else INTEL) + b"something else")
     with pytest.raises(DeployError, match=r"\(quick 2\.0 is missing\)"):
-        package.build(stage)
+        lambda_package.build(stage)
 
 
 def test_a_pure_wheel_that_was_replaced_at_the_index_is_refused_by_name(stage: Stage, index: Path) -> None:
     wheel(index, "pure", "1.0", "py3-none-any", "pure.py", b"something_else = True")
-    with pytest.raises(DeployError, match=r"^Nothing was sent: .* has another file for pure==1\.0 ") as refused:
-        package.build(stage)
+    with pytest.raises(DeployError, match=r"^Nothing was deployed: .* has another file for pure==1\.0 ") as refused:
+        lambda_package.build(stage)
     assert "\n" not in str(refused.value)
 
 
 def test_a_package_that_no_index_has_is_refused(stage: Stage, index: Path) -> None:
     (index / "pure-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(DeployError, match=r"^Nothing was sent: pure==1\.0 could not be downloaded\. Check ") as refused:
-        package.build(stage)
+    with pytest.raises(
+        DeployError, match=r"^Nothing was deployed: pure==1\.0 could not be downloaded\. Check "
+    ) as refused:
+        lambda_package.build(stage)
     assert "\n" not in str(refused.value)
 
 
@@ -142,4 +144,4 @@ def test_each_flaw_of_a_zip_is_named(files: dict[str, bytes], flaws: list[str], 
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    assert list(package.find_flaws(path, {"pure": "1.0"}, "arm64", (3, 11))) == flaws
+    assert list(lambda_package.find_flaws(path, {"pure": "1.0"}, "arm64", (3, 11))) == flaws

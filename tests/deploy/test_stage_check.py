@@ -15,8 +15,8 @@ import pytest
 from chalice.app import Chalice
 
 from infra.deploy import __main__ as command
-from infra.deploy import account, ses_identity, settings, stacks, triggers, verify
-from infra.deploy.findings import Finding, problem, run_check, warning
+from infra.deploy import account, chalice_config, rest_api, ses_identity, stacks, stage_check, triggers
+from infra.deploy.check_results import CheckResult, problem, run_check, warning
 from infra.deploy.stage import DeployError, Stage
 from tests.support.fake_aws import ACCOUNT, FakeSession
 
@@ -63,23 +63,23 @@ def stage(aws: FakeSession, tmp_path: Path) -> Stage:
     return Stage("ci", aws, tmp_path)
 
 
-def found(findings: Iterator[Finding]) -> list[tuple[bool, str]]:
+def found(results: Iterator[CheckResult]) -> list[tuple[bool, str]]:
     """Whether each is a problem, and how it begins."""
-    return [(finding.is_problem, " ".join(finding.text.split()[:4])) for finding in findings]
+    return [(result.is_problem, " ".join(result.text.split()[:4])) for result in results]
 
 
 @pytest.mark.parametrize(
     ("route", "missing"),
-    [("/v1/bookings", []), ("/v1", [problem("API Gateway has no route GET /v1.")])],
+    [("/v1/bookings", []), ("/v1", [problem("API Gateway has no route GET /v1. Deploy again.")])],
 )
 def test_a_path_that_only_leads_to_others_has_no_routes(
-    route: str, missing: list[Finding], stage: Stage, aws: FakeSession, monkeypatch: pytest.MonkeyPatch
+    route: str, missing: list[CheckResult], stage: Stage, aws: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stacks, "outputs", lambda *_: {"RestAPIId": "api-1", "EndpointURL": "https://api-1.example/"})
     aws.reply("apigateway", "get_resources", {"items": PATHS}, {"restApiId": "api-1"})
     app = Chalice(app_name="meetlink", configure_logs=False)
     app.route(route)(lambda: None)
-    assert list(verify._routes(stage, app)) == missing
+    assert list(stage_check._routes(stage, app)) == missing
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_path_that_only_leads_to_others_has_no_routes(
         ({"ProductionAccessEnabled": False}, [(True, "SES is in its")]),
         ({"SendingEnabled": False}, [(True, "Sending is switched off")]),
         ({"SendingEnabled": False, "EnforcementStatus": "SHUTDOWN"}, [(True, "SES has paused this")]),
-        ({"EnforcementStatus": "PROBATION"}, [(False, "SES reviews this account")]),
+        ({"EnforcementStatus": "PROBATION"}, [(False, "SES is reviewing this")]),
         ({"SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 199.0}}, [(False, "SES has sent 199")]),
         ({"SendQuota": {"Max24HourSend": -1.0, "SentLast24Hours": 9e6}}, []),
     ],
@@ -104,18 +104,18 @@ def test_an_account_that_does_not_mail_everyone_is_a_problem(
 def test_a_sandbox_says_how_the_last_request_for_production_access_ended(stage: Stage, aws: FakeSession) -> None:
     details = {"Details": {"ReviewDetails": {"Status": "DENIED", "CaseId": "1"}}}
     aws.reply("sesv2", "get_account", HEALTHY | {"ProductionAccessEnabled": False} | details)
-    (finding,) = account.check_sending(stage)
-    assert "First deployment to a new account" in finding.text and "DENIED" in finding.text
+    (result,) = account.check_sending(stage)
+    assert "First deployment to a new account" in result.text and "DENIED" in result.text
 
 
 @pytest.mark.parametrize(
     ("domain", "address", "expected"),
     [
         (SIGNED, None, []),
-        (SIGNED | UNSIGNED | {"VerifiedForSendingStatus": False}, None, [(True, "SES sends nothing from")]),
-        (SIGNED | UNSIGNED, None, [(False, f"Mails from {MAIL_FROM} are")]),
-        (None, None, [(True, "SES sends nothing from")]),
-        (None, {"VerifiedForSendingStatus": True}, [(False, f"Mails from {MAIL_FROM} are")]),
+        (SIGNED | UNSIGNED | {"VerifiedForSendingStatus": False}, None, [(True, "SES does not send")]),
+        (SIGNED | UNSIGNED, None, [(False, f"Emails from {MAIL_FROM} are")]),
+        (None, None, [(True, "SES does not send")]),
+        (None, {"VerifiedForSendingStatus": True}, [(False, f"Emails from {MAIL_FROM} are")]),
         (SIGNED | {"MailFromAttributes": FAILED_MAIL_FROM}, None, [(False, "SES does not use")]),
     ],
 )
@@ -165,9 +165,9 @@ def test_a_low_limit_of_lambda_is_a_warning(limit: int, expected: list[Any], sta
 def test_the_end_of_a_runtime_is_a_warning_from_180_days_before(
     today: date, warnings: int, stage: Stage, aws: FakeSession
 ) -> None:
-    for _ in settings.functions():
+    for _ in chalice_config.function_names():
         aws.reply("lambda", "get_function_configuration", {"Runtime": "python3.11"})
-    assert found(account.check_runtime(stage, today)) == [(False, "AWS ends its support")] * warnings
+    assert found(account.check_runtime(stage, today)) == [(False, "AWS supports python3.11 until")] * warnings
 
 
 def test_the_ends_of_runtimes_are_those_that_cfn_lint_knows() -> None:
@@ -184,7 +184,7 @@ def test_the_ends_of_runtimes_are_those_that_cfn_lint_knows() -> None:
         ([], [(False, "No one receives alarms.")]),
         (
             [{"SubscriptionArn": "PendingConfirmation", "Endpoint": "ops@example.com"}],
-            [(False, "ops@example.com receives no alarm")],
+            [(False, "ops@example.com receives alarms only")],
         ),
         ([{"SubscriptionArn": "Deleted", "Endpoint": "ops@example.com"}], [(False, "No one receives alarms.")]),
         ([{"SubscriptionArn": "arn:aws:sns:eu-central-1:1:x:y", "Endpoint": "ops@example.com"}], []),
@@ -212,10 +212,10 @@ def test_a_domain_that_is_not_in_dns_is_a_problem_if_links_lead_there(
     monkeypatch.setattr(stacks, "parameters", lambda *_: {"Domain": "meet.invalid"})
     monkeypatch.setattr(stacks, "outputs", lambda *_: {"Target": "d-1.execute-api.eu-central-1.amazonaws.com"})
     monkeypatch.setattr(socket, "getaddrinfo", unknown_host)
-    settings.write(stage, settings.known(stage) | {"PUBLIC_BASE_URL": address})
-    (finding,) = account.check_domain(stage)
-    assert finding.is_problem is is_problem
-    assert "meet.invalid CNAME d-1.execute-api.eu-central-1.amazonaws.com" in finding.text
+    chalice_config.write_environment(stage, chalice_config.environment(stage) | {"PUBLIC_BASE_URL": address})
+    (result,) = account.check_domain(stage)
+    assert result.is_problem is is_problem
+    assert "meet.invalid CNAME d-1.execute-api.eu-central-1.amazonaws.com" in result.text
 
 
 def unknown_host(*_: Any) -> None:
@@ -229,7 +229,7 @@ def unknown_host(*_: Any) -> None:
         ({"State": "Disabled"}, [(True, "The stream of meetlink-ci-on_booking")]),
         (
             {"EventSourceArn": STREAM.replace("2027", "2026")},
-            [(True, f"meetlink-ci-on_booking reads {STREAM.replace('2027', '2026')}, and")],
+            [(True, f"meetlink-ci-on_booking reads {STREAM.replace('2027', '2026')} instead")],
         ),
         ({"StartingPosition": "LATEST"}, [(False, "meetlink-ci-on_booking starts to read")]),
         ({"ParallelizationFactor": 1}, [(True, "ParallelizationFactor of the stream")]),
@@ -244,14 +244,17 @@ def test_a_function_reads_the_stages_own_stream_from_its_beginning(
         mapping |= changes if name == "on_booking" else {}
         mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
         aws.reply("lambda", "list_event_source_mappings", {"EventSourceMappings": [mapping]})
-    assert found(verify._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")) == expected
+    assert found(stage_check._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")) == expected
 
 
 @pytest.mark.parametrize(
     ("count", "expected"),
     [
         (0, r"^meetlink-ci-on_booking reads no stream: its event source mapping is missing\. Deploy again\.$"),
-        (2, r"^meetlink-ci-on_booking has 2 event source mappings, .* delete all but one of 0{36}, 1{36} \("),
+        (
+            2,
+            r"^meetlink-ci-on_booking has 2 event source mappings .*: delete all but one of 0{36}, 1{36} \(",
+        ),
     ],
 )
 def test_a_function_that_does_not_have_one_mapping_is_a_problem_with_what_to_do(
@@ -263,20 +266,20 @@ def test_a_function_that_does_not_have_one_mapping_is_a_problem_with_what_to_do(
         mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
         mappings = [mapping | {"UUID": f"{number}" * 36} for number in range(count if name == "on_booking" else 1)]
         aws.reply("lambda", "list_event_source_mappings", {"EventSourceMappings": mappings})
-    (finding,) = verify._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")
-    assert finding.is_problem and re.search(expected, finding.text)
+    (result,) = stage_check._mappings(stage, "arn:aws:sqs:eu-central-1:1:q")
+    assert result.is_problem and re.search(expected, result.text)
 
 
 def test_a_stage_of_another_account_or_region_is_not_checked_further(stage: Stage, aws: FakeSession) -> None:
     for _ in range(2):
         aws.reply("sts", "get_caller_identity", {"Account": "999999999999"})
-    assert [finding.is_problem for finding in verify.check(stage)] == [True]
+    assert [result.is_problem for result in stage_check.check(stage)] == [True]
 
 
 def test_a_stage_that_was_never_deployed_is_refused(stage: Stage) -> None:
-    settings.write(stage, {})
+    chalice_config.write_environment(stage, {})
     with pytest.raises(DeployError, match="Deploy it first"):
-        verify.check(stage)
+        stage_check.check(stage)
 
 
 @pytest.mark.parametrize("is_vital", [True, False])
@@ -284,13 +287,13 @@ def test_a_check_that_aws_refuses_is_a_problem_only_if_it_is_vital(
     is_vital: bool, stage: Stage, aws: FakeSession
 ) -> None:
     aws.refuse("sesv2", "get_account", "AccessDeniedException")
-    (finding,) = run_check("whether SES sends mail", lambda: account.check_sending(stage), is_vital=is_vital)
-    assert finding.is_problem is is_vital
-    assert finding.text.startswith("Could not check whether SES sends mail: ") and "AccessDenied" in finding.text
+    (result,) = run_check("whether SES sends email", lambda: account.check_sending(stage), is_vital=is_vital)
+    assert result.is_problem is is_vital
+    assert result.text.startswith("Could not check whether SES sends email: ") and "AccessDenied" in result.text
 
 
 @pytest.mark.parametrize(
-    ("findings", "code", "says"),
+    ("results", "code", "expected"),
     [
         ([], 0, "Bookings are settled and mailed: https://api.example"),
         ([warning("w")], 0, "Warning: w"),
@@ -298,10 +301,16 @@ def test_a_check_that_aws_refuses_is_a_problem_only_if_it_is_vital(
     ],
 )
 def test_the_exit_code_says_whether_bookings_are_settled_and_mailed(
-    findings: list[Finding], code: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    results: list[CheckResult],
+    code: int,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(Stage, "account", lambda _: ACCOUNT)
-    monkeypatch.setattr(verify, "check", lambda _: findings)
-    monkeypatch.setattr(verify, "address", lambda _: "https://api.example")
+    monkeypatch.setattr(stage_check, "check", lambda _: results)
+    monkeypatch.setattr(rest_api, "address", lambda _: "https://api.example")
+    monkeypatch.setattr(rest_api, "find_api", lambda _: ("api-1", "https://api.example"))
+    monkeypatch.setattr(stacks, "parameters", lambda *_: {})
     assert command.main(["--stage", "ci", "--region", "eu-central-1", "--check"]) == code
-    assert says in capsys.readouterr().out
+    assert expected in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What a failure means for the person who started the command: one line that says what to do."""
+"""Explain an AWS error to the operator in one line: what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Au
 
 
 def explain(error: BotoCoreError | ClientError) -> str:
-    """One line about an error of botocore's."""
+    """Return one line that explains an error of botocore."""
     text = " ".join(str(error).split())
     if isinstance(error, NoRegionError):
-        return "No region is configured: give --region, such as eu-central-1."
+        return "No region is configured: pass --region, such as eu-central-1."
     if isinstance(error, ProfileNotFound):
         return f"{text}. `aws configure list-profiles` shows those that exist."
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | SSOError):
         return (
-            f"No usable AWS credentials ({text}): sign in with `aws sso login` or `aws configure`, or give --profile."
+            f"No usable AWS credentials ({text}): sign in with `aws sso login` or `aws configure`, or pass --profile."
         )
     if isinstance(error, ConnectionError | HTTPClientError):
-        return f"AWS cannot be reached ({text}): check the network and the region's name, then run this again."
+        return f"Cannot reach AWS ({text}): check the network and the region's name, then run this again."
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "")
         if code in _REFUSED_CREDENTIALS:
-            return f"AWS refuses these credentials ({code}): sign in again, or give --profile."
+            return f"AWS refuses these credentials ({code}): sign in again, or pass --profile."
         if code in _DENIED:
             return f'{text} Get this permission (docs/operators.md, "Pipelines"), then run this again.'
     return text

@@ -1,50 +1,50 @@
-"""Taking a stage away. Data goes only if the command says so, by the stage's name."""
+"""Delete a stage; its data only if the operator confirms it with the stage's name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from infra.deploy import budget, chalice_cli, chalice_state, packaging, settings, stacks
-from infra.deploy.stage import Stage
+from infra.deploy import app_stack, budget, chalice_cli, chalice_config, chalice_state, stacks
+from infra.deploy.stage import Say, Stage
 from infra.tables import table_definitions
 
 WITHOUT_DATA = ("dashboard", "alarms", "logs", "mail", "queue")
-"""Stacks that are made again with nothing lost but logs."""
+"""Stacks whose deletion loses only logs."""
 WITH_DATA = ("secrets", "tables", "key")
 _RECOVERY_DAYS = 30
 
 
-def take_down(stage: Stage, *, delete_data: bool, say: Callable[[str], None]) -> None:
+def delete_stage(stage: Stage, *, delete_data: bool, say: Say) -> None:
     """Delete the stage's functions, API and alarms; its tables, key and secrets only with `delete_data`.
 
-    Deleted tables leave a backup for 35 days, the key and the secrets can be had back for 30: so AWS keeps them.
+    AWS keeps a backup of deleted tables for 35 days. The key and the secrets can be restored for 30 days.
     """
-    _forget_domain(stage)
-    # API Gateway keeps an API that a domain name leads to.
+    _unset_base_url(stage)
+    # API Gateway does not delete an API that a domain name is mapped to.
     stacks.remove(stage, "domain")
     chalice_state.complete(stage)
     if chalice_cli.resources(stage):
         chalice_cli.run(stage, "delete")
-    for concern in (packaging.CONCERN, *WITHOUT_DATA):
+    for concern in (app_stack.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)
     budget.remove(stage)
     if not delete_data:
-        say("Tables, key and secrets are kept: nothing else knows what is in them.")
+        say("Kept the stage's data: its tables, key and secrets. --delete-data deletes them too.")
         return
     for concern in WITH_DATA:
-        say(f"stack {concern}, and what it retains ...")
+        say(f"stack {concern}, and the data that it retains ...")
         stacks.remove(stage, concern)
     _delete_tables(stage)
     _delete_secrets(stage)
     _delete_key(stage)
 
 
-def _forget_domain(stage: Stage) -> None:
-    """Else the next deployment would send browsers to a name that nothing answers at."""
-    variables, domain = settings.known(stage), stacks.parameters(stage, "domain").get("Domain")
-    if domain and variables.get("PUBLIC_BASE_URL") == settings.address_at(domain):
-        settings.write(stage, {name: value for name, value in variables.items() if name != "PUBLIC_BASE_URL"})
+def _unset_base_url(stage: Stage) -> None:
+    """Remove `PUBLIC_BASE_URL` if it is the stage's domain: links of the next deployment would lead nowhere."""
+    variables, domain = chalice_config.environment(stage), stacks.parameters(stage, "domain").get("Domain")
+    if domain and variables.get("PUBLIC_BASE_URL") == chalice_config.base_url(domain):
+        chalice_config.write_environment(
+            stage, {name: value for name, value in variables.items() if name != "PUBLIC_BASE_URL"}
+        )
 
 
 def _delete_tables(stage: Stage) -> None:
@@ -61,8 +61,8 @@ def _delete_tables(stage: Stage) -> None:
 
 def _delete_secrets(stage: Stage) -> None:
     client = stage.client("secretsmanager")
-    named = {"Filters": [{"Key": "name", "Values": [stage.secrets_prefix]}]}
-    for page in client.get_paginator("list_secrets").paginate(**named):
+    filters = [{"Key": "name", "Values": [stage.secrets_prefix]}]
+    for page in client.get_paginator("list_secrets").paginate(Filters=filters):
         for secret in page["SecretList"]:
             client.delete_secret(SecretId=secret["ARN"], RecoveryWindowInDays=_RECOVERY_DAYS)
 

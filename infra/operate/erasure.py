@@ -1,8 +1,7 @@
-"""Deleting what is known of a person or a workspace, without leaving a meeting, a mail or a token behind.
+"""Erase the data of a person or a workspace, including meetings, pending emails and tokens.
 
-What has to be undone in the world first is begun here and done by the product: bookings to come are cancelled,
-accounts are disconnected, their tokens revoked. So the command may have to be run again a few minutes later; it says
-what is left.
+Some effects take a few minutes: the product cancels upcoming bookings, disconnects accounts and revokes their tokens.
+The outcome lists rows that cannot be deleted yet, so the command can be run again later.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from chalicelib.domain.invitation import address_key
 from chalicelib.wiring import Services
 from infra.operate.rows import Row, Tables
 from infra.operate.subjects import OneWorkspace, Person, find
+from infra.progress import Progress
 
 _ORDER = (
     "bookings",
@@ -32,50 +32,53 @@ _ORDER = (
     "audit",
     "workspaces",
 )
-"""A workspace's own row last: what is still to be mailed looks as it says."""
+"""A workspace's own row comes last: pending emails use its brand."""
 
 
 @dataclass
 class Outcome:
-    """How many rows went, by table, and what is left, with the reason."""
+    """The outcome of an erasure."""
 
     erased: Counter[str] = field(default_factory=Counter)
+    """How many rows were deleted, by table."""
     left: list[dict[str, Any]] = field(default_factory=list)
+    """Rows that were not deleted, each with its reason."""
 
-    def keep(self, row: Row, why: str) -> None:
-        self.left.append({"table": row.table, **row.key, "why": why})
+    def keep(self, row: Row, reason: str) -> None:
+        self.left.append({"table": row.table, **row.key, "reason": reason})
 
 
 class Eraser:
-    """`cancels` lets bookings be cancelled that are still to come; otherwise they are left."""
+    """Erases the data of one person or workspace."""
 
     def __init__(self, tables: Tables, services: Services, subject: Person | OneWorkspace, *, cancels: bool) -> None:
+        """`cancels` allows to cancel upcoming bookings; otherwise they are left."""
         self._tables = tables
         self._services = services
         self._subject = subject
         self._cancels = cancels
         self._outcome = Outcome()
+        self._erase_by_table: dict[str, Callable[[Row], None]] = {
+            "bookings": self._erase_booking,
+            "connections": self._disconnect,
+            "grants": self._revoke_grant,
+            "calendars": self._erase_calendar,
+            "endpoints": self._erase_endpoint,
+            "workspaces": self._erase_workspace,
+        }
 
     def erase(self) -> Outcome:
-        """Delete what can be deleted now."""
+        """Delete the rows that can be deleted now."""
         if isinstance(self._subject, OneWorkspace):
-            self._close(self._subject.workspace_id)
-        found = find(self._tables, self._subject)
-        acts: dict[str, Callable[[Row], None]] = {
-            "bookings": self._booking,
-            "connections": self._connection,
-            "grants": self._grant,
-            "calendars": self._calendar,
-            "endpoints": self._of_the_workspace,
-            "workspaces": self._workspace,
-        }
-        for table in _ORDER:
-            for row in (row for row in found if row.table == table):
-                acts.get(table, self._delete)(row)
+            self._revoke_keys(self._subject.workspace_id)
+        rows = [row for row in find(self._tables.scan_all(), self._subject) if row.table in _ORDER]
+        with Progress("rows erased", len(rows)) as progress:
+            for row in progress.track(sorted(rows, key=lambda row: _ORDER.index(row.table))):
+                self._erase_by_table.get(row.table, self._delete)(row)
         return self._outcome
 
-    def _close(self, workspace_id: str) -> None:
-        """Nobody writes any more: callers' keys and webhook secrets end."""
+    def _revoke_keys(self, workspace_id: str) -> None:
+        """Revoke API keys and webhook secrets, so that no caller writes to the workspace any more."""
         workspace = self._services.workspace_store.get(workspace_id)
         if workspace is not None and (workspace.keys or workspace.inbound_secrets):
             self._services.workspace_store.put(replace(workspace, keys=(), inbound_secrets=()))
@@ -84,25 +87,25 @@ class Eraser:
         self._tables.delete(row)
         self._outcome.erased[row.table] += 1
 
-    def _booking(self, row: Row) -> None:
+    def _erase_booking(self, row: Row) -> None:
         desired = row.content["desired"]
         is_over = datetime.fromisoformat(desired["appointment"]["ends_at"]) <= self._services.clock()
         if desired["status"] == BookingStatus.CONFIRMED.value and not is_over:
             if not self._cancels:
-                self._outcome.keep(row, "still to come: cancel it, or say --cancel")
+                self._outcome.keep(row, "it is upcoming: cancel it, or pass --cancel")
                 return
             self._services.bookings.cancel(row.key["workspace_id"], row.key["booking_id"])
-            self._outcome.keep(row, "being cancelled")
+            self._outcome.keep(row, "it is being cancelled")
         elif "due_shard" in row.content or not self._tables.delete(row, unless="due_shard"):
-            self._outcome.keep(row, "something is still to be done about it")
+            self._outcome.keep(row, "it has pending work")
         else:
             self._outcome.erased[row.table] += 1
 
-    def _connection(self, row: Row) -> None:
+    def _disconnect(self, row: Row) -> None:
         self._services.connections.disconnect(row.key["workspace_id"], row.key["user_id"])
         self._outcome.erased[row.table] += 1
 
-    def _grant(self, row: Row) -> None:
+    def _revoke_grant(self, row: Row) -> None:
         grant_id = row.key["grant_id"]
         if any(
             self._services.connection_store.get(*user)
@@ -110,43 +113,43 @@ class Eraser:
         ):
             if isinstance(self._subject, Person) and self._subject.workspace_id is None:
                 self._outcome.keep(row, "another connection uses it")
-            return  # What other workspaces have is theirs.
+            return  # Other workspaces' connections stay.
         self._services.grant_store.set_due(grant_id, self._services.clock())
         self._outcome.keep(row, "the schedule revokes and deletes it")
 
-    def _calendar(self, row: Row) -> None:
+    def _erase_calendar(self, row: Row) -> None:
         if isinstance(self._subject, Person) and not self._subject.hosts(row):
-            self._outcome.keep(row, "names the person; it is somebody else's calendar")
+            self._outcome.keep(row, "it contains the person, but is another host's calendar")
         else:
             self._delete(row)
 
-    def _of_the_workspace(self, row: Row) -> None:
+    def _erase_endpoint(self, row: Row) -> None:
         if isinstance(self._subject, Person):
-            self._outcome.keep(row, "names the person; it is the workspace's")
+            self._outcome.keep(row, "it contains the person, but belongs to the workspace")
         else:
             self._delete(row)
 
-    def _workspace(self, row: Row) -> None:
+    def _erase_workspace(self, row: Row) -> None:
         if "#" in row.key["workspace_id"]:
-            self._delete(row)  # An address that must not be mailed.
+            self._delete(row)  # A suppressed address.
         elif isinstance(self._subject, Person):
-            self._no_administrator(row, self._subject)
+            self._remove_administrator(row, self._subject)
         elif self._outcome.left:
-            self._outcome.keep(row, "comes last")
+            self._outcome.keep(row, "it is deleted after all other rows")
         else:
             self._delete(row)
 
-    def _no_administrator(self, row: Row, person: Person) -> None:
+    def _remove_administrator(self, row: Row, person: Person) -> None:
         workspace = self._services.workspace_store.get(row.key["workspace_id"])
         email = address_key(person.email or "")
-        kept = tuple(a for a in workspace.admin_emails if address_key(a) != email) if workspace else ()
-        if workspace is None or kept == workspace.admin_emails:
-            self._outcome.keep(row, "names the person elsewhere than among its administrators")
+        remaining = tuple(a for a in workspace.admin_emails if address_key(a) != email) if workspace else ()
+        if workspace is None or remaining == workspace.admin_emails:
+            self._outcome.keep(row, "it contains the person, but not as an administrator")
             return
-        self._services.workspace_store.put(replace(workspace, admin_emails=kept))
+        self._services.workspace_store.put(replace(workspace, admin_emails=remaining))
         self._outcome.erased["workspaces: administrator"] += 1
 
 
 def summary(rows: Iterable[Row]) -> dict[str, int]:
-    """How many rows of each table."""
+    """Count the rows by table."""
     return dict(Counter(row.table for row in rows))

@@ -1,6 +1,6 @@
-"""The zip that ships: built by Chalice from wheels whose hashes pip checks, and checked itself before it is sent.
+"""Build the zip that ships with Chalice, from wheels whose hashes pip verifies, and check it before the upload.
 
-Chalice prints a warning about a wheel that it could not get, and deploys without it.
+The check is needed because Chalice only warns about a wheel that it could not get, and deploys without it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chalice.deploy.packager import (
 )
 from chalice.utils import UI, OSUtils
 
-from infra.deploy import requirements, settings
+from infra.deploy import chalice_config, requirements
 from infra.deploy.stage import DeployError, Stage
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -39,33 +39,29 @@ _MACHINES = {"arm64": 183, "x86_64": 62}
 
 
 def build(stage: Stage) -> Path:
-    """Return the checked zip, which `chalice deploy` and `chalice package` use while the sources are the same.
+    """Build and check the zip. `chalice deploy` and `chalice package` use it as long as the sources are unchanged.
 
     Raises `DeployError` if the zip is incomplete; the next call builds it again.
     """
-    project, architecture, python = (
-        stage.project,
-        settings.architecture(stage),
-        (sys.version_info.major, sys.version_info.minor),
-    )
-    tools = _HashCheckedPip(project)
+    architecture, python = chalice_config.architecture(stage), (sys.version_info.major, sys.version_info.minor)
+    tools = _HashCheckedPip(stage.project)
     builder = DependencyBuilder(tools, PipRunner(SubprocessPip(tools), tools), architecture)
     packager = LambdaDeploymentPackager(tools, builder, UI(out=io.StringIO()), architecture)
     try:
         path = Path(packager.create_deployment_package(str(stage.project), f"python{python[0]}.{python[1]}"))
     except (NoSuchPackageError, PackageDownloadError) as error:
-        raise DeployError(f"Nothing was sent: {_explain(str(error))}") from error
+        raise DeployError(f"Nothing was deployed: {_explain(str(error))}") from error
     if flaws := list(find_flaws(path, requirements.pins(stage.project), architecture, python)):
-        path.unlink()  # Chalice would use it again.
+        path.unlink()  # Otherwise Chalice would reuse it.
         raise DeployError(
-            f"Nothing was sent: the package is not what {requirements.FILE} lists ({'; '.join(flaws)}). "
-            'docs/operators.md, "When the package is incomplete", says how to find out why.'
+            f"Nothing was deployed: the package differs from {requirements.FILE} ({'; '.join(flaws)}). "
+            'To find the cause, see docs/operators.md, "When the package is incomplete".'
         )
     return path
 
 
 def find_flaws(path: Path, pins: Mapping[str, str], architecture: str, python: tuple[int, int]) -> Iterator[str]:
-    """Compare the zip with the lock file, and its compiled files with the functions' processor and Python."""
+    """Yield differences between the zip and the lock file, and compiled files for another processor or Python."""
     with zipfile.ZipFile(path) as archive:
         included = _packages(archive)
         for name, version in sorted(set(pins.items()) - included):
@@ -82,7 +78,7 @@ def find_flaws(path: Path, pins: Mapping[str, str], architecture: str, python: t
 
 
 class _HashCheckedPip(OSUtils):
-    """How Chalice starts pip."""
+    """Start pip for Chalice, with hash checking switched on."""
 
     def __init__(self, project: Path) -> None:
         self._project = project
@@ -95,23 +91,23 @@ class _HashCheckedPip(OSUtils):
 
 
 def _packages(archive: zipfile.ZipFile) -> set[tuple[str, str]]:
-    """Name and version of each package, from the metadata that its wheel brings."""
+    """Return name and version of each package, from its wheel's metadata."""
     files = filter(_METADATA.fullmatch, archive.namelist())
     headers = [BytesHeaderParser().parsebytes(archive.read(name)) for name in files]
     return {(requirements.normalize(str(header["Name"])), str(header["Version"])) for header in headers}
 
 
 def _runs_on(start: bytes, architecture: str) -> bool:
-    """Whether a file that begins so is an ELF file (Linux) for the processor."""
+    """Return whether a file with this start is an ELF file (Linux) for the processor."""
     return start[:4] == b"\x7fELF" and int.from_bytes(start[18:20], "little") == _MACHINES[architecture]
 
 
 def _explain(output: str) -> str:
-    """What the output of a failed pip means."""
+    """Return the cause of pip's failure from its output."""
     if "DO NOT MATCH THE HASHES" in output:
         names = ", ".join(dict.fromkeys(_WRONG_FILE.findall(output))) or "a package"
         return f"the package index has another file for {names} than {requirements.FILE} locks. Find out why."
-    # pip takes the lock file and the same file as a constraint for a conflict, where there is only no such package.
+    # If a package is missing, pip reports a conflict: the lock file is both the requirement and the constraint.
     name = _UNAVAILABLE.search(output)
     reason = f"{name[1]} could not be downloaded" if name else " ".join(output.split())
     return f"{reason}. Check the network and the package index, then run this again."

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.deploy import live, packaging, settings
+from infra.deploy import app_stack, chalice_config, running_functions
 from infra.deploy.stage import API, Stage
 
 
@@ -47,18 +47,21 @@ def stage(tmp_path: Path, aws: FakeLambda) -> Stage:
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text("{}")
     stage = Stage("ci", SimpleNamespace(client=lambda _: aws, region_name="eu-central-1"), tmp_path)
-    settings.write(stage, {"MEETLINK_STAGE": "ci"})
+    chalice_config.write_environment(stage, {"MEETLINK_STAGE": "ci"})
     return stage
 
 
 def keep(stage: Stage) -> list[str]:
     said: list[str] = []
-    live.keep_options(stage, live.read(stage), said.append)
+    running_functions.preserve_options(stage, running_functions.fetch_functions(stage), said.append)
     return said
 
 
 def reserved(stage: Stage) -> dict[str, int]:
-    found = {name: settings.options(stage, name).get("reserved_concurrency") for name in settings.functions()}
+    found = {
+        name: chalice_config.function_options(stage, name).get("reserved_concurrency")
+        for name in chalice_config.function_names()
+    }
     return {name: number for name, number in found.items() if number is not None}
 
 
@@ -69,26 +72,26 @@ def test_tags_layers_and_reserved_concurrency_of_a_running_function_are_kept(sta
         "Configuration": {"Layers": [{"Arn": "arn:layer:1"}]},
         "Concurrency": {"ReservedConcurrentExecutions": 7},
     }
-    assert "kept of meetlink-ci-on_booking: layers, reserved_concurrency, tags" in keep(stage)
+    assert "kept from meetlink-ci-on_booking: layers, reserved_concurrency, tags" in keep(stage)
     config = json.loads((stage.chalice_directory / "config.json").read_text())["stages"]["ci"]
     assert config["tags"] == {"meetlink:stage": "ci"}
     own = config["lambda_functions"]["on_booking"]
     assert (own["tags"], own["layers"], own["reserved_concurrency"]) == ({"cost-centre": "42"}, ["arn:layer:1"], 7)
     assert keep(stage) == []
-    settings.write(stage, {"MEETLINK_STAGE": "ci"})
-    assert settings.options(stage, "on_booking")["layers"] == ["arn:layer:1"]
+    chalice_config.write_environment(stage, {"MEETLINK_STAGE": "ci"})
+    assert chalice_config.function_options(stage, "on_booking")["layers"] == ["arn:layer:1"]
 
 
 def test_what_the_file_sets_wins_over_the_running_function(stage: Stage, aws: FakeLambda) -> None:
     values = {"layers": [], "reserved_concurrency": 3, "tags": {"team": "a"}}
-    settings.write_options(stage, "on_booking", values)
+    chalice_config.write_function_options(stage, "on_booking", values)
     aws.functions["meetlink-ci-on_booking"] = {
         "Tags": {"team": "b"},
         "Configuration": {"Layers": [{"Arn": "arn:layer:1"}]},
         "Concurrency": {"ReservedConcurrentExecutions": 7},
     }
     keep(stage)
-    options = settings.options(stage, "on_booking")
+    options = chalice_config.function_options(stage, "on_booking")
     assert (options["layers"], options["reserved_concurrency"], options["tags"]["team"]) == ([], 3, "a")
 
 
@@ -118,9 +121,11 @@ def test_a_setting_that_only_the_running_functions_have_is_kept(stage: Stage, aw
     """As after a roll-back by check-out, and in a clone whose config.json was never committed."""
     running = {"A": "first", "B": "2", "C": "3", "D": "4"}
     aws.functions["meetlink-ci"] = {"Configuration": {"Environment": {"Variables": running}}}
-    settings.write(stage, {"B": "second"})
+    chalice_config.write_environment(stage, {"B": "second"})
     said: list[str] = []
-    merged = live.merge_variables(stage, live.read(stage), {"C": "fixed"}, ["D"], said.append)
+    merged = running_functions.merge_environment(
+        stage, running_functions.fetch_functions(stage), {"C": "fixed"}, ["D"], said.append
+    )
     assert merged == {"A": "first", "B": "second", "C": "fixed"}
     assert [line.split()[0] for line in said] == ["A", "B"]
     assert not any(value in line for value in ("first", "second") for line in said)
@@ -137,4 +142,4 @@ def test_a_setting_that_only_the_running_functions_have_is_kept(stage: Stage, aw
 def test_the_templates_address_names_its_region(region: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     stage = Stage("ci", boto3.Session("test", "test", region_name=region))
-    assert packaging.object_url(stage, "code", "k/a.json") == url
+    assert app_stack.object_url(stage, "code", "k/a.json") == url
