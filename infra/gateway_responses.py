@@ -1,7 +1,7 @@
-"""What API Gateway responds when it does not invoke the app, as problem details.
+"""Responses of API Gateway when it does not invoke the app, as problem details.
 
-Both ways to deploy send these to AWS, and the local gateway uses the same ones. Without them API Gateway responds with
-`{"message": …}`, without a request id, and without CORS headers, so that a browser shows a network error.
+Both ways to deploy configure them, and the local gateway uses the same ones. Without them API Gateway responds with
+`{"message": …}`, without a request id and without CORS headers, so that a browser shows a network error.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from chalicelib.api.problems import CONTENT_TYPE, value
 from chalicelib.api.routing import SECURITY_HEADERS
 
 TOO_LARGE_BYTES = 10 * 1024 * 1024
-"""The largest body that API Gateway takes."""
+"""The largest body that API Gateway accepts."""
 
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """One response; `reason` is a problem type of the API."""
+    """One response."""
 
     status: int
     reason: str
+    """A problem type of the API."""
     detail: str
     retry_after_seconds: int | None = None
 
@@ -31,11 +32,11 @@ class GatewayResponse:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Its headers, without the request id."""
+        """The headers without the request id."""
         headers = {
             **SECURITY_HEADERS,
             "Content-Type": CONTENT_TYPE,
-            # The caller is not known here, so neither are its origins. Nothing in the response is secret.
+            # The caller is unknown here, so its origins are too. The response contains no secrets.
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
         }
@@ -50,12 +51,12 @@ _BLOCKED = GatewayResponse(403, "blocked", "A firewall or an access rule of the 
 _MALFORMED = GatewayResponse(400, "malformed", "The request cannot be read.")
 _UNSUPPORTED = GatewayResponse(415, "unsupported_media_type", "Send the body as application/json.")
 _TOO_MANY = GatewayResponse(429, "too_many_requests", "This deployment receives too many requests.", 1)
-# Among these are functions that Lambda throttles, and ones that did not respond within 29 seconds.
+# Also for functions that Lambda throttles, or that do not respond within 29 seconds.
 _UNAVAILABLE = GatewayResponse(503, "unavailable", "The service did not respond. Please try again.", 1)
 
 RESPONSES = {
-    # A path or method without a route. With an Authorization header API Gateway may complain of its signature instead,
-    # which has no type of its own: DEFAULT_4XX.
+    # A path or method without a route. If the request has an Authorization header, API Gateway may report an invalid
+    # signature instead, which has no response type of its own: DEFAULT_4XX.
     "MISSING_AUTHENTICATION_TOKEN": NOT_FOUND,
     "RESOURCE_NOT_FOUND": NOT_FOUND,
     "INVALID_SIGNATURE": NOT_FOUND,
@@ -78,4 +79,4 @@ RESPONSES = {
     "INTEGRATION_FAILURE": _UNAVAILABLE,
     "INTEGRATION_TIMEOUT": _UNAVAILABLE,
 }
-"""The response of each type that API Gateway has."""
+"""The response for each response type of API Gateway."""

@@ -1,4 +1,4 @@
-"""The tables of `tables.yaml` without CloudFormation: for the local stack and for tests."""
+"""Create the tables of `tables.yaml` without CloudFormation, for the local stack and tests."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _SAME_IN_API = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecon
 
 @cache
 def read_template() -> dict[str, Any]:
-    """The CloudFormation template as plain data, read once: tests ask for it all the time."""
+    """Parse the CloudFormation template. It is cached because many tests read it."""
     template: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text(encoding="utf-8"))
     return template
 
 
 def table_definitions(prefix: str) -> list[dict[str, Any]]:
-    """The CloudFormation properties of each table, with its name as in a deployment with that prefix."""
+    """Return the CloudFormation properties of each table, with its name in a deployment with that prefix."""
     resources = read_template()["Resources"].values()
     properties = [r["Properties"] for r in resources if r["Type"] == "AWS::DynamoDB::Table"]
     return [table | {"TableName": _name(table, prefix)} for table in properties]
 
 
 def create_tables(client: Any, prefix: str) -> str:
-    """Create the tables that are missing, through a boto3 DynamoDB client; the answer is the bookings stream's ARN.
+    """Create missing tables with a boto3 DynamoDB client. Return the ARN of the bookings stream.
 
-    What protects data from loss (recovery, deletion protection) is left to deployments: these tables are thrown away.
+    The tables are temporary, so they get no recovery and no deletion protection.
     """
     descriptions = [_create(client, table) for table in table_definitions(prefix)]
     return next(str(d["LatestStreamArn"]) for d in descriptions if d.get("LatestStreamArn"))
 
 
 def connections_stream(client: Any, prefix: str) -> str:
-    """The ARN of the connections stream of tables that exist."""
+    """Return the ARN of the connections stream of existing tables."""
     return str(client.describe_table(TableName=f"{prefix}connections")["Table"]["LatestStreamArn"])
 
 
@@ -49,12 +49,12 @@ def _create(client: Any, table: dict[str, Any]) -> dict[str, Any]:
     stream = {"StreamEnabled": True, **table["StreamSpecification"]} if "StreamSpecification" in table else None
     arguments = name | {key: table[key] for key in _SAME_IN_API if key in table}
     try:
-        answer = client.create_table(**arguments, **({"StreamSpecification": stream} if stream else {}))
+        response = client.create_table(**arguments, **({"StreamSpecification": stream} if stream else {}))
     except client.exceptions.ResourceInUseException:
         existing: dict[str, Any] = client.describe_table(**name)["Table"]
         return existing
-    description: dict[str, Any] = answer["TableDescription"]
-    # Emulators have the table at once; DynamoDB itself takes seconds, and refuses the rest until then.
+    description: dict[str, Any] = response["TableDescription"]
+    # Emulators create the table immediately. DynamoDB takes seconds and refuses further changes until then.
     if description["TableStatus"] != "ACTIVE":
         client.get_waiter("table_exists").wait(**name, WaiterConfig={"Delay": 1})
     if "TimeToLiveSpecification" in table:

@@ -11,15 +11,15 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
+from infra.progress import Progress
 from tests.chaos.cases import PAIR, SINGLE, Case, faulty, run, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
-from tests.chaos.tasks import Task, conclude, do, pairs, split
+from tests.chaos.tasks import Task, conclude, do, merge_results, pairs, split
 
 _OUTPUT = Path("build/chaos.json")
-_TELL_EVERY = 2000
 
 
 def main() -> int:
@@ -39,19 +39,12 @@ def main() -> int:
     about = -1 if choice.pairs is None else choice.pairs
     begun = time.monotonic()
     rows = {name: Row(name) for name in (SINGLE, PAIR, *FAULTS)}
+    tasks = list(_tasks(choice.seed, choice.runs, about))
     with ProcessPoolExecutor(choice.jobs, initializer=listener) as pool:
-        told = 0
         try:
-            for counted in pool.map(partial(do, by=attrgetter("fault")), _tasks(choice.seed, choice.runs, about)):
-                for row in counted:
-                    rows[row.fault].merge(row)
-                runs = sum(row.runs for row in rows.values())
-                if runs - told >= _TELL_EVERY:
-                    told = runs
-                    survived = sum(row.survived for row in rows.values())
-                    print(f"{runs:,} runs, {survived:,} survived", file=sys.stderr, flush=True)
+            merge_results(rows, pool.map(partial(do, by=attrgetter("fault")), tasks), Progress("tasks", len(tasks)))
         except KeyboardInterrupt:
-            print("\nnot to the end:")
+            print("\nInterrupted. The results so far:")
             pool.shutdown(wait=False, cancel_futures=True)
     took = round(time.monotonic() - begun)
     command = f"python -m tests.chaos --seed {choice.seed} --runs {choice.runs} --pairs {about}"

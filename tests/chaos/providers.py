@@ -12,12 +12,13 @@ from pathlib import Path
 
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.registry import PROVIDERS
+from infra.progress import Progress
 from tests.chaos.cases import Case, faulty, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, provider_table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
-from tests.chaos.tasks import Task, conclude, do, pairs, split
+from tests.chaos.tasks import Task, conclude, do, merge_results, pairs, split
 
 OTHERS = tuple(name for name in PROVIDERS if name != "zoom")
 _OUTPUT = Path("build/chaos-providers.json")
@@ -42,9 +43,10 @@ def run_providers(names: tuple[str, ...], seeds: range, about: int, jobs: int) -
     begun = time.monotonic()
     rows = {name: Row(name) for name in names}
     with ProcessPoolExecutor(jobs, initializer=listener) as pool:
-        for counted in pool.map(partial(do, by=attrgetter("provider")), _tasks(names, seeds, about)):
-            for row in counted:
-                rows[row.fault].merge(row)
+        tasks = {name: list(_tasks(name, seeds, about)) for name in names}
+        results = {name: pool.map(partial(do, by=attrgetter("provider")), tasks[name]) for name in names}
+        for name in names:
+            merge_results(rows, results[name], Progress(f"{name}: tasks", len(tasks[name])))
     took = round(time.monotonic() - begun)
     chosen = "all" if names == OTHERS else ",".join(names)
     command = f"python -m tests.chaos --provider {chosen} --seed {seeds.start} --runs {len(seeds)} --pairs {about}"
@@ -59,8 +61,7 @@ def _befalls(fault: str, provider: str) -> bool:
     return issubclass(kind, OAuthProvider) or fault not in _NEEDS_TOKENS
 
 
-def _tasks(names: tuple[str, ...], seeds: range, about: int) -> Iterator[Task]:
-    for name in names:
-        yield from split(cases(name, seeds))
-        for scenario in SCENARIOS:
-            yield from pairs(scenario, seeds.start, about, name)
+def _tasks(provider: str, seeds: range, about: int) -> Iterator[Task]:
+    yield from split(cases(provider, seeds))
+    for scenario in SCENARIOS:
+        yield from pairs(scenario, seeds.start, about, provider)

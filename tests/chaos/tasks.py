@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from infra.progress import Progress
 from tests.chaos.cases import Case, paired_crashes, run, single_crashes
 from tests.chaos.report import Row, as_json
 from tests.chaos.scenarios import SCENARIOS
@@ -41,6 +42,18 @@ def pairs(scenario: str, seed: int, about: int, provider: str = "zoom") -> Itera
     firsts = [case for case in singles if SCENARIOS[scenario].meanwhile is None or case.meanwhile_at in (1, 4, 6)]
     step = max(1, len(firsts) // about) if about > 0 else 1
     yield from (Task((case,), pairs=True) for case in firsts[::step])
+
+
+def merge_results(rows: Mapping[str, Row], results: Iterable[list[Row]], progress: Progress) -> None:
+    """Add the results of tasks to the rows, and show the progress with the number of runs and failures."""
+    runs = failed = 0
+    with progress:
+        for counted in results:
+            for row in counted:
+                rows[row.fault].merge(row)
+                runs += row.runs
+                failed += row.runs - row.survived
+            progress.advance(note=f"{runs:,} runs, {failed:,} failed")
 
 
 def conclude(rows: Iterable[Row], output: Path, *, command: str, seconds: int) -> int:
