@@ -101,7 +101,7 @@ def test_new_links_free_the_address_once_they_are_mailed(hosted: Product) -> Non
     before = len(later.mails.sent)
     later.settle()
     assert len(later.mails.sent) > before
-    assert require(later)[0] == "default address: looking at about 1 bookings ..."
+    assert require(later)[0] == "default address: looking for upcoming bookings with links to it ..."
 
 
 def test_a_booking_that_is_over_frees_the_address(hosted: Product) -> None:
