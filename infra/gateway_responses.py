@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from chalicelib.api.problems import CONTENT_TYPE, value
+from chalicelib.api.problems import CONTENT_TYPE, format_problem
 from chalicelib.api.routing import SECURITY_HEADERS
 
 TOO_LARGE_BYTES = 10 * 1024 * 1024
@@ -28,7 +28,7 @@ class GatewayResponse:
 
     @property
     def body(self) -> str:
-        return json.dumps(value(self.status, self.reason, self.detail))
+        return json.dumps(format_problem(self.status, self.reason, self.detail))
 
     @property
     def headers(self) -> dict[str, str]:

@@ -18,29 +18,18 @@ from chalicelib.api import (
     webhook_endpoints,
     webhook_secrets,
 )
-from chalicelib.api.describe import description_of
-from chalicelib.api.pages import connect_link, join, keys, oauth_redirects, settings_page
+from chalicelib.api.pages import connect_link, join, oauth_redirects, settings_page
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
+_API = (bookings, calendars, connections, webhook_endpoints, inbound_webhooks, webhook_secrets)
+_PAGES = (connect_link, settings_page, oauth_redirects, join)
+
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:
-    """Put every route on `app`."""
+    """Add every route to `app`. `services` is called at each request."""
     routing.install(app)
-    for module in (bookings, calendars, connections, webhook_endpoints, inbound_webhooks, webhook_secrets):
-        app.register_blueprint(module.routes(services))
-    for page in (connect_link, settings_page, oauth_redirects, keys, join):
-        app.register_blueprint(page.routes(services))
-    app.register_blueprint(service.routes(services, app))
+    for module in (*_API, *_PAGES, service):
+        module.routes.register(app, services)
     cors.install(app, services)
-    _accept_any_kind_of_no_body(app)
-
-
-def _accept_any_kind_of_no_body(app: Chalice) -> None:
-    """HTTP clients send their usual Content-Type also where there is no body; Chalice would answer 415."""
-    for methods in app.routes.values():
-        for entry in methods.values():
-            description = description_of(entry.view_function)
-            if description is not None and description.request is None and description.auth == "key":
-                entry.content_types = []

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 from msgspec import Struct, field
 
 from chalicelib.api import answers, schema, views
-from chalicelib.api.describe import describe
+from chalicelib.api.calls import CallerCall
 from chalicelib.api.json_body import BODY_LIMIT
 from chalicelib.api.pagination import PageQuery, cursor
-from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.api.routing import Routes, json_response
 from chalicelib.domain.ids import booking_id_for
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
@@ -27,9 +26,6 @@ from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import BookingQuery, Record, start_key_of
 from chalicelib.usecases.bookings import Accepted
 
-if TYPE_CHECKING:
-    from chalicelib.wiring import Services
-
 _LONGEST_WAIT_SECONDS = 20
 _MOST_READS = 25
 _FIRST_POLL_SECONDS = 0.1
@@ -37,11 +33,12 @@ _LONGEST_POLL_SECONDS = 1.5
 _POLL_GROWTH = 1.3
 _PAGE_BYTES = 2_500_000
 """Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
-_GROUP = "Bookings"
 _LISTING = (
     "A page can have fewer items than `limit` while more follow: with `calendar_id` or `status`, even none, and where "
     "bookings are large. Continue until `next_cursor` is null."
 )
+
+routes = Routes("Bookings")
 
 
 class BookingsQuery(PageQuery):
@@ -91,126 +88,113 @@ class BookingCall(CallerCall):
         return str(uuid.uuid4())
 
 
-def routes(services: Callable[[], Services]) -> Blueprint:
-    """The routes of bookings."""
-    routes = Blueprint(__name__)
-    caller, booker = caller_route(services), caller_route(services, BookingCall)
+@routes.get(
+    "/v1/bookings",
+    "List bookings in order of start",
+    text=_LISTING,
+    responses={200: answers.BookingPage},
+    query=BookingsQuery,
+)
+def list_bookings(call: CallerCall) -> Response:
+    asked = call.read_query(BookingsQuery)
+    query = _query(call.workspace_id, asked)
+    records, after = call.services.booking_store.page(query, limit=asked.size, after=asked.after)
+    items: list[answers.Booking] = []
+    size = 0
+    for record in records:
+        item = views.booking(record)
+        size += len(msgspec.json.encode(item))
+        if items and size > _PAGE_BYTES:
+            after = start_key_of(records[len(items) - 1].booking)
+            break
+        items.append(item)
+    return json_response(answers.BookingPage(items, cursor(after)))
 
-    @routes.route("/v1/bookings", methods=["GET"])
-    @caller
-    @describe(
-        _GROUP,
-        "List bookings in order of start",
-        text=_LISTING,
-        answers={200: answers.BookingPage},
-        query=BookingsQuery,
+
+@routes.post(
+    "/v1/bookings",
+    "Create a booking under an id that the service makes",
+    text="The same Idempotency-Key again answers with the same booking, as it is then.",
+    request=schema.BookingBody,
+    responses={201: answers.Booking},
+    headers=("Idempotency-Key", "Prefer"),
+    problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
+    call=BookingCall,
+)
+def post_booking(call: BookingCall) -> Response:
+    body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
+    accepted = call.services.bookings.post(
+        call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
     )
-    def list_bookings(call: CallerCall) -> Response:
-        asked = call.read_query(BookingsQuery)
-        query = _query(call.workspace_id, asked)
-        records, after = call.services.booking_store.page(query, limit=asked.size, after=asked.after)
-        items: list[answers.Booking] = []
-        size = 0
-        for record in records:
-            item = views.booking(record)
-            size += len(msgspec.json.encode(item))
-            if items and size > _PAGE_BYTES:
-                after = start_key_of(records[len(items) - 1].booking)
-                break
-            items.append(item)
-        return json_response(answers.BookingPage(items, cursor(after)))
+    return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
-    @routes.route("/v1/bookings", methods=["POST"])
-    @booker
-    @describe(
-        _GROUP,
-        "Create a booking under an id that the service makes",
-        text="The same Idempotency-Key again answers with the same booking, as it is then.",
-        request=schema.BookingBody,
-        answers={201: answers.Booking},
-        headers=("Idempotency-Key", "Prefer"),
-        problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
+
+@routes.put(
+    "/v1/bookings/{booking_id}",
+    "Create or change a booking",
+    text="Idempotent: the same content again makes no new revision. An older `version` than the known one changes "
+    "nothing. A calendar with video gives the booking a meeting of its own, if its host is connected.",
+    request=schema.BookingBody,
+    responses={201: answers.Booking, 200: answers.Booking},
+    headers=("Prefer",),
+    problems=("unknown_calendar", "booking_cancelled", "version_reused"),
+    call=BookingCall,
+)
+def put_booking(call: BookingCall, booking_id: str) -> Response:
+    body = call.read(schema.BookingBody)
+    accepted = call.services.bookings.put(
+        call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
     )
-    def post_booking(call: BookingCall) -> Response:
-        body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
-        accepted = call.services.bookings.post(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
-        )
-        return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
+    return _answer(call, accepted, 201 if accepted.created else 200)
 
-    @routes.route("/v1/bookings/{booking_id}", methods=["PUT"])
-    @booker
-    @describe(
-        _GROUP,
-        "Create or change a booking",
-        text="Idempotent: the same content again makes no new revision. An older `version` than the known one changes "
-        "nothing. A calendar with video gives the booking a meeting of its own, if its host is connected.",
-        request=schema.BookingBody,
-        answers={201: answers.Booking, 200: answers.Booking},
-        headers=("Prefer",),
-        problems=("unknown_calendar", "booking_cancelled", "version_reused"),
-    )
-    def put_booking(call: BookingCall, booking_id: str) -> Response:
-        body = call.read(schema.BookingBody)
-        accepted = call.services.bookings.put(
-            call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
-        )
-        return _answer(call, accepted, 201 if accepted.created else 200)
 
-    @routes.route("/v1/bookings/{booking_id}", methods=["GET"])
-    @caller
-    @describe(
-        _GROUP,
-        "Get a booking with its meeting",
-        text="With `Prefer: wait=20` the answer comes as soon as the meeting is not pending any more.",
-        answers={200: answers.Booking},
-        headers=("Prefer",),
-        problems=("not_found",),
-    )
-    def get_booking(call: CallerCall, booking_id: str) -> Response:
-        return _answer(call, Accepted(_existing(call, booking_id)), 200)
+@routes.get(
+    "/v1/bookings/{booking_id}",
+    "Get a booking with its meeting",
+    text="With `Prefer: wait=20` the answer comes as soon as the meeting is not pending any more.",
+    responses={200: answers.Booking},
+    headers=("Prefer",),
+    problems=("not_found",),
+)
+def get_booking(call: CallerCall, booking_id: str) -> Response:
+    return _answer(call, Accepted(_existing(call, booking_id)), 200)
 
-    @routes.route("/v1/bookings/{booking_id}", methods=["DELETE"])
-    @caller
-    @describe(
-        _GROUP,
-        "Cancel a booking",
-        text="Idempotent. The meeting is removed and both parties get a cancellation.",
-        answers={200: answers.Booking},
-        headers=("Prefer",),
-        problems=("not_found",),
-    )
-    def delete_booking(call: CallerCall, booking_id: str) -> Response:
-        return _answer(call, call.services.bookings.cancel(call.workspace_id, booking_id), 200)
 
-    @routes.route("/v1/bookings/{booking_id}/retry", methods=["POST"])
-    @caller
-    @describe(
-        _GROUP,
-        "Settle a failed or waiting booking again now",
-        answers={200: answers.Booking},
-        headers=("Prefer",),
-        problems=("not_found",),
-    )
-    def retry_booking(call: CallerCall, booking_id: str) -> Response:
-        return _answer(call, call.services.bookings.retry(call.workspace_id, booking_id), 200)
+@routes.delete(
+    "/v1/bookings/{booking_id}",
+    "Cancel a booking",
+    text="Idempotent. The meeting is removed and both parties get a cancellation.",
+    responses={200: answers.Booking},
+    headers=("Prefer",),
+    problems=("not_found",),
+)
+def delete_booking(call: CallerCall, booking_id: str) -> Response:
+    return _answer(call, call.services.bookings.cancel(call.workspace_id, booking_id), 200)
 
-    @routes.route("/v1/bookings/{booking_id}/invite.ics", methods=["GET"])
-    @caller
-    @describe(
-        _GROUP,
-        "Get the current invitation as a calendar file",
-        answers={200: "text/calendar"},
-        problems=("not_found",),
-    )
-    def get_invite(call: CallerCall, booking_id: str) -> Response:
-        from chalicelib.usecases.invitations import calendar_file
 
-        record, services = _existing(call, booking_id), call.services
-        ics = calendar_file(record, call.workspace, services.settings.mail_from, services.clock())
-        return Response(ics.decode(), {"Content-Type": "text/calendar; charset=utf-8"})
+@routes.post(
+    "/v1/bookings/{booking_id}/retry",
+    "Settle a failed or waiting booking again now",
+    responses={200: answers.Booking},
+    headers=("Prefer",),
+    problems=("not_found",),
+)
+def retry_booking(call: CallerCall, booking_id: str) -> Response:
+    return _answer(call, call.services.bookings.retry(call.workspace_id, booking_id), 200)
 
-    return routes
+
+@routes.get(
+    "/v1/bookings/{booking_id}/invite.ics",
+    "Get the current invitation as a calendar file",
+    responses={200: "text/calendar"},
+    problems=("not_found",),
+)
+def get_invite(call: CallerCall, booking_id: str) -> Response:
+    from chalicelib.usecases.invitations import calendar_file
+
+    record, services = _existing(call, booking_id), call.services
+    ics = calendar_file(record, call.workspace, services.settings.mail_from, services.clock())
+    return Response(ics.decode(), {"Content-Type": "text/calendar; charset=utf-8"})
 
 
 def _existing(call: CallerCall, booking_id: str) -> Record:

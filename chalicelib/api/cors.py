@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice, Response
 
-from chalicelib.api.routing import Call, open_route
+from chalicelib.api.calls import Call
+from chalicelib.api.routing import bind
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -23,22 +24,23 @@ _PREFLIGHT_SECONDS = 600
 
 
 def install(app: Chalice, services: Callable[[], Services]) -> None:
-    """Have every address of the API answer preflights. To be called when all routes are there."""
+    """Respond to preflights at every path of the API. Call this after all routes are registered."""
     for path, methods in list(app.routes.items()):
         if path.startswith(_PREFIX) and not path.startswith(_NOT_FOR_PAGES):
-            app.route(path, methods=["OPTIONS"], name="preflight")(_preflight(services, ", ".join(sorted(methods))))
+            preflight = _preflight_view(", ".join(sorted(methods)))
+            app.route(path, methods=["OPTIONS"], name="preflight")(bind(preflight, lambda: Call(app, services())))
 
 
-def _preflight(services: Callable[[], Services], methods: str) -> Callable[..., Response]:
+def _preflight_view(methods: str) -> Callable[..., Response]:
     def preflight(call: Call, **_: str) -> Response:
-        allowed = {
+        headers: dict[str, str | list[str]] = {
             "Access-Control-Allow-Origin": call.header("origin") or "*",
             "Access-Control-Allow-Methods": methods,
             "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer",
             "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
             "Vary": "Origin",
+            "Allow": f"{methods}, OPTIONS",
         }
-        return Response("", {**allowed, "Allow": f"{methods}, OPTIONS"}, 204)
+        return Response("", headers, 204)
 
-    answer: Callable[..., Response] = open_route(services)(preflight)
-    return answer
+    return preflight

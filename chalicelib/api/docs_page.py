@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api import html
-from chalicelib.api.routing import Call
+from chalicelib.api.calls import Call
 
 
 def page(call: Call, document: dict[str, Any]) -> Response:

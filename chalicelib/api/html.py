@@ -14,7 +14,7 @@ from chalicelib.errors import NotFound
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from chalicelib.api.routing import Call
+    from chalicelib.api.calls import Call
 
 _NOBODY, _OURSELVES = "'none'", "'self'"
 _HERE = Path(__file__).parent

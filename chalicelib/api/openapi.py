@@ -10,9 +10,9 @@ import msgspec
 from chalice.app import Chalice
 
 from chalicelib.api import answers, problems, schema, webhook_payloads
-from chalicelib.api.describe import Description, description_of
-from chalicelib.api.examples import example
+from chalicelib.api.routing import Description, description_of
 
+_EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": True, "null": None}
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
     "Every booking gets its own video-meeting link. A key names its workspace, so no path does. Times are RFC 3339 "
@@ -50,7 +50,9 @@ _ANSWER_HEADERS = {
 def document(app: Chalice) -> dict[str, Any]:
     """The description of every described route of `app`, without `servers`."""
     described = list(operations(app))
-    structs = [s for _, _, _, d in described for s in (d.request, d.query, *d.answers.values()) if isinstance(s, type)]
+    structs = [
+        s for _, _, _, d in described for s in (d.request, d.query, *d.responses.values()) if isinstance(s, type)
+    ]
     kinds = dict.fromkeys([*structs, answers.Problem, *webhook_payloads.STRUCTS])
     components = _component_schemas(kinds)
     queries = {d.query.__name__ for _, _, _, d in described if d.query}
@@ -103,7 +105,7 @@ def _operation(
 ) -> dict[str, Any]:
     limited = ("RateLimit-Policy", "RateLimit") if description.auth == "key" else ()
     responses: dict[str, Any] = {}
-    for status, kind in description.answers.items():
+    for status, kind in description.responses.items():
         responses[str(status)] = {"description": _said(status), "headers": _headers(*limited)} | _content(
             kind, components
         )
@@ -171,7 +173,7 @@ def _content(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
         form = {"type": "object", "additionalProperties": True} if kind == "application/json" else {"type": "string"}
         return {"content": {kind: {"schema": form}}}
     form = {"$ref": _REF.format(name=kind.__name__)}
-    return {"content": {"application/json": {"schema": form, "example": example(form, components)}}}
+    return {"content": {"application/json": {"schema": form, "example": _example(form, components)}}}
 
 
 def _by_status(found: list[str]) -> dict[int, list[str]]:
@@ -182,7 +184,7 @@ def _by_status(found: list[str]) -> dict[int, list[str]]:
 def _problem(status: int, group: list[str]) -> dict[str, Any]:
     types = {"properties": {"type": {"enum": [problems.PREFIX + reason for reason in group]}}}
     form = {"allOf": [{"$ref": _REF.format(name="Problem")}, types]}
-    shown = {r: {"value": problems.value(status, r, problems.REASONS[r][1])} for r in group}
+    shown = {r: {"value": problems.format_problem(status, r, problems.REASONS[r][1])} for r in group}
     return {
         "description": " · ".join(f"{reason}: {problems.REASONS[reason][1]}" for reason in group),
         "content": {problems.CONTENT_TYPE: {"schema": form, "examples": shown}},
@@ -195,3 +197,31 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _said(status: int) -> str:
     return {200: "Done", 201: "Created", 204: "Done; there is nothing to say"}[status]
+
+
+def _example(form: dict[str, Any], components: dict[str, Any]) -> Any:
+    """A value of the JSON schema `form`: its own example, else one made of its parts'."""
+    if form.get("examples"):
+        return form["examples"][0]
+    if "$ref" in form:
+        return _example(components[form["$ref"].rpartition("/")[2]], components)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in form:
+            return _example(form[key][0], components)
+    for key, value in (("const", form.get("const")), ("default", form.get("default"))):
+        if key in form and value not in (None, "", [], {}):
+            return value
+    if "enum" in form:
+        return form["enum"][0]
+    return _of_type(form, components)
+
+
+def _of_type(form: dict[str, Any], components: dict[str, Any]) -> Any:
+    kind = form.get("type", "object")
+    if kind == "object":
+        required = form.get("required", ())
+        shown = {n: f for n, f in form.get("properties", {}).items() if n in required or f.get("examples")}
+        return {name: _example(part, components) for name, part in shown.items()}
+    if kind == "array":
+        return [_example(form["items"], components)] if form.get("items") else []
+    return _EMPTY[kind]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from chalice.app import Response
+from msgspec import Struct
 from msgspec.structs import asdict
 
-from chalicelib.errors import CallerError, Unauthorized
+from chalicelib.errors import CallerError, FieldError, LostRace, ParameterError, StoreError, Unauthorized
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX = "urn:meetlink:problem:"
@@ -39,31 +42,50 @@ REASONS: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something went wrong on our side."),
     "unavailable": (503, "The service or its database did not respond. Try again after Retry-After seconds."),
 }
+_INTERNAL_ERROR = "Something went wrong on our side. It has been logged."
 
 
-def problem(status: int, reason: str, detail: str, **more: Any) -> Response:
-    """A problem detail; `type` is stable and documented."""
-    return Response(value(status, reason, detail) | more, {"Content-Type": CONTENT_TYPE}, status)
+class ProblemDetails(Struct, frozen=True):
+    """An error response before it is written as JSON or as a page."""
+
+    status: int
+    reason: str
+    """A key of `REASONS`: the stable last part of `type`."""
+    detail: str
+    """For people; it may change."""
+    errors: Sequence[FieldError | ParameterError] = ()
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def response(self) -> Response:
+        more = {"errors": [asdict(error) for error in self.errors]} if self.errors else {}
+        body = format_problem(self.status, self.reason, self.detail) | more
+        return Response(body, {"Content-Type": CONTENT_TYPE, **self.headers}, self.status)
 
 
-def value(status: int, reason: str, detail: str) -> dict[str, Any]:
+def format_problem(status: int, reason: str, detail: str) -> dict[str, Any]:
+    """Return the body of a problem response."""
     return {"type": PREFIX + reason, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
 
 
-def refusal(error: CallerError) -> Response:
-    """A caller's error as its problem detail."""
-    more = {"errors": [asdict(e) for e in error.errors]} if error.errors else {}
-    response = problem(error.status, error.reason, error.detail, **more)
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="meetlink"'
-    return response
+def describe_error(error: Exception) -> ProblemDetails:
+    """Return the problem that a request gets for an error that its view raised."""
+    match error:
+        case CallerError():
+            headers = {"WWW-Authenticate": 'Bearer realm="meetlink"'} if isinstance(error, Unauthorized) else {}
+            return ProblemDetails(error.status, error.reason, error.detail, error.errors, headers)
+        case LostRace():
+            return ProblemDetails(409, "changed_meanwhile", REASONS["changed_meanwhile"][1])
+        case StoreError():
+            detail = "The database did not respond. Please try again."
+            return ProblemDetails(503, "unavailable", detail, headers={"Retry-After": "1"})
+    return ProblemDetails(500, "internal_error", _INTERNAL_ERROR)
 
 
-def own_words(response: Response) -> Response:
-    """Translate Chalice's own errors to problem details. A 404 or 405 is API Gateway's own matter."""
-    given = response.body
-    if response.status_code < 400 or not isinstance(given, dict) or "Code" not in given:
+def translate_chalice_error(response: Response) -> Response:
+    """Return Chalice's own errors as problem details. API Gateway itself responds with 404 and 405."""
+    body = response.body
+    if response.status_code < 400 or not isinstance(body, dict) or "Code" not in body:
         return response
     if response.status_code == 415:
-        return problem(415, "unsupported_media_type", "Send the body as application/json.")
-    return problem(response.status_code, "internal_error", "Something went wrong on our side. It has been logged.")
+        return ProblemDetails(415, "unsupported_media_type", REASONS["unsupported_media_type"][1]).response()
+    return ProblemDetails(response.status_code, "internal_error", _INTERNAL_ERROR).response()

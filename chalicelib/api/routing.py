@@ -1,284 +1,244 @@
-"""The edge of every HTTP route: who asks, what came in, and errors as RFC 9457 problem details."""
+"""Routes: one `Routes` per module, a decorator per view, and errors as problem details (RFC 9457) or pages."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import uuid
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from functools import wraps
-from math import ceil
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 from chalice.app import Chalice, Request, Response
 from msgspec import Struct
 
-from chalicelib.api import json_body, schema
-from chalicelib.api.describe import description_of
-from chalicelib.api.problems import REASONS, own_words, problem, refusal
-from chalicelib.domain.workspace import Workspace, accepts_key, id_of_key, workspace_of_key
-from chalicelib.errors import (
-    CallerError,
-    InvalidInput,
-    LostRace,
-    Malformed,
-    ParameterError,
-    StoreError,
-    TooManyRequests,
-    Unauthorized,
-)
+from chalicelib.api import schema
+from chalicelib.api.calls import Call, CallerCall, NoQuery, current_request
+from chalicelib.api.problems import ProblemDetails, describe_error, translate_chalice_error
+from chalicelib.errors import CallerError, LostRace, StoreError, Unauthorized
 from chalicelib.observability import log, refused
-from chalicelib.validation import Check, find_flaws
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-T = TypeVar("T")
-_MAX_ACCEPTED_KEYS = 10_000
+View = TypeVar("View", bound=Callable[..., Response])
+ErrorPage = Callable[[Call, ProblemDetails], Response]
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_EXPOSED = "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
-_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-# Chalice keeps the current request on the app object, which threads of the local server share.
-_request: ContextVar[Request] = ContextVar("request")
+_DESCRIPTION = "description_of_route"
 
 
-class NoQuery(Struct, forbid_unknown_fields=True):
-    """The query of a route that declares none."""
+class Description(Struct, frozen=True, kw_only=True):
+    """What the OpenAPI document contains about a route."""
+
+    group: str
+    """The tag: routes of one group are listed together."""
+    summary: str
+    text: str = ""
+    responses: Mapping[int, Any]
+    """For each status of success the struct of the body, its media type, or None without a body."""
+    request: Any = None
+    """The struct of the body."""
+    request_required: bool = True
+    query: Any = None
+    """The struct of the query parameters."""
+    headers: tuple[str, ...] = ()
+    """Names in `openapi.HEADERS`."""
+    problems: tuple[str, ...] = ()
+    """Reasons in `problems.REASONS`, without those that every route of its kind can return."""
+    auth: Literal["key", "signature", "none"] = "key"
 
 
-class Call:
-    """One request to a route. Query strings and headers are read through here and never logged."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self.request = _request.get()
-        self.answer_headers: dict[str, str] = {}
-
-    def admit(self) -> None:
-        """Raise `CallerError` if the request may not go on. Every answer from here on carries `answer_headers`."""
-
-    @property
-    def raw_body(self) -> bytes:
-        try:
-            raw = self.request.raw_body
-            return raw.encode("utf-8") if isinstance(raw, str) else raw
-        except UnicodeEncodeError:
-            raise Malformed("The body is not UTF-8.") from None
-
-    def read(self, kind: type[T], checks: Mapping[str, Check] | None = None) -> T:
-        """The JSON body as `kind`; `checks` as `validation.convert` has them. Raises `CallerError`."""
-        return json_body.read(self.raw_body, kind, checks)
-
-    def query(self, name: str) -> str | None:
-        """A query parameter. Raises `InvalidInput` if it is given twice."""
-        known = self.request.query_params
-        given = known.getlist(name) if known and name in known else []
-        if len(given) > 1:
-            raise InvalidInput(f"The query parameter {name} is given twice.")
-        return str(given[0]) if given else None
-
-    def read_query(self, kind: type[T]) -> T:
-        """The query parameters as the struct `kind`. Raises `InvalidInput` with everything that is wrong."""
-        known = self.request.query_params
-        given = {name: known.getlist(name) for name in known} if known else {}
-        errors = [ParameterError(name, "This parameter is given twice.") for name, v in given.items() if len(v) > 1]
-        single = {name: values[0] for name, values in given.items() if len(values) == 1}
-        # Strict: otherwise the year 2031 would be seconds since 1970.
-        errors += [ParameterError(str(flaw.path[0]), flaw.detail) for flaw in find_flaws(single, kind)]
-        if errors:
-            raise InvalidInput("The query is invalid; see `errors`.", errors=errors)
-        return msgspec.convert(single, kind)
-
-    def header(self, name: str) -> str | None:
-        value = self.request.headers.get(name)
-        return str(value) if value is not None else None
-
-    @property
-    def base_url(self) -> str:
-        """The public address of this deployment, without a trailing slash."""
-        if self.services.settings.public_base_url:
-            return self.services.settings.public_base_url
-        context = self.request.context
-        domain = context.get("domainName")
-        if domain is None:
-            # The local server; API Gateway names its domain.
-            host = self.header("host") or ""
-            return f"http://{host if _HOST.fullmatch(host) else 'localhost'}"
-        path = str(self.request.to_original_event().get("path") or "")
-        prefix = str(context.get("path") or "").removesuffix(path)
-        return f"https://{domain}{prefix}".rstrip("/")
+class _Declared(NamedTuple):
+    method: str
+    path: str
+    view: Callable[..., Response]
+    call: type[Call]
+    description: Description
 
 
-class CallerCall(Call):
-    """A request that carries one of a workspace's API keys."""
+class Routes:
+    """The API routes of one module: `@routes.get("/v1/things/{thing_id}", "Get a thing", responses={200: Thing})`.
 
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
-        # This process has accepted the key before. It is checked again, but not on its own.
-        digest = hashlib.sha256((self.header("authorization") or "").encode("utf-8", "replace")).digest()
-        self.is_known_key = digest in services.accepted_keys
-        self.workspace, self.key_id = _authenticate(self.header("authorization"), self.read_workspace)
-        if len(services.accepted_keys) >= _MAX_ACCEPTED_KEYS:
-            services.accepted_keys.clear()
-        services.accepted_keys.add(digest)
-
-    def read_workspace(self, workspace_id: str) -> Workspace | None:
-        """Read the workspace that the key names. The key is not checked yet."""
-        return self.services.workspace_store.get(workspace_id)
-
-    def admit(self) -> None:
-        origin, limit = self.header("origin"), self.services.rate_limit
-        if self.workspace.allowed_origins:
-            self.answer_headers["Vary"] = "Origin"
-        if origin is not None and origin in self.workspace.allowed_origins:
-            self.answer_headers["Access-Control-Allow-Origin"] = origin
-            self.answer_headers["Access-Control-Expose-Headers"] = _EXPOSED
-        allowance = limit.count_request(self.workspace_id)
-        # draft-ietf-httpapi-ratelimit-headers-10: q requests in w seconds; r are left, all again in t seconds.
-        self.answer_headers["RateLimit-Policy"] = f'"workspace";q={limit.burst};w={ceil(limit.window_seconds)}'
-        self.answer_headers["RateLimit"] = f'"workspace";r={allowance.remaining};t={allowance.reset_seconds}'
-        if not allowance.granted:
-            self.answer_headers["Retry-After"] = str(allowance.retry_after_seconds)
-            raise TooManyRequests(
-                f"This workspace may send {limit.rate:g} requests a second. "
-                f"Wait {allowance.retry_after_seconds} s, then try again."
-            )
-
-    @property
-    def workspace_id(self) -> str:
-        return self.workspace.workspace_id
-
-    def audit(self, verb: str) -> None:
-        """Record an administrative action before it is carried out."""
-        self.services.audit.record(verb, self.workspace_id, caller="API", key_id=self.key_id)
-
-
-def caller_route(services: Callable[[], Services], kind: type[CallerCall] = CallerCall) -> Callable[..., Any]:
-    """For routes with an API key: the view gets a `CallerCall` and the path's ids, checked and decoded.
-
-    Query parameters that the view's description does not declare are refused.
+    A view gets a `CallerCall`, and the path's ids, decoded and checked. Without a key (`auth`), it gets a `Call`.
+    A subclass of these can be chosen with `call`. Undeclared query parameters are refused.
     """
 
-    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
-        description = description_of(view)
-        declared = description.query if description else None
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._declared: list[_Declared] = []
 
-        @wraps(view)
-        def strict(call: CallerCall, **ids: str) -> Response:
-            call.read_query(declared or NoQuery)
-            return view(call, **ids)
+    def get(self, path: str, summary: str, **options: Any) -> Callable[[View], View]:
+        return self._declare("GET", path, summary, **options)
 
-        answer: Callable[..., Response] = route(strict)
-        return answer
+    def post(self, path: str, summary: str, **options: Any) -> Callable[[View], View]:
+        return self._declare("POST", path, summary, **options)
 
-    route = _route(lambda: kind(services()))
-    return decorate
+    def put(self, path: str, summary: str, **options: Any) -> Callable[[View], View]:
+        return self._declare("PUT", path, summary, **options)
+
+    def delete(self, path: str, summary: str, **options: Any) -> Callable[[View], View]:
+        return self._declare("DELETE", path, summary, **options)
+
+    def register(self, app: Chalice, services: Callable[[], Services]) -> None:
+        """Add the routes to `app`. `services` is called at each request."""
+        for method, path, view, call, description in self._declared:
+            with_key = description.auth == "key"
+            handler = bind(
+                view,
+                partial(_create_call, call, app, services),
+                query=(description.query or NoQuery) if with_key else None,
+            )
+            setattr(handler, _DESCRIPTION, description)
+            # HTTP clients send their usual Content-Type even without a body; Chalice would respond with 415.
+            any_type: dict[str, Any] = {"content_types": []} if with_key and description.request is None else {}
+            app.route(path, methods=[method], name=view.__name__, **any_type)(handler)
+
+    def _declare(
+        self, method: str, path: str, summary: str, *, call: type[Call] | None = None, **options: Any
+    ) -> Callable[[View], View]:
+        description = Description(group=self._group, summary=summary, **options)
+        call_class = call or (CallerCall if description.auth == "key" else Call)
+
+        def declare(view: View) -> View:
+            self._declared.append(_Declared(method, path, view, call_class, description))
+            return view
+
+        return declare
 
 
-def open_route(services: Callable[[], Services]) -> Callable[..., Any]:
-    """For routes without one: the view gets a `Call`."""
-    return _route(lambda: Call(services()))
+class PageRoutes:
+    """The browser pages of one module: `@routes.get("/things/{name}")`. They are not part of the API's description.
+
+    A view gets a `Call`, and the path's parts, decoded and checked as ids unless `checks_ids` is false. `error_page`
+    renders every error.
+    """
+
+    def __init__(self, error_page: ErrorPage, *, checks_ids: bool = True) -> None:
+        self._error_page = error_page
+        self._checks_ids = checks_ids
+        self._declared: list[tuple[str, str, Callable[..., Response]]] = []
+
+    def get(self, path: str) -> Callable[[View], View]:
+        return self._declare("GET", path)
+
+    def post(self, path: str) -> Callable[[View], View]:
+        return self._declare("POST", path)
+
+    def register(self, app: Chalice, services: Callable[[], Services]) -> None:
+        """Add the routes to `app`. `services` is called at each request."""
+        for method, path, view in self._declared:
+            create_call = partial(_create_call, Call, app, services)
+            handler = bind(view, create_call, error_page=self._error_page, checks_ids=self._checks_ids)
+            # Browsers send no content type with a form without fields; Chalice would respond with 415.
+            app.route(path, methods=[method], name=view.__name__, content_types=[])(handler)
+
+    def _declare(self, method: str, path: str) -> Callable[[View], View]:
+        def declare(view: View) -> View:
+            self._declared.append((method, path, view))
+            return view
+
+        return declare
 
 
-def page_route(
-    services: Callable[[], Services], refuse: Callable[[Call, CallerError], Response], *, checks_ids: bool = True
-) -> Callable[..., Any]:
-    """For the browser's pages: `refuse` says in a page what a problem detail says to programs."""
-    return _route(lambda: Call(services()), refuse, checks_ids=checks_ids)
+def bind(
+    view: Callable[..., Response],
+    create_call: Callable[[], Call],
+    *,
+    query: type[Struct] | None = None,
+    error_page: ErrorPage | None = None,
+    checks_ids: bool = True,
+) -> Callable[..., Response]:
+    """Return the handler that Chalice calls: it creates the call, runs `view`, and turns errors into responses."""
+
+    @wraps(view)
+    def handle(**path: str) -> Response:
+        call: Call | None = None
+        try:
+            call = create_call()
+            call.admit()
+            parts = {name: unquote(value) for name, value in path.items()}
+            if checks_ids:
+                parts = {name: schema.check_id(value, name) for name, value in parts.items()}
+            if query:
+                call.read_query(query)
+            response = view(call, **parts)
+        except Exception as error:
+            response = _respond_to_error(error, call, error_page)
+        response.headers.update(call.response_headers if call else {})
+        return response
+
+    return handle
+
+
+def description_of(handler: Callable[..., Any]) -> Description | None:
+    """Return a route's description; None for the browser's pages, which are not part of the API."""
+    description: Description | None = getattr(handler, _DESCRIPTION, None)
+    return description
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A struct of `answers`, or what else msgspec encodes, as JSON."""
+    """Respond with a struct, or another value that msgspec encodes, as JSON."""
     text = msgspec.json.encode(value).decode()
     return Response(text, {"Content-Type": "application/json", **(headers or {})}, status)
 
 
 def install(app: Chalice) -> None:
-    """The middleware that every HTTP answer passes: request id, headers, Chalice's own errors as problem details."""
+    """Add the middleware that every HTTP response passes: request id, headers, Chalice's errors as problem details."""
 
     @app.middleware("http")
-    def edge(event: Request, get_response: Callable[[Request], Response]) -> Response:
-        token = _request.set(event)
+    def finish_response(event: Request, get_response: Callable[[Request], Response]) -> Response:
+        token = current_request.set(event)
         request_id = str(event.context.get("requestId") or uuid.uuid4())
         try:
             with log.request(request_id):
-                response = own_words(get_response(event))
+                response = translate_chalice_error(get_response(event))
         finally:
-            _request.reset(token)
+            current_request.reset(token)
         response.headers = {**SECURITY_HEADERS, "X-Request-Id": request_id, **response.headers}
         return response
 
 
-def _route(
-    make_call: Callable[[], Call],
-    refuse: Callable[[Call, CallerError], Response] | None = None,
-    *,
-    checks_ids: bool = True,
-) -> Callable[..., Any]:
-    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
-        @wraps(view)
-        def answer(**path: str) -> Response:
-            call: Call | None = None
-            try:
-                call = make_call()
-                call.admit()
-                parts = {name: unquote(value) for name, value in path.items()}
-                if checks_ids:
-                    parts = {name: schema.check_id(value, name) for name, value in parts.items()}
-                response = view(call, **parts)
-            except CallerError as error:
-                _note_refusal(error, call)
-                response = refuse(call, error) if refuse and call else refusal(error)
-            except LostRace:
-                response = problem(409, "changed_meanwhile", REASONS["changed_meanwhile"][1])
-            except StoreError as error:
-                log.failure("store", error, **_whose(call))
-                response = problem(503, "unavailable", "The database did not answer. Please try again.")
-                response.headers["Retry-After"] = "1"
-            except Exception as error:
-                # Chalice would log the exception's text, which may quote what came in.
-                log.failure("unexpected", error, **_whose(call))
-                response = problem(500, "internal_error", "Something went wrong on our side. It has been logged.")
-            response.headers.update(call.answer_headers if call else {})
-            return response
-
-        return answer
-
-    return decorate
+def _create_call(cls: type[Call], app: Chalice, services: Callable[[], Services]) -> Call:
+    return cls(app, services())
 
 
-_REFUSALS = {"no_session": "session", "csrf": "form", "cross_site": "form", "flow_refused": "sign-in"}
-"""What is refused, by the reason of the error."""
+def _respond_to_error(error: Exception, call: Call | None, error_page: ErrorPage | None) -> Response:
+    _log_error(error, call)
+    problem = describe_error(error)
+    if call is None or error_page is None:
+        return problem.response()
+    try:
+        response = error_page(call, problem)
+    except Exception as page_error:
+        _log_error(page_error, call)
+        return problem.response()
+    response.headers.update(problem.headers)
+    return response
 
 
-def _note_refusal(error: CallerError, call: Call | None) -> None:
+_REFUSED = {"no_session": "session", "csrf": "form", "cross_site": "form", "flow_refused": "sign-in"}
+"""What the metric of refused requests counts, by the reason of the error."""
+
+
+def _log_error(error: Exception, call: Call | None) -> None:
+    """Log server errors, and count refused requests.
+
+    Chalice would log the text of an unexpected error, which may quote the request.
+    """
+    ids = {"workspace_id": call.workspace_id} if isinstance(call, CallerCall) else {}
     if isinstance(error, Unauthorized):
-        # Without a call no caller was made out: the key is wrong.
-        return refused("signature" if call else "key", workspace_id=error.workspace_id, key_id=error.key_id)
-    what = _REFUSALS.get(error.reason)
-    return refused(what) if what else None
-
-
-def _whose(call: Call | None) -> dict[str, str]:
-    """The workspace, for the log, where the caller is known."""
-    return {"workspace_id": call.workspace_id} if isinstance(call, CallerCall) else {}
-
-
-def _authenticate(header: str | None, find: Callable[[str], Workspace | None]) -> tuple[Workspace, str]:
-    """Return the workspace and the id of the key. Raise `Unauthorized`."""
-    scheme, _, key = (header or "").partition(" ")
-    workspace_id = workspace_of_key(key.strip()) if scheme.lower() == "bearer" else None
-    if workspace_id is None:
-        raise Unauthorized("Send your workspace's API key: Authorization: Bearer <key>.")
-    workspace = find(workspace_id)
-    if workspace is None or not accepts_key(workspace, key.strip()):
-        raise Unauthorized("This API key is not valid.", workspace_id=workspace_id, key_id=id_of_key(key.strip()))
-    return workspace, str(id_of_key(key.strip()))
+        # Without a call, the API key is wrong.
+        refused("signature" if call else "key", workspace_id=error.workspace_id, key_id=error.key_id)
+    elif isinstance(error, CallerError):
+        if error.reason in _REFUSED:
+            refused(_REFUSED[error.reason])
+    elif isinstance(error, StoreError):
+        if not isinstance(error, LostRace):
+            log.failure("store", error, **ids)
+    else:
+        log.failure("unexpected", error, **ids)

@@ -2,114 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import webhook_forms as forms
-from chalicelib.api.describe import describe
+from chalicelib.api.calls import CallerCall
 from chalicelib.api.pagination import PageQuery, cursor
-from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.api.routing import Routes, json_response
 from chalicelib.webhooks import url_safety
 
-if TYPE_CHECKING:
-    from chalicelib.wiring import Services
-
-_GROUP = "Webhook endpoints"
+routes = Routes("Webhook endpoints")
 
 
-def routes(services: Callable[[], Services]) -> Blueprint:
-    """The routes of webhook endpoints."""
-    routes = Blueprint(__name__)
-    caller = caller_route(services)
+@routes.get("/v1/webhook-endpoints", "List webhook endpoints", responses={200: forms.WebhookEndpointPage})
+def list_endpoints(call: CallerCall) -> Response:
+    known = call.services.endpoint_store.list_by_workspace(call.workspace_id)
+    return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
 
-    @routes.route("/v1/webhook-endpoints", methods=["GET"])
-    @caller
-    @describe(_GROUP, "List webhook endpoints", answers={200: forms.WebhookEndpointPage})
-    def list_endpoints(call: CallerCall) -> Response:
-        known = call.services.endpoint_store.list_by_workspace(call.workspace_id)
-        return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
 
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["PUT"])
-    @caller
-    @describe(
-        _GROUP,
-        "Create or change a webhook endpoint",
-        text="The first answer holds the secret, and no later one. A disabled endpoint is enabled again.",
-        request=forms.EndpointBody,
-        answers={201: forms.WebhookEndpoint, 200: forms.WebhookEndpoint},
-        problems=("too_many",),
+@routes.put(
+    "/v1/webhook-endpoints/{endpoint_id}",
+    "Create or change a webhook endpoint",
+    text="The first answer holds the secret, and no later one. A disabled endpoint is enabled again.",
+    request=forms.EndpointBody,
+    responses={201: forms.WebhookEndpoint, 200: forms.WebhookEndpoint},
+    problems=("too_many",),
+)
+def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+    to_loopback = call.services.settings.allows_loopback_webhooks
+    body = call.read(forms.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
+    events = tuple(sorted(event.value for event in set(body.events)))
+    call.audit("put-webhook-endpoint")
+    endpoint, secret = call.services.webhook_endpoints.put(call.workspace_id, endpoint_id, body.url, events)
+    return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
+
+
+@routes.get(
+    "/v1/webhook-endpoints/{endpoint_id}",
+    "Get a webhook endpoint",
+    responses={200: forms.WebhookEndpoint},
+    problems=("not_found",),
+)
+def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+    return json_response(forms.endpoint(call.services.webhook_endpoints.get(call.workspace_id, endpoint_id)))
+
+
+@routes.delete(
+    "/v1/webhook-endpoints/{endpoint_id}",
+    "Delete a webhook endpoint",
+    text="Nothing more is sent to it, retries included.",
+    responses={204: None},
+    problems=("not_found",),
+)
+def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+    call.audit("delete-webhook-endpoint")
+    call.services.webhook_endpoints.delete(call.workspace_id, endpoint_id)
+    return Response("", status_code=204)
+
+
+@routes.post(
+    "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
+    "Make a new secret for a webhook endpoint",
+    text="For a day every message is signed with the former secret as well.",
+    responses={200: forms.WebhookEndpoint},
+    problems=("not_found",),
+)
+def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
+    call.audit("rotate-endpoint-secret")
+    endpoint, secret = call.services.webhook_endpoints.rotate_secret(call.workspace_id, endpoint_id)
+    return json_response(forms.endpoint(endpoint, secret))
+
+
+@routes.post(
+    "/v1/webhook-endpoints/{endpoint_id}/test",
+    "Send a test event to a webhook endpoint",
+    text="`endpoint.test` is sent now and once, also to a disabled endpoint; the answer says what came of it.",
+    responses={200: forms.WebhookDelivery},
+    problems=("not_found",),
+)
+def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
+    return json_response(forms.delivery(call.services.webhook_endpoints.send_test(call.workspace_id, endpoint_id)))
+
+
+@routes.get(
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries",
+    "List what was sent to a webhook endpoint, newest first",
+    text="Kept for 14 days.",
+    query=PageQuery,
+    responses={200: forms.WebhookDeliveryPage},
+    problems=("not_found",),
+)
+def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
+    asked = call.read_query(PageQuery)
+    found, after = call.services.webhook_endpoints.list_deliveries(
+        call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
     )
-    def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        to_loopback = call.services.settings.allows_loopback_webhooks
-        body = call.read(forms.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
-        events = tuple(sorted(event.value for event in set(body.events)))
-        call.audit("put-webhook-endpoint")
-        endpoint, secret = call.services.webhook_endpoints.put(call.workspace_id, endpoint_id, body.url, events)
-        return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
-
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["GET"])
-    @caller
-    @describe(_GROUP, "Get a webhook endpoint", answers={200: forms.WebhookEndpoint}, problems=("not_found",))
-    def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        return json_response(forms.endpoint(call.services.webhook_endpoints.get(call.workspace_id, endpoint_id)))
-
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}", methods=["DELETE"])
-    @caller
-    @describe(
-        _GROUP,
-        "Delete a webhook endpoint",
-        text="Nothing more is sent to it, retries included.",
-        answers={204: None},
-        problems=("not_found",),
-    )
-    def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        call.audit("delete-webhook-endpoint")
-        call.services.webhook_endpoints.delete(call.workspace_id, endpoint_id)
-        return Response("", status_code=204)
-
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}/rotate-secret", methods=["POST"])
-    @caller
-    @describe(
-        _GROUP,
-        "Make a new secret for a webhook endpoint",
-        text="For a day every message is signed with the former secret as well.",
-        answers={200: forms.WebhookEndpoint},
-        problems=("not_found",),
-    )
-    def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
-        call.audit("rotate-endpoint-secret")
-        endpoint, secret = call.services.webhook_endpoints.rotate_secret(call.workspace_id, endpoint_id)
-        return json_response(forms.endpoint(endpoint, secret))
-
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}/test", methods=["POST"])
-    @caller
-    @describe(
-        _GROUP,
-        "Send a test event to a webhook endpoint",
-        text="`endpoint.test` is sent now and once, also to a disabled endpoint; the answer says what came of it.",
-        answers={200: forms.WebhookDelivery},
-        problems=("not_found",),
-    )
-    def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-        return json_response(forms.delivery(call.services.webhook_endpoints.send_test(call.workspace_id, endpoint_id)))
-
-    @routes.route("/v1/webhook-endpoints/{endpoint_id}/deliveries", methods=["GET"])
-    @caller
-    @describe(
-        _GROUP,
-        "List what was sent to a webhook endpoint, newest first",
-        text="Kept for 14 days.",
-        query=PageQuery,
-        answers={200: forms.WebhookDeliveryPage},
-        problems=("not_found",),
-    )
-    def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
-        asked = call.read_query(PageQuery)
-        found, after = call.services.webhook_endpoints.list_deliveries(
-            call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
-        )
-        return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))
-
-    return routes
+    return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))

@@ -2,64 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import webhook_forms as forms
-from chalicelib.api.describe import describe
-from chalicelib.api.routing import CallerCall, caller_route, json_response
+from chalicelib.api.calls import CallerCall
+from chalicelib.api.routing import Routes, json_response
 from chalicelib.domain.plain_text import clean_line
 
-if TYPE_CHECKING:
-    from chalicelib.wiring import Services
-
-_GROUP = "Webhooks"
+routes = Routes("Webhooks")
 
 
-def routes(services: Callable[[], Services]) -> Blueprint:
-    """The routes of inbound secrets."""
-    routes = Blueprint(__name__)
-    caller = caller_route(services)
+@routes.get(
+    "/v1/webhook-secrets",
+    "List the secrets that your booking system may sign with",
+    responses={200: forms.WebhookSecretPage},
+)
+def list_secrets(call: CallerCall) -> Response:
+    known = call.services.webhook_secrets.list_secrets(call.workspace_id)
+    return json_response(forms.WebhookSecretPage([forms.secret(s) for s in known], None))
 
-    @routes.route("/v1/webhook-secrets", methods=["GET"])
-    @caller
-    @describe(_GROUP, "List the secrets that your booking system may sign with", answers={200: forms.WebhookSecretPage})
-    def list_secrets(call: CallerCall) -> Response:
-        known = call.services.webhook_secrets.list_secrets(call.workspace_id)
-        return json_response(forms.WebhookSecretPage([forms.secret(s) for s in known], None))
 
-    @routes.route("/v1/webhook-secrets", methods=["POST"])
-    @caller
-    @describe(
-        _GROUP,
-        "Make a secret for your booking system to sign with, or give its own",
-        text="All secrets of a workspace are valid at once: to rotate, add one, switch over, delete the other.",
-        request=forms.SecretBody,
-        request_required=False,
-        answers={201: forms.WebhookSecret},
-        problems=("too_many",),
-    )
-    def post_secret(call: CallerCall) -> Response:
-        body = call.read(forms.SecretBody) if call.raw_body else forms.SecretBody()
-        note = clean_line(body.note, 200)
-        call.audit("add-webhook-secret")
-        secret, text = call.services.webhook_secrets.add(call.workspace_id, body.secret, note)
-        return json_response(forms.secret(secret, text), 201)
+@routes.post(
+    "/v1/webhook-secrets",
+    "Make a secret for your booking system to sign with, or give its own",
+    text="All secrets of a workspace are valid at once: to rotate, add one, switch over, delete the other.",
+    request=forms.SecretBody,
+    request_required=False,
+    responses={201: forms.WebhookSecret},
+    problems=("too_many",),
+)
+def post_secret(call: CallerCall) -> Response:
+    body = call.read(forms.SecretBody) if call.raw_body else forms.SecretBody()
+    note = clean_line(body.note, 200)
+    call.audit("add-webhook-secret")
+    secret, text = call.services.webhook_secrets.add(call.workspace_id, body.secret, note)
+    return json_response(forms.secret(secret, text), 201)
 
-    @routes.route("/v1/webhook-secrets/{secret_id}", methods=["DELETE"])
-    @caller
-    @describe(
-        _GROUP,
-        "Delete a secret",
-        text="What is signed with it is refused from now on.",
-        answers={204: None},
-        problems=("not_found",),
-    )
-    def delete_secret(call: CallerCall, secret_id: str) -> Response:
-        call.audit("delete-webhook-secret")
-        call.services.webhook_secrets.remove(call.workspace_id, secret_id)
-        return Response("", status_code=204)
 
-    return routes
+@routes.delete(
+    "/v1/webhook-secrets/{secret_id}",
+    "Delete a secret",
+    text="What is signed with it is refused from now on.",
+    responses={204: None},
+    problems=("not_found",),
+)
+def delete_secret(call: CallerCall, secret_id: str) -> Response:
+    call.audit("delete-webhook-secret")
+    call.services.webhook_secrets.remove(call.workspace_id, secret_id)
+    return Response("", status_code=204)

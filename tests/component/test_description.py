@@ -12,8 +12,8 @@ import pytest
 from markupsafe import escape
 
 from chalicelib.api import answers, problems, schema
-from chalicelib.api.describe import description_of
 from chalicelib.api.openapi import document, operations
+from chalicelib.api.routing import description_of
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason
 from tests.support.product import Product, booking, calendar

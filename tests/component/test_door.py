@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib import observability
-from chalicelib.api.pages.join_texts import browser_language, door_words
+from chalicelib.api.pages.join_texts import browser_language, join_texts
 from chalicelib.domain.booking import Booking
 from chalicelib.mail.wording import CATALOGUES
 from chalicelib.store.deployment_secrets import LinkKey
@@ -547,11 +547,11 @@ class TestTheJoinPageIsForItsReader:
 
     @given(st.text(max_size=200))
     def test_no_header_breaks_the_page(self, header: str) -> None:
-        assert door_words(browser_language(header))
+        assert join_texts(browser_language(header))
 
     def test_every_language_of_the_mails_has_every_sentence(self) -> None:
         for wording in CATALOGUES:
-            words, dates = door_words(wording.language)
+            words, dates = join_texts(wording.language)
             assert dates is wording
             assert set(words.no_entry) == set(NoEntry)
 

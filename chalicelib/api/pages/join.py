@@ -1,87 +1,96 @@
-"""`/j/{ticket}`: the door to a meeting whose own link would be a secret."""
+"""`/j/{ticket}`: join links. They open the meeting, or a page that says when or why not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
-from chalicelib.api import html, routing
-from chalicelib.api.routing import Call
-from chalicelib.errors import CallerError
+from chalicelib.api import html
+from chalicelib.api.calls import Call
+from chalicelib.api.problems import ProblemDetails
+from chalicelib.api.routing import PageRoutes
 from chalicelib.usecases.join_links import Closed, Early, Open, Unready
 
 if TYPE_CHECKING:
-    from chalicelib.wiring import Services
+    from chalicelib.api.pages.join_texts import JoinTexts
 
-_LOOK_AGAIN_SECONDS = 300
-_TRY_AGAIN_SECONDS = 10
-
-
-def routes(services: Callable[[], Services]) -> Blueprint:
-    """The join redirect."""
-    routes = Blueprint(__name__)
-    # A ticket is longer than an id; `JoinTickets.read` checks it.
-    page = routing.page_route(services, _refuse, checks_ids=False)
-
-    @routes.route("/j/{ticket}", methods=["GET"])
-    @page
-    def join(call: Call, ticket: str) -> Response:
-        found = call.services.join_links.resolve(ticket)
-        if isinstance(found, Open):
-            return Response("", {"Location": found.address}, 302)
-        return _door(call, found)
-
-    return routes
+_EARLY_REFRESH_SECONDS = 300
+_RETRY_SECONDS = 10
 
 
-def _refuse(call: Call, error: CallerError) -> Response:
-    """Return the page for a link that names no booking or an uninvited person, in the browser's language."""
-    from chalicelib.api.pages.join_texts import browser_language, door_words
+def render_join_error(call: Call, problem: ProblemDetails) -> Response:
+    """Return the page for an error, in the browser's language.
 
-    words, dates = door_words(browser_language(call.header("accept-language")))
-    detail = words.uninvited if error.reason == "uninvited" else words.unknown
+    A caller's error is a link that names no booking, or a person who is not invited. Anything else may work later.
+    """
+    from chalicelib.api.pages.join_texts import browser_language, join_texts
+
+    texts, dates = join_texts(browser_language(call.header("accept-language")))
+    if problem.status >= 500:
+        return _retry_page(call, texts.unready, language=dates.language, texts=texts, status=problem.status)
+    detail = texts.uninvited if problem.reason == "uninvited" else texts.unknown
     return html.page(
-        call, "error.html", status=error.status, language=dates.language, heading=words.refused, detail=detail
+        call, "error.html", status=problem.status, language=dates.language, heading=texts.refused, detail=detail
     )
 
 
-def _door(call: Call, found: Early | Closed | Unready) -> Response:
-    """Return the page for a visitor who cannot go in now.
+# A ticket is longer than an id; `JoinTickets.read` checks it.
+routes = PageRoutes(render_join_error, checks_ids=False)
+
+
+@routes.get("/j/{ticket}")
+def join(call: Call, ticket: str) -> Response:
+    visit = call.services.join_links.resolve(ticket)
+    if isinstance(visit, Open):
+        return Response("", {"Location": visit.address}, 302)
+    return _waiting_page(call, visit)
+
+
+def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
+    """Return the page for a visitor who cannot join now.
 
     Its time zone and language are those of the ticket's recipient, else the booking's zone and the browser's language.
     """
-    from chalicelib.api.pages.join_texts import browser_language, door_words
+    from chalicelib.api.pages.join_texts import browser_language, join_texts
     from chalicelib.mail.times import format_moment, format_span
 
-    appointment, recipient = found.booking.appointment, found.recipient
+    appointment, recipient = visit.booking.appointment, visit.recipient
     zone = recipient.time_zone if recipient else appointment.time_zone
-    words, dates = door_words(recipient.language if recipient else browser_language(call.header("accept-language")))
-    status, again, said = 200, None, ""
-    if isinstance(found, Early):
-        wait = (found.opens_at - call.services.clock()).total_seconds()
-        again = max(1, min(ceil(wait), _LOOK_AGAIN_SECONDS))
-        date, clock = format_moment(found.opens_at, zone, dates)
-        said = words.opens.format(date=date, clock=clock)
-    elif isinstance(found, Closed):
-        status, said = 410, words.no_entry[found.why]
+    texts, dates = join_texts(recipient.language if recipient else browser_language(call.header("accept-language")))
+    if isinstance(visit, Unready):
+        text = texts.crowded if visit.is_crowded else texts.unready
+        return _retry_page(call, text, language=dates.language, texts=texts)
+    if isinstance(visit, Early):
+        date, clock = format_moment(visit.opens_at, zone, dates)
+        text, status = texts.opens.format(date=date, clock=clock), 200
     else:
-        status, again, said = 503, _TRY_AGAIN_SECONDS, words.crowded if found.is_crowded else words.wait
+        text, status = texts.no_entry[visit.why], 410
     response = html.page(
         call,
-        "door.html",
+        "join.html",
         status=status,
         language=dates.language,
-        words=words,
-        title=appointment.title or words.untitled,
+        texts=texts,
+        title=appointment.title or texts.untitled,
         when=format_span(appointment.starts_at, appointment.ends_at, zone, dates),
-        host=found.booking.host.name,
-        is_early=isinstance(found, Early),
-        is_unready=isinstance(found, Unready),
-        said=said,
+        host=visit.booking.host.name,
+        is_early=isinstance(visit, Early),
+        text=text,
     )
-    if again is not None:
-        response.headers["Refresh"] = str(again)  # html.spec.whatwg.org: the browser reloads the page automatically.
+    if isinstance(visit, Early):
+        wait = ceil((visit.opens_at - call.services.clock()).total_seconds())
+        _refresh(response, max(1, min(wait, _EARLY_REFRESH_SECONDS)))
+    return response
+
+
+def _retry_page(call: Call, text: str, *, language: str, texts: JoinTexts, status: int = 503) -> Response:
+    response = html.page(call, "join_retry.html", status=status, language=language, texts=texts, text=text)
+    return _refresh(response, _RETRY_SECONDS)
+
+
+def _refresh(response: Response, seconds: int) -> Response:
+    """Have the browser reload the page (html.spec.whatwg.org)."""
+    response.headers["Refresh"] = str(seconds)
     return response

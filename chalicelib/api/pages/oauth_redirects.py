@@ -2,67 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib.api import html
-from chalicelib.api.pages.session import FORM, page_route, posted, redirect, session_or_none
+from chalicelib.api.calls import Call
+from chalicelib.api.pages.session import posted, redirect, render_error, session_or_none
 from chalicelib.api.pages.settings_view import added_page
-from chalicelib.api.routing import Call
+from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.connection import SignInProblem
 from chalicelib.errors import NotFound, ProviderError
 from chalicelib.observability import log, refused
 
-if TYPE_CHECKING:
-    from chalicelib.wiring import Services
+routes = PageRoutes(render_error)
 
 
-def routes(services: Callable[[], Services]) -> Blueprint:
-    """The OAuth redirect pair."""
-    routes = Blueprint(__name__)
-    page = page_route(services)
+@routes.post("/oauth/{provider}/start")
+def start(call: Call, provider: str) -> Response:
+    session, _ = posted(call)
+    return redirect(call.services.oauth_flow.start(session, provider, call.base_url))
 
-    @routes.route("/oauth/{provider}/start", methods=["POST"], content_types=FORM)
-    @page
-    def start(call: Call, provider: str) -> Response:
-        session, _ = posted(call)
-        return redirect(call.services.oauth_flow.start(session, provider, call.base_url))
 
-    @routes.route("/oauth/{provider}/callback", methods=["GET"])
-    @page
-    def callback(call: Call, provider: str) -> Response:
-        from chalicelib.usecases.oauth_flow import FlowRefused, SignInFailed
+@routes.get("/oauth/{provider}/callback")
+def callback(call: Call, provider: str) -> Response:
+    from chalicelib.usecases.oauth_flow import FlowRefused, SignInFailed
 
-        given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
-        answer = {name: value for name, value in given.items() if value}
-        session = session_or_none(call)
-        if "code" in answer and "state" not in answer:
-            return added_page(call, session, provider)
-        try:
-            call.services.oauth_flow.finish(session, provider, answer)
-        except SignInFailed as error:
-            log.info("a sign-in connected nothing", provider=provider, problem=error.problem.value)
-            return _back(call, provider, error.problem)
-        except FlowRefused:
-            if session is None:
-                raise  # The settings page would not open either.
-            refused("sign-in")
-            return _back(call, provider, SignInProblem.NOT_STARTED_HERE)
-        except ProviderError as error:
-            log.failure("connecting failed", error, provider=provider)
-            return _back(call, provider, SignInProblem.NOT_COMPLETED)
-        return redirect(f"{call.base_url}/settings?notice=connected")
+    given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
+    answer = {name: value for name, value in given.items() if value}
+    session = session_or_none(call)
+    if "code" in answer and "state" not in answer:
+        return added_page(call, session, provider)
+    try:
+        call.services.oauth_flow.finish(session, provider, answer)
+    except SignInFailed as error:
+        log.info("a sign-in connected nothing", provider=provider, problem=error.problem.value)
+        return _back(call, provider, error.problem)
+    except FlowRefused:
+        if session is None:
+            raise  # The settings page would not open either.
+        refused("sign-in")
+        return _back(call, provider, SignInProblem.NOT_STARTED_HERE)
+    except ProviderError as error:
+        log.failure("connecting failed", error, provider=provider)
+        return _back(call, provider, SignInProblem.NOT_COMPLETED)
+    return redirect(f"{call.base_url}/settings?notice=connected")
 
-    @routes.route("/oauth/{provider}/approved", methods=["GET"])
-    @page
-    def approved(call: Call, provider: str) -> Response:
-        # A refusal says admin_consent=True as well. Neither proves who came back: nothing is stored.
-        return html.page(call, "approved.html", name=_name(call, provider), refused=bool(call.query("error")))
 
-    return routes
+@routes.get("/oauth/{provider}/approved")
+def approved(call: Call, provider: str) -> Response:
+    # A refusal says admin_consent=True as well. Neither proves who came back: nothing is stored.
+    return html.page(call, "approved.html", name=_name(call, provider), refused=bool(call.query("error")))
 
 
 def _name(call: Call, provider: str) -> str:

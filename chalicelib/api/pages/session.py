@@ -8,23 +8,18 @@ by the forms' token in either case, not by the cookie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from chalice.app import Response
 
-from chalicelib.api import html, routing
-from chalicelib.api.routing import Call
+from chalicelib.api import html
+from chalicelib.api.calls import Call
+from chalicelib.api.problems import ProblemDetails
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import CallerError, Forbidden, TooLarge
+from chalicelib.errors import Forbidden, TooLarge
 from chalicelib.usecases.connect_links import Session
 
-if TYPE_CHECKING:
-    from chalicelib.wiring import Services
-
-# Browsers leave the content type out of a form without fields, and Chalice would then refuse it.
-FORM: list[str] = []
 _FORM_LIMIT = 16 * 1024
 _SECURE_COOKIE = "__Host-meetlink"
 _LOCAL_COOKIE = "meetlink"
@@ -32,18 +27,11 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SESSION_SECONDS = 3600
 
 
-def page_route(services: Callable[[], Services], *, checks_ids: bool = True) -> Callable[..., Any]:
-    """The view gets a `Call`; errors are pages that say what to do.
-
-    Without `checks_ids` the view gets the parts of the path as they came, and checks them.
-    """
-    return routing.page_route(services, _refuse, checks_ids=checks_ids)
-
-
-def _refuse(call: Call, error: CallerError) -> Response:
-    broken = "This address is not complete. Open the link again as you got it."
-    detail = broken if error.reason == "invalid_id" else error.detail
-    return html.page(call, "error.html", status=error.status, detail=detail)
+def render_error(call: Call, problem: ProblemDetails) -> Response:
+    """Return a page that says what went wrong and what to do."""
+    incomplete = "This address is not complete. Open the link again as you got it."
+    detail = incomplete if problem.reason == "invalid_id" else problem.detail
+    return html.page(call, "error.html", status=problem.status, detail=detail)
 
 
 def session_of(call: Call) -> Session:

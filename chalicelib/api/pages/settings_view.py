@@ -11,9 +11,9 @@ from chalice.app import Response
 from msgspec import Struct
 
 from chalicelib.api import html, views
+from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import is_framed
-from chalicelib.api.routing import Call
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry
