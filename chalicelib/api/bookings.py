@@ -6,18 +6,26 @@ import re
 import time
 import uuid
 from functools import cached_property
-from typing import Annotated, Literal
 from urllib.parse import unquote
 
 import msgspec
 from chalice.app import Response
-from msgspec import Struct, field
+from msgspec import Struct
 
-from chalicelib.api import answers, schema, views
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.json_body import BODY_LIMIT
-from chalicelib.api.pagination import PageQuery, cursor
+from chalicelib.api.pagination import cursor
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas.bookings import (
+    Booking,
+    BookingBody,
+    BookingPage,
+    BookingsQuery,
+    current_meeting,
+    format_booking,
+    parse_appointment,
+)
+from chalicelib.api.schemas.fields import Id, check_id
 from chalicelib.domain.ids import booking_id_for
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
@@ -41,18 +49,8 @@ _LISTING = (
 routes = Routes("Bookings")
 
 
-class BookingsQuery(PageQuery):
-    """Which bookings to list, by start: from `from` until before `to`."""
-
-    starts_from: Annotated[schema.Moment, schema.years(1900, 2200)] | None = field(default=None, name="from")
-    starts_before: Annotated[schema.Moment, schema.years(1900, 2200)] | None = field(default=None, name="to")
-    calendar_id: schema.Id | None = None
-    user_id: schema.Id | None = None
-    status: Literal["confirmed", "cancelled"] | None = None
-
-
 class _Named(Struct):
-    calendar_id: schema.Id
+    calendar_id: Id
 
 
 class BookingCall(CallerCall):
@@ -69,7 +67,7 @@ class BookingCall(CallerCall):
         """The path's; else the one that the Idempotency-Key stands for."""
         named = (self.request.uri_params or {}).get("booking_id")
         if named is not None:
-            return schema.check_id(unquote(named), "booking_id")
+            return check_id(unquote(named), "booking_id")
         return booking_id_for(workspace_id, self.header("idempotency-key") or self._new_key)
 
     def read_workspace(self, workspace_id: str) -> Workspace | None:
@@ -92,39 +90,39 @@ class BookingCall(CallerCall):
     "/v1/bookings",
     "List bookings in order of start",
     text=_LISTING,
-    responses={200: answers.BookingPage},
+    responses={200: BookingPage},
     query=BookingsQuery,
 )
 def list_bookings(call: CallerCall) -> Response:
     asked = call.read_query(BookingsQuery)
     query = _query(call.workspace_id, asked)
     records, after = call.services.booking_store.page(query, limit=asked.size, after=asked.after)
-    items: list[answers.Booking] = []
+    items: list[Booking] = []
     size = 0
     for record in records:
-        item = views.booking(record)
+        item = format_booking(record)
         size += len(msgspec.json.encode(item))
         if items and size > _PAGE_BYTES:
             after = start_key_of(records[len(items) - 1].booking)
             break
         items.append(item)
-    return json_response(answers.BookingPage(items, cursor(after)))
+    return json_response(BookingPage(items, cursor(after)))
 
 
 @routes.post(
     "/v1/bookings",
     "Create a booking under an id that the service makes",
     text="The same Idempotency-Key again answers with the same booking, as it is then.",
-    request=schema.BookingBody,
-    responses={201: answers.Booking},
+    request=BookingBody,
+    responses={201: Booking},
     headers=("Idempotency-Key", "Prefer"),
     problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
     call=BookingCall,
 )
 def post_booking(call: BookingCall) -> Response:
-    body, booking_id = call.read(schema.BookingBody), call.booking_id(call.workspace_id)
+    body, booking_id = call.read(BookingBody), call.booking_id(call.workspace_id)
     accepted = call.services.bookings.post(
-        call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
+        call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
     )
     return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
@@ -134,16 +132,16 @@ def post_booking(call: BookingCall) -> Response:
     "Create or change a booking",
     text="Idempotent: the same content again makes no new revision. An older `version` than the known one changes "
     "nothing. A calendar with video gives the booking a meeting of its own, if its host is connected.",
-    request=schema.BookingBody,
-    responses={201: answers.Booking, 200: answers.Booking},
+    request=BookingBody,
+    responses={201: Booking, 200: Booking},
     headers=("Prefer",),
     problems=("unknown_calendar", "booking_cancelled", "version_reused"),
     call=BookingCall,
 )
 def put_booking(call: BookingCall, booking_id: str) -> Response:
-    body = call.read(schema.BookingBody)
+    body = call.read(BookingBody)
     accepted = call.services.bookings.put(
-        call.workspace_id, booking_id, schema.appointment(body), version=body.version, reads=call.reads
+        call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
     )
     return _answer(call, accepted, 201 if accepted.created else 200)
 
@@ -152,7 +150,7 @@ def put_booking(call: BookingCall, booking_id: str) -> Response:
     "/v1/bookings/{booking_id}",
     "Get a booking with its meeting",
     text="With `Prefer: wait=20` the answer comes as soon as the meeting is not pending any more.",
-    responses={200: answers.Booking},
+    responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
@@ -164,7 +162,7 @@ def get_booking(call: CallerCall, booking_id: str) -> Response:
     "/v1/bookings/{booking_id}",
     "Cancel a booking",
     text="Idempotent. The meeting is removed and both parties get a cancellation.",
-    responses={200: answers.Booking},
+    responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
@@ -175,7 +173,7 @@ def delete_booking(call: CallerCall, booking_id: str) -> Response:
 @routes.post(
     "/v1/bookings/{booking_id}/retry",
     "Settle a failed or waiting booking again now",
-    responses={200: answers.Booking},
+    responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
@@ -222,7 +220,7 @@ def _answer(call: CallerCall, accepted: Accepted, status: int, headers: dict[str
         with call.services.waiting_calls.lease(call.workspace_id, wait) as is_applied:
             record = _settled(call, record, wait) if is_applied else record
     applied = {"Preference-Applied": f"wait={wait}"} if is_applied else {}
-    return json_response(views.booking(record), status, {**(headers or {}), **applied})
+    return json_response(format_booking(record), status, {**(headers or {}), **applied})
 
 
 def _wait_seconds(prefer: str | None) -> int:
@@ -252,4 +250,4 @@ def _settled(call: CallerCall, record: Record, seconds: int) -> Record:
 
 
 def _is_pending(record: Record) -> bool:
-    return views.current_meeting(record).state is MeetingState.PENDING
+    return current_meeting(record).state is MeetingState.PENDING

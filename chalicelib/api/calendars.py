@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from chalicelib.api import answers, schema, views
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.pagination import PageQuery, cursor
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas import calendars as schemas
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import NotFound
@@ -15,37 +15,37 @@ from chalicelib.errors import NotFound
 routes = Routes("Calendars")
 
 
-@routes.get("/v1/calendars", "List calendars in order of id", responses={200: answers.CalendarPage}, query=PageQuery)
+@routes.get("/v1/calendars", "List calendars in order of id", responses={200: schemas.CalendarPage}, query=PageQuery)
 def list_calendars(call: CallerCall) -> Response:
     asked = call.read_query(PageQuery)
     found, after = call.services.calendar_store.page(call.workspace_id, limit=asked.size, after=asked.after)
-    return json_response(answers.CalendarPage([views.calendar(c) for c in found], cursor(after)))
+    return json_response(schemas.CalendarPage([schemas.format_calendar(c) for c in found], cursor(after)))
 
 
 @routes.put(
     "/v1/calendars/{calendar_id}",
     "Create or replace a calendar",
     text="Video can be chosen while the host is connected. A change concerns bookings made after it.",
-    request=schema.CalendarBody,
-    responses={201: answers.Calendar, 200: answers.Calendar},
+    request=schemas.CalendarBody,
+    responses={201: schemas.Calendar, 200: schemas.Calendar},
     problems=("not_connected", "not_confirmed", "reconnect_needed", "deauthorized"),
 )
 def put_calendar(call: CallerCall, calendar_id: str) -> Response:
-    body = call.read(schema.CalendarBody)
+    body = call.read(schemas.CalendarBody)
     calendar, created = call.services.calendars.put(
         call.workspace_id,
         calendar_id,
         name=clean_line(body.name, 200) or calendar_id,
-        host=schema.host(body.host),
-        location=schema.location(body.location),
+        host=schemas.parse_host(body.host),
+        location=schemas.parse_location(body.location),
         guests_see_each_other=body.guests_see_each_other,
     )
-    return json_response(views.calendar(calendar), 201 if created else 200)
+    return json_response(schemas.format_calendar(calendar), 201 if created else 200)
 
 
-@routes.get("/v1/calendars/{calendar_id}", "Get a calendar", responses={200: answers.Calendar}, problems=("not_found",))
+@routes.get("/v1/calendars/{calendar_id}", "Get a calendar", responses={200: schemas.Calendar}, problems=("not_found",))
 def get_calendar(call: CallerCall, calendar_id: str) -> Response:
-    return json_response(views.calendar(_existing(call, calendar_id)))
+    return json_response(schemas.format_calendar(_existing(call, calendar_id)))
 
 
 @routes.delete(
@@ -65,13 +65,13 @@ def delete_calendar(call: CallerCall, calendar_id: str) -> Response:
     "/v1/calendars/{calendar_id}/locations",
     "List a calendar's meeting locations",
     text="Each with whether it can be chosen now, and the reason if not.",
-    responses={200: answers.Locations},
+    responses={200: schemas.Locations},
     problems=("not_found",),
 )
 def get_locations(call: CallerCall, calendar_id: str) -> Response:
     calendar = _existing(call, calendar_id)
     status = call.services.connections.status(call.workspace_id, calendar.host.user_id)
-    return json_response(views.locations(status))
+    return json_response(schemas.format_available_locations(status))
 
 
 def _existing(call: CallerCall, calendar_id: str) -> Calendar:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from chalice.app import Response
-from msgspec import Struct
 
-from chalicelib.api import answers, schema, views
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas import connections as schemas
+from chalicelib.api.schemas.fields import format_timestamp
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
 from chalicelib.usecases.connect_links import Visitor
@@ -19,38 +17,31 @@ from chalicelib.validation import Check
 routes = Routes("Connections")
 
 
-class DisconnectQuery(Struct, forbid_unknown_fields=True):
-    """`dry_run` only shows what would happen; `meetings=delete` removes coming meetings at the provider first."""
-
-    dry_run: Literal["true", "false"] | None = None
-    meetings: Literal["keep", "delete"] | None = None
-
-
 @routes.post(
     "/v1/users/{user_id}/connect-links",
     "Make a link that opens the settings page for a user",
     text="It works once and for ten minutes. Give it only to that user, who signs in at the provider there.",
-    request=schema.ConnectLinkBody,
+    request=schemas.ConnectLinkBody,
     request_required=False,
-    responses={201: answers.ConnectLink},
+    responses={201: schemas.ConnectLink},
 )
 def post_connect_link(call: CallerCall, user_id: str) -> Response:
-    body = _read_link(call) if call.raw_body else schema.ConnectLinkBody()
+    body = _read_link(call) if call.raw_body else schemas.ConnectLinkBody()
     name = clean_line(body.name, 200) if body.name else None
     visitor = Visitor(call.workspace_id, user_id, body.email, name, body.provider, body.return_to)
     token, expires_at = call.services.connect_links.create_link(visitor, key_id=call.key_id)
-    return json_response(answers.ConnectLink(f"{call.base_url}/connect/{token}", views.moment(expires_at)), 201)
+    return json_response(schemas.ConnectLink(f"{call.base_url}/connect/{token}", format_timestamp(expires_at)), 201)
 
 
 @routes.get(
     "/v1/users/{user_id}/connection",
     "Get the state of a user's connection",
     text="Answers 200 for every user id: users need no registration.",
-    responses={200: answers.Connection},
+    responses={200: schemas.Connection},
 )
 def get_connection(call: CallerCall, user_id: str) -> Response:
     status = call.services.connections.status(call.workspace_id, user_id)
-    return json_response(views.connection(user_id, status))
+    return json_response(schemas.format_connection(user_id, status))
 
 
 @routes.delete(
@@ -58,14 +49,14 @@ def get_connection(call: CallerCall, user_id: str) -> Response:
     "Disconnect a user, or see what that would do",
     text="Always works here and now, also when there is no connection; revoking at the provider follows. "
     "The user's sessions and connect links end.",
-    query=DisconnectQuery,
-    responses={204: None, 200: answers.DisconnectPreview},
+    query=schemas.DisconnectQuery,
+    responses={204: None, 200: schemas.DisconnectPreview},
 )
 def delete_connection(call: CallerCall, user_id: str) -> Response:
-    asked = call.read_query(DisconnectQuery)
+    asked = call.read_query(schemas.DisconnectQuery)
     if asked.dry_run == "true":
         meetings = call.services.connections.preview_disconnect(call.workspace_id, user_id)
-        return json_response(views.disconnect_preview(meetings))
+        return json_response(schemas.format_disconnect_preview(meetings))
     call.audit("disconnect")
     delete_meetings = asked.meetings == "delete"
     call.services.connections.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
@@ -77,18 +68,18 @@ def delete_connection(call: CallerCall, user_id: str) -> Response:
     "Confirm that the connected account is the user's",
     text="Only where the workspace asks for it: until then the connection is `pending` and gives no links. "
     "Send the account that you looked at: if the user connected another one since, the answer is 409.",
-    request=schema.ConfirmBody,
-    responses={200: answers.Connection},
+    request=schemas.ConfirmBody,
+    responses={200: schemas.Connection},
     problems=("not_connected", "account_changed"),
 )
 def confirm_connection(call: CallerCall, user_id: str) -> Response:
     if not call.raw_body:
         detail = "Send the account that you confirm: `account.id` of GET …/connection."
         raise InvalidInput("The request is invalid; see `errors`.", errors=[FieldError("/account_id", detail)])
-    body = call.read(schema.ConfirmBody)
+    body = call.read(schemas.ConfirmBody)
     call.audit("confirm-connection")
     status = call.services.connections.confirm(call.workspace_id, user_id, body.account_id)
-    return json_response(views.connection(user_id, status))
+    return json_response(schemas.format_connection(user_id, status))
 
 
 @routes.delete(
@@ -110,7 +101,7 @@ def delete_sessions(call: CallerCall, user_id: str) -> Response:
     text="Signs in as a booking would, and makes and deletes a disposable meeting. Reports what guests will "
     "experience: whether they wait, who moderates, how long a meeting may last. At most once a minute for an "
     "account; then 429.",
-    responses={200: answers.Check},
+    responses={200: schemas.Check},
 )
 def check_connection(call: CallerCall, user_id: str) -> Response:
     try:
@@ -118,17 +109,17 @@ def check_connection(call: CallerCall, user_id: str) -> Response:
     except TooManyRequests:
         call.response_headers["Retry-After"] = str(int(CHECK_EVERY.total_seconds()))
         raise
-    return json_response(views.check(report))
+    return json_response(schemas.format_check(report))
 
 
-@routes.get("/v1/providers", "List the video providers", responses={200: answers.ProviderPage})
+@routes.get("/v1/providers", "List the video providers", responses={200: schemas.ProviderPage})
 def list_providers(call: CallerCall) -> Response:
     offered = {provider.name for provider in call.services.offered_providers.list_all()}
-    known = [views.provider(p, configured=p.name in offered) for p in call.services.providers.values()]
-    return json_response(answers.ProviderPage(known, None))
+    known = [schemas.format_provider(p, configured=p.name in offered) for p in call.services.providers.values()]
+    return json_response(schemas.ProviderPage(known, None))
 
 
-def _read_link(call: CallerCall) -> schema.ConnectLinkBody:
+def _read_link(call: CallerCall) -> schemas.ConnectLinkBody:
     known, listed = call.services.providers, call.workspace.return_to
     checks: dict[str, Check] = {
         "provider": lambda name: (
@@ -139,4 +130,4 @@ def _read_link(call: CallerCall) -> schema.ConnectLinkBody:
             None if address in listed else "This address is not on the workspace's list of return addresses."
         ),
     }
-    return call.read(schema.ConnectLinkBody, checks)
+    return call.read(schemas.ConnectLinkBody, checks)

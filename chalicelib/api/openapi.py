@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 from chalice.app import Chalice
 
-from chalicelib.api import answers, problems, schema, webhook_payloads
+from chalicelib.api import problems
 from chalicelib.api.routing import Description, description_of
+from chalicelib.api.schemas import webhook_events
+from chalicelib.api.schemas.fields import Id
 
 _EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": True, "null": None}
 _REF = "#/components/schemas/{name}"
@@ -53,7 +55,7 @@ def document(app: Chalice) -> dict[str, Any]:
     structs = [
         s for _, _, _, d in described for s in (d.request, d.query, *d.responses.values()) if isinstance(s, type)
     ]
-    kinds = dict.fromkeys([*structs, answers.Problem, *webhook_payloads.STRUCTS])
+    kinds = dict.fromkeys([*structs, problems.Problem, *webhook_events.STRUCTS])
     components = _component_schemas(kinds)
     queries = {d.query.__name__ for _, _, _, d in described if d.query}
     paths: dict[str, Any] = {}
@@ -64,7 +66,7 @@ def document(app: Chalice) -> dict[str, Any]:
         "info": {"title": "meetlink", "version": "1", "description": _ABOUT, "license": {"name": "MIT"}},
         "tags": [{"name": group} for group in dict.fromkeys(d.group for _, _, _, d in described)],
         "paths": paths,
-        "webhooks": webhook_payloads.WEBHOOKS,
+        "webhooks": webhook_events.WEBHOOKS,
         "components": {
             "schemas": {name: form for name, form in components.items() if name not in queries},
             "headers": _ANSWER_HEADERS,
@@ -139,7 +141,7 @@ def _component_schemas(structs: Iterable[Any]) -> dict[str, Any]:
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    identifier = msgspec.json.schema(schema.Id)
+    identifier = msgspec.json.schema(Id)
     return [
         {"name": name, "in": "path", "required": True, "schema": identifier} for name in re.findall(r"{(\w+)}", path)
     ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from chalice.app import Response
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from chalicelib.errors import CallerError, FieldError, LostRace, ParameterError, StoreError, Unauthorized
@@ -43,6 +43,29 @@ REASONS: dict[str, tuple[int, str]] = {
     "unavailable": (503, "The service or its database did not respond. Try again after Retry-After seconds."),
 }
 _INTERNAL_ERROR = "Something went wrong on our side. It has been logged."
+
+
+class FieldProblem(Struct):
+    """One error: `pointer` is its place in the body, or `parameter` the query parameter."""
+
+    detail: Annotated[str, Meta(examples=["This is not an e-mail address."])]
+    pointer: (
+        Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
+        | UnsetType
+    ) = UNSET
+    parameter: Annotated[str, Meta(description="Name of the query parameter")] | UnsetType = UNSET
+
+
+class Problem(Struct):
+    """Problem details (RFC 9457). `type` is stable; `detail` is for people and may change."""
+
+    type: Annotated[str, Meta(examples=["urn:meetlink:problem:not_found"])]
+    title: Annotated[str, Meta(examples=["Not Found"])]
+    status: Annotated[int, Meta(examples=[404])]
+    detail: Annotated[str, Meta(examples=["There is no booking with this id in your workspace."])]
+    errors: Annotated[list[FieldProblem], Meta(description="All errors of the request, at most 100")] | UnsetType = (
+        UNSET
+    )
 
 
 class ProblemDetails(Struct, frozen=True):

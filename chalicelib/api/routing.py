@@ -12,9 +12,9 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 from msgspec import Struct
 
-from chalicelib.api import schema
 from chalicelib.api.calls import Call, CallerCall, NoQuery, current_request
 from chalicelib.api.problems import ProblemDetails, describe_error, translate_chalice_error
+from chalicelib.api.schemas.fields import check_id
 from chalicelib.errors import CallerError, LostRace, StoreError, Unauthorized
 from chalicelib.observability import log, refused
 
@@ -163,7 +163,7 @@ def bind(
             call.admit()
             parts = {name: unquote(value) for name, value in path.items()}
             if checks_ids:
-                parts = {name: schema.check_id(value, name) for name, value in parts.items()}
+                parts = {name: check_id(value, name) for name, value in parts.items()}
             if query:
                 call.read_query(query)
             response = view(call, **parts)

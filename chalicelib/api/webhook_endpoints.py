@@ -4,46 +4,46 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from chalicelib.api import webhook_forms as forms
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.pagination import PageQuery, cursor
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas import webhooks as schemas
 from chalicelib.webhooks import url_safety
 
 routes = Routes("Webhook endpoints")
 
 
-@routes.get("/v1/webhook-endpoints", "List webhook endpoints", responses={200: forms.WebhookEndpointPage})
+@routes.get("/v1/webhook-endpoints", "List webhook endpoints", responses={200: schemas.WebhookEndpointPage})
 def list_endpoints(call: CallerCall) -> Response:
     known = call.services.endpoint_store.list_by_workspace(call.workspace_id)
-    return json_response(forms.WebhookEndpointPage([forms.endpoint(e) for e in known], None))
+    return json_response(schemas.WebhookEndpointPage([schemas.format_endpoint(e) for e in known], None))
 
 
 @routes.put(
     "/v1/webhook-endpoints/{endpoint_id}",
     "Create or change a webhook endpoint",
     text="The first answer holds the secret, and no later one. A disabled endpoint is enabled again.",
-    request=forms.EndpointBody,
-    responses={201: forms.WebhookEndpoint, 200: forms.WebhookEndpoint},
+    request=schemas.EndpointBody,
+    responses={201: schemas.WebhookEndpoint, 200: schemas.WebhookEndpoint},
     problems=("too_many",),
 )
 def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
     to_loopback = call.services.settings.allows_loopback_webhooks
-    body = call.read(forms.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
+    body = call.read(schemas.EndpointBody, {"url": lambda url: url_safety.refusal(url, to_loopback=to_loopback)})
     events = tuple(sorted(event.value for event in set(body.events)))
     call.audit("put-webhook-endpoint")
     endpoint, secret = call.services.webhook_endpoints.put(call.workspace_id, endpoint_id, body.url, events)
-    return json_response(forms.endpoint(endpoint, secret), 201 if secret else 200)
+    return json_response(schemas.format_endpoint(endpoint, secret), 201 if secret else 200)
 
 
 @routes.get(
     "/v1/webhook-endpoints/{endpoint_id}",
     "Get a webhook endpoint",
-    responses={200: forms.WebhookEndpoint},
+    responses={200: schemas.WebhookEndpoint},
     problems=("not_found",),
 )
 def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-    return json_response(forms.endpoint(call.services.webhook_endpoints.get(call.workspace_id, endpoint_id)))
+    return json_response(schemas.format_endpoint(call.services.webhook_endpoints.get(call.workspace_id, endpoint_id)))
 
 
 @routes.delete(
@@ -63,24 +63,26 @@ def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
     "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
     "Make a new secret for a webhook endpoint",
     text="For a day every message is signed with the former secret as well.",
-    responses={200: forms.WebhookEndpoint},
+    responses={200: schemas.WebhookEndpoint},
     problems=("not_found",),
 )
 def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
     call.audit("rotate-endpoint-secret")
     endpoint, secret = call.services.webhook_endpoints.rotate_secret(call.workspace_id, endpoint_id)
-    return json_response(forms.endpoint(endpoint, secret))
+    return json_response(schemas.format_endpoint(endpoint, secret))
 
 
 @routes.post(
     "/v1/webhook-endpoints/{endpoint_id}/test",
     "Send a test event to a webhook endpoint",
     text="`endpoint.test` is sent now and once, also to a disabled endpoint; the answer says what came of it.",
-    responses={200: forms.WebhookDelivery},
+    responses={200: schemas.WebhookDelivery},
     problems=("not_found",),
 )
 def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
-    return json_response(forms.delivery(call.services.webhook_endpoints.send_test(call.workspace_id, endpoint_id)))
+    return json_response(
+        schemas.format_delivery(call.services.webhook_endpoints.send_test(call.workspace_id, endpoint_id))
+    )
 
 
 @routes.get(
@@ -88,7 +90,7 @@ def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
     "List what was sent to a webhook endpoint, newest first",
     text="Kept for 14 days.",
     query=PageQuery,
-    responses={200: forms.WebhookDeliveryPage},
+    responses={200: schemas.WebhookDeliveryPage},
     problems=("not_found",),
 )
 def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
@@ -96,4 +98,4 @@ def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
     found, after = call.services.webhook_endpoints.list_deliveries(
         call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
     )
-    return json_response(forms.WebhookDeliveryPage([forms.delivery(d) for d in found], cursor(after)))
+    return json_response(schemas.WebhookDeliveryPage([schemas.format_delivery(d) for d in found], cursor(after)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from chalicelib.api import webhook_forms as forms
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas import webhooks as schemas
 from chalicelib.domain.plain_text import clean_line
 
 routes = Routes("Webhooks")
@@ -15,28 +15,28 @@ routes = Routes("Webhooks")
 @routes.get(
     "/v1/webhook-secrets",
     "List the secrets that your booking system may sign with",
-    responses={200: forms.WebhookSecretPage},
+    responses={200: schemas.WebhookSecretPage},
 )
 def list_secrets(call: CallerCall) -> Response:
     known = call.services.webhook_secrets.list_secrets(call.workspace_id)
-    return json_response(forms.WebhookSecretPage([forms.secret(s) for s in known], None))
+    return json_response(schemas.WebhookSecretPage([schemas.format_secret(s) for s in known], None))
 
 
 @routes.post(
     "/v1/webhook-secrets",
     "Make a secret for your booking system to sign with, or give its own",
     text="All secrets of a workspace are valid at once: to rotate, add one, switch over, delete the other.",
-    request=forms.SecretBody,
+    request=schemas.SecretBody,
     request_required=False,
-    responses={201: forms.WebhookSecret},
+    responses={201: schemas.WebhookSecret},
     problems=("too_many",),
 )
 def post_secret(call: CallerCall) -> Response:
-    body = call.read(forms.SecretBody) if call.raw_body else forms.SecretBody()
+    body = call.read(schemas.SecretBody) if call.raw_body else schemas.SecretBody()
     note = clean_line(body.note, 200)
     call.audit("add-webhook-secret")
     secret, text = call.services.webhook_secrets.add(call.workspace_id, body.secret, note)
-    return json_response(forms.secret(secret, text), 201)
+    return json_response(schemas.format_secret(secret, text), 201)
 
 
 @routes.delete(

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-from chalicelib.api import answers, problems, schema
+from chalicelib.api import problems
 from chalicelib.api.openapi import document, operations
 from chalicelib.api.routing import description_of
+from chalicelib.api.schemas.bookings import Booking, BookingBody
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason
 from tests.support.product import Product, booking, calendar
@@ -95,11 +96,11 @@ def test_the_meetings_reasons_are_the_closed_list(described: dict[str, Any]) -> 
 
 
 def test_the_requests_that_validate_are_the_ones_described(described: dict[str, Any]) -> None:
-    form = msgspec.json.schema_components([schema.BookingBody], ref_template="#/components/schemas/{name}")[1]
+    form = msgspec.json.schema_components([BookingBody], ref_template="#/components/schemas/{name}")[1]
     for field in form["BookingBody"]["properties"].values():
         field.pop("default", None)
     assert described["components"]["schemas"]["BookingBody"] == form["BookingBody"]
-    assert set(answers.Booking.__struct_fields__) == set(described["components"]["schemas"]["Booking"]["properties"])
+    assert set(Booking.__struct_fields__) == set(described["components"]["schemas"]["Booking"]["properties"])
 
 
 def test_no_schema_has_a_default_as_generated_clients_would_require_the_field(described: dict[str, Any]) -> None:

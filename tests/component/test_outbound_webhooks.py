@@ -12,8 +12,8 @@ import httpx
 import msgspec
 import pytest
 
-from chalicelib.api import webhook_payloads
-from chalicelib.api.views import moment
+from chalicelib.api.schemas import webhook_events
+from chalicelib.api.schemas.fields import format_timestamp
 from chalicelib.domain.webhook_signing import key_of, verify
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream, webhook_streams
@@ -57,7 +57,7 @@ class Subscriber:
         self.streams.announce()
         arrived = self.receivers.received[before:]
         for webhook in arrived:  # Each event has the form in the API's description.
-            msgspec.json.decode(webhook.body, type=webhook_payloads.form(webhook.event["type"]))
+            msgspec.json.decode(webhook.body, type=webhook_events.event_struct(webhook.event["type"]))
         return arrived
 
     def wait(self, seconds: float) -> int:
@@ -221,7 +221,7 @@ def test_a_bounced_invitation_sends_one_event(subscriber: Subscriber) -> None:
             WORKSPACE, "b-1", email="guest@example.com", role="guest", state="bounced", message_id="mail-1", at=at
         )
     assert subscriber.wait(0) == 1
-    msgspec.json.decode(subscriber.receivers.received[0].body, type=webhook_payloads.InvitationEvent)
+    msgspec.json.decode(subscriber.receivers.received[0].body, type=webhook_events.InvitationEvent)
     assert subscriber.receivers.received[0].event["data"] == {
         "booking_id": "b-1",
         "invitation": {"email": "guest@example.com", "role": "guest", "state": "bounced"},
@@ -409,7 +409,7 @@ def test_an_event_that_is_detected_late_is_sorted_by_its_time(subscriber: Subscr
     assert names.index("evt_late") == 1, "the test event happened after it"
     times = [item["created_at"] for item in items]
     assert times == sorted(times, reverse=True)
-    assert times[1] == moment(ready_at)
+    assert times[1] == format_timestamp(ready_at)
     delivery = store.get(key)
     assert delivery is not None
     assert delivery.queued_at == clock(), "its tries are counted from now on, however late it is"

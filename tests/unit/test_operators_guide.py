@@ -19,7 +19,7 @@ from botocore import xform_name
 from msgspec import convert
 from msgspec.structs import fields
 
-from chalicelib.api import schema
+from chalicelib.api.schemas import bookings, calendars, connections
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.handlers import operations
 from chalicelib.mail import ses_errors
@@ -205,16 +205,16 @@ def test_every_field_that_a_caller_can_send_is_in_their_guide() -> None:
     guide = (ROOT / "docs" / "callers.md").read_text()
     written = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`|\"\w+\":", guide))))
     bodies = (
-        schema.ConnectLinkBody,
-        schema.CalendarBody,
-        schema.HostBody,
-        schema.PhoneBody,
-        schema.InPersonBody,
-        schema.CustomLinkBody,
-        schema.BookingBody,
-        schema.GuestBody,
-        schema.LinksBody,
-        schema.ConfirmBody,
+        connections.ConnectLinkBody,
+        calendars.CalendarBody,
+        calendars.HostBody,
+        calendars.PhoneBody,
+        calendars.InPersonBody,
+        calendars.CustomLinkBody,
+        bookings.BookingBody,
+        bookings.GuestBody,
+        bookings.LinksBody,
+        connections.ConfirmBody,
     )
     assert [field.name for body in bodies for field in fields(body) if field.name not in written] == []
 

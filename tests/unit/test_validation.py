@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from chalicelib.api import bookings, connections, pagination, schema, webhook_forms
-from chalicelib.api.sources import standard
+from chalicelib.api import inbound_webhooks, pagination
+from chalicelib.api.schemas import bookings, calendars, connections, fields, webhooks
 from chalicelib.errors import InvalidInput
-from chalicelib.usecases import branding
+from chalicelib.handlers import workspace_forms
 from chalicelib.validation import MOST_ERRORS, convert, find_flaws
 
 MISSING = object()
@@ -87,11 +87,11 @@ EVENT_BREAKS = {
     **{f"/data{pointer}": values for pointer, values in BOOKING_BREAKS.items()},
 }
 CASES: dict[str, tuple[type[Struct], dict[str, Any], dict[str, list[Any]]]] = {
-    "booking": (schema.BookingBody, BOOKING, BOOKING_BREAKS),
-    "calendar": (schema.CalendarBody, CALENDAR, CALENDAR_BREAKS),
-    "event": (standard.BookingEventBody, EVENT, EVENT_BREAKS),
+    "booking": (bookings.BookingBody, BOOKING, BOOKING_BREAKS),
+    "calendar": (calendars.CalendarBody, CALENDAR, CALENDAR_BREAKS),
+    "event": (inbound_webhooks.BookingEventBody, EVENT, EVENT_BREAKS),
 }
-MODULES = (schema, webhook_forms, standard, bookings, connections, pagination, branding)
+MODULES = (fields, bookings, calendars, connections, webhooks, inbound_webhooks, pagination, workspace_forms)
 
 
 def put(body: Any, pointer: str, value: Any) -> None:
@@ -158,9 +158,9 @@ def test_what_has_no_flaw_can_be_converted_and_flaws_are_in_plain_words(place: s
         body["guests"][0] = value
     else:
         put(body, place, value)
-    flaws = find_flaws(body, schema.BookingBody)
+    flaws = find_flaws(body, bookings.BookingBody)
     if not flaws:
-        convert(body, schema.BookingBody)
+        convert(body, bookings.BookingBody)
     for flaw in flaws:
         assert flaw.pointer.startswith(place)
         assert flaw.detail.endswith(".")
@@ -169,21 +169,21 @@ def test_what_has_no_flaw_can_be_converted_and_flaws_are_in_plain_words(place: s
 
 def test_the_end_is_compared_with_the_start_though_another_field_is_wrong() -> None:
     body = BOOKING | {"ends_at": "2027-01-05T14:00:00Z", "title": 7, "guests": [{"email": "nobody"}]}
-    assert set(pointers(body, schema.BookingBody)) == {"/ends_at", "/title", "/guests/0/email"}
+    assert set(pointers(body, bookings.BookingBody)) == {"/ends_at", "/title", "/guests/0/email"}
 
 
 def test_the_type_of_a_location_is_named_beside_other_errors() -> None:
     body = CALENDAR | {"location": {"type": "carrier_pigeon"}, "name": None}
-    assert {flaw.pointer: flaw.detail for flaw in find_flaws(body, schema.CalendarBody)} == {
+    assert {flaw.pointer: flaw.detail for flaw in find_flaws(body, calendars.CalendarBody)} == {
         "/name": "This must be text.",
         "/location/type": "This must be one of: video, phone, in_person, custom_link.",
     }
-    assert pointers(CALENDAR | {"location": {}}, schema.CalendarBody) == ["/location/type"]
+    assert pointers(CALENDAR | {"location": {}}, calendars.CalendarBody) == ["/location/type"]
 
 
 def test_errors_say_what_is_accepted() -> None:
     body = BOOKING | {"calendar_id": "a b", "starts_at": "2027-01-05", "version": -1, "x": 1, "metadata": []}
-    assert {flaw.pointer: flaw.detail for flaw in find_flaws(body, schema.BookingBody)} == {
+    assert {flaw.pointer: flaw.detail for flaw in find_flaws(body, bookings.BookingBody)} == {
         "/calendar_id": "This must be 1 to 128 of A-Z a-z 0-9 . _ : -.",
         "/starts_at": "This must be a date and time with a zone, such as 2027-01-05T15:00:00Z.",
         "/version": "This must be a whole number from 0 to 9007199254740992.",
@@ -194,7 +194,7 @@ def test_errors_say_what_is_accepted() -> None:
 
 def test_a_list_that_is_too_long_is_reported_beside_its_items() -> None:
     guests = [{"email": "nobody"}, *({"email": f"g{n}@example.com"} for n in range(50))]
-    assert pointers(BOOKING | {"guests": guests}, schema.BookingBody) == ["/guests/0/email", "/guests"]
+    assert pointers(BOOKING | {"guests": guests}, bookings.BookingBody) == ["/guests/0/email", "/guests"]
 
 
 def test_further_checks_are_reported_with_the_rest_and_do_not_see_invalid_values() -> None:
@@ -203,16 +203,16 @@ def test_further_checks_are_reported_with_the_rest_and_do_not_see_invalid_values
         return "Not known."
 
     with pytest.raises(InvalidInput) as caught:
-        convert({"provider": "zoom", "email": "nobody"}, schema.ConnectLinkBody, {"provider": refuse})
+        convert({"provider": "zoom", "email": "nobody"}, connections.ConnectLinkBody, {"provider": refuse})
     assert [error.pointer for error in caught.value.errors] == ["/provider", "/email"]  # type: ignore[union-attr]
-    assert [flaw.detail for flaw in find_flaws({"provider": 7}, schema.ConnectLinkBody, {"provider": refuse})] == [
+    assert [flaw.detail for flaw in find_flaws({"provider": 7}, connections.ConnectLinkBody, {"provider": refuse})] == [
         "This must be text of at most 64 characters."
     ]
-    assert find_flaws({"provider": None}, schema.ConnectLinkBody, {"provider": refuse}) == []
+    assert find_flaws({"provider": None}, connections.ConnectLinkBody, {"provider": refuse}) == []
 
 
 def test_a_report_is_bounded() -> None:
-    assert len(find_flaws({f"x{number}": 1 for number in range(5000)}, schema.BookingBody)) == MOST_ERRORS
+    assert len(find_flaws({f"x{number}": 1 for number in range(5000)}, bookings.BookingBody)) == MOST_ERRORS
 
 
 FORMS = [

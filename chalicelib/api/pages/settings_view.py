@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from chalice.app import Response
 from msgspec import Struct
 
-from chalicelib.api import html, views
+from chalicelib.api import html
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import is_framed
+from chalicelib.api.schemas.bookings import current_meeting
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry
@@ -188,7 +189,7 @@ def _page(call: Call, mine: tuple[str, str], since: datetime, until: datetime | 
 
 
 def _shown(record: Record, now: datetime) -> ShownBooking:
-    appointment, meeting = record.booking.appointment, views.current_meeting(record)
+    appointment, meeting = record.booking.appointment, current_meeting(record)
     zone = ZoneInfo(appointment.time_zone)
     state, tone = settings_texts.STATES[meeting.state]
     if record.booking.is_cancelled:

@@ -1,4 +1,4 @@
-"""The forms of what workspaces are told, for the API's description; `domain.events` writes them and a test compares."""
+"""The bodies of webhooks, for the OpenAPI document. `webhooks.events` writes them, and a test compares both."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from chalicelib.api import answers
-from chalicelib.api.schema import Metadata
+from chalicelib.api.schemas.connections import Account
+from chalicelib.api.schemas.fields import MeetingReasonName, Metadata, Timestamp, Url
 from chalicelib.domain.invitation import InvitationState, Role
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.webhooks.events import EventType
 
 
-class ToldMeeting(Struct, forbid_unknown_fields=True):
+class EventMeeting(Struct, forbid_unknown_fields=True):
     state: Annotated[MeetingState, Meta(examples=["ready"])]
-    reason: Annotated[answers.MeetingWhy | None, Meta(examples=[None])]
+    reason: Annotated[MeetingReasonName | None, Meta(examples=[None])]
     detail: Annotated[str | None, Meta(examples=[None])]
     provider: Annotated[str | None, Meta(examples=["zoom"])]
-    join_url: answers.Url | None
+    join_url: Url | None
     passcode: Annotated[str | None, Meta(examples=["482913"])]
 
 
@@ -27,25 +27,25 @@ class MeetingEventData(Struct, forbid_unknown_fields=True):
     revision: Annotated[int, Meta(examples=[1])]
     calendar_id: Annotated[str, Meta(examples=["c-1"])]
     user_id: Annotated[str, Meta(examples=["u-1"])]
-    starts_at: answers.Moment
-    ends_at: Annotated[answers.Moment, Meta(examples=["2027-01-05T15:30:00Z"])]
+    starts_at: Timestamp
+    ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
     metadata: Metadata
-    meeting: ToldMeeting
+    meeting: EventMeeting
 
 
 class MeetingEvent(Struct, forbid_unknown_fields=True):
-    """What became of a booking's meeting."""
+    """The state of a booking's meeting changed."""
 
     type: Literal["meeting.ready", "meeting.waiting", "meeting.failed", "meeting.removed"]
-    timestamp: answers.Moment
+    timestamp: Timestamp
     data: MeetingEventData
 
 
 class ConnectionEventData(Struct, forbid_unknown_fields=True):
     user_id: Annotated[str, Meta(examples=["u-1"])]
     provider: Annotated[str, Meta(examples=["zoom"])]
-    account: answers.Account | None
-    connected_at: answers.Moment
+    account: Account | None
+    connected_at: Timestamp
     reason: Annotated[
         str | None,
         Meta(description="not_confirmed, reconnect_needed, disconnected, deauthorized or replaced", examples=[None]),
@@ -53,10 +53,10 @@ class ConnectionEventData(Struct, forbid_unknown_fields=True):
 
 
 class ConnectionEvent(Struct, forbid_unknown_fields=True):
-    """What became of a user's connection."""
+    """The state of a user's connection changed."""
 
     type: Literal["connection.created", "connection.confirmed", "connection.broken", "connection.removed"]
-    timestamp: answers.Moment
+    timestamp: Timestamp
     data: ConnectionEventData
 
 
@@ -72,29 +72,29 @@ class InvitationEventData(Struct, forbid_unknown_fields=True):
 
 
 class InvitationEvent(Struct, forbid_unknown_fields=True):
-    """An invitation did not reach somebody."""
+    """An invitation was not delivered."""
 
     type: Literal["invitation.bounced"]
-    timestamp: answers.Moment
+    timestamp: Timestamp
     data: InvitationEventData
 
 
 STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent)
-_FORMS = dict(zip(("meeting", "connection", "invitation"), STRUCTS, strict=True))
+_STRUCT_BY_RESOURCE = dict(zip(("meeting", "connection", "invitation"), STRUCTS, strict=True))
 _HEADERS = {
-    "webhook-id": "The same however often the event is sent",
-    "webhook-timestamp": "Seconds since 1970, of this try",
-    "webhook-signature": "`v1,` and base64 of HMAC-SHA256; two of them while a secret is rotated",
+    "webhook-id": "The event's id: the same for every attempt",
+    "webhook-timestamp": "When this attempt was sent, in seconds since 1970",
+    "webhook-signature": "`v1,` and the base64 of HMAC-SHA256. Two signatures while a secret is rotated",
 }
 
 
-def form(event_type: str) -> type[Struct]:
-    """The struct that describes an event."""
-    return _FORMS[event_type.partition(".")[0]]
+def event_struct(event_type: str) -> type[Struct]:
+    """Return the struct of an event's body."""
+    return _STRUCT_BY_RESOURCE[event_type.partition(".")[0]]
 
 
-def _item(event_type: EventType) -> dict[str, Any]:
-    reference = {"$ref": f"#/components/schemas/{form(event_type).__name__}"}
+def _path_item(event_type: EventType) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{event_struct(event_type).__name__}"}
     parameters = [
         {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
         for name, text in _HEADERS.items()
@@ -107,13 +107,13 @@ def _item(event_type: EventType) -> dict[str, Any]:
             "parameters": parameters,
             "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}},
             "responses": {
-                "2XX": {"description": "Taken"},
-                "410": {"description": "Not wanted any more: the endpoint is disabled"},
-                "default": {"description": "Sent again, for a day"},
+                "2XX": {"description": "Received"},
+                "410": {"description": "No longer wanted: the endpoint is disabled"},
+                "default": {"description": "Sent again, for up to a day"},
             },
         }
     }
 
 
-WEBHOOKS: dict[str, Any] = {event_type.value: _item(event_type) for event_type in EventType}
-"""OpenAPI's `webhooks`: name → path item."""
+WEBHOOKS: dict[str, Any] = {event_type.value: _path_item(event_type) for event_type in EventType}
+"""The value of `webhooks` in the OpenAPI document: name → path item."""

@@ -1,0 +1,248 @@
+"""Bookings: what callers send and receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from chalicelib.api.pagination import PageQuery
+from chalicelib.api.schemas.calendars import Host, Location, format_host, format_location
+from chalicelib.api.schemas.fields import (
+    DateTime,
+    Email,
+    Id,
+    Language,
+    Link,
+    MeetingReasonName,
+    Metadata,
+    Name,
+    NextCursor,
+    Text,
+    Timestamp,
+    Title,
+    Url,
+    Version,
+    Zone,
+    format_optional_timestamp,
+    format_timestamp,
+    requires_year,
+)
+from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
+from chalicelib.domain.booking import Guest as DomainGuest
+from chalicelib.domain.booking import Links as DomainLinks
+from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.invitation import InvitationState, Role, Trouble
+from chalicelib.domain.meeting import Meeting as DomainMeeting
+from chalicelib.domain.meeting import MeetingReason, MeetingState
+from chalicelib.domain.plain_text import clean_line, clean_lines
+from chalicelib.store.bookings import Record
+
+_MAX_DURATION = timedelta(days=7)
+_GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
+
+
+class GuestBody(Struct, forbid_unknown_fields=True):
+    email: Email
+    name: Annotated[Name, Meta(examples=["Demo Guest"])] = ""
+    time_zone: Zone | None = None
+    language: Language | None = None
+
+
+class LinksBody(Struct, forbid_unknown_fields=True):
+    """Your own pages for moving and cancelling a booking. The host and every guest see them."""
+
+    reschedule: Link | None = None
+    cancel: Link | None = None
+
+
+class BookingBody(Struct, forbid_unknown_fields=True):
+    """`PUT /v1/bookings/{booking_id}`, `POST /v1/bookings`"""
+
+    calendar_id: Annotated[Id, Meta(examples=["c-1"])]
+    starts_at: Annotated[DateTime, requires_year(2000, 2100)]
+    ends_at: Annotated[DateTime, Meta(examples=["2027-01-05T15:30:00Z"]), requires_year(2000, 2100)]
+    time_zone: Zone
+    title: Title = ""
+    description: Text = ""
+    guests: Annotated[list[GuestBody], Meta(max_length=50, examples=[[_GUEST]])] = []
+    metadata: Metadata = {}
+    version: Version | None = None
+    links: LinksBody | None = None
+
+    @staticmethod
+    def check_together(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield (name, detail) for fields that are valid, but not together."""
+        if fields.keys() >= {"starts_at", "ends_at"}:
+            duration = fields["ends_at"] - fields["starts_at"]
+            if duration <= timedelta():
+                yield "ends_at", "The end must come after the start."
+            if duration > _MAX_DURATION:
+                yield "ends_at", "A booking can last at most seven days."
+
+
+class BookingsQuery(PageQuery):
+    """Which bookings to list, by start: from `from` until before `to`."""
+
+    starts_from: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="from")
+    starts_before: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="to")
+    calendar_id: Id | None = None
+    user_id: Id | None = None
+    status: Literal["confirmed", "cancelled"] | None = None
+
+
+class Guest(Struct):
+    name: Annotated[str, Meta(examples=["Demo Guest"])]
+    email: Annotated[str, Meta(examples=["guest@example.com"])]
+    time_zone: Annotated[str | None, Meta(examples=["America/New_York"])]
+    language: Annotated[str | None, Meta(description="BCP 47", examples=["en-US"])]
+
+
+class Links(Struct):
+    """Your own pages for moving and cancelling the booking."""
+
+    reschedule: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/reschedule"])]
+    cancel: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/cancel"])]
+
+
+class DialIn(Struct):
+    """A number to join by phone. `,,`, a code and `#` follow it if the phone must send a code."""
+
+    number: Annotated[str, Meta(examples=["+49 69 0000 0000"])]
+    country: Annotated[str | None, Meta(description="ISO 3166-1 alpha-2", examples=["DE"])]
+    city: Annotated[str | None, Meta(examples=["Frankfurt"])]
+
+
+class Meeting(Struct):
+    """The provider's meeting of a booking. `reason` is for programs, `detail` for people."""
+
+    state: Annotated[MeetingState, Meta(examples=["ready"])]
+    reason: Annotated[MeetingReasonName | None, Meta(examples=[None])]
+    detail: Annotated[str | None, Meta(examples=[None])]
+    provider: Annotated[str | None, Meta(examples=["zoom"])]
+    join_url: Url | None
+    passcode: Annotated[str | None, Meta(examples=["482913"])]
+    dial_in: list[DialIn]
+    attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
+    next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
+
+
+class Invitation(Struct):
+    """The last email to one person. `reason` is why it did not arrive, or is delayed."""
+
+    email: Annotated[str, Meta(examples=["guest@example.com"])]
+    role: Role
+    sequence: Annotated[int, Meta(description="iCalendar SEQUENCE (RFC 5545)", examples=[0])]
+    state: Annotated[InvitationState, Meta(examples=["sent"])]
+    reason: Annotated[Trouble | None, Meta(examples=[None])]
+    sent_at: Timestamp | None
+
+
+class Booking(Struct):
+    """An appointment, its meeting and its invitations."""
+
+    id: Annotated[str, Meta(examples=["b-42"])]
+    revision: Annotated[int, Meta(description="Increases with every change", examples=[1])]
+    status: Annotated[BookingStatus, Meta(examples=["confirmed"])]
+    calendar_id: Annotated[str, Meta(examples=["c-1"])]
+    host: Host
+    location: Location
+    starts_at: Timestamp
+    ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
+    time_zone: Annotated[str, Meta(examples=["Europe/Berlin"])]
+    title: Annotated[str, Meta(examples=["Introduction"])]
+    description: Annotated[str, Meta(examples=["We will look at your questions."])]
+    guests: list[Guest]
+    guests_see_each_other: Annotated[bool, Meta(examples=[False])]
+    links: Links
+    metadata: Metadata
+    version: Annotated[int | None, Meta(examples=[None])]
+    meeting: Meeting
+    invitations: list[Invitation]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class BookingPage(Struct):
+    items: list[Booking]
+    next_cursor: NextCursor
+
+
+def parse_appointment(body: BookingBody) -> Appointment:
+    """Return the body as an appointment. Titles, names and descriptions are cleaned, never refused."""
+    guests = (DomainGuest(clean_line(g.name, 200) or g.email, g.email, g.time_zone, g.language) for g in body.guests)
+    return Appointment(
+        calendar_id=body.calendar_id,
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        time_zone=body.time_zone,
+        title=clean_line(body.title, 200) or "Appointment",
+        description=clean_lines(body.description, 5000),
+        guests=tuple(guests),
+        metadata=body.metadata,
+        links=DomainLinks(body.links.reschedule, body.links.cancel) if body.links else NO_LINKS,
+    )
+
+
+def format_booking(record: Record) -> Booking:
+    """Return a booking with its meeting and invitations."""
+    booking, appointment = record.booking, record.booking.appointment
+    return Booking(
+        id=booking.booking_id,
+        revision=booking.revision,
+        status=booking.status,
+        calendar_id=appointment.calendar_id,
+        host=format_host(booking.host),
+        location=format_location(booking.location),
+        starts_at=format_timestamp(appointment.starts_at),
+        ends_at=format_timestamp(appointment.ends_at),
+        time_zone=appointment.time_zone,
+        title=appointment.title,
+        description=appointment.description,
+        guests=[Guest(g.name, g.email, g.time_zone, g.language) for g in appointment.guests],
+        guests_see_each_other=booking.guests_see_each_other,
+        links=Links(appointment.links.reschedule, appointment.links.cancel),
+        metadata=appointment.metadata,
+        version=booking.version,
+        meeting=_format_meeting(current_meeting(record)),
+        invitations=_format_invitations(record),
+        created_at=format_timestamp(booking.created_at),
+        updated_at=format_timestamp(booking.updated_at),
+    )
+
+
+def current_meeting(record: Record) -> DomainMeeting:
+    """Return the meeting of the newest revision: `pending` until that revision is settled."""
+    booking, meeting = record.booking, record.settlement.meeting
+    if record.settlement.revision >= booking.revision:
+        return meeting
+    if not meeting.exists and not meeting.intent_at and not booking.is_cancelled:
+        if booking.location.type is not LocationType.VIDEO:
+            return DomainMeeting(state=MeetingState.NONE, reason=MeetingReason.LOCATION_NOT_VIDEO)
+        if booking.eligibility is None:
+            return DomainMeeting(state=MeetingState.NONE, reason=MeetingReason.NOT_CONNECTED)
+    return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, next_attempt_at=None)
+
+
+def _format_meeting(meeting: DomainMeeting) -> Meeting:
+    return Meeting(
+        state=meeting.state,
+        reason=meeting.reason,
+        detail=meeting.detail,
+        provider=meeting.provider,
+        join_url=meeting.join_url,
+        passcode=meeting.passcode,
+        dial_in=[DialIn(d.number, d.country, d.city) for d in meeting.dial_in],
+        attempts=meeting.attempts,
+        next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
+    )
+
+
+def _format_invitations(record: Record) -> list[Invitation]:
+    return [
+        Invitation(i.email, i.role, i.sequence, i.state, i.reason, format_optional_timestamp(i.sent_at))
+        for i in record.settlement.invitations
+    ]

@@ -1,0 +1,179 @@
+"""Calendars: what callers send and receive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chalicelib.api.schemas.fields import (
+    Address,
+    ConnectionReasonName,
+    Email,
+    Id,
+    Language,
+    Link,
+    Name,
+    NextCursor,
+    Timestamp,
+    Zone,
+    format_timestamp,
+)
+from chalicelib.domain.calendar import Calendar as DomainCalendar
+from chalicelib.domain.calendar import Host as DomainHost
+from chalicelib.domain.calendar import Location as DomainLocation
+from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.meeting import MeetingReason
+from chalicelib.domain.plain_text import clean_line
+
+
+class HostBody(Struct, forbid_unknown_fields=True):
+    """The user who hosts."""
+
+    user_id: Annotated[Id, Meta(examples=["u-1"])]
+    name: Annotated[Name, Meta(examples=["Demo Host"])]
+    email: Annotated[Email, Meta(examples=["host@example.com"])]
+    time_zone: Zone | None = None
+    language: Language | None = None
+
+
+class VideoBody(Struct, tag_field="type", tag="video", forbid_unknown_fields=True):
+    """A meeting in the host's connected video account."""
+
+
+class PhoneBody(Struct, tag_field="type", tag="phone", forbid_unknown_fields=True):
+    phone: Address | None = None
+
+
+class InPersonBody(Struct, tag_field="type", tag="in_person", forbid_unknown_fields=True):
+    address: Address | None = None
+
+
+class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown_fields=True):
+    """One address for all bookings of the calendar. `{booking_id}` in it is replaced by the booking's id."""
+
+    url: Link
+
+
+LocationBody = VideoBody | PhoneBody | InPersonBody | CustomLinkBody
+
+
+class CalendarBody(Struct, forbid_unknown_fields=True):
+    """`PUT /v1/calendars/{calendar_id}`"""
+
+    name: Annotated[Name, Meta(examples=["Introduction"])]
+    host: HostBody
+    location: LocationBody
+    guests_see_each_other: Annotated[
+        bool, Meta(description="Whether each guest's email names the other guests. Default: false")
+    ] = False
+
+
+class Host(Struct):
+    """The user who hosts."""
+
+    user_id: Annotated[str, Meta(examples=["u-1"])]
+    name: Annotated[str, Meta(examples=["Demo Host"])]
+    email: Annotated[str, Meta(examples=["host@example.com"])]
+    time_zone: Annotated[str | None, Meta(examples=["Europe/Berlin"])]
+    language: Annotated[str | None, Meta(description="BCP 47", examples=["de"])]
+
+
+class Location(Struct):
+    """Where a booking takes place. Each of `phone`, `address` and `url` is present on its own type only."""
+
+    type: Annotated[LocationType, Meta(examples=["video"])]
+    phone: str | UnsetType | None = UNSET
+    address: str | UnsetType | None = UNSET
+    url: str | UnsetType | None = UNSET
+
+
+class Calendar(Struct):
+    """What guests book on."""
+
+    id: Annotated[str, Meta(examples=["c-1"])]
+    name: Annotated[str, Meta(examples=["Introduction"])]
+    host: Host
+    location: Location
+    guests_see_each_other: Annotated[bool, Meta(examples=[False])]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class CalendarPage(Struct):
+    items: list[Calendar]
+    next_cursor: NextCursor
+
+
+class AvailableLocation(Struct):
+    type: Annotated[LocationType, Meta(examples=["video"])]
+    available: Annotated[bool, Meta(examples=[False])]
+    reason: ConnectionReasonName | None
+    provider: Annotated[str | None, Meta(examples=["zoom"])]
+
+
+class Locations(Struct):
+    locations: list[AvailableLocation]
+
+
+def parse_host(body: HostBody) -> DomainHost:
+    name = clean_line(body.name, 200) or body.email
+    return DomainHost(body.user_id, name, body.email, body.time_zone, body.language)
+
+
+def parse_location(body: LocationBody) -> DomainLocation:
+    match body:
+        case PhoneBody():
+            return DomainLocation(LocationType.PHONE, _clean_detail(body.phone))
+        case InPersonBody():
+            return DomainLocation(LocationType.IN_PERSON, _clean_detail(body.address))
+        case CustomLinkBody():
+            return DomainLocation(LocationType.CUSTOM_LINK, body.url)
+    return DomainLocation(LocationType.VIDEO)
+
+
+def format_calendar(calendar: DomainCalendar) -> Calendar:
+    return Calendar(
+        id=calendar.calendar_id,
+        name=calendar.name,
+        host=format_host(calendar.host),
+        location=format_location(calendar.location),
+        guests_see_each_other=calendar.guests_see_each_other,
+        created_at=format_timestamp(calendar.created_at),
+        updated_at=format_timestamp(calendar.updated_at),
+    )
+
+
+def format_host(host: DomainHost) -> Host:
+    return Host(host.user_id, host.name, host.email, host.time_zone, host.language)
+
+
+def format_location(location: DomainLocation) -> Location:
+    """Return the location in the form that callers send."""
+    kind, detail = location.type, location.detail
+    return Location(
+        kind,
+        phone=detail if kind is LocationType.PHONE else UNSET,
+        address=detail if kind is LocationType.IN_PERSON else UNSET,
+        url=detail if kind is LocationType.CUSTOM_LINK else UNSET,
+    )
+
+
+def format_available_locations(status: ConnectionStatus) -> Locations:
+    """Return every location type, and whether it can be chosen with the host's connection."""
+    connected = status.state is ConnectionState.CONNECTED
+    provider = status.connection.provider if status.connection else None
+    # Never connected and deauthorized both mean that no account is connected now.
+    reason = None if connected else status.reason or MeetingReason.NOT_CONNECTED
+    others = [kind for kind in LocationType if kind is not LocationType.VIDEO]
+    return Locations(
+        [
+            AvailableLocation(LocationType.VIDEO, connected, reason, provider),
+            *(AvailableLocation(kind, True, None, None) for kind in others),
+        ]
+    )
+
+
+def _clean_detail(text: str | None) -> str | None:
+    return clean_line(text, 500) or None if text else None

@@ -1,0 +1,135 @@
+"""Webhook endpoints, deliveries and secrets: what callers send and receive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chalicelib.api.schemas.fields import NextCursor, Timestamp, format_optional_timestamp, format_timestamp
+from chalicelib.domain.webhook_signing import SigningSecret, key_of
+from chalicelib.validation import requires
+from chalicelib.webhooks.events import EventType
+from chalicelib.webhooks.model import Delivery, DeliveryState, Endpoint
+
+_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 — the specification's example
+EndpointUrl = Annotated[str, Meta(max_length=2000, examples=["https://example.com/webhooks"])]
+SecretText = Annotated[str, Meta(max_length=200, description="Only in this response. Store it", examples=[_SECRET])]
+DeliveryError = Annotated[
+    str,
+    Meta(
+        description="address_refused, timeout, no_connection, no_http_answer, redirect, bad_status, "
+        "endpoint_disabled or endpoint_removed",
+        examples=[None],
+    ),
+]
+
+
+def _secret_flaw(text: str) -> str | None:
+    try:
+        key_of(text)
+    except ValueError as error:
+        return f"This is not a Standard Webhooks secret (whsec_…): {error}."
+    return None
+
+
+class EndpointBody(Struct, forbid_unknown_fields=True):
+    """`PUT /v1/webhook-endpoints/{endpoint_id}`. Without `events`, every event is sent."""
+
+    url: EndpointUrl
+    events: Annotated[list[EventType], Meta(max_length=20, examples=[["meeting.ready"]])] = []
+
+
+class SecretBody(Struct, forbid_unknown_fields=True):
+    """`POST /v1/webhook-secrets`. Send `secret` if your booking system creates its own."""
+
+    secret: Annotated[str, Meta(max_length=200, examples=[_SECRET]), requires(_secret_flaw)] | None = None
+    note: Annotated[str, Meta(max_length=200, examples=["booking system"])] = ""
+
+
+class WebhookEndpoint(Struct):
+    """An address that receives events. `disabled_reason` is `gone` after a 410. PUT it again to enable it."""
+
+    id: Annotated[str, Meta(examples=["e-1"])]
+    url: EndpointUrl
+    events: list[EventType]
+    enabled: Annotated[bool, Meta(examples=[True])]
+    disabled_reason: Annotated[str | None, Meta(examples=[None])]
+    disabled_at: Timestamp | None
+    failures: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
+    paused_until: Annotated[Timestamp | None, Meta(description="Nothing is sent before this time", examples=[None])]
+    created_at: Timestamp
+    updated_at: Timestamp
+    secret: SecretText | UnsetType = UNSET
+
+
+class WebhookEndpointPage(Struct):
+    items: list[WebhookEndpoint]
+    next_cursor: NextCursor
+
+
+class WebhookDelivery(Struct):
+    """One event and its delivery. `status` is the HTTP status of the last response."""
+
+    id: Annotated[str, Meta(description="The event's `webhook-id`", examples=["evt_3f0c"])]
+    type: Annotated[str, Meta(examples=["meeting.ready"])]
+    state: Annotated[DeliveryState, Meta(examples=["delivered"])]
+    attempts: Annotated[int, Meta(examples=[1])]
+    status: Annotated[int | None, Meta(examples=[204])]
+    error: DeliveryError | None
+    created_at: Annotated[Timestamp, Meta(description="When the event happened, RFC 3339; the list is sorted by it")]
+    last_attempt_at: Timestamp | None
+    next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
+
+
+class WebhookDeliveryPage(Struct):
+    items: list[WebhookDelivery]
+    next_cursor: NextCursor
+
+
+class WebhookSecret(Struct):
+    """A secret for your booking system to sign with. All secrets of a workspace are valid at the same time."""
+
+    id: Annotated[str, Meta(examples=["9f2c01ab"])]
+    note: Annotated[str, Meta(examples=["booking system"])]
+    created_at: Timestamp
+    secret: SecretText | UnsetType = UNSET
+
+
+class WebhookSecretPage(Struct):
+    items: list[WebhookSecret]
+    next_cursor: NextCursor
+
+
+def format_endpoint(endpoint: Endpoint, secret: str | None = None) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        id=endpoint.endpoint_id,
+        url=endpoint.url,
+        events=[EventType(name) for name in endpoint.events],
+        enabled=endpoint.disabled_at is None,
+        disabled_reason=endpoint.disabled_reason,
+        disabled_at=format_optional_timestamp(endpoint.disabled_at),
+        failures=endpoint.failures,
+        paused_until=format_optional_timestamp(endpoint.paused_until),
+        created_at=format_timestamp(endpoint.created_at),
+        updated_at=format_timestamp(endpoint.updated_at),
+        secret=secret or UNSET,
+    )
+
+
+def format_delivery(delivery: Delivery) -> WebhookDelivery:
+    return WebhookDelivery(
+        id=delivery.event_id,
+        type=delivery.type,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        status=delivery.status,
+        error=delivery.error,
+        created_at=format_timestamp(delivery.created_at),
+        last_attempt_at=format_optional_timestamp(delivery.last_attempt_at),
+        next_attempt_at=format_optional_timestamp(delivery.next_attempt_at),
+    )
+
+
+def format_secret(secret: SigningSecret, text: str | None = None) -> WebhookSecret:
+    return WebhookSecret(secret.secret_id, secret.note, format_timestamp(secret.created_at), text or UNSET)
