@@ -1,4 +1,4 @@
-"""Convert JSON values to structs. What is wrong with them is reported all at once, in words for people."""
+"""Convert JSON values to structs. All errors are reported together, in plain English."""
 
 from __future__ import annotations
 
@@ -13,78 +13,80 @@ from msgspec import Meta, Struct, UnsetType, inspect
 from chalicelib.errors import FieldError, InvalidInput
 
 T = TypeVar("T")
+Path = tuple[str | int, ...]
+"""Names and indexes that lead to a value."""
 Check = Callable[[Any], str | None]
-"""Returns what is wrong with a value that has the right type, None if nothing is."""
-MOST_ERRORS = 100
+"""Returns what is wrong with a value of the right type; None if it is valid."""
+MAX_ERRORS = 100
 """A larger report would help no one, and could be 20 times as large as the request."""
 _NONE: Mapping[str, Check] = MappingProxyType({})
 _INVALID = object()
 
 
 class Flaw(NamedTuple):
-    """One thing that is wrong: the names and indexes that lead to it, and what to do about it."""
+    """One error: the names and indexes that lead to it, and what to send instead."""
 
     path: tuple[str | int, ...]
     detail: str
 
     @property
     def pointer(self) -> str:
-        """The path as a JSON pointer (RFC 6901)."""
+        """Return the path as a JSON pointer (RFC 6901)."""
         return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
 
 
 def requires(check: Check | None = None, *, expected: str | None = None) -> Meta:
-    """For a field's annotation: a check beside its type, and words for its type, such as "a color, such as #1A2B3C"."""
+    """Return an annotation: a check of the value, and a text for its type, such as "a color, such as #1A2B3C"."""
     return Meta(extra={"check": check, "expected": expected})
 
 
-def convert(value: Any, kind: type[T], checks: Mapping[str, Check] = _NONE) -> T:
-    """Return the JSON value as the struct `kind`. `checks` are further ones, by the field's name.
+def convert(value: Any, cls: type[T], checks: Mapping[str, Check] = _NONE) -> T:
+    """Return the JSON value as the struct `cls`. `checks` are additional checks, by the field's name.
 
     Raise `InvalidInput` with everything that is wrong.
     """
-    if flaws := find_flaws(value, kind, checks):
+    if flaws := find_flaws(value, cls, checks):
         errors = [FieldError(flaw.pointer, flaw.detail) for flaw in flaws]
         raise InvalidInput("The request is invalid; see `errors`.", errors=errors)
-    return msgspec.convert(value, kind)
+    return msgspec.convert(value, cls)
 
 
-def find_flaws(value: Any, kind: type[Struct] | type[T], checks: Mapping[str, Check] = _NONE) -> list[Flaw]:
-    """Return what is wrong with the value as the struct `kind`: at most `MOST_ERRORS`, in the order of its fields.
+def find_flaws(value: Any, cls: type[Struct] | type[T], checks: Mapping[str, Check] = _NONE) -> list[Flaw]:
+    """Return the errors of the value as the struct `cls`: at most `MAX_ERRORS`, in the order of its fields.
 
-    Each type is judged by msgspec, so that nothing passes here that cannot be converted. A struct may have a static
-    method `check_together`: it gets the fields that are valid and yields (name, detail).
+    msgspec checks each type, so every value that passes can be converted. A struct may have a static method
+    `check_together`: it gets the valid fields and yields (name, detail).
     """
     flaws: list[Flaw] = []
-    _convert_struct(value, kind, (), flaws, checks)
-    return flaws[:MOST_ERRORS]
+    _convert_struct(value, cls, (), flaws, checks)
+    return flaws[:MAX_ERRORS]
 
 
 class _Type(NamedTuple):
-    """A field's annotation, read once."""
+    """A field's annotation, parsed once."""
 
     annotated: Any
-    """Without null. Of a list: with items of any type, so that only its length is left to judge."""
+    """Without null. For a list: with items of any type, so that only its length is checked."""
     box: Any
-    """A struct with this type as its field `value`: msgspec reads a struct's annotations only once."""
+    """A struct with this type as its field `value`: msgspec parses a struct's annotations only once."""
     metas: Sequence[Meta]
     checks: Sequence[Check]
     is_nullable: bool
     structs: Sequence[Any]
     """The structs of a tagged union, or the only struct; empty for another type."""
     item: _Type | None
-    """Of a list."""
+    """The type of a list's items."""
 
 
-def _convert(value: Any, kind: _Type, path: tuple[str | int, ...], flaws: list[Flaw]) -> Any:
-    """Return the converted value, or `_INVALID` after its flaws were added."""
+def _convert(value: Any, kind: _Type, path: Path, flaws: list[Flaw]) -> Any:
+    """Return the converted value, or add its errors and return `_INVALID`."""
     if value is None and kind.is_nullable:
         return None
     if kind.structs:
         return _convert_struct(value, _tagged(value, kind.structs, path, flaws), path, flaws)
     is_sound = True
     if kind.item and isinstance(value, list):
-        items = [_convert(one, kind.item, (*path, number), flaws) for number, one in enumerate(value)]
+        items = [_convert(item, kind.item, (*path, index), flaws) for index, item in enumerate(value)]
         is_sound = _INVALID not in items
     try:
         converted = msgspec.convert({"value": value}, kind.box).value
@@ -101,11 +103,11 @@ def _convert(value: Any, kind: _Type, path: tuple[str | int, ...], flaws: list[F
 def _convert_struct(
     value: Any,
     kind: Any,
-    path: tuple[str | int, ...],
+    path: Path,
     flaws: list[Flaw],
     checks: Mapping[str, Check] = _NONE,
 ) -> Any:
-    """As `_convert`; a valid struct is returned as its valid fields, which is all that `check_together` needs."""
+    """Like `_convert`, but a valid struct is returned as a dict of its fields: `check_together` needs no more."""
     if kind is None:
         return _INVALID
     if not isinstance(value, dict):
@@ -113,7 +115,7 @@ def _convert_struct(
         return _INVALID
     before = len(flaws)
     fields, config = _fields(kind), kind.__struct_config__
-    sound: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     for name, (is_required, field) in fields.items():
         place = (*path, name)
         if name not in value:
@@ -124,19 +126,24 @@ def _convert_struct(
         if detail:
             flaws.append(Flaw(place, detail))
         elif converted is not _INVALID:
-            sound[name] = converted
-    if config.forbid_unknown_fields:
-        accepted = f"Accepted here: {', '.join(fields)}." if fields else "None is accepted here."
-        unknown = [name for name in value if name not in fields and (config.tag is None or name != config.tag_field)]
-        flaws += [Flaw((*path, name), f"This name is unknown. {accepted}") for name in unknown]
+            valid[name] = converted
+    flaws += _unknown_fields(value, config, fields, path)
     if hasattr(kind, "check_together"):
-        together: Iterator[tuple[str, str]] = kind.check_together(sound)
+        together: Iterator[tuple[str, str]] = kind.check_together(valid)
         flaws += [Flaw((*path, name), detail) for name, detail in together]
-    return sound if len(flaws) == before else _INVALID
+    return valid if len(flaws) == before else _INVALID
 
 
-def _tagged(value: Any, kinds: Sequence[Any], path: tuple[str | int, ...], flaws: list[Flaw]) -> Any:
-    """Return the struct that the value's tag names; None if it names none, after the flaw was added."""
+def _unknown_fields(value: Mapping[str, Any], config: Any, fields: Mapping[str, Any], path: Path) -> list[Flaw]:
+    if not config.forbid_unknown_fields:
+        return []
+    accepted = f"Accepted here: {', '.join(fields)}." if fields else "None is accepted here."
+    unknown = [name for name in value if name not in fields and (config.tag is None or name != config.tag_field)]
+    return [Flaw((*path, name), f"This name is unknown. {accepted}") for name in unknown]
+
+
+def _tagged(value: Any, kinds: Sequence[Any], path: Path, flaws: list[Flaw]) -> Any:
+    """Return the struct of the value's tag. For an unknown tag, add the error and return None."""
     config = kinds[0].__struct_config__
     if len(kinds) == 1 or not isinstance(value, dict):
         return kinds[0]
@@ -151,7 +158,7 @@ def _tagged(value: Any, kinds: Sequence[Any], path: tuple[str | int, ...], flaws
 
 @cache
 def _fields(kind: Any) -> dict[str, tuple[bool, _Type]]:
-    """Whether each field is required, and its type."""
+    """Return for each field whether it is required, and its type."""
     return {field.encode_name: (field.required, _type(field.type)) for field in msgspec.structs.fields(kind)}
 
 
@@ -181,33 +188,33 @@ def _alternatives(kind: Any) -> tuple[list[Any], list[Meta]]:
         return kinds, [*others, *metas]
     if get_origin(kind) in (Union, UnionType):
         parts = [_alternatives(part) for part in get_args(kind)]
-        return [one for kinds, _ in parts for one in kinds], [meta for _, metas in parts for meta in metas]
+        return [kind for kinds, _ in parts for kind in kinds], [meta for _, metas in parts for meta in metas]
     return [kind], []
 
 
 def _expected(kind: _Type) -> str:
-    """What a value of this type is, in words."""
+    """Describe a value of this type."""
     for meta in kind.metas:
         if meta.extra and meta.extra["expected"]:
             return str(meta.extra["expected"])
     form = inspect.type_info(kind.annotated)
     match form.type if isinstance(form, inspect.Metadata) else form:
         case inspect.StrType(max_length=most):
-            words = "text" if most is None else f"text of at most {most} characters"
+            text = "text" if most is None else f"text of at most {most} characters"
         case inspect.IntType(ge=least, le=most):
-            words = "a whole number" if most is None else f"a whole number from {least} to {most}"
+            text = "a whole number" if most is None else f"a whole number from {least} to {most}"
         case inspect.BoolType():
-            words = "true or false"
+            text = "true or false"
         case inspect.DateTimeType():
-            words = "a date and time with a zone, such as 2027-01-05T15:00:00Z"
+            text = "a date and time with a zone, such as 2027-01-05T15:00:00Z"
         case inspect.LiteralType(values=values):
-            words = f"one of: {', '.join(map(str, values))}"
+            text = f"one of: {', '.join(map(str, values))}"
         case inspect.EnumType(cls=enum):
-            words = f"one of: {', '.join(str(member.value) for member in enum)}"
+            text = f"one of: {', '.join(str(member.value) for member in enum)}"
         case inspect.ListType(max_length=most):
-            words = "a list" if most is None else f"a list of at most {most} items"
+            text = "a list" if most is None else f"a list of at most {most} items"
         case inspect.DictType():
-            words = "an object"
+            text = "an object"
         case other:
-            raise TypeError(f"There are no words for {other}.")
-    return words
+            raise TypeError(f"There is no text for {other}.")
+    return text

@@ -1,4 +1,4 @@
-"""`/v1/bookings`"""
+"""Routes of `/v1/bookings`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.json_body import BODY_LIMIT
-from chalicelib.api.pagination import cursor
+from chalicelib.api.pagination import encode_cursor
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas.bookings import (
     Booking,
@@ -34,22 +34,22 @@ from chalicelib.store.booking_reads import BookingReads
 from chalicelib.store.bookings import BookingQuery, Record, start_key_of
 from chalicelib.usecases.bookings import Accepted
 
-_LONGEST_WAIT_SECONDS = 20
-_MOST_READS = 25
+_MAX_WAIT_SECONDS = 20
+_MAX_READS = 25
 _FIRST_POLL_SECONDS = 0.1
-_LONGEST_POLL_SECONDS = 1.5
+_MAX_POLL_SECONDS = 1.5
 _POLL_GROWTH = 1.3
 _PAGE_BYTES = 2_500_000
 """Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
 _LISTING = (
-    "A page can have fewer items than `limit` while more follow: with `calendar_id` or `status`, even none, and where "
-    "bookings are large. Continue until `next_cursor` is null."
+    "A page can have fewer items than `limit`, or none, although more follow: if you filter by `calendar_id` or "
+    "`status`, or if bookings are large. Continue until `next_cursor` is null."
 )
 
 routes = Routes("Bookings")
 
 
-class _Named(Struct):
+class _CalendarId(Struct):
     calendar_id: Id
 
 
@@ -64,17 +64,17 @@ class BookingCall(CallerCall):
     """The rows that were prefetched; None if the booking's rows still have to be read."""
 
     def booking_id(self, workspace_id: str) -> str:
-        """The path's; else the one that the Idempotency-Key stands for."""
-        named = (self.request.uri_params or {}).get("booking_id")
-        if named is not None:
-            return check_id(unquote(named), "booking_id")
+        """Return the id in the path, else the id derived from the Idempotency-Key."""
+        booking_id = (self.request.uri_params or {}).get("booking_id")
+        if booking_id is not None:
+            return check_id(unquote(booking_id), "booking_id")
         return booking_id_for(workspace_id, self.header("idempotency-key") or self._new_key)
 
     def read_workspace(self, workspace_id: str) -> Workspace | None:
         if not self.is_known_key:
             return super().read_workspace(workspace_id)  # A wrong key must cost one small read, not four.
         try:
-            calendar_id = msgspec.json.decode(self.raw_body[:BODY_LIMIT], type=_Named).calendar_id
+            calendar_id = msgspec.json.decode(self.raw_body[:BODY_LIMIT], type=_CalendarId).calendar_id
             booking_id = self.booking_id(workspace_id)
         except (msgspec.DecodeError, RecursionError, CallerError):  # The view reports this, if the key is valid.
             return super().read_workspace(workspace_id)
@@ -94,9 +94,9 @@ class BookingCall(CallerCall):
     query=BookingsQuery,
 )
 def list_bookings(call: CallerCall) -> Response:
-    asked = call.read_query(BookingsQuery)
-    query = _query(call.workspace_id, asked)
-    records, after = call.services.booking_store.page(query, limit=asked.size, after=asked.after)
+    parameters = call.read_query(BookingsQuery)
+    query = _store_query(call.workspace_id, parameters)
+    records, after = call.services.booking_store.page(query, limit=parameters.size, after=parameters.after)
     items: list[Booking] = []
     size = 0
     for record in records:
@@ -106,13 +106,13 @@ def list_bookings(call: CallerCall) -> Response:
             after = start_key_of(records[len(items) - 1].booking)
             break
         items.append(item)
-    return json_response(BookingPage(items, cursor(after)))
+    return json_response(BookingPage(items, encode_cursor(after)))
 
 
 @routes.post(
     "/v1/bookings",
-    "Create a booking under an id that the service makes",
-    text="The same Idempotency-Key again answers with the same booking, as it is then.",
+    "Create a booking with a generated id",
+    text="A repeated request with the same Idempotency-Key returns the same booking in its current state.",
     request=BookingBody,
     responses={201: Booking},
     headers=("Idempotency-Key", "Prefer"),
@@ -124,14 +124,14 @@ def post_booking(call: BookingCall) -> Response:
     accepted = call.services.bookings.post(
         call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
     )
-    return _answer(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
+    return _respond(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
 
 @routes.put(
     "/v1/bookings/{booking_id}",
     "Create or change a booking",
-    text="Idempotent: the same content again makes no new revision. An older `version` than the known one changes "
-    "nothing. A calendar with video gives the booking a meeting of its own, if its host is connected.",
+    text="Idempotent: the same content again creates no new revision. A `version` lower than the stored one changes "
+    "nothing. On a calendar with video, the booking gets its own meeting if the host is connected.",
     request=BookingBody,
     responses={201: Booking, 200: Booking},
     headers=("Prefer",),
@@ -143,42 +143,42 @@ def put_booking(call: BookingCall, booking_id: str) -> Response:
     accepted = call.services.bookings.put(
         call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
     )
-    return _answer(call, accepted, 201 if accepted.created else 200)
+    return _respond(call, accepted, 201 if accepted.created else 200)
 
 
 @routes.get(
     "/v1/bookings/{booking_id}",
     "Get a booking with its meeting",
-    text="With `Prefer: wait=20` the answer comes as soon as the meeting is not pending any more.",
+    text="With `Prefer: wait=20`, the response is sent when the meeting is no longer pending, or after 20 seconds.",
     responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
 def get_booking(call: CallerCall, booking_id: str) -> Response:
-    return _answer(call, Accepted(_existing(call, booking_id)), 200)
+    return _respond(call, Accepted(_get_record(call, booking_id)), 200)
 
 
 @routes.delete(
     "/v1/bookings/{booking_id}",
     "Cancel a booking",
-    text="Idempotent. The meeting is removed and both parties get a cancellation.",
+    text="Idempotent. The meeting is deleted, and the host and the guests get a cancellation.",
     responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
 def delete_booking(call: CallerCall, booking_id: str) -> Response:
-    return _answer(call, call.services.bookings.cancel(call.workspace_id, booking_id), 200)
+    return _respond(call, call.services.bookings.cancel(call.workspace_id, booking_id), 200)
 
 
 @routes.post(
     "/v1/bookings/{booking_id}/retry",
-    "Settle a failed or waiting booking again now",
+    "Retry a failed or waiting booking now",
     responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),
 )
 def retry_booking(call: CallerCall, booking_id: str) -> Response:
-    return _answer(call, call.services.bookings.retry(call.workspace_id, booking_id), 200)
+    return _respond(call, call.services.bookings.retry(call.workspace_id, booking_id), 200)
 
 
 @routes.get(
@@ -190,61 +190,62 @@ def retry_booking(call: CallerCall, booking_id: str) -> Response:
 def get_invite(call: CallerCall, booking_id: str) -> Response:
     from chalicelib.usecases.invitations import calendar_file
 
-    record, services = _existing(call, booking_id), call.services
+    record, services = _get_record(call, booking_id), call.services
     ics = calendar_file(record, call.workspace, services.settings.mail_from, services.clock())
     return Response(ics.decode(), {"Content-Type": "text/calendar; charset=utf-8"})
 
 
-def _existing(call: CallerCall, booking_id: str) -> Record:
+def _get_record(call: CallerCall, booking_id: str) -> Record:
     record = call.services.booking_store.get(call.workspace_id, booking_id)
     if record is None:
         raise NotFound("There is no booking with this id in your workspace.")
     return record
 
 
-def _query(workspace_id: str, asked: BookingsQuery) -> BookingQuery:
+def _store_query(workspace_id: str, parameters: BookingsQuery) -> BookingQuery:
     return BookingQuery(
         workspace_id,
-        starts_from=asked.starts_from,
-        starts_before=asked.starts_before,
-        calendar_id=asked.calendar_id,
-        user_id=asked.user_id,
-        status=asked.status,
+        starts_from=parameters.starts_from,
+        starts_before=parameters.starts_before,
+        calendar_id=parameters.calendar_id,
+        user_id=parameters.user_id,
+        status=parameters.status,
     )
 
 
-def _answer(call: CallerCall, accepted: Accepted, status: int, headers: dict[str, str] | None = None) -> Response:
+def _respond(call: CallerCall, accepted: Accepted, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Respond with the booking; with `Prefer: wait=N`, when its meeting is no longer pending."""
     wait, record = _wait_seconds(call.header("prefer")), accepted.record
     is_applied = wait > 0
     if wait and _is_pending(record):
         with call.services.waiting_calls.lease(call.workspace_id, wait) as is_applied:
-            record = _settled(call, record, wait) if is_applied else record
+            record = _await_meeting(call, record, wait) if is_applied else record
     applied = {"Preference-Applied": f"wait={wait}"} if is_applied else {}
     return json_response(format_booking(record), status, {**(headers or {}), **applied})
 
 
 def _wait_seconds(prefer: str | None) -> int:
-    """`Prefer: wait=N` (RFC 7240, 4.3); a preference that cannot be read is ignored, a longer one is cut."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,40})\b", prefer or "", re.IGNORECASE)
-    return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else 0
+    """Return N of `Prefer: wait=N` (RFC 7240, 4.3), at most the limit; 0 for a preference that cannot be parsed."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,40})\b", prefer or "", re.IGNORECASE)
+    return min(int(match[1]), _MAX_WAIT_SECONDS) if match else 0
 
 
-def _settled(call: CallerCall, record: Record, seconds: int) -> Record:
-    """The booking as soon as its meeting is not pending any more, or after `seconds`."""
-    ends, pause, seen = time.monotonic() + seconds, _FIRST_POLL_SECONDS, None
+def _await_meeting(call: CallerCall, record: Record, seconds: int) -> Record:
+    """Return the booking when its meeting is no longer pending, or after `seconds`."""
+    ends, pause, last_progress = time.monotonic() + seconds, _FIRST_POLL_SECONDS, None
     booking_id, reads = record.booking.booking_id, 0
     while _is_pending(record) and (left := ends - time.monotonic()) > 0:
-        if reads >= _MOST_READS - 1:  # A look takes two, where something has changed.
+        if reads >= _MAX_READS - 1:  # The next poll takes two reads if something has changed.
             pause = left
         call.services.sleep(min(pause, left))
-        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        pause = min(pause * _POLL_GROWTH, _MAX_POLL_SECONDS)
         progress = call.services.booking_store.read_progress(call.workspace_id, booking_id)
         reads += 1
-        if progress != seen:
-            seen = progress
+        if progress != last_progress:
+            last_progress = progress
             record = call.services.booking_store.get(call.workspace_id, booking_id) or record
             reads += 1
-        if reads >= _MOST_READS:
+        if reads >= _MAX_READS:
             break
     return record
 

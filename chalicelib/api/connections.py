@@ -1,4 +1,4 @@
-"""`/v1/users/…` and `/v1/providers`"""
+"""Routes of `/v1/users/…` and `/v1/providers`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ routes = Routes("Connections")
 
 @routes.post(
     "/v1/users/{user_id}/connect-links",
-    "Make a link that opens the settings page for a user",
-    text="It works once and for ten minutes. Give it only to that user, who signs in at the provider there.",
+    "Create a link that opens the settings page for a user",
+    text="The link works once, for ten minutes. Give it only to that user: on the page, they sign in at the provider.",
     request=schemas.ConnectLinkBody,
     request_required=False,
     responses={201: schemas.ConnectLink},
@@ -36,7 +36,7 @@ def post_connect_link(call: CallerCall, user_id: str) -> Response:
 @routes.get(
     "/v1/users/{user_id}/connection",
     "Get the state of a user's connection",
-    text="Answers 200 for every user id: users need no registration.",
+    text="Returns 200 for every user id: users need no registration.",
     responses={200: schemas.Connection},
 )
 def get_connection(call: CallerCall, user_id: str) -> Response:
@@ -46,28 +46,28 @@ def get_connection(call: CallerCall, user_id: str) -> Response:
 
 @routes.delete(
     "/v1/users/{user_id}/connection",
-    "Disconnect a user, or see what that would do",
-    text="Always works here and now, also when there is no connection; revoking at the provider follows. "
-    "The user's sessions and connect links end.",
+    "Disconnect a user, or preview it",
+    text="Takes effect immediately, and also succeeds without a connection. The access is revoked at the provider soon "
+    "after. The user's sessions and connect links end.",
     query=schemas.DisconnectQuery,
     responses={204: None, 200: schemas.DisconnectPreview},
 )
 def delete_connection(call: CallerCall, user_id: str) -> Response:
-    asked = call.read_query(schemas.DisconnectQuery)
-    if asked.dry_run == "true":
+    query = call.read_query(schemas.DisconnectQuery)
+    if query.dry_run == "true":
         meetings = call.services.connections.preview_disconnect(call.workspace_id, user_id)
         return json_response(schemas.format_disconnect_preview(meetings))
     call.audit("disconnect")
-    delete_meetings = asked.meetings == "delete"
+    delete_meetings = query.meetings == "delete"
     call.services.connections.disconnect(call.workspace_id, user_id, delete_meetings=delete_meetings)
     return Response("", status_code=204)
 
 
 @routes.post(
     "/v1/users/{user_id}/connection/confirm",
-    "Confirm that the connected account is the user's",
-    text="Only where the workspace asks for it: until then the connection is `pending` and gives no links. "
-    "Send the account that you looked at: if the user connected another one since, the answer is 409.",
+    "Confirm that the connected account belongs to the user",
+    text="Only if the workspace requires it: until then, the connection is `pending` and bookings get no links. "
+    "Send the account that you reviewed: if the user has connected another one since, the response is 409.",
     request=schemas.ConfirmBody,
     responses={200: schemas.Connection},
     problems=("not_connected", "account_changed"),
@@ -85,8 +85,7 @@ def confirm_connection(call: CallerCall, user_id: str) -> Response:
 @routes.delete(
     "/v1/users/{user_id}/sessions",
     "Sign a user out",
-    text="Ends the user's sessions on the settings page and every connect link that was not used. The connection "
-    "stays.",
+    text="Ends the user's sessions on the settings page and every unused connect link. The connection stays.",
     responses={204: None},
 )
 def delete_sessions(call: CallerCall, user_id: str) -> Response:
@@ -97,10 +96,9 @@ def delete_sessions(call: CallerCall, user_id: str) -> Response:
 
 @routes.post(
     "/v1/users/{user_id}/connection/check",
-    "Try the connection out",
-    text="Signs in as a booking would, and makes and deletes a disposable meeting. Reports what guests will "
-    "experience: whether they wait, who moderates, how long a meeting may last. At most once a minute for an "
-    "account; then 429.",
+    "Check the connection",
+    text="Signs in as for a booking, and creates and deletes a test meeting. Reports what guests will experience: "
+    "whether they wait, who moderates, how long a meeting can last. At most once a minute per account, otherwise 429.",
     responses={200: schemas.Check},
 )
 def check_connection(call: CallerCall, user_id: str) -> Response:
@@ -115,19 +113,19 @@ def check_connection(call: CallerCall, user_id: str) -> Response:
 @routes.get("/v1/providers", "List the video providers", responses={200: schemas.ProviderPage})
 def list_providers(call: CallerCall) -> Response:
     offered = {provider.name for provider in call.services.offered_providers.list_all()}
-    known = [schemas.format_provider(p, configured=p.name in offered) for p in call.services.providers.values()]
-    return json_response(schemas.ProviderPage(known, None))
+    providers = [schemas.format_provider(p, configured=p.name in offered) for p in call.services.providers.values()]
+    return json_response(schemas.ProviderPage(providers, None))
 
 
 def _read_link(call: CallerCall) -> schemas.ConnectLinkBody:
-    known, listed = call.services.providers, call.workspace.return_to
+    providers, allowed = call.services.providers, call.workspace.return_to
     checks: dict[str, Check] = {
         "provider": lambda name: (
-            None if name in known else "This provider is not known. GET /v1/providers lists those that are."
+            None if name in providers else "This provider is not known. GET /v1/providers lists those that are."
         ),
-        # Only listed addresses, compared as they are: every looser comparison has been an open redirect somewhere.
+        # Compared exactly: looser comparisons of return addresses are a common cause of open redirects.
         "return_to": lambda address: (
-            None if address in listed else "This address is not on the workspace's list of return addresses."
+            None if address in allowed else "This address is not on the workspace's list of return addresses."
         ),
     }
     return call.read(schemas.ConnectLinkBody, checks)

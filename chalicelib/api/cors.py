@@ -1,8 +1,8 @@
-"""Calls from a page of another origin (CORS, Fetch standard 3.2).
+"""Requests from pages of other origins (CORS, Fetch standard 3.2).
 
-A preflight carries no key, so it cannot tell the workspace. It is answered alike for every origin and gives nothing
-away: the API takes no cookies. The answer to the call itself names the origin only if the key's workspace lists it;
-for every other page the browser withholds it.
+A preflight has no API key, so its workspace is unknown. Every origin gets the same response, which is safe because the
+API accepts no cookies. The response to the request itself contains the origin only if the key's workspace lists it;
+from every other page the browser withholds the response.
 """
 
 from __future__ import annotations

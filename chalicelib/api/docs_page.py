@@ -1,4 +1,4 @@
-"""`/docs`: the API's description as a page, rendered here: it loads nothing from elsewhere and runs no script."""
+"""`/docs`: the OpenAPI document as a page. It is rendered on the server, without scripts and external resources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.api.calls import Call
 
 
 def page(call: Call, document: dict[str, Any]) -> Response:
-    """The page of `document`."""
+    """Render the OpenAPI document as a page."""
     schemas = document["components"]["schemas"]
     groups: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
@@ -29,9 +29,9 @@ def page(call: Call, document: dict[str, Any]) -> Response:
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    answers = [
-        {"status": status, "about": answer["description"], "problem": int(status) >= 400} | _content(answer)
-        for status, answer in operation["responses"].items()
+    responses = [
+        {"status": status, "about": response["description"], "problem": int(status) >= 400} | _content(response)
+        for status, response in operation["responses"].items()
     ]
     return {
         "id": operation["operationId"],
@@ -42,12 +42,12 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
         "needs_key": bool(operation["security"]),
         "parameters": [
             {"name": p["name"], "where": p["in"], "required": p.get("required"), "about": p.get("description")}
-            | {"type": kind(p["schema"]), "hint": p["schema"].get("description")}
+            | {"type": format_type(p["schema"]), "hint": p["schema"].get("description")}
             for p in operation["parameters"]
         ],
         "request": _content(operation["requestBody"]) if "requestBody" in operation else None,
-        "answers": [answer for answer in answers if not answer["problem"]],
-        "problems": [answer for answer in answers if answer["problem"]],
+        "responses": [response for response in responses if not response["problem"]],
+        "problems": [response for response in responses if response["problem"]],
     }
 
 
@@ -57,11 +57,11 @@ def _webhook(name: str, item: dict[str, Any]) -> dict[str, Any]:
     return about | {"request": _content(operation.get("requestBody", {}))}
 
 
-def _content(said: dict[str, Any]) -> dict[str, Any]:
-    """The schema's name, the media type and the example of a request or an answer."""
-    for media_type, content in said.get("content", {}).items():
-        shown = content.get("example")
-        text = json.dumps(shown, indent=2, ensure_ascii=False) if shown is not None else None
+def _content(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the media type, schema name and example of a request or response."""
+    for media_type, content in message.get("content", {}).items():
+        example = content.get("example")
+        text = json.dumps(example, indent=2, ensure_ascii=False) if example is not None else None
         return {"media_type": media_type, "schema": _name(content["schema"]), "example": text}
     return {"media_type": None, "schema": None, "example": None}
 
@@ -69,16 +69,16 @@ def _content(said: dict[str, Any]) -> dict[str, Any]:
 def _schema(form: dict[str, Any]) -> dict[str, Any]:
     required = form.get("required", ())
     fields = [
-        {"name": name, "required": name in required, "type": kind(part), "about": part.get("description")}
+        {"name": name, "required": name in required, "type": format_type(part), "about": part.get("description")}
         | {"link": _link(part)}
         for name, part in form.get("properties", {}).items()
     ]
-    return {"about": form.get("description"), "fields": fields, "type": None if fields else kind(form)}
+    return {"about": form.get("description"), "fields": fields, "type": None if fields else format_type(form)}
 
 
-def kind(form: dict[str, Any]) -> str:
-    """A JSON schema in few words."""
-    parts = [kind(one) for key in ("anyOf", "oneOf", "allOf") for one in form.get(key, ())]
+def format_type(form: dict[str, Any]) -> str:
+    """Describe a JSON schema in a few words."""
+    parts = [format_type(option) for key in ("anyOf", "oneOf", "allOf") for option in form.get(key, ())]
     if parts:
         return " or ".join(dict.fromkeys(parts))
     if "$ref" in form:
@@ -86,7 +86,7 @@ def kind(form: dict[str, Any]) -> str:
     if "enum" in form:
         return " | ".join(json.dumps(value) for value in form["enum"])
     if form.get("type") == "array":
-        return f"list of {kind(form.get('items', {}))}"
+        return f"list of {format_type(form.get('items', {}))}"
     bounds = [f"{word} {form[key]}" for key, word in _BOUNDS if key in form]
     return ", ".join([form.get("format") or form.get("type", "any"), *bounds])
 
@@ -99,7 +99,7 @@ def _name(form: dict[str, Any]) -> str | None:
 
 
 def _link(form: dict[str, Any]) -> str | None:
-    for one in (form, form.get("items", {}), *form.get("anyOf", ())):
-        if _name(one):
-            return _name(one)
+    for option in (form, form.get("items", {}), *form.get("anyOf", ())):
+        if _name(option):
+            return _name(option)
     return None

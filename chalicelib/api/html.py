@@ -1,4 +1,4 @@
-"""HTML pages: Jinja2 templates without any script, under a content security policy that allows none."""
+"""HTML pages: Jinja2 templates without scripts; the content security policy allows none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from chalicelib.api.calls import Call
 
-_NOBODY, _OURSELVES = "'none'", "'self'"
+_NONE, _SELF = "'none'", "'self'"
 _HERE = Path(__file__).parent
 _ASSETS = dict.fromkeys(("settings.css", "docs.css"), "text/css; charset=utf-8")
 
@@ -30,23 +30,23 @@ def page(
     frame_ancestors: Sequence[str] = (),
     **values: Any,
 ) -> Response:
-    """A page. `form_targets` are origins that its forms may lead to, beside our own; `frame_ancestors` may frame it."""
+    """Render a page. Its forms may lead to this origin and `form_targets`; sites in `frame_ancestors` may frame it."""
     html = _templates().get_template(template).render(base=call.base_url, **values)
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-        f"frame-ancestors {' '.join(frame_ancestors) or _NOBODY}; form-action {' '.join((_OURSELVES, *form_targets))}"
+        f"frame-ancestors {' '.join(frame_ancestors) or _NONE}; form-action {' '.join((_SELF, *form_targets))}"
     )
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": policy,
-        # Our own pages check where a form came from; other sites need not learn a link's token.
+        # Our own pages check where a form came from; other sites must not receive a link's token.
         "Referrer-Policy": "same-origin",
     }
     return Response(html, headers, status)
 
 
 def asset(name: str) -> Response:
-    """A static file. Raises `NotFound`."""
+    """Respond with a static file. Raises `NotFound`."""
     if name not in _ASSETS:
         raise NotFound("There is no such file.")
     text = (_HERE / "assets" / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Request bodies: strict JSON first, then the declared form. Nothing malformed gets further than here."""
+"""Request bodies: parsed as strict JSON, then converted to the declared struct."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DIGITS_LIMIT = 18
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def read(raw: bytes, kind: type[T], checks: Mapping[str, Check] | None = None) -> T:
-    """Return the body as the struct `kind`. Raise `TooLarge`, `Malformed` or `InvalidInput`."""
-    return convert(parse(raw), kind, checks or {})
+def read(raw: bytes, cls: type[T], checks: Mapping[str, Check] | None = None) -> T:
+    """Return the body as the struct `cls`. Raise `TooLarge`, `Malformed` or `InvalidInput`."""
+    return convert(parse(raw), cls, checks or {})
 
 
 def parse(raw: bytes) -> Any:
-    """The JSON value (RFC 8259) of at most 64 kB: no duplicate names, no NaN, bounded depth and numbers."""
+    """Parse JSON (RFC 8259) of at most 64 kB: no duplicate names, no NaN, bounded depth and numbers."""
     if len(raw) > BODY_LIMIT:
         raise TooLarge(f"The body has {len(raw)} bytes; at most {BODY_LIMIT} are accepted.")
     try:
@@ -40,11 +40,11 @@ def parse(raw: bytes) -> Any:
         raise Malformed(f"The body is nested deeper than {_DEPTH_LIMIT} levels.") from None
     except ValueError:
         raise Malformed("The body is not JSON.") from None
-    return _walk(value, _DEPTH_LIMIT)
+    return _clean(value, _DEPTH_LIMIT)
 
 
-def _walk(value: Any, levels: int) -> Any:
-    """The value without lone surrogates, which no table and no mail can carry."""
+def _clean(value: Any, levels: int) -> Any:
+    """Check the depth, and replace lone surrogates, which neither tables nor emails can contain."""
     if isinstance(value, str):
         return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if not isinstance(value, dict | list):
@@ -52,8 +52,8 @@ def _walk(value: Any, levels: int) -> Any:
     if levels == 0:
         raise Malformed(f"The body is nested deeper than {_DEPTH_LIMIT} levels.")
     if isinstance(value, list):
-        return [_walk(one, levels - 1) for one in value]
-    return {_walk(name, levels): _walk(one, levels - 1) for name, one in value.items()}
+        return [_clean(item, levels - 1) for item in value]
+    return {_clean(name, levels): _clean(item, levels - 1) for name, item in value.items()}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), made from the routes' declarations and the structs that validate."""
+"""The OpenAPI 3.1 document, built from the routes' descriptions and the structs that validate requests."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from chalicelib.api.routing import Description, description_of
 from chalicelib.api.schemas import webhook_events
 from chalicelib.api.schemas.fields import Id
 
+_STATUS_TEXTS = {200: "Success", 201: "Created", 204: "Success, without a body"}
 _EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": True, "null": None}
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
-    "Every booking gets its own video-meeting link. A key names its workspace, so no path does. Times are RFC 3339 "
-    "with an offset. Errors are problem details (RFC 9457) whose `type` is stable. Every answer has an `X-Request-Id`. "
-    "Unknown fields and query parameters are refused."
+    "Every booking gets its own video-meeting link. The API key identifies your workspace. Times are RFC 3339 "
+    "with an offset. Errors are problem details (RFC 9457) with a stable `type`. Every response has an `X-Request-Id`. "
+    "Unknown fields and query parameters are rejected."
 )
 HEADERS: dict[str, dict[str, Any]] = {
     "Prefer": {
-        "description": "`wait=N` answers as soon as the meeting is settled, after at most N seconds (RFC 7240; N ≤ 20)",
+        "description": "`wait=N` waits for the meeting to be settled, at most N seconds (RFC 7240; N ≤ 20)",
         "schema": {"type": "string"},
         "example": "wait=0",
     },
     "Idempotency-Key": {
-        "description": "Any text that is new for each booking; a repeated call with it makes no second booking",
+        "description": "Any text that is unique per booking. A repeated request with it creates no second booking",
         "schema": {"type": "string"},
         "example": "order-4711",
     },
 }
-_ANSWER_HEADERS = {
-    "X-Request-Id": {"description": "Names the request in the service's logs", "schema": {"type": "string"}},
+_RESPONSE_HEADERS = {
+    "X-Request-Id": {"description": "Identifies the request in the service's logs", "schema": {"type": "string"}},
     "RateLimit-Policy": {
         "description": "q requests in w seconds (IETF draft)",
         "schema": {"type": "string"},
@@ -50,7 +51,7 @@ _ANSWER_HEADERS = {
 
 
 def document(app: Chalice) -> dict[str, Any]:
-    """The description of every described route of `app`, without `servers`."""
+    """Build the document of every route of `app` that has a description, without `servers`."""
     described = list(operations(app))
     structs = [
         s for _, _, _, d in described for s in (d.request, d.query, *d.responses.values()) if isinstance(s, type)
@@ -69,7 +70,7 @@ def document(app: Chalice) -> dict[str, Any]:
         "webhooks": webhook_events.WEBHOOKS,
         "components": {
             "schemas": {name: form for name, form in components.items() if name not in queries},
-            "headers": _ANSWER_HEADERS,
+            "headers": _RESPONSE_HEADERS,
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key of your workspace"}
             },
@@ -78,7 +79,7 @@ def document(app: Chalice) -> dict[str, Any]:
 
 
 def operations(app: Chalice) -> Iterator[tuple[str, str, str, Description]]:
-    """(path, method, name, description) of each described route."""
+    """Yield (path, method, name, description) of each route that has a description."""
     for path, methods in app.routes.items():
         for method, entry in methods.items():
             description = description_of(entry.view_function)
@@ -87,19 +88,19 @@ def operations(app: Chalice) -> Iterator[tuple[str, str, str, Description]]:
 
 
 def reasons(path: str, method: str, description: Description) -> list[str]:
-    """Every problem that a call can be answered with."""
-    found = [*description.problems]
+    """Return the reasons of every problem that the route can return."""
+    names = [*description.problems]
     if description.auth == "key":
-        found += ["unauthorized", "too_many_requests", "invalid_input"]
+        names += ["unauthorized", "too_many_requests", "invalid_input"]
     if "{" in path:
-        found.append("invalid_id")
+        names.append("invalid_id")
     if description.request:
-        found += ["malformed", "too_large", "invalid_input"]
+        names += ["malformed", "too_large", "invalid_input"]
     if method in ("DELETE", "POST", "PUT"):
-        found.append("changed_meanwhile")
+        names.append("changed_meanwhile")
     if method in ("POST", "PUT"):
-        found.append("unsupported_media_type")
-    return list(dict.fromkeys([*found, "unavailable", "internal_error"]))
+        names.append("unsupported_media_type")
+    return list(dict.fromkeys([*names, "unavailable", "internal_error"]))
 
 
 def _operation(
@@ -108,7 +109,7 @@ def _operation(
     limited = ("RateLimit-Policy", "RateLimit") if description.auth == "key" else ()
     responses: dict[str, Any] = {}
     for status, kind in description.responses.items():
-        responses[str(status)] = {"description": _said(status), "headers": _headers(*limited)} | _content(
+        responses[str(status)] = {"description": _STATUS_TEXTS[status], "headers": _headers(*limited)} | _content(
             kind, components
         )
     for status, group in _by_status(reasons(path, method, description)).items():
@@ -119,7 +120,11 @@ def _operation(
         "tags": [description.group],
         "summary": description.summary,
         "description": description.text,
-        "parameters": [*_path_parameters(path), *_query_parameters(description, components), *_asked(description)],
+        "parameters": [
+            *_path_parameters(path),
+            *_query_parameters(description, components),
+            *_header_parameters(description),
+        ],
         "responses": responses,
         "security": [{"key": []}] if description.auth == "key" else [],
     }
@@ -129,9 +134,9 @@ def _operation(
 
 
 def _component_schemas(structs: Iterable[Any]) -> dict[str, Any]:
-    """The schemas of the structs, without `default`: the field's absence has the same meaning.
+    """Return the schemas of the structs without `default`.
 
-    Generators of clients make a property with a default required, `openapi-typescript` for one.
+    Some client generators, such as `openapi-typescript`, make a property with a default required.
     """
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     for form in schemas.values():
@@ -155,7 +160,7 @@ def _query_parameters(description: Description, components: dict[str, Any]) -> l
 
 
 def _without_null(form: dict[str, Any]) -> dict[str, Any]:
-    # A parameter that is left out is None to us; nobody can send null in a query string.
+    # None means that the parameter is missing. A query string cannot contain null.
     kinds = [kind for kind in form.get("anyOf", ()) if kind != {"type": "null"}]
     if kinds:
         return {**kinds[0]}
@@ -164,7 +169,7 @@ def _without_null(form: dict[str, Any]) -> dict[str, Any]:
     return form
 
 
-def _asked(description: Description) -> list[dict[str, Any]]:
+def _header_parameters(description: Description) -> list[dict[str, Any]]:
     return [{"name": name, "in": "header", "required": False} | HEADERS[name] for name in description.headers]
 
 
@@ -178,18 +183,18 @@ def _content(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": form, "example": _example(form, components)}}}
 
 
-def _by_status(found: list[str]) -> dict[int, list[str]]:
-    statuses = sorted({problems.REASONS[reason][0] for reason in found})
-    return {status: [r for r in found if problems.REASONS[r][0] == status] for status in statuses}
+def _by_status(names: list[str]) -> dict[int, list[str]]:
+    statuses = sorted({problems.REASONS[reason][0] for reason in names})
+    return {status: [r for r in names if problems.REASONS[r][0] == status] for status in statuses}
 
 
 def _problem(status: int, group: list[str]) -> dict[str, Any]:
     types = {"properties": {"type": {"enum": [problems.PREFIX + reason for reason in group]}}}
     form = {"allOf": [{"$ref": _REF.format(name="Problem")}, types]}
-    shown = {r: {"value": problems.format_problem(status, r, problems.REASONS[r][1])} for r in group}
+    examples = {r: {"value": problems.format_problem(status, r, problems.REASONS[r][1])} for r in group}
     return {
         "description": " · ".join(f"{reason}: {problems.REASONS[reason][1]}" for reason in group),
-        "content": {problems.CONTENT_TYPE: {"schema": form, "examples": shown}},
+        "content": {problems.CONTENT_TYPE: {"schema": form, "examples": examples}},
     }
 
 
@@ -197,12 +202,8 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
 
 
-def _said(status: int) -> str:
-    return {200: "Done", 201: "Created", 204: "Done; there is nothing to say"}[status]
-
-
 def _example(form: dict[str, Any], components: dict[str, Any]) -> Any:
-    """A value of the JSON schema `form`: its own example, else one made of its parts'."""
+    """Return an example of the JSON schema `form`: its own, else one composed of its parts' examples."""
     if form.get("examples"):
         return form["examples"][0]
     if "$ref" in form:
@@ -215,15 +216,15 @@ def _example(form: dict[str, Any], components: dict[str, Any]) -> Any:
             return value
     if "enum" in form:
         return form["enum"][0]
-    return _of_type(form, components)
+    return _example_of_type(form, components)
 
 
-def _of_type(form: dict[str, Any], components: dict[str, Any]) -> Any:
+def _example_of_type(form: dict[str, Any], components: dict[str, Any]) -> Any:
     kind = form.get("type", "object")
     if kind == "object":
         required = form.get("required", ())
-        shown = {n: f for n, f in form.get("properties", {}).items() if n in required or f.get("examples")}
-        return {name: _example(part, components) for name, part in shown.items()}
+        properties = {n: f for n, f in form.get("properties", {}).items() if n in required or f.get("examples")}
+        return {name: _example(part, components) for name, part in properties.items()}
     if kind == "array":
         return [_example(form["items"], components)] if form.get("items") else []
     return _EMPTY[kind]

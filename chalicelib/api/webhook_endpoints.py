@@ -1,11 +1,11 @@
-"""`/v1/webhook-endpoints`: where a workspace is told what happens."""
+"""Routes of `/v1/webhook-endpoints`: the addresses that receive a workspace's events."""
 
 from __future__ import annotations
 
 from chalice.app import Response
 
 from chalicelib.api.calls import CallerCall
-from chalicelib.api.pagination import PageQuery, cursor
+from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas import webhooks as schemas
 from chalicelib.webhooks import url_safety
@@ -15,14 +15,14 @@ routes = Routes("Webhook endpoints")
 
 @routes.get("/v1/webhook-endpoints", "List webhook endpoints", responses={200: schemas.WebhookEndpointPage})
 def list_endpoints(call: CallerCall) -> Response:
-    known = call.services.endpoint_store.list_by_workspace(call.workspace_id)
-    return json_response(schemas.WebhookEndpointPage([schemas.format_endpoint(e) for e in known], None))
+    endpoints = call.services.endpoint_store.list_by_workspace(call.workspace_id)
+    return json_response(schemas.WebhookEndpointPage([schemas.format_endpoint(e) for e in endpoints], None))
 
 
 @routes.put(
     "/v1/webhook-endpoints/{endpoint_id}",
     "Create or change a webhook endpoint",
-    text="The first answer holds the secret, and no later one. A disabled endpoint is enabled again.",
+    text="Only the first response contains the secret. A disabled endpoint is enabled again.",
     request=schemas.EndpointBody,
     responses={201: schemas.WebhookEndpoint, 200: schemas.WebhookEndpoint},
     problems=("too_many",),
@@ -49,7 +49,7 @@ def get_endpoint(call: CallerCall, endpoint_id: str) -> Response:
 @routes.delete(
     "/v1/webhook-endpoints/{endpoint_id}",
     "Delete a webhook endpoint",
-    text="Nothing more is sent to it, retries included.",
+    text="Nothing more is sent to it, including retries.",
     responses={204: None},
     problems=("not_found",),
 )
@@ -61,8 +61,8 @@ def delete_endpoint(call: CallerCall, endpoint_id: str) -> Response:
 
 @routes.post(
     "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
-    "Make a new secret for a webhook endpoint",
-    text="For a day every message is signed with the former secret as well.",
+    "Create a new secret for a webhook endpoint",
+    text="For one day, every message is also signed with the previous secret.",
     responses={200: schemas.WebhookEndpoint},
     problems=("not_found",),
 )
@@ -75,7 +75,7 @@ def rotate_secret(call: CallerCall, endpoint_id: str) -> Response:
 @routes.post(
     "/v1/webhook-endpoints/{endpoint_id}/test",
     "Send a test event to a webhook endpoint",
-    text="`endpoint.test` is sent now and once, also to a disabled endpoint; the answer says what came of it.",
+    text="Sends `endpoint.test` now and once, also to a disabled endpoint. The response reports the result.",
     responses={200: schemas.WebhookDelivery},
     problems=("not_found",),
 )
@@ -87,15 +87,17 @@ def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
 
 @routes.get(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries",
-    "List what was sent to a webhook endpoint, newest first",
-    text="Kept for 14 days.",
+    "List the deliveries to a webhook endpoint, newest first",
+    text="Deliveries are kept for 14 days.",
     query=PageQuery,
     responses={200: schemas.WebhookDeliveryPage},
     problems=("not_found",),
 )
 def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
-    asked = call.read_query(PageQuery)
-    found, after = call.services.webhook_endpoints.list_deliveries(
-        call.workspace_id, endpoint_id, limit=asked.size, after=asked.after
+    query = call.read_query(PageQuery)
+    deliveries, after = call.services.webhook_endpoints.list_deliveries(
+        call.workspace_id, endpoint_id, limit=query.size, after=query.after
     )
-    return json_response(schemas.WebhookDeliveryPage([schemas.format_delivery(d) for d in found], cursor(after)))
+    return json_response(
+        schemas.WebhookDeliveryPage([schemas.format_delivery(d) for d in deliveries], encode_cursor(after))
+    )

@@ -1,4 +1,4 @@
-"""`/v1/webhook-secrets`: what a workspace's booking system signs its events with."""
+"""Routes of `/v1/webhook-secrets`: the secrets that a workspace's booking system signs its events with."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ routes = Routes("Webhooks")
 
 @routes.get(
     "/v1/webhook-secrets",
-    "List the secrets that your booking system may sign with",
+    "List the secrets that your booking system can sign with",
     responses={200: schemas.WebhookSecretPage},
 )
 def list_secrets(call: CallerCall) -> Response:
-    known = call.services.webhook_secrets.list_secrets(call.workspace_id)
-    return json_response(schemas.WebhookSecretPage([schemas.format_secret(s) for s in known], None))
+    secrets = call.services.webhook_secrets.list_secrets(call.workspace_id)
+    return json_response(schemas.WebhookSecretPage([schemas.format_secret(s) for s in secrets], None))
 
 
 @routes.post(
     "/v1/webhook-secrets",
-    "Make a secret for your booking system to sign with, or give its own",
-    text="All secrets of a workspace are valid at once: to rotate, add one, switch over, delete the other.",
+    "Create a secret for your booking system to sign with, or store its own",
+    text="All secrets of a workspace are valid at the same time. To rotate: add one, switch over, delete the other.",
     request=schemas.SecretBody,
     request_required=False,
     responses={201: schemas.WebhookSecret},
@@ -42,7 +42,7 @@ def post_secret(call: CallerCall) -> Response:
 @routes.delete(
     "/v1/webhook-secrets/{secret_id}",
     "Delete a secret",
-    text="What is signed with it is refused from now on.",
+    text="Events signed with it are refused from now on.",
     responses={204: None},
     problems=("not_found",),
 )

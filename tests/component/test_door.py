@@ -425,7 +425,7 @@ class TestARoomThatIsNotAsTheBookingWantsIt:
         until_the_door_opens(hosted)
         page = visit(hosted, address)
         assert page.status_code == 410
-        assert "could not be made" in page.text
+        assert "could not be created" in page.text
 
     def test_a_host_without_an_account_is_said_to_have_none(self, hosted: Product) -> None:
         address = link(hosted)

@@ -193,13 +193,13 @@ class TestTheLobby:
         teams.product.clock.advance(60)
         browser = teams.product.browser()
         page = press(browser, teams.product.open_settings(browser), "/settings/check")
-        assert "They knock, and wait until you let them in." in page.text
+        assert "They ask to join, and wait until you let them in." in page.text
         assert "Who can bypass the lobby" in page.text
         assert [held.title for held in teams.stand_in.meetings] == ["Introductory call"]
 
     def test_before_a_check_the_page_says_what_microsoft_documents(self, teams: Stage) -> None:
         page = teams.product.open_settings(teams.product.browser()).text
-        assert "They open the link and are in the meeting." in page
+        assert "They open the link and enter the meeting." in page
         assert "30 hours" in page
         assert "This is what Microsoft Teams documents." in page
 

@@ -111,7 +111,7 @@ def test_a_victim_who_does_agree_is_held_back_until_the_callers_backend_confirms
     sign_in_at_zoom(victim)
     victim.get_by_role("button", name="Allow").click()
 
-    expect(victim.get_by_text("Waits for confirmation")).to_be_visible()
+    expect(victim.get_by_text("Waiting for confirmation")).to_be_visible()
     known = connection(stack, "attacker-6")
     assert (known["state"], known["reason"]) == ("pending", "not_confirmed")
     assert known["account"] == {"id": "zoom-user-1", "email": HOST_EMAIL}

@@ -67,7 +67,7 @@ def test_the_retry_button_settles_the_booking_again(product: Product, page: Page
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("status")).to_contain_text("Trying again.")
     product.settle()
-    page.get_by_role("link", name="Look again").click()
+    page.get_by_role("link", name="Reload this page").click()
 
     expect(page.get_by_role("region", name="Bookings").get_by_text("Link ready")).to_have_count(2)
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
@@ -78,7 +78,7 @@ def test_a_calendar_moves_to_video_by_clicking(product: Product, page: Page) -> 
     open_settings(page, product)
     page.get_by_role("button", name="Use video for Telephone consultation").click()
 
-    expect(page.get_by_role("status")).to_have_text(re.compile(r"^Video chosen\."))
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"^Video is on\."))
     assert product.caller().get("/v1/calendars/c-2").json()["location"] == {"type": "video"}
 
 
@@ -88,7 +88,7 @@ def test_the_check_shows_its_steps(product: Product, page: Page) -> None:
     page.get_by_role("button", name="Check the connection").click()
 
     expect(page.get_by_text("Everything works")).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="A meeting can be made: yes")).to_have_count(1)
+    expect(page.get_by_role("listitem").filter(has_text="A meeting can be created: yes")).to_have_count(1)
     assert product.zoom.meetings == {}
     check(page, "checked")
 
@@ -100,7 +100,7 @@ def test_a_check_that_fails_says_where_and_what_to_do(product: Product, page: Pa
     page.get_by_role("button", name="Check the connection").click()
 
     expect(page.get_by_text("Something is wrong")).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("A meeting can be made: no")
+    expect(page.get_by_role("status")).to_contain_text("A meeting can be created: no")
     check(page, "check-failed")
 
 
@@ -187,7 +187,7 @@ def test_a_connection_that_waits_for_confirmation(product: Product, page: Page) 
     product.connect()
     open_settings(page, product)
 
-    expect(page.get_by_text("Waits for confirmation")).to_be_visible()
+    expect(page.get_by_text("Waiting for confirmation")).to_be_visible()
     check(page, "pending")
 
 
@@ -222,7 +222,7 @@ def test_in_a_frame_of_a_listed_site_sign_in_opens_a_window(product: Product, pa
         window.get_by_role("button", name="Connect Zoom").click()
         sign_in(window)
         expect(window.get_by_text("Connected", exact=True)).to_be_visible()
-        frame.get_by_role("link", name="look again").click()
+        frame.get_by_role("link", name="reload this page").click()
         frame.get_by_text("Connected", exact=True).wait_for()
 
 

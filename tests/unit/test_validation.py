@@ -15,7 +15,7 @@ from chalicelib.api import inbound_webhooks, pagination
 from chalicelib.api.schemas import bookings, calendars, connections, fields, webhooks
 from chalicelib.errors import InvalidInput
 from chalicelib.handlers import workspace_forms
-from chalicelib.validation import MOST_ERRORS, convert, find_flaws
+from chalicelib.validation import MAX_ERRORS, convert, find_flaws
 
 MISSING = object()
 BOOKING = {
@@ -212,7 +212,7 @@ def test_further_checks_are_reported_with_the_rest_and_do_not_see_invalid_values
 
 
 def test_a_report_is_bounded() -> None:
-    assert len(find_flaws({f"x{number}": 1 for number in range(5000)}, bookings.BookingBody)) == MOST_ERRORS
+    assert len(find_flaws({f"x{number}": 1 for number in range(5000)}, bookings.BookingBody)) == MAX_ERRORS
 
 
 FORMS = [

@@ -1,4 +1,4 @@
-"""`/connect/{token}`: a connect link shows whom it is for, and its button opens the session."""
+"""`/connect/{token}`: a connect link. Its page shows which user it is for, and its button opens the session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ routes = PageRoutes(render_error)
 
 @routes.get("/connect/{token}")
 def show_link(call: Call, token: str) -> Response:
-    # Looking uses nothing up: mail scanners follow links, but they press no buttons.
+    # A GET does not use up the link: email scanners follow links, but they press no buttons.
     visitor = call.services.connect_links.find_visitor(token)
     if visitor is None:
         raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")

@@ -15,6 +15,7 @@ from chalicelib.usecases.join_links import Closed, Early, Open, Unready
 
 if TYPE_CHECKING:
     from chalicelib.api.pages.join_texts import JoinTexts
+    from chalicelib.mail.wording import Wording
 
 _EARLY_REFRESH_SECONDS = 300
 _RETRY_SECONDS = 10
@@ -54,7 +55,7 @@ def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
     Its time zone and language are those of the ticket's recipient, else the booking's zone and the browser's language.
     """
     from chalicelib.api.pages.join_texts import browser_language, join_texts
-    from chalicelib.mail.times import format_moment, format_span
+    from chalicelib.mail.times import format_span
 
     appointment, recipient = visit.booking.appointment, visit.recipient
     zone = recipient.time_zone if recipient else appointment.time_zone
@@ -62,27 +63,32 @@ def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
     if isinstance(visit, Unready):
         text = texts.crowded if visit.is_crowded else texts.unready
         return _retry_page(call, text, language=dates.language, texts=texts)
-    if isinstance(visit, Early):
-        date, clock = format_moment(visit.opens_at, zone, dates)
-        text, status = texts.opens.format(date=date, clock=clock), 200
-    else:
-        text, status = texts.no_entry[visit.why], 410
     response = html.page(
         call,
         "join.html",
-        status=status,
+        status=200 if isinstance(visit, Early) else 410,
         language=dates.language,
         texts=texts,
         title=appointment.title or texts.untitled,
         when=format_span(appointment.starts_at, appointment.ends_at, zone, dates),
         host=visit.booking.host.name,
         is_early=isinstance(visit, Early),
-        text=text,
+        text=_join_text(visit, texts, zone, dates),
     )
     if isinstance(visit, Early):
         wait = ceil((visit.opens_at - call.services.clock()).total_seconds())
         _refresh(response, max(1, min(wait, _EARLY_REFRESH_SECONDS)))
     return response
+
+
+def _join_text(visit: Early | Closed, texts: JoinTexts, zone: str, dates: Wording) -> str:
+    """Return when the meeting opens, or why it does not."""
+    from chalicelib.mail.times import format_moment
+
+    if isinstance(visit, Closed):
+        return texts.no_entry[visit.why]
+    date, clock = format_moment(visit.opens_at, zone, dates)
+    return texts.opens.format(date=date, clock=clock)
 
 
 def _retry_page(call: Call, text: str, *, language: str, texts: JoinTexts, status: int = 503) -> Response:

@@ -1,4 +1,4 @@
-"""`/oauth/…`: to the provider's sign-in page and back."""
+"""`/oauth/…`: redirects to the provider's sign-in page and back."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def start(call: Call, provider: str) -> Response:
 def callback(call: Call, provider: str) -> Response:
     from chalicelib.usecases.oauth_flow import FlowRefused, SignInFailed
 
-    given = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
-    answer = {name: value for name, value in given.items() if value}
+    parameters = {name: call.query(name) for name in ("state", "code", "error", "error_description")}
+    response_parameters = {name: value for name, value in parameters.items() if value}
     session = session_or_none(call)
-    if "code" in answer and "state" not in answer:
+    if "code" in response_parameters and "state" not in response_parameters:
         return added_page(call, session, provider)
     try:
-        call.services.oauth_flow.finish(session, provider, answer)
+        call.services.oauth_flow.finish(session, provider, response_parameters)
     except SignInFailed as error:
         log.info("a sign-in connected nothing", provider=provider, problem=error.problem.value)
         return _back(call, provider, error.problem)
@@ -51,15 +51,15 @@ def callback(call: Call, provider: str) -> Response:
 
 @routes.get("/oauth/{provider}/approved")
 def approved(call: Call, provider: str) -> Response:
-    # A refusal says admin_consent=True as well. Neither proves who came back: nothing is stored.
+    # A refusal has admin_consent=True too. Neither proves who came back, so nothing is stored.
     return html.page(call, "approved.html", name=_name(call, provider), refused=bool(call.query("error")))
 
 
 def _name(call: Call, provider: str) -> str:
-    known = call.services.providers.get(provider)
-    if known is None:
+    video_provider = call.services.providers.get(provider)
+    if video_provider is None:
         raise NotFound("There is no such page.")
-    return known.display_name
+    return video_provider.display_name
 
 
 def _back(call: Call, provider: str, problem: SignInProblem) -> Response:

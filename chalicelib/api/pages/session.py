@@ -1,9 +1,9 @@
-"""What every page shares: errors as pages, the cookie session, forms that prove where they come from.
+"""What all pages share: error pages, the cookie session, and forms protected against forgery.
 
-The session's cookie is `SameSite=Lax`. In a frame of another site a browser sends no such cookie, so a session that
-is opened in a frame gets one that is `SameSite=None; Partitioned` instead (CHIPS): it exists only beneath that one
-embedding site, and only workspaces that list the site in `frame_ancestors` can be shown there. Forgery is held off
-by the forms' token in either case, not by the cookie.
+The session's cookie is `SameSite=Lax`. A browser does not send such a cookie in a frame of another site. A session
+that is opened in a frame therefore gets a `SameSite=None; Partitioned` cookie (CHIPS): it exists only within that
+embedding site, and only workspaces that list the site in `frame_ancestors` can be framed there. In both cases the
+forms' token prevents forgery, not the cookie.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _SESSION_SECONDS = 3600
 
 def render_error(call: Call, problem: ProblemDetails) -> Response:
     """Return a page that says what went wrong and what to do."""
-    incomplete = "This address is not complete. Open the link again as you got it."
+    incomplete = "This address is incomplete. Open the original link again."
     detail = incomplete if problem.reason == "invalid_id" else problem.detail
     return html.page(call, "error.html", status=problem.status, detail=detail)
 
 
-def session_of(call: Call) -> Session:
-    """The browser's session. Raises `Forbidden` if it has none."""
+def require_session(call: Call) -> Session:
+    """Return the browser's session. Raises `Forbidden` if it has none."""
     session = session_or_none(call)
     if session is None:
         raise Forbidden(
-            "Your session has ended. Open the settings page again from the service that you take bookings with.",
+            "Your session has ended. Open the settings page again from your booking service.",
             reason="no_session",
         )
     return session
@@ -50,32 +50,32 @@ def session_or_none(call: Call) -> Session | None:
 
 
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
-    """The session and the form of one of its pages. Raises `Forbidden` for a form from anywhere else."""
-    session, form = session_of(call), _form(call)
+    """Return the session and the submitted form. Raises `Forbidden` for a form that is not from one of its pages."""
+    session, form = require_session(call), _form(call)
     if not session.accepts_csrf(form.get("csrf", "")):
         raise Forbidden("This form is out of date. Go back to the settings page and try again.", reason="csrf")
     return session, form
 
 
 def require_same_origin(call: Call) -> None:
-    """Raises `Forbidden` for a form of another origin.
+    """Raise `Forbidden` for a form of another origin.
 
-    A connect link's token is its form's only secret, and its sender knows it: a foreign page that posted it would
-    put the victim's browser into the sender's session (login CSRF).
+    The token is the form's only secret, and the sender of the link knows it. If another site could post it, it could
+    put a victim's browser into the sender's session (login CSRF).
     """
     origin, site = call.header("origin"), call.header("sec-fetch-site")
-    ours = urlsplit(call.base_url)
-    if site not in (None, "same-origin") or origin not in (None, f"{ours.scheme}://{ours.netloc}"):
+    own = urlsplit(call.base_url)
+    if site not in (None, "same-origin") or origin not in (None, f"{own.scheme}://{own.netloc}"):
         raise Forbidden("Open the link itself and use the button on its page.", reason="cross_site")
 
 
 def is_framed(call: Call) -> bool:
-    """Whether the browser shows this page in a frame (Fetch Metadata)."""
+    """Return whether the browser shows this page in a frame (Fetch Metadata)."""
     return call.header("sec-fetch-dest") == "iframe"
 
 
 def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
-    """The `Set-Cookie` of a session."""
+    """Return the `Set-Cookie` of a session."""
     fixed = f"{_cookie_name(call)}={token}; Path=/; Max-Age={_SESSION_SECONDS}; HttpOnly"
     if is_framed(call) and workspace is not None and workspace.frame_ancestors:
         return f"{fixed}; SameSite=None; Secure; Partitioned"
@@ -83,7 +83,7 @@ def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
 
 
 def end_cookie(call: Call) -> str:
-    """The `Set-Cookie` that has the browser forget its session."""
+    """Return the `Set-Cookie` that deletes the session's cookie."""
     fixed = f"{_cookie_name(call)}=; Path=/; Max-Age=0; HttpOnly"
     if is_framed(call):
         return f"{fixed}; SameSite=None; Secure; Partitioned"

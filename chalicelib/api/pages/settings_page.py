@@ -1,4 +1,4 @@
-"""`/settings`: what the user sees and may do there."""
+"""`/settings`: the settings page and its forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chalice.app import Response
 from chalicelib.api import html
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
-from chalicelib.api.pages.session import end_cookie, posted, redirect, render_error, session_of
+from chalicelib.api.pages.session import end_cookie, posted, redirect, render_error, require_session
 from chalicelib.api.pages.settings_view import settings_page
 from chalicelib.api.routing import PageRoutes
 from chalicelib.errors import Conflict, NotFound, ProviderError, TooManyRequests
@@ -21,7 +21,7 @@ def show_settings(call: Call) -> Response:
     problem = settings_texts.sign_in_problem(
         call.query("problem") or "", call.services.providers.get(call.query("provider") or "")
     )
-    return settings_page(call, session_of(call), notice=call.query("notice"), problem=problem)
+    return settings_page(call, require_session(call), notice=call.query("notice"), problem=problem)
 
 
 @routes.post("/settings/check")
@@ -71,7 +71,7 @@ def retry(call: Call, booking_id: str) -> Response:
     visitor = session.visitor
     record = call.services.booking_store.get(visitor.workspace_id, booking_id)
     if record is None or record.booking.host.user_id != visitor.user_id:
-        raise NotFound("There is no such booking of yours.")
+        raise NotFound("You have no booking with this id.")
     call.services.bookings.retry(visitor.workspace_id, booking_id)
     return redirect(f"{call.base_url}/settings?notice=retrying")
 
@@ -88,6 +88,6 @@ def connect_with_key(call: Call, provider: str) -> Response:
     except ProviderError as error:
         log.failure("connecting failed", error, provider=provider)
         name = call.services.providers[provider].display_name
-        problem = f"{name} does not answer, so the key could not be checked. Please try again in a moment."
+        problem = f"{name} is not responding, so the key could not be checked. Please try again in a moment."
         return settings_page(call, session, problem=problem, opened=provider)
     return redirect(f"{call.base_url}/settings?notice=connected")

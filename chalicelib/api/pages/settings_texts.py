@@ -1,4 +1,4 @@
-"""What the settings page calls things."""
+"""Texts of the settings page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATES = {
     MeetingState.NONE: ("No link", "plain"),
     MeetingState.PENDING: ("Link on its way", "plain"),
     MeetingState.READY: ("Link ready", "good"),
-    MeetingState.WAITING: ("Link waits", "bad"),
+    MeetingState.WAITING: ("Link delayed", "bad"),
     MeetingState.FAILED: ("No link", "bad"),
     MeetingState.REMOVED: ("Meeting removed", "plain"),
 }
@@ -33,9 +33,9 @@ UNAVAILABLE: dict[str, str] = {
     Reason.DEAUTHORIZED: "The connection was ended at the provider. Connect again to offer video.",
 }
 ADMISSIONS = {
-    GuestEntry.DIRECT: "They open the link and are in the meeting.",
-    GuestEntry.HOST_FIRST: "They wait until you have joined. Nobody has to let them in.",
-    GuestEntry.KNOCK: "They knock, and wait until you let them in.",
+    GuestEntry.DIRECT: "They open the link and enter the meeting.",
+    GuestEntry.HOST_FIRST: "They wait until you join. You do not have to let them in.",
+    GuestEntry.KNOCK: "They ask to join, and wait until you let them in.",
     GuestEntry.BLOCKED: "They cannot join: your account's settings keep them out.",
     GuestEntry.ACCOUNT_SETTINGS: "Your settings at {provider} decide whether they wait. The check below reads them.",
 }
@@ -48,10 +48,10 @@ MODERATORS = {
 STEPS = {
     "connection": "An account is connected",
     "token": "We can sign in",
-    "scopes": "All permissions are there",
-    "account": "The account answers",
-    "create_meeting": "A meeting can be made",
-    "delete_meeting": "A meeting can be removed",
+    "scopes": "All permissions are granted",
+    "account": "The account responds",
+    "create_meeting": "A meeting can be created",
+    "delete_meeting": "A meeting can be deleted",
 }
 SIGN_IN_PROBLEMS = {
     SignInProblem.CANCELLED: "The sign-in was cancelled. Nothing was connected. Connect again and allow the access.",
@@ -88,7 +88,7 @@ _WITH_APPROVAL_LINK = {
 
 
 def sign_in_problem(code: str, provider: Provider | None) -> str | None:
-    """Return what to say about a `SignInProblem`; None for any other code.
+    """Return the text of a `SignInProblem`; None for any other code.
 
     `code` and the provider's name are from the page's address, so the text contains nothing else of it.
     """
@@ -103,6 +103,6 @@ def sign_in_problem(code: str, provider: Provider | None) -> str | None:
     )
 
 
-def duration(minutes: int) -> str:
-    """Such as “40 minutes” or “30 hours”."""
+def format_duration(minutes: int) -> str:
+    """Format minutes as “40 minutes” or “30 hours”."""
     return f"{minutes // 60} hours" if minutes >= 120 and minutes % 60 == 0 else f"{minutes} minutes"

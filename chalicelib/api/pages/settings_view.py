@@ -1,9 +1,10 @@
-"""Puts together what the settings page shows of one user: connection, calendars, bookings."""
+"""The settings page's view of one user: connection, calendars, bookings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ _CALENDARS_SHOWN = 20
 
 
 class ShownBooking(Struct, frozen=True):
-    """One line of the list. `tone` is good, bad or plain; `why` says more than `state`, if there is more to say."""
+    """One line of the list of bookings."""
 
     id: str
     title: str
@@ -43,33 +44,33 @@ class ShownBooking(Struct, frozen=True):
     guests: str
     state: str
     tone: str
+    """good, bad or plain"""
     why: str
+    """The reason of the state, or empty."""
     join_url: str | None
     can_retry: bool
 
 
 class ShownExperience(Struct, frozen=True):
-    """What guests experience, in words. `time_limit` is empty without one.
-
-    `is_documented`: it is what the provider documents, and the account can differ.
-    """
+    """What guests experience, as texts."""
 
     admission: str
     moderator: str
     time_limit: str
+    """Empty without a limit."""
     notes: tuple[str, ...]
     is_documented: bool
+    """From the provider's documentation; the account's settings can differ."""
 
 
 class Offer(Struct, frozen=True):
-    """A provider that can be connected: by a form with `fields`, or by signing in there if it has none.
-
-    `approval` is the link for an organization's administrator.
-    """
+    """A provider that can be connected."""
 
     provider: Provider
     fields: tuple[KeyField, ...]
+    """The form for a key; without fields, the user signs in at the provider."""
     approval: str | None
+    """The link for an organization's administrator."""
     is_open: bool
 
 
@@ -82,47 +83,36 @@ def settings_page(
     report: Report | None = None,
     opened: str | None = None,
 ) -> Response:
-    """The settings page of the session's user, after what was just done; `opened` is the form to show open."""
-    from chalicelib.providers.base import OAuthProvider
-
+    """Render the settings page with the result of the last action. `opened` is the provider whose form is open."""
     visitor, services = session.visitor, call.services
-    status = services.connections.status(visitor.workspace_id, visitor.user_id)
     workspace = services.workspace_store.get(visitor.workspace_id)
     offered = services.offered_providers.list_all()
-    connected = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
-    # Chromium applies form-action to the redirect that answers a form, so the providers' sign-in pages stand in it.
-    targets = [_origin(p.addresses["OAUTH"]) for p in offered if isinstance(p, OAuthProvider)]
     return html.page(
         call,
         "settings.html",
         # A problem in the page's address is about an earlier request.
         status=200 if problem is None or call.request.method == "GET" else 400,
-        form_targets=targets,
+        form_targets=_sign_in_origins(offered),
         frame_ancestors=workspace.frame_ancestors if workspace else (),
         csrf=session.csrf,
         visitor=visitor,
         workspace=workspace,
-        connection=status,
-        last_meeting_precision=settings_texts.duration(LAST_MEETING_PRECISION // timedelta(minutes=1)),
-        upcoming=services.connections.preview_disconnect(visitor.workspace_id, visitor.user_id) if connected else [],
         providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
-        steps=[(settings_texts.STEPS.get(step.name, step.name), step) for step in (report.steps if report else ())],
-        experience=_experience(call, status, report),
-        calendars=services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
-        locations=settings_texts.LOCATIONS,
-        unavailable=settings_texts.UNAVAILABLE.get(str(status.reason)),
         bookings=_bookings(call, visitor),
         window=_window(call, session) if is_framed(call) else None,
+        calendars=services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
+        locations=settings_texts.LOCATIONS,
+        **_connection_values(call, visitor, report),
     )
 
 
 def added_page(call: Call, session: Session | None, name: str) -> Response:
-    """The page for a browser that comes from "Add app" at the provider: with a code, but without a sign-in from here.
+    """Render the page for a browser that comes from "Add app" at the provider: without a sign-in from here.
 
-    The code is left alone: a link with another person's code would otherwise connect that account to this session.
+    The code is not used: a link with another person's code would connect that account to this session.
     Raises `NotFound` for a provider without a sign-in here.
     """
     from chalicelib.providers.base import OAuthProvider
@@ -139,8 +129,33 @@ def added_page(call: Call, session: Session | None, name: str) -> Response:
     )
 
 
+def _connection_values(call: Call, visitor: Visitor, report: Report | None) -> dict[str, Any]:
+    """Return the template's values about the connection, its check, and the meetings that disconnecting affects."""
+    connections = call.services.connections
+    status = connections.status(visitor.workspace_id, visitor.user_id)
+    has_account = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
+    return {
+        "connection": status,
+        "last_meeting_precision": settings_texts.format_duration(LAST_MEETING_PRECISION // timedelta(minutes=1)),
+        "upcoming": connections.preview_disconnect(visitor.workspace_id, visitor.user_id) if has_account else [],
+        "steps": [(settings_texts.STEPS.get(s.name, s.name), s) for s in (report.steps if report else ())],
+        "experience": _experience(call, status, report),
+        "unavailable": settings_texts.UNAVAILABLE.get(str(status.reason)),
+    }
+
+
+def _sign_in_origins(offered: Iterable[Provider]) -> list[str]:
+    """Return the origins of the providers' sign-in pages.
+
+    Chromium applies form-action to a form's redirects as well, so it must allow them.
+    """
+    from chalicelib.providers.base import OAuthProvider
+
+    return [_origin(provider.addresses["OAUTH"]) for provider in offered if isinstance(provider, OAuthProvider)]
+
+
 def _experience(call: Call, status: ConnectionStatus, report: Report | None) -> ShownExperience | None:
-    """What guests experience with the connected account: as the check read it, else as the provider documents it."""
+    """Return what guests experience with the connected account: from the check, else as the provider documents it."""
     connection = status.connection
     provider = call.services.providers.get(connection.provider) if connection else None
     if status.state is not ConnectionState.CONNECTED or connection is None or provider is None:
@@ -151,7 +166,7 @@ def _experience(call: Call, status: ConnectionStatus, report: Report | None) -> 
     return ShownExperience(
         admission=settings_texts.ADMISSIONS[experience.admission].format(provider=provider.display_name),
         moderator=settings_texts.MODERATORS[experience.moderator].format(provider=provider.display_name),
-        time_limit=settings_texts.duration(limit) if limit else "",
+        time_limit=settings_texts.format_duration(limit) if limit else "",
         notes=experience.notes,
         is_documented=not experience.is_observed and experience.admission is not GuestEntry.ACCOUNT_SETTINGS,
     )
@@ -171,24 +186,23 @@ def _origin(address: str) -> str:
 
 
 def _window(call: Call, session: Session) -> str:
-    """A link to the same page in a window of its own: providers refuse to be signed in to in a frame."""
+    """Return a link to this page in a new window: providers do not allow sign-in in a frame."""
     token, _ = call.services.connect_links.create_link(session.visitor, key_id=session.visitor.key_id, opener=session)
     return f"{call.base_url}/connect/{token}"
 
 
 def _bookings(call: Call, visitor: Visitor) -> list[ShownBooking]:
     now = call.services.clock()
-    mine = (visitor.workspace_id, visitor.user_id)
-    past = _page(call, mine, now - _RECENT, now, 50)[-_RECENT_SHOWN:]
-    return [_shown(record, now) for record in [*past, *_page(call, mine, now, None, _UPCOMING_SHOWN)]]
+    past = _page(call, visitor, now - _RECENT, now, 50)[-_RECENT_SHOWN:]
+    return [_show(record, now) for record in [*past, *_page(call, visitor, now, None, _UPCOMING_SHOWN)]]
 
 
-def _page(call: Call, mine: tuple[str, str], since: datetime, until: datetime | None, limit: int) -> list[Record]:
-    query = BookingQuery(mine[0], starts_from=since, starts_before=until, user_id=mine[1])
+def _page(call: Call, visitor: Visitor, since: datetime, until: datetime | None, limit: int) -> list[Record]:
+    query = BookingQuery(visitor.workspace_id, starts_from=since, starts_before=until, user_id=visitor.user_id)
     return call.services.booking_store.page(query, limit=limit, after=None)[0]
 
 
-def _shown(record: Record, now: datetime) -> ShownBooking:
+def _show(record: Record, now: datetime) -> ShownBooking:
     appointment, meeting = record.booking.appointment, current_meeting(record)
     zone = ZoneInfo(appointment.time_zone)
     state, tone = settings_texts.STATES[meeting.state]
@@ -211,5 +225,5 @@ def _shown(record: Record, now: datetime) -> ShownBooking:
 
 def _why(booking: Booking, meeting: Meeting) -> str:
     if booking.is_cancelled or meeting.reason == MeetingReason.LOCATION_NOT_VIDEO:
-        return ""  # The state says it already.
+        return ""  # The state already says so.
     return meeting.detail or MEETING_REASON_TEXTS.get(meeting.reason or "", "")
