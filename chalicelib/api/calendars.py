@@ -9,7 +9,6 @@ from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas import calendars as schemas
 from chalicelib.domain.calendar import Calendar
-from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import NotFound
 
 routes = Routes("Calendars")
@@ -33,12 +32,7 @@ def list_calendars(call: CallerCall) -> Response:
 def put_calendar(call: CallerCall, calendar_id: str) -> Response:
     body = call.read(schemas.CalendarBody)
     calendar, created = call.services.calendars.put(
-        call.workspace_id,
-        calendar_id,
-        name=clean_line(body.name, 200) or calendar_id,
-        host=schemas.parse_host(body.host),
-        location=schemas.parse_location(body.location),
-        guests_see_each_other=body.guests_see_each_other,
+        schemas.parse_calendar(body, call.workspace_id, calendar_id, call.services.clock())
     )
     return json_response(schemas.format_calendar(calendar), 201 if created else 200)
 

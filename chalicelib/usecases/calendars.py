@@ -23,25 +23,15 @@ class CalendarService:
         self._status = status
         self._clock = clock
 
-    def put(
-        self,
-        workspace_id: str,
-        calendar_id: str,
-        *,
-        name: str,
-        host: Host,
-        location: Location,
-        guests_see_each_other: bool = False,
-    ) -> tuple[Calendar, bool]:
-        """Create or replace a calendar; return it, and whether it was created.
+    def put(self, calendar: Calendar) -> tuple[Calendar, bool]:
+        """Create or replace a calendar; return it with the time of its creation, and whether it was created.
 
         Raises `Conflict` if video is newly chosen and the host is not connected. A calendar with video keeps it while
         its host is disconnected; its bookings then get no link.
         """
-        now, previous = self._clock(), self._calendars.get(workspace_id, calendar_id)
-        calendar = Calendar(workspace_id, calendar_id, name, host, location, now, now, guests_see_each_other)
-        if location.type is LocationType.VIDEO and not _has_video(previous, host):
-            self._require_connection(workspace_id, host.user_id)
+        previous = self._calendars.get(calendar.workspace_id, calendar.calendar_id)
+        if calendar.location.type is LocationType.VIDEO and not _has_video(previous, calendar.host):
+            self._require_connection(calendar.workspace_id, calendar.host.user_id)
         if previous is not None:
             calendar = replace(calendar, created_at=previous.created_at)
         self._calendars.put(calendar)

@@ -161,7 +161,7 @@ def take_the_key_back(product: Product) -> None:
     [
         (cancel, "was cancelled"),
         (let_it_pass, "is over"),
-        (disconnect, "not connected any more"),
+        (disconnect, "no longer connected"),
         (take_the_key_back, "does not let anyone in"),
     ],
 )
@@ -181,6 +181,17 @@ def test_a_provider_that_fails_leaves_the_visitor_on_a_page_that_tries_again(hos
     assert page.status_code == 503
     assert page.headers["Refresh"] == "10"
     assert visit(hosted, link(hosted)).status_code == 302
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "tries again automatically"), ("de", "versucht es automatisch")])
+def test_a_guest_gets_a_page_that_reloads_while_the_database_is_down(hosted: Product, language: str, text: str) -> None:
+    address = link(hosted)
+    hosted.aws.client("dynamodb").delete_table(TableName=hosted.aws.table_prefix + "bookings")
+    page = hosted.browser().get(address, headers={"Accept-Language": language})
+    assert page.status_code == 503
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Refresh"] == "10"
+    assert text in page.text
 
 
 def test_rooms_without_a_secret_are_linked_directly(product: Product) -> None:
@@ -437,7 +448,7 @@ class TestARoomThatIsNotAsTheBookingWantsIt:
         until_the_door_opens(hosted)
         page = visit(hosted, address)
         assert page.status_code == 410
-        assert "not connected any more" in page.text
+        assert "no longer connected" in page.text
 
     def test_a_booking_that_is_held_elsewhere_says_so_at_once(self, hosted: Product) -> None:
         address = link(hosted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -117,12 +118,25 @@ class Locations(Struct):
     locations: list[AvailableLocation]
 
 
-def parse_host(body: HostBody) -> DomainHost:
+def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now: datetime) -> DomainCalendar:
+    return DomainCalendar(
+        workspace_id,
+        calendar_id,
+        name=clean_line(body.name, 200) or calendar_id,
+        host=_parse_host(body.host),
+        location=_parse_location(body.location),
+        created_at=now,
+        updated_at=now,
+        guests_see_each_other=body.guests_see_each_other,
+    )
+
+
+def _parse_host(body: HostBody) -> DomainHost:
     name = clean_line(body.name, 200) or body.email
     return DomainHost(body.user_id, name, body.email, body.time_zone, body.language)
 
 
-def parse_location(body: LocationBody) -> DomainLocation:
+def _parse_location(body: LocationBody) -> DomainLocation:
     match body:
         case PhoneBody():
             return DomainLocation(LocationType.PHONE, _clean_detail(body.phone))
