@@ -100,13 +100,7 @@ def _convert(value: Any, kind: _Type, path: Path, flaws: list[Flaw]) -> Any:
     return converted if is_sound else _INVALID
 
 
-def _convert_struct(
-    value: Any,
-    kind: Any,
-    path: Path,
-    flaws: list[Flaw],
-    checks: Mapping[str, Check] = _NONE,
-) -> Any:
+def _convert_struct(value: Any, kind: Any, path: Path, flaws: list[Flaw], checks: Mapping[str, Check] = _NONE) -> Any:
     """Like `_convert`, but a valid struct is returned as a dict of its fields: `check_together` needs no more."""
     if kind is None:
         return _INVALID

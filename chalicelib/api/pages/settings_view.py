@@ -101,11 +101,9 @@ def settings_page(
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
-        bookings=_bookings(call, visitor),
         window=_window(call, session) if is_framed(call) else None,
-        calendars=services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)[:_CALENDARS_SHOWN],
-        locations=settings_texts.LOCATIONS,
         **_connection_values(call, visitor, report),
+        **_booking_values(call, visitor),
     )
 
 
@@ -141,6 +139,16 @@ def _connection_values(call: Call, visitor: Visitor, report: Report | None) -> d
         "steps": [(settings_texts.STEPS.get(s.name, s.name), s) for s in (report.steps if report else ())],
         "experience": _experience(call, status, report),
         "unavailable": settings_texts.UNAVAILABLE.get(str(status.reason)),
+    }
+
+
+def _booking_values(call: Call, visitor: Visitor) -> dict[str, Any]:
+    """Return the template's values about the user's calendars and bookings."""
+    calendars = call.services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)
+    return {
+        "calendars": calendars[:_CALENDARS_SHOWN],
+        "locations": settings_texts.LOCATIONS,
+        "bookings": _bookings(call, visitor),
     }
 
 
