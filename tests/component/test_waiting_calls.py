@@ -54,7 +54,7 @@ def test_a_wait_of_twenty_seconds_reads_at_most_25_times(connected: Product, mon
     from chalicelib.api import bookings
 
     reads: list[str] = []
-    for name in ("get", "progress"):
+    for name in ("get", "read_progress"):
         original = getattr(BookingStore, name)
         monkeypatch.setattr(
             BookingStore, name, lambda *a, name=name, original=original: reads.append(name) or original(*a)
