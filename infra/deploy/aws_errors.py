@@ -46,5 +46,7 @@ def explain(error: BotoCoreError | ClientError) -> str:
         if code in _REFUSED_CREDENTIALS:
             return f"AWS refuses these credentials ({code}): sign in again, or pass --profile."
         if code in _DENIED:
-            return f'{text} Get this permission (docs/operators.md, "Pipelines"), then run this again.'
+            return (
+                f'{text} Get this permission (docs/operators.md, "Rights of the deploying role"), then run this again.'
+            )
     return text
