@@ -99,6 +99,32 @@ def test_every_part_has_its_arrows() -> None:
     assert parts == set(ARROWS) | ANYTHING
 
 
+RESOURCE_FOLDERS = ("api", "domain", "store", "usecases")
+"""A resource's name may be used once in each of these, and in `api/schemas`."""
+
+
+def test_a_modules_name_is_unique() -> None:
+    """Resources apart, whose name may be used once in each layer."""
+    places: dict[str, list[str]] = {}
+    for path in SHIPPED:
+        if path.stem != "__init__":
+            places.setdefault(path.stem, []).append(path.parent.relative_to(ROOT).as_posix())
+    allowed = {f"chalicelib/{folder}" for folder in RESOURCE_FOLDERS} | {"chalicelib/api/schemas"}
+    repeated = {stem: folders for stem, folders in places.items() if len(folders) > 1 and not set(folders) <= allowed}
+    assert repeated == {}
+
+
+def test_a_classs_name_is_unique() -> None:
+    """The API's own forms of a resource are named as the resource."""
+    places: dict[str, list[str]] = {}
+    for path in SHIPPED:
+        if "chalicelib/api/schemas" not in path.as_posix():
+            for node in tree(path).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(name_of(path))
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
 def test_the_domain_needs_nothing_but_the_standard_library_and_a_way_to_write_values() -> None:
     """msgspec's structs for dataclasses: each of the latter takes 50 times as long to make, at every cold start."""
     foreign = {
