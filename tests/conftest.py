@@ -13,12 +13,14 @@ from moto import mock_aws
 
 from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
+from tests.support import fast_routing
 from tests.support.aws import Aws, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
 # A deadline would measure the machine, not the code.
 settings.register_profile("meetlink", deadline=None, max_examples=60)
 settings.load_profile("meetlink")
+fast_routing.install()
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
 

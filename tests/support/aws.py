@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import models as moto_models
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.models import dynamodb_backends
 from moto.kms import models as kms
@@ -27,6 +28,8 @@ from infra.tables import create_tables
 KEY_ALIAS = "alias/meetlink-test"
 # moto makes a pair of RSA keys for every KMS key, also for those that have no use for it: 40 ms for each test.
 kms.generate_private_key = cache(kms.generate_private_key)
+# moto also intercepts the `requests` library, which no test uses: registering 1,300 URL patterns took 50 ms per test.
+moto_models.RESPONSES_METHODS = []
 # moto answers in the caller's thread and locks nothing: two writes at once got the same number, and the stream
 # then had no end.
 _one_at_a_time = RLock()

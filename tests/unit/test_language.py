@@ -20,7 +20,8 @@ REGISTER = re.compile(
 )
 VARIABLES = re.compile(r"^\s*(known|given|told|said|made|found|kept|mine|owed|asked)\s*(:[^=]+)?=")
 IN_GUIDES = re.compile(
-    r"\b(nobody|somebody|whoever|everybody|anybody|anew|shall|mend(ed)?|in vain|makes no sense|of ours|is to be|are to be)\b",
+    r"\b(nobody|somebody|whoever|everybody|anybody|anew|shall|mend(ed)?|in vain|makes no sense|of ours|is to be"
+    r"|are to be)\b",
     re.IGNORECASE,
 )
 
