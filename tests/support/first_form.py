@@ -1,7 +1,7 @@
 """Rows and stream records as the first release wrote them, put before the present code.
 
-They were recorded once, from that release, and are never made anew: a change of them would be a change of history.
-What only the old deployment's key could open (tokens, webhook secrets) is recorded open, and sealed again here.
+`tests.support.record_first_form` recorded them once, from that release. Later releases must read them unchanged.
+What only the old deployment's key could open (tokens, webhook secrets) is recorded in plain text and sealed here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 from chalicelib.store.encryption import Owner, Purpose
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, WORKSPACE, Product, booking, calendar
 
-RECORDED: dict[str, Any] = json.loads(
-    (Path(__file__).parent.parent / "component" / "first_form" / "rows_and_records.json").read_text(encoding="utf-8")
-)
+PATH = Path(__file__).parent.parent / "component" / "first_form" / "rows_and_records.json"
+RECORDED: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 _ROW_KEYS = {
     "audit": ("workspace_id", "entry_name"),
     "bookings": ("workspace_id", "booking_id"),
