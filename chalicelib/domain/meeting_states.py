@@ -8,6 +8,7 @@ from random import Random
 from msgspec.structs import replace
 
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState, ProviderMeeting
+from chalicelib.domain.retry_delays import after_failed_attempt
 
 SETTLE_WINDOW = timedelta(seconds=60)
 """How long to wait after an unanswered create before the meeting can be looked up: longer than the HTTP timeout, a late
@@ -18,7 +19,6 @@ FINISH_AFTER = timedelta(minutes=1)
 """When an unfinished meeting is updated. Its link works meanwhile."""
 VERIFICATIONS_BEFORE_START = (timedelta(days=1), timedelta(hours=1))
 """When each meeting is verified: it may have been deleted at the provider. Reads do not count against daily limits."""
-LONGEST_BACKOFF = timedelta(minutes=15)
 RECONNECT_POLL = timedelta(minutes=15)
 """How often to check whether the account was reconnected. Reconnecting also wakes the booking; this is a safety net."""
 _SHORTEST_DELAY = timedelta(seconds=5)
@@ -93,7 +93,7 @@ def retry_later(
     if retry_at is not None and retry_at - now >= _SHORTEST_DELAY:
         at = retry_at
     else:
-        at = _not_after_start(now + _backoff(attempts, random), starts_at, now)
+        at = _not_after_start(now + after_failed_attempt(attempts, random), starts_at, now)
     is_pending = attempts <= _PENDING_ATTEMPTS and at - now <= _SHORT_DELAY
     state = MeetingState.PENDING if is_pending else MeetingState.WAITING
     return replace(meeting, state=state, reason=reason, attempts=attempts, next_attempt_at=at)
@@ -167,10 +167,3 @@ def fail_internal(meeting: Meeting) -> Meeting:
 def _not_after_start(at: datetime, starts_at: datetime, now: datetime) -> datetime:
     """Limit `at` to a start in the future: that is the time to report that there is no meeting."""
     return min(at, starts_at) if now < starts_at else at
-
-
-def _backoff(attempts: int, random: Random) -> timedelta:
-    if attempts == 1:
-        return timedelta(seconds=random.uniform(5, 15))
-    bound = min(15.0 * 2 ** min(attempts, 10), LONGEST_BACKOFF.total_seconds())
-    return timedelta(seconds=random.uniform(5, bound))

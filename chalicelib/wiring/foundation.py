@@ -71,11 +71,11 @@ class Foundation:
 
     @cached_property
     def booking_leases(self) -> BookingLeases:
-        from chalicelib.domain import give_up
+        from chalicelib.domain import retry_delays
         from chalicelib.store.booking_leases import BookingLeases
 
         days = self.settings.retention_days
-        return BookingLeases(timedelta(days=days) if days else None, give_up.retry_delay)
+        return BookingLeases(timedelta(days=days) if days else None, retry_delays.after_killed_run)
 
     @cached_property
     def calendar_store(self) -> CalendarStore:

@@ -27,7 +27,6 @@ from chalicelib.domain.meeting_plan import (
     plan_wanted,
 )
 from chalicelib.domain.meeting_states import (
-    LONGEST_BACKOFF,
     SETTLE_WINDOW,
     await_lookup,
     await_reconnect,
@@ -35,6 +34,7 @@ from chalicelib.domain.meeting_states import (
     record_intent,
     retry_later,
 )
+from chalicelib.domain.retry_delays import LONGEST_BACKOFF
 from chalicelib.errors import (
     Ambiguous,
     CircuitOpen,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.domain import give_up
+from chalicelib.domain import retry_delays
 from chalicelib.domain.booking import Booking
 from chalicelib.store.booking_leases import BookingLeases
 from chalicelib.store.bookings import BookingStore
@@ -23,7 +23,7 @@ def store(moto_aws: Aws) -> BookingStore:
 
 @pytest.fixture
 def leases(moto_aws: Aws) -> BookingLeases:
-    return BookingLeases(retry_delay=give_up.retry_delay)
+    return BookingLeases(retry_delay=retry_delays.after_killed_run)
 
 
 @pytest.fixture
