@@ -51,8 +51,8 @@ class Life:
             "reads": units.get("reads", 0) - idle.get("reads", 0),
             "Zoom": len(self.product.zoom.faults.calls) - calls,
             "mails": len(self.product.mails.sent) - mails,
-            "on_booking": passing(records, triggers.STREAMS["on_booking"].wanted),
-            "announce": passing(records, triggers.STREAMS["announce_bookings"].wanted),
+            "on_booking": passing(records, triggers.STREAMS["on_booking"].patterns),
+            "announce": passing(records, triggers.STREAMS["announce_bookings"].patterns),
         }
         webhook_streams.announce_bookings({"Records": records}, LambdaContext(), self.product.services)
 

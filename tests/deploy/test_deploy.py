@@ -273,8 +273,8 @@ def test_lost_functions_streams_and_triggers_are_made_again(deployed: Deployment
     dynamodb.update_table(TableName=connections, StreamSpecification={"StreamEnabled": False})
     lambda_.delete_function(FunctionName=lost)
     said = deployed.deploy()
-    assert f"{connections} lacks its stream: added" in said
-    assert "triggers that have to be created again: on_booking, announce_connections" in said
+    assert f"{connections}: adding its stream" in said
+    assert "triggers to create again: on_booking, announce_connections" in said
     assert lambda_.get_function_configuration(FunctionName=lost)["Environment"]["Variables"] == settings_of(deployed)
     made = dynamodb.describe_table(TableName=connections)["Table"]["LatestStreamArn"]
     assert settings_of(deployed)["MEETLINK_CONNECTIONS_STREAM_ARN"] == made
@@ -294,7 +294,7 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
     known = json.loads(memory.read_text())["resources"]
     memory.unlink()
     said = deployed.deploy()
-    assert "found what an earlier deployment made: announce_bookings, " in said and "Deployed: " in said
+    assert "found resources of an earlier deployment: announce_bookings, " in said and "Deployed: " in said
     assert state(deployed) == before
     assert sorted(json.dumps(r) for r in json.loads(memory.read_text())["resources"]) == sorted(map(json.dumps, known))
     assert_problem(deployed.call("GET", "/v1/nothing"), 404, "not_found")  # Chalice's own deployment had lost it.

@@ -106,7 +106,7 @@ def test_a_trigger_that_was_deleted_by_hand_is_reported_and_created_again(packag
     client.delete_event_source_mapping(UUID=mapping["UUID"])
     with pytest.raises(AssertionError, match=f"Problem: {name} reads no stream: .* Deploy again"):
         packaged.deploy("--check")
-    assert "triggers that have to be created again: announce_bookings" in packaged.deploy("--bucket", "code")
+    assert "triggers to create again: announce_bookings" in packaged.deploy("--bucket", "code")
     (created,) = triggers.mappings(client, name)
     assert created["UUID"] != mapping["UUID"]
     assert (

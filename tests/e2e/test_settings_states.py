@@ -111,7 +111,7 @@ def test_disconnecting_with_coming_meetings_deleted_first(product: Product, page
     page.get_by_label("Delete first").check()
     check(page, "disconnecting")
     page.get_by_role("button", name=f"Disconnect {ACCOUNT.email}").click()
-    expect(page.get_by_role("status")).to_have_text(re.compile(r"^Disconnected\. Coming meetings are being deleted"))
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"^Disconnected\. Upcoming meetings are being deleted"))
     product.settle()
 
     assert product.zoom.meetings == {}
@@ -164,7 +164,9 @@ def test_denied_consent(product: Product, page: Page) -> None:
     page.get_by_role("button", name="Connect Zoom").click()
     sign_in(page, allow=False)
 
-    expect(page.get_by_role("alert")).to_have_text("The sign-in was cancelled. Nothing was connected.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "The sign-in was cancelled. Nothing was connected. Connect again and allow the access."
+    )
     check(page, "denied")
 
 

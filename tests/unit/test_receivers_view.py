@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Appointment, Booking, BookingStatus, Guest
 from chalicelib.domain.calendar import Host, Location, LocationType
+from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.invitation import Invite, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
@@ -104,7 +105,7 @@ class Desk:
 
     def settle(self) -> None:
         self.now += timedelta(seconds=7)
-        self.lease = self.inviter.deliver(self.lease, lambda: 60.0).lease
+        self.lease = self.inviter.apply(self.lease, NO_DEADLINE).lease
 
     def truth(self, email: str) -> list[Shown]:
         """What the recipient's calendar must show."""
