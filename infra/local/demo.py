@@ -221,6 +221,7 @@ def check(is_true: bool, message: str) -> None:
 def main() -> int:
     """Run the demo. The exit code is 0 if every step passed."""
     started_at = time.monotonic()
+    os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")  # The demo's own lines say what happens.
     try:
         print("Starting the local stack:", flush=True)
         provider = os.environ.get("PROVIDER") or "zoom"

@@ -25,6 +25,7 @@ def test_the_demo_prints_the_steps_that_the_readme_shows() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     shown = README.split("$ make demo\n")[1].split("```")[0]
     assert steps(done.stdout) == steps(shown)
+    assert '"level"' not in done.stdout, "log lines hide the steps"
 
 
 def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_behind() -> None:
