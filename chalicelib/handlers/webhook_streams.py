@@ -51,7 +51,7 @@ _METRICS = {
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
     """Enqueue and deliver the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
-    _announce(streams.booking_changes(event), _meeting_events, Deadline.of(context), services)
+    _announce(streams.booking_changes(event, with_documents=True), _meeting_events, Deadline.of(context), services)
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:

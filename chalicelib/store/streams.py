@@ -25,9 +25,18 @@ class BookingRow(Struct, frozen=True):
     revision: int
     settled_revision: int
     due_at: datetime | None
-    booking: Booking
-    settlement: Settlement | None
-    """None: no settler has written yet."""
+    desired: str
+    """The booking as stored."""
+    observed: str | None
+    """The settlement as stored. None: no settler has written yet."""
+
+    @property
+    def booking(self) -> Booking:
+        return msgspec.json.decode(self.desired, type=Booking)
+
+    @property
+    def settlement(self) -> Settlement | None:
+        return msgspec.json.decode(self.observed, type=Settlement) if self.observed else None
 
 
 class BookingChange(Struct, frozen=True):
@@ -68,9 +77,13 @@ class ConnectionChange(Struct, frozen=True):
     """None: the row was deleted."""
 
 
-def booking_changes(event: dict[str, Any]) -> Iterator[BookingChange]:
-    """Decode a batch of the bookings stream. Records that cannot be decoded are logged and skipped."""
-    return _decode_all(event, _booking_change)
+def booking_changes(event: dict[str, Any], *, with_documents: bool = False) -> Iterator[BookingChange]:
+    """Decode a batch of the bookings stream. Records that cannot be decoded are logged and skipped.
+
+    Without `with_documents` the booking and settlement are not decoded: settling reads the row itself, and must not
+    skip a record because of a field that only another release can read.
+    """
+    return _decode_all(event, _complete_booking_change if with_documents else _booking_change)
 
 
 def connection_changes(event: dict[str, Any]) -> Iterator[ConnectionChange]:
@@ -101,6 +114,14 @@ def _booking_change(change: dict[str, Any]) -> BookingChange:
     )
 
 
+def _complete_booking_change(change: dict[str, Any]) -> BookingChange:
+    decoded = _booking_change(change)
+    for row in (decoded.before, decoded.after):
+        if row is not None:
+            _ = row.booking, row.settlement  # Raises if they cannot be decoded.
+    return decoded
+
+
 def _booking_row(image: Image | None) -> BookingRow | None:
     if not image:
         return None
@@ -109,8 +130,8 @@ def _booking_row(image: Image | None) -> BookingRow | None:
         revision=int(image["revision"]["N"]),
         settled_revision=int(image["settled_revision"]["N"]),
         due_at=BookingItem.due_at.deserialize(due_at["N"]) if due_at else None,
-        booking=msgspec.json.decode(image["desired"]["S"], type=Booking),
-        settlement=msgspec.json.decode(observed["S"], type=Settlement) if observed else None,
+        desired=image["desired"]["S"],
+        observed=observed["S"] if observed else None,
     )
 
 
