@@ -91,7 +91,7 @@ class Routes:
             handler = bind(
                 view,
                 partial(_create_call, call, app, services),
-                query=(description.query or NoQuery) if with_key else None,
+                refuses_query=with_key and description.query is None,
             )
             setattr(handler, _DESCRIPTION, description)
             # HTTP clients send their usual Content-Type even without a body; Chalice would respond with 415.
@@ -149,11 +149,14 @@ def bind(
     view: Callable[..., Response],
     create_call: Callable[[], Call],
     *,
-    query: type[Struct] | None = None,
+    refuses_query: bool = False,
     error_page: ErrorPage | None = None,
     checks_ids: bool = True,
 ) -> Callable[..., Response]:
-    """Return the handler that Chalice calls: it creates the call, runs `view`, and turns errors into responses."""
+    """Return the handler that Chalice calls: it creates the call, runs `view`, and turns errors into responses.
+
+    `refuses_query`: the route has no query parameters. A view with parameters reads them with `Call.read_query`.
+    """
 
     @wraps(view)
     def handle(**path: str) -> Response:
@@ -164,8 +167,8 @@ def bind(
             parts = {name: unquote(value) for name, value in path.items()}
             if checks_ids:
                 parts = {name: check_id(value, name) for name, value in parts.items()}
-            if query:
-                call.read_query(query)
+            if refuses_query:
+                call.read_query(NoQuery)
             response = view(call, **parts)
         except Exception as error:
             response = _respond_to_error(error, call, error_page)

@@ -87,9 +87,9 @@ def _announce(
 def _meeting_events(change: BookingChange) -> list[Event]:
     if change.after is not None and change.before is None:
         count("Bookings")
-    before = change.before.settlement if change.before else None
-    if change.after is None or change.after.settlement is None or change.after.settlement == before:
+    if not change.has_new_settlement or change.after is None or change.after.settlement is None:
         return []
+    before = change.before.settlement if change.before else None
     booking, after = change.after.booking, change.after.settlement
     _count_emails(before, after, booking)
     event_type = meeting_change(before, after)

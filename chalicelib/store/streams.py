@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ Image = dict[str, Any]
 T = TypeVar("T")
 
 
-class BookingRow(Struct, frozen=True):
+class BookingRow(Struct, frozen=True, dict=True):
     """A row of the bookings table as the stream carries it."""
 
     revision: int
@@ -30,11 +31,11 @@ class BookingRow(Struct, frozen=True):
     observed: str | None
     """The settlement as stored. None: no settler has written yet."""
 
-    @property
+    @cached_property
     def booking(self) -> Booking:
         return msgspec.json.decode(self.desired, type=Booking)
 
-    @property
+    @cached_property
     def settlement(self) -> Settlement | None:
         return msgspec.json.decode(self.observed, type=Settlement) if self.observed else None
 
@@ -52,6 +53,13 @@ class BookingChange(Struct, frozen=True):
     """None: the row was created."""
     after: BookingRow | None
     """None: the row was deleted."""
+
+    @property
+    def has_new_settlement(self) -> bool:
+        """Return whether the write changed the settlement."""
+        if self.after is None or self.after.observed is None:
+            return False
+        return self.before is None or self.after.observed != self.before.observed
 
     def needs_settling(self, now: datetime) -> bool:
         """Return whether there is work for a settler.
@@ -80,8 +88,8 @@ class ConnectionChange(Struct, frozen=True):
 def booking_changes(event: dict[str, Any], *, with_documents: bool = False) -> Iterator[BookingChange]:
     """Decode a batch of the bookings stream. Records that cannot be decoded are logged and skipped.
 
-    Without `with_documents` the booking and settlement are not decoded: settling reads the row itself, and must not
-    skip a record because of a field that only another release can read.
+    With `with_documents` the booking and the settlements of a record with a new settlement are decoded too. Settling
+    reads the row itself, and must not skip a record because of a field that only another release can read.
     """
     return _decode_all(event, _complete_booking_change if with_documents else _booking_change)
 
@@ -116,9 +124,9 @@ def _booking_change(change: dict[str, Any]) -> BookingChange:
 
 def _complete_booking_change(change: dict[str, Any]) -> BookingChange:
     decoded = _booking_change(change)
-    for row in (decoded.before, decoded.after):
-        if row is not None:
-            _ = row.booking, row.settlement  # Raises if they cannot be decoded.
+    if decoded.has_new_settlement:
+        for row in (decoded.before, decoded.after):
+            _ = row and (row.booking, row.settlement)  # Kept in the row. Raises if they cannot be decoded.
     return decoded
 
 

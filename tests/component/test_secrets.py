@@ -171,8 +171,8 @@ class TestLinkKeys:
         client = store("deployment", json.dumps({"tag_secret": "stored-tag"}))
         secrets = make()
         (first,) = secrets.link_keys()
-        told = rotate(client, "meetlink/test/deployment", clock(), apply=False)
-        assert (told["accepted"], told["done"]) == (["2", "1"], False)
+        result = rotate(client, "meetlink/test/deployment", clock(), apply=False)
+        assert (result["accepted"], result["done"]) == (["2", "1"], False)
         assert "link_keys" not in client.get_secret_value(SecretId="meetlink/test/deployment")["SecretString"]
         rotate(client, "meetlink/test/deployment", clock(), apply=True)
         assert secrets.link_keys() == (first,)

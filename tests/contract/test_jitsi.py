@@ -58,7 +58,7 @@ class TestOwnServer(ProviderContract):
 
 @pytest.fixture
 def jitsi() -> Jitsi:
-    return Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It calls nobody.
+    return Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It sends no request.
 
 
 def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: FakeClock) -> None:

@@ -1,4 +1,4 @@
-"""What the command line may ask for beside a deployment. Stacks are a dictionary here."""
+"""Options of the command line. Stacks are a dictionary here."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_an_account_is_left_alone_after_three_failures_in_a_row(breaker: Circuit
     assert not is_asked(breaker, "a")
 
 
-def test_an_answer_between_failures_starts_the_count_anew(breaker: CircuitBreaker) -> None:
+def test_an_answer_between_failures_restarts_the_count(breaker: CircuitBreaker) -> None:
     fail(breaker, "a", "a")
     breaker.record_response(ZOOM, "a")
     fail(breaker, "a", "a")
