@@ -41,6 +41,18 @@ class MeetingReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class NoEntry(StrEnum):
+    """Why there is no way into a meeting (any more)."""
+
+    CANCELLED = "cancelled"
+    OVER = "over"
+    NOT_VIDEO = "not_video"
+    NOT_MADE = "not_made"
+    NOT_CONNECTED = "not_connected"
+    REMOVED = "removed"
+    REFUSED = "refused"
+
+
 class DialIn(Struct, frozen=True):
     """A phone number to join by, with what the phone sends when the bridge asks: `,,{code}#,,,,*{passcode}#`.
 

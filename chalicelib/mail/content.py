@@ -14,7 +14,8 @@ from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.times import format_span, format_start
-from chalicelib.mail.wording import InvitationText, Wording
+from chalicelib.wording import Wording
+from chalicelib.wording.catalogue import InvitationText
 
 DEFAULT_COLOR = "#1f5fd6"
 _WHITE, _BLACK = "#ffffff", "#000000"
@@ -235,7 +236,7 @@ def _people(invite: Invite, wording: Wording, listed_guests: int) -> tuple[Row, 
     hosts = tuple(_person_line(party) for party in others if party.role is Role.HOST)
     guests = tuple(_person_line(party) for party in others if party.role is Role.GUEST)
     if len(guests) > listed_guests:
-        guests = (*guests[:listed_guests], Line(wording.and_more.format(count=len(guests) - listed_guests)))
+        guests = (*guests[:listed_guests], Line(wording.count(wording.and_more, len(guests) - listed_guests)))
     return tuple(Row(label, lines) for label, lines in ((wording.host, hosts), (wording.guests, guests)) if lines)
 
 

@@ -10,7 +10,7 @@ from chalicelib.domain.invitation import Invite, Method, Party
 from chalicelib.mail.addresses import mailable_address, mailto, sending_address
 from chalicelib.mail.content import access_rows, change_links, describe_place
 from chalicelib.mail.sanitize import sanitize_invite
-from chalicelib.mail.wording import Wording, in_language
+from chalicelib.wording import Wording, in_language
 
 if TYPE_CHECKING:
     from icalendar import Alarm, Event, vCalAddress

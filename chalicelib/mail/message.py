@@ -27,7 +27,7 @@ from chalicelib.mail.addresses import (
 from chalicelib.mail.content import Content, build_content
 from chalicelib.mail.icalendar_object import write_calendar
 from chalicelib.mail.sanitize import SHORT, USUAL, Limits, sanitize_invite
-from chalicelib.mail.wording import Wording, in_language
+from chalicelib.wording import Wording, in_language
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,7 +11,8 @@ from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.times import format_start
-from chalicelib.mail.wording import NoticeText, Wording, in_language
+from chalicelib.wording import Wording, in_language
+from chalicelib.wording.catalogue import NoticeText
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -44,7 +45,7 @@ def write_failed_meeting_notice(booking: Booking, meeting: Meeting) -> Notice:
     text = wording.no_meeting
     if meeting.exists:
         text = wording.not_changed if booking.wants_video else wording.not_deleted
-    return _fill(wording, text, advice=meeting.detail or "", **_appointment(booking, wording))
+    return _fill(wording, text, advice=wording.explain(meeting), **_appointment(booking, wording))
 
 
 def _host_wording(booking: Booking) -> Wording:

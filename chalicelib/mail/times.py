@@ -1,48 +1,44 @@
-"""Format times in the reader's language and time zone."""
+"""Format times in the reader's language and time zone. An unknown zone becomes UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from chalicelib.mail.wording import Wording
+from chalicelib.wording import Wording
 
 
 def format_span(starts_at: datetime, ends_at: datetime, zone: str, wording: Wording) -> str:
-    """Return for example `Tuesday, 5 January 2027, 16:00 – 16:30 (Europe/Berlin, CET)`. An unknown zone becomes UTC."""
-    starts_at, ends_at = _to_zone(starts_at, zone), _to_zone(ends_at, zone)
-    start, end = _format_clock(starts_at), _format_clock(ends_at)
-    key, before, after = _zone_name(starts_at), _abbreviation(starts_at), _abbreviation(ends_at)
+    """Return for example `Tuesday, 5 January 2027, 16:00 – 16:30 (Berlin time)`."""
+    start, end, formats = _to_zone(starts_at, zone), _to_zone(ends_at, zone), wording.formats
+    start_clock, end_clock = formats.format_clock(start), formats.format_clock(end)
+    clocks = formats.format_range(start, end)
+    before, after = _abbreviation(start), _abbreviation(end)
     if before != after:  # The clocks change in between, so each time needs its own abbreviation.
-        start, end, zone_name = f"{start} {before}", f"{end} {after}", key
-    else:
-        zone_name = key if key == before else f"{key}, {before}"
-    template = wording.same_day if starts_at.date() == ends_at.date() else wording.over_days
-    return template.format(
-        date=_format_date(starts_at, wording),
-        start=start,
-        end_date=_format_date(ends_at, wording),
-        end=end,
-        zone=zone_name,
+        start_clock, end_clock = f"{start_clock} {before}", f"{end_clock} {after}"
+        clocks = formats.range.format(start=start_clock, end=end_clock)
+    if start.date() == end.date():
+        return wording.span.format(date=formats.format_date(start), range=clocks, zone=_zone_name(start, wording))
+    return wording.long_span.format(
+        start=formats.format_date(start),
+        start_clock=start_clock,
+        end=formats.format_date(end),
+        end_clock=end_clock,
+        zone=_zone_name(start, wording),
     )
 
 
 def format_moment(moment: datetime, zone: str, wording: Wording) -> tuple[str, str]:
-    """Return the date and the time, for example `Tuesday, 5 January 2027` and `16:00`. An unknown zone becomes UTC."""
+    """Return the date and the time, for example `Tuesday, 5 January 2027` and `16:00`."""
     moment = _to_zone(moment, zone)
-    return _format_date(moment, wording), _format_clock(moment)
+    return wording.formats.format_date(moment), wording.formats.format_clock(moment)
 
 
 def format_start(starts_at: datetime, zone: str, wording: Wording) -> str:
-    """Return for example `Tue, 5 Jan 2027, 16:00 (CET)`."""
-    starts_at = _to_zone(starts_at, zone)
-    date = wording.date.format(
-        weekday=wording.short_weekdays[starts_at.weekday()],
-        day=starts_at.day,
-        month=wording.short_months[starts_at.month - 1],
-        year=starts_at.year,
-    )
-    return wording.short_time.format(date=date, clock=_format_clock(starts_at), abbreviation=_abbreviation(starts_at))
+    """Return for example `Tue, 5 Jan 2027, 16:00 (Berlin time)`."""
+    start, formats = _to_zone(starts_at, zone), wording.formats
+    date, clock = formats.format_short_date(start), formats.format_clock(start)
+    return wording.start.format(date=date, clock=clock, zone=_zone_name(start, wording))
 
 
 def _to_zone(moment: datetime, zone: str) -> datetime:
@@ -59,8 +55,10 @@ def _find_zone(name: str) -> tzinfo:
         return UTC
 
 
-def _zone_name(moment: datetime) -> str:
-    return getattr(moment.tzinfo, "key", "UTC")
+def _zone_name(moment: datetime, wording: Wording) -> str:
+    """Return the zone as people say it, by its city; otherwise its abbreviation."""
+    city = wording.formats.city(getattr(moment.tzinfo, "key", "UTC"))
+    return wording.time_in(city) if city else _abbreviation(moment)
 
 
 def _abbreviation(moment: datetime) -> str:
@@ -69,16 +67,3 @@ def _abbreviation(moment: datetime) -> str:
     if name[0] not in "+-":
         return name
     return f"UTC{name[:3]}:{name[3:] or '00'}"
-
-
-def _format_clock(moment: datetime) -> str:
-    return f"{moment.hour:02}:{moment.minute:02}"
-
-
-def _format_date(moment: datetime, wording: Wording) -> str:
-    return wording.date.format(
-        weekday=wording.weekdays[moment.weekday()],
-        day=moment.day,
-        month=wording.months[moment.month - 1],
-        year=moment.year,
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Grant
 from chalicelib.domain.grant_access import AccessState, grant_access
 from chalicelib.domain.invitation import Party, Role
-from chalicelib.domain.meeting import Meeting, MeetingState, Visit
+from chalicelib.domain.meeting import Meeting, MeetingState, NoEntry, Visit
 from chalicelib.errors import (
     MeetingGone,
     NotFound,
@@ -47,18 +46,6 @@ WINDOW = timedelta(seconds=10)
 VISITS = 60
 """How many visits of one booking may request an address from its provider in one window."""
 _ADDRESSES = 1000
-
-
-class NoEntry(StrEnum):
-    """Why there is no way into a meeting (any more)."""
-
-    CANCELLED = "cancelled"
-    OVER = "over"
-    NOT_VIDEO = "not_video"
-    NOT_MADE = "not_made"
-    NOT_CONNECTED = "not_connected"
-    REMOVED = "removed"
-    REFUSED = "refused"
 
 
 class Early(Struct, frozen=True):

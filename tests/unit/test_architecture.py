@@ -22,7 +22,8 @@ ARROWS = {
     "domain": {"errors"},
     "store": {"domain", "errors", "settings", "observability"},
     "providers": {"domain", "errors", "observability"},
-    "mail": {"domain", "errors", "observability"},
+    "wording": {"domain"},
+    "mail": {"domain", "errors", "observability", "wording"},
     "validation": {"errors"},
     "webhooks": {"domain", "errors", "observability", "store", "validation"},
     "usecases": {
@@ -33,6 +34,7 @@ ARROWS = {
         "store",
         "providers",
         "mail",
+        "wording",
         "webhooks",
         "validation",
     },

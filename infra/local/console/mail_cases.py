@@ -9,11 +9,16 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingStatus, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
-from chalicelib.domain.meeting import DialIn
+from chalicelib.domain.meeting import DialIn, Meeting, MeetingReason, MeetingState
 from chalicelib.domain.workspace import Brand
 from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import Mail, compose, compose_notice
-from chalicelib.mail.notice_templates import Notice, write_reconnect_notice, write_undelivered_notice
+from chalicelib.mail.notice_templates import (
+    Notice,
+    write_failed_meeting_notice,
+    write_reconnect_notice,
+    write_undelivered_notice,
+)
 
 SENDER = SenderAddress("invitations@meetlink.example", "meetlink")
 _HOST = Party(Role.HOST, "Demo Host", "host@example.com", "Europe/Berlin")
@@ -52,8 +57,18 @@ _LINKLESS = replace(_GUESTS, join_url=None, passcode=None, dial_in=())
 _AT_A_PLACE = replace(_LINKLESS, links=NO_LINKS)
 
 
-def _in_german(invite: Invite) -> Invite:
-    return replace(invite, recipient=replace(invite.recipient, language="de", time_zone="Europe/Vienna"))
+_LANGUAGES = {
+    "German": ("de", "Europe/Vienna"),
+    "French": ("fr", "Europe/Paris"),
+    "Spanish": ("es", "Europe/Madrid"),
+    "Japanese": ("ja", "Asia/Tokyo"),
+    "American": ("en-US", "America/New_York"),
+}
+
+
+def _translated(name: str, invite: Invite) -> Invite:
+    language, zone = _LANGUAGES[name]
+    return replace(invite, recipient=replace(invite.recipient, language=language, time_zone=zone))
 
 
 def _cancelled(invite: Invite) -> Invite:
@@ -86,11 +101,17 @@ INVITATIONS: dict[str, Invite] = {
     ),
     "branded": replace(_GUESTS, brand=_BRAND, sender="appointments@clinic.example"),
     "branded, pale colour": replace(_GUESTS, brand=replace(_BRAND, color="#ffd166")),
-    "German guest": _in_german(_GUESTS),
-    "German host": _in_german(_HOSTS),
-    "German, changed": _in_german(_updated(_GUESTS)),
-    "German, cancelled": _in_german(_cancelled(_GUESTS)),
-    "German, link follows": _in_german(replace(_LINKLESS, link_follows=True, links=NO_LINKS)),
+    **{
+        f"{language} {kind}": _translated(language, invite)
+        for language in _LANGUAGES
+        for kind, invite in {
+            "guest": _GUESTS,
+            "host": _HOSTS,
+            "guest, changed": _updated(_GUESTS),
+            "guest, cancelled": _cancelled(_GUESTS),
+            "guest, link follows": replace(_LINKLESS, link_follows=True, links=NO_LINKS),
+        }.items()
+    },
 }
 
 
@@ -112,14 +133,32 @@ def _booking(language: str) -> Booking:
 
 
 _URL = "https://meet.example.com/connect/example"
+_REFUSED = Meeting(
+    MeetingState.FAILED,
+    reason=MeetingReason.PROVIDER_REJECTED,
+    detail="This Zoom user is not allowed to host meetings. Ask your Zoom administrator for a licence or permission.",
+)
+
+
+def _notices(language: str) -> dict[str, Notice]:
+    booking, existing = _booking(language), replace(_REFUSED, id="93412345678", join_url=_GUESTS.join_url)
+    cancelled = replace(booking, status=BookingStatus.CANCELLED)
+    return {
+        "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language),
+        **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble) for trouble in Trouble},
+        "no link": write_failed_meeting_notice(booking, _REFUSED),
+        "not changed": write_failed_meeting_notice(booking, existing),
+        "not deleted": write_failed_meeting_notice(cancelled, existing),
+    }
+
+
 NOTICES: dict[str, Notice] = {
-    "notice: reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, "en"),
-    "notice: reconnect, German": write_reconnect_notice("Zoom", "host@example.com", _URL, "de"),
+    **{f"notice: {kind}": notice for kind, notice in _notices("en").items()},
     **{
-        f"notice: {trouble.value}": write_undelivered_notice(_booking("en"), _GUEST.email, trouble)
-        for trouble in Trouble
+        f"{name} notice: {kind}": notice
+        for name, (tag, _) in _LANGUAGES.items()
+        for kind, notice in _notices(tag).items()
     },
-    "notice: hard_bounce, German": write_undelivered_notice(_booking("de"), _GUEST.email, Trouble.HARD_BOUNCE),
 }
 
 

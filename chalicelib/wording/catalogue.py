@@ -1,6 +1,6 @@
 """The texts that every language provides.
 
-To add a language, copy `en.py`, translate its values, and add the copy to `CATALOGUES` in `__init__.py`.
+To add a language, copy `en.py` to the language's code, translate its values, and run `python -m infra.cldr`.
 
 Texts are `str.format` templates. Keep the placeholders in braces that a field's docstring names; you may reorder them.
 Address people politely (in German: "Sie"), and write short sentences.
@@ -8,9 +8,21 @@ Address people politely (in German: "Sie"), and write short sentences.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from chalicelib.domain.invitation import Trouble
+from chalicelib.domain.meeting import Meeting, NoEntry
+from chalicelib.wording.formats import Formats
+
+
+class Plural(Struct, frozen=True):
+    """A text with a number, in the forms that the language has (CLDR). `{count}`; `one` may leave it out."""
+
+    other: str
+    one: str | None = None
+    """None in languages without this form."""
 
 
 class InvitationText(Struct, frozen=True):
@@ -38,27 +50,54 @@ class NoticeText(Struct, frozen=True):
     """A small line below the button."""
 
 
+class JoinTexts(Struct, frozen=True):
+    """The pages behind a join link that does not open a meeting now."""
+
+    when: str
+    """Label of the time."""
+    host: str
+    """Label of the host."""
+    early: str
+    """The visitor comes too early."""
+    opens: str
+    """When the meeting opens. `{clock}`, `{date}`."""
+    look_again: str
+    """Label of the button that reloads the page of an early visitor."""
+    unready_title: str
+    """Heading while the meeting cannot be opened."""
+    unready: str
+    """The meeting cannot be opened right now; the page reloads by itself."""
+    crowded: str
+    """Too many people are joining right now; the page reloads by itself."""
+    try_again: str
+    """Label of the button that reloads this page."""
+    no_entry: dict[NoEntry, str]
+    """Why there is no way in."""
+    refused: str
+    """Heading for a link that does not work."""
+    unknown: str
+    """The link is incomplete or was replaced."""
+    uninvited: str
+    """The visitor is not invited any more."""
+
+
 class Wording(Struct, frozen=True):
     """All texts of one language."""
 
     language: str
-    """The language's subtag, such as `en` (BCP 47)."""
-    weekdays: tuple[str, ...]
-    """Monday first."""
-    short_weekdays: tuple[str, ...]
-    """Monday first."""
-    months: tuple[str, ...]
-    """January first."""
-    short_months: tuple[str, ...]
-    """January first."""
-    date: str
-    """`{weekday}`, `{day}`, `{month}`, `{year}`."""
-    short_time: str
-    """A start in a subject. `{date}`, `{clock}`, `{abbreviation}`: the time zone, such as CET."""
-    same_day: str
-    """Start and end on one day. `{date}`, `{start}`, `{end}`, `{zone}`."""
-    over_days: str
-    """Start and end on different days. `{date}`, `{start}`, `{end_date}`, `{end}`, `{zone}`."""
+    """The language's tag, such as `en` or `en-US` (BCP 47)."""
+    formats: Formats
+    """Dates, clocks and cities, from the CLDR."""
+    plural: Callable[[int], str]
+    """The form for a number: one of `wording.plurals`."""
+    time_in: Callable[[str], str]
+    """The name of a time zone by its city, such as `New York time`."""
+    start: str
+    """A start in a subject. `{date}`, `{clock}`, `{zone}`."""
+    span: str
+    """Start and end on one day. `{date}`, `{range}`, `{zone}`."""
+    long_span: str
+    """Start and end on different days. `{start}`, `{start_clock}`, `{end}`, `{end_clock}`, `{zone}`."""
 
     invited: InvitationText
     updated: InvitationText
@@ -74,8 +113,8 @@ class Wording(Struct, frozen=True):
     """Label of the host, in a guest's email."""
     guests: str
     """Label of the guests."""
-    and_more: str
-    """The last line of a long list of guests. `{count}`: the number of guests that are not listed."""
+    and_more: Plural
+    """The last line of a long list. `{count}`: the number of items that are not listed."""
     passcode: str
     """Label of the passcode."""
     dial_in: str
@@ -130,3 +169,25 @@ class Wording(Struct, frozen=True):
     """A meeting could not be deleted. `{title}`, `{when}`, `{advice}`."""
     trouble_reasons: dict[Trouble, str]
     """Why an email was not delivered, in a sentence or two."""
+    sent_for: str
+    """The last line of a notice, if it is sent for a workspace. `{workspace}`, `{service}`."""
+    reasons: dict[str, str]
+    """Why a meeting is in its state: a sentence for each `MeetingReason`."""
+    sentences: dict[str, str]
+    """What providers and settling say, by the English sentence. Empty in English."""
+    join_page: JoinTexts
+
+    def count(self, text: Plural, number: int) -> str:
+        """Return the form of `text` for `number`."""
+        form = text.one if text.one is not None and self.plural(number) == "one" else text.other
+        return form.format(count=number)
+
+    def translate(self, sentence: str) -> str:
+        """Return a sentence of a provider in this language; in English if there is no translation."""
+        return self.sentences.get(sentence, sentence)
+
+    def explain(self, meeting: Meeting) -> str:
+        """Return why the meeting is in its state, or an empty text. A detail is more specific than its reason."""
+        detail, reason = meeting.detail or "", self.reasons.get(meeting.reason or "", "")
+        is_known = not self.sentences or detail in self.sentences
+        return self.translate(detail) if detail and (is_known or not reason) else reason

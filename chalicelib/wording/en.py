@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from chalicelib.domain.invitation import Trouble
-from chalicelib.mail.wording.texts import InvitationText, NoticeText, Wording
+from chalicelib.domain.meeting import NoEntry
+from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
+from chalicelib.wording import plurals
+from chalicelib.wording.catalogue import InvitationText, JoinTexts, NoticeText, Plural, Wording
+from chalicelib.wording.formats import read_formats
 
-ENGLISH = Wording(
+WORDING = Wording(
     language="en",
-    weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    short_weekdays=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-    months=(
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ),
-    short_months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-    date="{weekday}, {day} {month} {year}",
-    short_time="{date}, {clock} ({abbreviation})",
-    same_day="{date}, {start} – {end} ({zone})",
-    over_days="{date}, {start} – {end_date}, {end} ({zone})",
+    formats=read_formats("en"),
+    plural=plurals.one_or_other,
+    time_in="{} time".format,
+    start="{date}, {clock} ({zone})",
+    span="{date}, {range} ({zone})",
+    long_span="{start}, {start_clock} – {end}, {end_clock} ({zone})",
     invited=InvitationText(
         label="Invitation",
         subject="Invitation: {title}, {when}",
@@ -51,7 +40,7 @@ ENGLISH = Wording(
     where="Where",
     host="With",
     guests="Guests",
-    and_more="and {count} more",
+    and_more=Plural("and {count} more", one="and {count} more"),
     passcode="Passcode",
     dial_in="By phone",
     details="Details",
@@ -131,4 +120,31 @@ ENGLISH = Wording(
         Trouble.REJECTED: "The email service refused to send it.",
         Trouble.SOFT_BOUNCE: "The receiving server refused it this time. The mailbox may be full.",
     },
+    sent_for="Sent by {service} for {workspace}.",
+    reasons=MEETING_REASON_TEXTS,
+    sentences={},
+    join_page=JoinTexts(
+        when="When",
+        host="With",
+        early="You are early.",
+        opens="You can join from {clock} on {date}. Keep this page open and we'll let you in automatically.",
+        look_again="Check again now",
+        unready_title="One moment, please",
+        unready="The meeting cannot be opened right now. This page tries again automatically.",
+        crowded="Many people are joining right now. This page tries again in a few seconds.",
+        try_again="Try again now",
+        no_entry={
+            NoEntry.CANCELLED: "This meeting was cancelled.",
+            NoEntry.OVER: "This meeting is over.",
+            NoEntry.NOT_VIDEO: "This meeting is no longer held by video. See your newest invitation.",
+            NoEntry.NOT_MADE: "The video meeting could not be created. Please ask the host.",
+            NoEntry.NOT_CONNECTED: "The host's video account is no longer connected. Please ask the host.",
+            NoEntry.REMOVED: "This meeting was deleted at the video provider. Please ask the host.",
+            NoEntry.REFUSED: "The host's video account does not let anyone in. Please ask the host.",
+        },
+        refused="This link does not open a meeting",
+        unknown="The link is incomplete or was replaced. Open it from your newest invitation. "
+        "If that does not help, ask the host for a new one.",
+        uninvited="You are no longer invited to this meeting. If you should be, ask the host for a new invitation.",
+    ),
 )

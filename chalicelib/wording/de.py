@@ -1,0 +1,250 @@
+"""The German texts."""
+
+from __future__ import annotations
+
+from chalicelib.domain.invitation import Trouble
+from chalicelib.domain.meeting import MeetingReason, NoEntry
+from chalicelib.wording import plurals
+from chalicelib.wording.catalogue import InvitationText, JoinTexts, NoticeText, Plural, Wording
+from chalicelib.wording.formats import read_formats
+
+WORDING = Wording(
+    language="de",
+    formats=read_formats("de"),
+    plural=plurals.one_or_other,
+    time_in="Ortszeit {}".format,
+    start="{date}, {clock} Uhr ({zone})",
+    span="{date}, {range} Uhr ({zone})",
+    long_span="{start}, {start_clock} Uhr – {end}, {end_clock} Uhr ({zone})",
+    invited=InvitationText(
+        label="Einladung",
+        subject="Einladung: {title}, {when}",
+        to_guest="Ihr Termin mit {host} ist gebucht.",
+        to_host="Sie haben eine neue Buchung.",
+    ),
+    updated=InvitationText(
+        label="Geändert",
+        subject="Geändert: {title}, {when}",
+        to_guest="Ihr Termin mit {host} hat sich geändert. Hier sind die neuen Angaben.",
+        to_host="Diese Buchung hat sich geändert. Hier sind die neuen Angaben.",
+    ),
+    cancelled=InvitationText(
+        label="Abgesagt",
+        subject="Abgesagt: {title}, {when}",
+        to_guest="Ihr Termin mit {host} wurde abgesagt.",
+        to_host="Diese Buchung wurde abgesagt.",
+    ),
+    untitled="Termin",
+    when="Wann",
+    where="Wo",
+    host="Mit",
+    guests="Gäste",
+    and_more=Plural("und {count} weitere", one="und {count} weitere Person"),
+    passcode="Kenncode",
+    dial_in="Per Telefon",
+    details="Details",
+    video="Videokonferenz",
+    by_phone="Per Telefon",
+    in_person="Vor Ort",
+    online="Online",
+    link_follows="Videokonferenz. Sie erhalten den Link in Kürze mit einer Aktualisierung dieser Einladung.",
+    no_link_guest="Videokonferenz. Es gibt noch keinen Link. Bitte antworten Sie auf diese E-Mail und fragen Sie, "
+    "wie Sie teilnehmen können.",
+    no_link_host="Videokonferenz. Der Link konnte nicht erstellt werden. Bitte teilen Sie Ihren Gästen mit, "
+    "wie sie teilnehmen können.",
+    join="Zum Videotermin",
+    join_at="Zum Videotermin: {link}",
+    link_below_button="Oder öffnen Sie diesen Link:",
+    reschedule="Termin verschieben",
+    cancel="Termin absagen",
+    change_by_reply="Zum Verschieben oder Absagen antworten Sie einfach auf diese E-Mail.",
+    add_to_calendar="Noch nicht in Ihrem Kalender? Hier eintragen:",
+    entry_file="oder die angehängte Datei invite.ics öffnen",
+    footer="Gesendet von {service}.",
+    reconnect=NoticeText(
+        subject="{provider} neu verbinden, damit Ihre Buchungen weiter Links erhalten",
+        heading="{provider} muss neu verbunden werden",
+        paragraphs=(
+            "Mit dem Konto {account} können wir bei {provider} keine Videotermine mehr anlegen.",
+            "Wir nehmen neue Buchungen weiterhin an. Sie erhalten ihren Link, sobald das Konto wieder verbunden ist. "
+            "Bereits versandte Links funktionieren weiter.",
+        ),
+        button="{provider} neu verbinden",
+        footnote="Dieser Link gilt nur einmal und läuft nach acht Tagen ab. Melden Sie sich mit demselben Konto an.",
+    ),
+    undelivered=NoticeText(
+        subject="Nicht zugestellt: E-Mail an {guest} zu {title}",
+        heading="Eine E-Mail wurde nicht zugestellt",
+        paragraphs=(
+            "Unsere E-Mail an {guest} zu „{title}“ am {when} wurde nicht zugestellt. {why}",
+            "Bitte prüfen Sie die Adresse und teilen Sie {guest} auf anderem Weg mit, wann und wie der Termin "
+            "stattfindet.",
+        ),
+    ),
+    delayed=NoticeText(
+        subject="Verspätet: E-Mail an {guest} zu {title}",
+        heading="Eine E-Mail verspätet sich",
+        paragraphs=(
+            "Unsere E-Mail an {guest} zu „{title}“ am {when} verspätet sich: Der Server des Empfängers hat sie noch "
+            "nicht angenommen. Wir versuchen es weiter.",
+            "Falls der Termin bald stattfindet, teilen Sie {guest} bitte auf anderem Weg mit, wann und wie.",
+        ),
+    ),
+    no_meeting=NoticeText(
+        subject="Kein Videolink für {title}",
+        heading="Wir konnten keinen Videolink erstellen",
+        paragraphs=(
+            "„{title}“ am {when} hat keinen Videolink, und wir versuchen nicht mehr, einen zu erstellen. {advice}",
+            "Bitte teilen Sie Ihren Gästen auf anderem Weg mit, wie sie teilnehmen können.",
+        ),
+    ),
+    not_changed=NoticeText(
+        subject="Videotermin nicht geändert: {title}",
+        heading="Wir konnten einen Videotermin nicht ändern",
+        paragraphs=(
+            "„{title}“ ist jetzt am {when}, aber beim Videoanbieter stehen noch die alten Angaben. {advice}",
+            "Alle haben bereits den Link, und er bleibt gleich. Bitte prüfen Sie, ob er sich zur neuen Zeit öffnen "
+            "lässt, oder teilen Sie Ihren Gästen auf anderem Weg mit, wie sie teilnehmen können.",
+        ),
+    ),
+    not_deleted=NoticeText(
+        subject="Videotermin nicht gelöscht: {title}",
+        heading="Wir konnten einen Videotermin nicht löschen",
+        paragraphs=(
+            "„{title}“ am {when} braucht keinen Videotermin mehr, aber wir konnten ihn beim Anbieter nicht löschen. "
+            "{advice}",
+            "Bitte löschen Sie ihn dort selbst. Bis dahin funktioniert sein Link weiter.",
+        ),
+    ),
+    trouble_reasons={
+        Trouble.COMPLAINT: "Sie wurde als Spam markiert. Wir schreiben nicht mehr an diese Adresse.",
+        Trouble.HARD_BOUNCE: "Die Adresse gibt es nicht, oder sie nimmt keine E-Mails an. "
+        "Wir schreiben nicht mehr an sie.",
+        Trouble.BLOCKED: "Frühere E-Mails an diese Adresse wurden abgewiesen. Wir schreiben nicht mehr an sie.",
+        Trouble.REJECTED: "Der E-Mail-Dienst hat den Versand abgelehnt.",
+        Trouble.SOFT_BOUNCE: "Der Server des Empfängers hat sie diesmal abgewiesen. Vielleicht ist das Postfach voll.",
+    },
+    sent_for="Gesendet von {service} für {workspace}.",
+    reasons={
+        MeetingReason.LOCATION_NOT_VIDEO: "Der Kalender ist nicht auf Video eingestellt.",
+        MeetingReason.NOT_CONNECTED: "Bei der Buchung war kein Videokonto verbunden.",
+        MeetingReason.DISCONNECTED: "Das Videokonto wurde getrennt, bevor der Link erstellt war.",
+        MeetingReason.DEAUTHORIZED: "Die Verbindung wurde beim Anbieter beendet.",
+        MeetingReason.NOT_UPDATABLE: "Der Link gilt weiter, aber der Videotermin lässt sich nicht mehr ändern: "
+        "Sein Konto ist getrennt.",
+        MeetingReason.LEFT_AT_PROVIDER: "Der Videotermin konnte beim Anbieter nicht entfernt werden: "
+        "Sein Konto ist getrennt.",
+        MeetingReason.RECONNECT_NEEDED: "Das Videokonto muss neu verbunden werden. Danach folgt der Link automatisch.",
+        MeetingReason.PROVIDER_UNAVAILABLE: "Der Videoanbieter antwortet nicht. Wir versuchen es weiter.",
+        MeetingReason.RATE_LIMITED: "Der Videoanbieter lässt zurzeit keine weiteren Termine zu. "
+        "Wir versuchen es später noch einmal.",
+        MeetingReason.PROVIDER_REJECTED: "Der Videoanbieter hat es abgelehnt, den Termin anzulegen.",
+        MeetingReason.START_PASSED: "Der Termin begann, bevor der Link erstellt werden konnte.",
+        MeetingReason.INTERNAL_ERROR: "Ein interner Fehler. Er wurde gemeldet, und ein neuer Versuch kann helfen.",
+    },
+    sentences={
+        "This account has nowhere to create meetings. Ask its administrator for help, or connect again.": "Mit diesem Konto lassen sich keine Videotermine anlegen. Bitten Sie dessen Administrator um Hilfe oder verbinden Sie es neu.",
+        "The provider creates no more meetings before the booking starts.": "Vor Beginn des Termins legt der Anbieter keine weiteren Videotermine an.",
+        "The booking has started, so no meeting is created any more.": "Der Termin hat begonnen, deshalb wird kein Videotermin mehr angelegt.",
+        "An error on our side prevents this booking from being settled. It was reported. Request a retry later.": "Ein Fehler auf unserer Seite verhindert, dass diese Buchung fertig bearbeitet wird. Er wurde gemeldet. Versuchen Sie es später noch einmal.",
+        "A Daily account and its API key (Developers, API keys).": "Ein Konto bei Daily und dessen API-Schlüssel (Developers, API keys).",
+        "Your Daily plan limits how many rooms exist at a time. Each upcoming booking has one, until an hour after it ends. Daily bills by participant minutes.": "Ihr Tarif bei Daily begrenzt, wie viele Räume es gleichzeitig gibt. Jede anstehende Buchung hat einen, bis eine Stunde nach ihrem Ende. Daily rechnet nach Teilnehmerminuten ab.",
+        "It gives access to your whole Daily domain.": "Er gewährt Zugriff auf Ihre gesamte Daily-Domain.",
+        "Daily refuses to create the room. Check on Daily's dashboard whether your plan's rooms are used up or another limit is reached.": "Daily lehnt es ab, den Raum anzulegen. Prüfen Sie im Dashboard von Daily, ob die Räume Ihres Tarifs aufgebraucht sind oder eine andere Grenze erreicht ist.",
+        "Paste the API key exactly as Daily shows it.": "Fügen Sie den API-Schlüssel genau so ein, wie Daily ihn anzeigt.",
+        "API key": "API-Schlüssel",
+        "Meetings of a personal Google account end after 60 minutes if three or more people join.": "Mit einem privaten Google-Konto enden Videotermine nach 60 Minuten, wenn drei oder mehr Personen teilnehmen.",
+        "Your Google account makes guests knock. In Google Workspace, your administrator can change this: Admin console, Google Meet, Meet safety settings.": "Bei Ihrem Google-Konto müssen Gäste anklopfen. In Google Workspace kann Ihr Administrator das ändern: Admin-Konsole, Google Meet, Sicherheitseinstellungen für Meet.",
+        "The Google API is disabled for this service. Ask its operator to enable it in their Google project.": "Die Google-API ist für diesen Dienst nicht aktiviert. Bitten Sie den Betreiber, sie in seinem Google-Projekt zu aktivieren.",
+        "Your organization does not allow this app. Ask your Google Workspace administrator to allow it.": "Ihre Organisation lässt diese App nicht zu. Bitten Sie Ihren Google-Workspace-Administrator, sie zuzulassen.",
+        "This Google account has no calendar. Open Google Calendar once, or connect another account.": "Dieses Google-Konto hat keinen Kalender. Öffnen Sie Google Kalender einmal oder verbinden Sie ein anderes Konto.",
+        "Google does not accept the meeting's details. Check the booking's title and times.": "Google akzeptiert die Angaben zum Termin nicht. Prüfen Sie Titel und Zeiten der Buchung.",
+        "Google does not allow this account to create the meeting. Ask your Google Workspace administrator, or connect another account.": "Google erlaubt diesem Konto nicht, den Termin anzulegen. Fragen Sie Ihren Google-Workspace-Administrator oder verbinden Sie ein anderes Konto.",
+        "Guests are not on Google's own guest list, so they have to knock. Join on time and admit them.": "Ihre Gäste stehen nicht auf der Gästeliste von Google und müssen deshalb anklopfen. Nehmen Sie pünktlich teil und lassen Sie sie herein.",
+        "This account's calendar does not offer Google Meet. Turn on Google Meet (in Google Workspace, your administrator can), or connect another account.": "Im Kalender dieses Kontos gibt es kein Google Meet. Schalten Sie Google Meet ein (in Google Workspace kann das Ihr Administrator) oder verbinden Sie ein anderes Konto.",
+        "A Google account with Google Calendar. A Workspace administrator may have to allow the app first.": "Ein Google-Konto mit Google Kalender. In Google Workspace muss ein Administrator die App eventuell erst zulassen.",
+        "Every booking also adds an event to your primary Google calendar. If you delete it, it is created again.": "Jede Buchung steht auch in Ihrem Google-Hauptkalender. Wenn Sie den Eintrag löschen, wird er neu angelegt.",
+        "Guests have to knock, because the permission to change the settings of your Meet calls is missing. Connect again and leave its box ticked.": "Gäste müssen anklopfen, weil die Berechtigung fehlt, die Einstellungen Ihrer Meet-Anrufe zu ändern. Verbinden Sie neu und lassen Sie das Häkchen gesetzt.",
+        "A Google account. A Workspace administrator may have to allow the app first.": "Ein Google-Konto. In Google Workspace muss ein Administrator die App eventuell erst zulassen.",
+        "Google gets neither title nor times, and cannot delete rooms: when a booking is cancelled, its room is closed to everyone. Each host can have at most 10 new rooms a minute.": "Google erfährt weder Titel noch Zeiten und kann Räume nicht löschen: Wird eine Buchung abgesagt, ist ihr Raum für alle geschlossen. Pro Gastgeber sind höchstens 10 neue Räume je Minute möglich.",
+        "A JaaS account at 8x8 and an API key.": "Ein JaaS-Konto bei 8x8 und ein API-Schlüssel.",
+        "8x8 bills by monthly active users.": "8x8 rechnet nach aktiven Nutzern pro Monat ab.",
+        "App ID": "App-ID",
+        "It begins with vpaas-magic-cookie-.": "Sie beginnt mit vpaas-magic-cookie-.",
+        "Key ID": "Schlüssel-ID",
+        "The API key's ID, with or without the App ID before it.": "Die ID des API-Schlüssels, mit oder ohne vorangestellte App-ID.",
+        "Private key": "Privater Schlüssel",
+        "The file, from BEGIN to END.": "Die Datei, von BEGIN bis END.",
+        "The App ID is incomplete: it begins with vpaas-magic-cookie-.": "Die App-ID ist unvollständig: Sie beginnt mit vpaas-magic-cookie-.",
+        "Enter the Key ID as the JaaS console shows it.": "Geben Sie die Schlüssel-ID so ein, wie die JaaS-Konsole sie anzeigt.",
+        "This is the public key. Paste the private key instead.": "Das ist der öffentliche Schlüssel. Fügen Sie stattdessen den privaten ein.",
+        "The private key must have 2048 to 4096 bits. Generate a new one on the JaaS console.": "Der private Schlüssel muss 2048 bis 4096 Bit lang sein. Erzeugen Sie in der JaaS-Konsole einen neuen.",
+        "This is not an RSA key in PEM form. Paste the whole file that you saved.": "Das ist kein RSA-Schlüssel im PEM-Format. Fügen Sie die ganze Datei ein, die Sie gespeichert haben.",
+        "Your server must be configured for this, as docs/providers.md describes: by default, Jitsi makes every guest a moderator.": "Ihr Server muss dafür eingerichtet sein, wie docs/providers.md beschreibt: Ohne das macht Jitsi jeden Gast zum Moderator.",
+        "Your guests wait until you sign in at https://meet.jit.si: open the meeting first and choose “I am the host”.": "Ihre Gäste warten, bis Sie sich bei https://meet.jit.si anmelden: Öffnen Sie den Videotermin als Erster und wählen Sie „Ich bin der Organisator“.",
+        "Join before your guests do: on this server, the first person in the meeting becomes its moderator.": "Nehmen Sie vor Ihren Gästen teil: Auf diesem Server wird die erste Person im Raum zum Moderator.",
+        "No account, or your own Jitsi server.": "Kein Konto nötig. Auch ein eigener Jitsi-Server ist möglich.",
+        "On meet.jit.si, guests wait until one person has signed in there.": "Auf meet.jit.si warten Gäste, bis sich dort eine Person angemeldet hat.",
+        "Server": "Server-Adresse",
+        "Leave empty for https://meet.jit.si.": "Für https://meet.jit.si leer lassen.",
+        "Only if your server requires tokens.": "Nur, wenn Ihr Server Token verlangt.",
+        "App secret": "App-Geheimnis",
+        "Audience": "Zielgruppe (Audience)",
+        "Only if your server does not accept “jitsi”.": "Nur, wenn Ihr Server „jitsi“ nicht akzeptiert.",
+        "Enter both the App ID and the App secret, or leave both empty.": "Geben Sie App-ID und App-Geheimnis ein oder lassen Sie beide leer.",
+        "The App secret is too short: it must have at least 14 characters.": "Das App-Geheimnis ist zu kurz: Es muss mindestens 14 Zeichen haben.",
+        "Leave the Audience empty if your server does not require tokens.": "Lassen Sie die Zielgruppe leer, wenn Ihr Server keine Token verlangt.",
+        "Enter only the server's address, such as https://meet.example.com.": "Geben Sie nur die Adresse des Servers ein, zum Beispiel https://meet.example.com.",
+        "This is a personal Microsoft account. Teams meetings need a work or school account: sign in with another one.": "Das ist ein privates Microsoft-Konto. Für Teams-Besprechungen brauchen Sie ein Geschäfts-, Schul- oder Unikonto: Melden Sie sich mit einem solchen an.",
+        "Your organization's Teams policy keeps guests in the lobby. Your Microsoft 365 administrator can change it in the Teams admin center under Meetings, Meeting policies: “Anonymous users can join a meeting” and “Who can bypass the lobby”.": "Die Teams-Richtlinie Ihrer Organisation hält Gäste im Wartebereich. Ihr Microsoft-365-Administrator kann das im Teams Admin Center unter Besprechungen, Besprechungsrichtlinien ändern: „Anonymous users can join a meeting“ und „Who can bypass the lobby“.",
+        "Microsoft Teams does not accept the meeting's details. Check the booking's title and times.": "Microsoft Teams akzeptiert die Angaben zum Termin nicht. Prüfen Sie Titel und Zeiten der Buchung.",
+        "Microsoft does not allow this account to create Teams meetings. Ask your Microsoft 365 administrator for a Teams licence and a policy that allows scheduling meetings.": "Microsoft erlaubt diesem Konto nicht, Teams-Besprechungen anzulegen. Bitten Sie Ihren Microsoft-365-Administrator um eine Teams-Lizenz und eine Richtlinie, die das Planen von Besprechungen erlaubt.",
+        "A work or school account with a Teams licence. Its administrator may have to approve the app first.": "Ein Geschäfts-, Schul- oder Unikonto mit Teams-Lizenz. Dessen Administrator muss die App eventuell erst genehmigen.",
+        "Personal accounts do not work. Teams allows 2000 meetings a month for each host.": "Private Konten funktionieren nicht. Teams erlaubt 2000 Besprechungen im Monat je Gastgeber.",
+        "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence.": "Microsoft findet für dieses Konto kein Teams. Bitten Sie Ihren Microsoft-365-Administrator um eine Teams-Lizenz.",
+        "Webex meetings can last at most 23 hours and 59 minutes. Shorten the booking, or use another location.": "Webex-Meetings dauern höchstens 23 Stunden und 59 Minuten. Kürzen Sie die Buchung oder wählen Sie einen anderen Ort.",
+        "On a free plan, Webex ends meetings after 40 minutes.": "Im kostenlosen Tarif beendet Webex Meetings nach 40 Minuten.",
+        "Your Webex settings make guests wait in the lobby. Change this on your Webex site under Preferences, Scheduling.": "Nach Ihren Webex-Einstellungen warten Gäste im Wartebereich. Ändern Sie das auf Ihrer Webex-Seite unter Voreinstellungen, Planung.",
+        "Your Webex settings block people who are not on Webex's own invitation, so guests cannot join. Change this on your Webex site under Preferences, Scheduling, or ask your Webex administrator.": "Nach Ihren Webex-Einstellungen dürfen nur Personen teilnehmen, die Webex selbst eingeladen hat; Ihre Gäste können also nicht teilnehmen. Ändern Sie das auf Ihrer Webex-Seite unter Voreinstellungen, Planung, oder fragen Sie Ihren Webex-Administrator.",
+        "Webex does not accept the meeting's details. Check the booking's title and times.": "Webex akzeptiert die Angaben zum Termin nicht. Prüfen Sie Titel und Zeiten der Buchung.",
+        "Webex does not allow this account to schedule meetings. Ask your Webex administrator for a licence to host meetings. If you have one, connect again.": "Webex erlaubt diesem Konto nicht, Meetings zu planen. Bitten Sie Ihren Webex-Administrator um eine Lizenz für Gastgeber. Wenn Sie eine haben, verbinden Sie das Konto neu.",
+        "A Webex account that may host meetings.": "Ein Webex-Konto, das Meetings veranstalten darf.",
+        "Webex allows 100 new meetings in 24 hours for each host. Meetings last at least ten minutes.": "Webex erlaubt je Gastgeber 100 neue Meetings in 24 Stunden. Meetings dauern mindestens zehn Minuten.",
+        "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings.": "Webex findet für dieses Konto keine Meeting-Seite. Bitten Sie Ihren Webex-Administrator um eine Lizenz für Gastgeber.",
+        "This depends on your settings at zoom.us: Settings, Meeting, “Waiting Room” and “Allow participants to join before host”.": "Das hängt von Ihren Einstellungen auf zoom.us ab: Einstellungen, Meeting, „Warteraum“ und „Teilnehmern die Teilnahme vor dem Host ermöglichen“.",
+        "Your Zoom settings admit only people who are signed in at Zoom, so guests without an account cannot join.": "Nach Ihren Zoom-Einstellungen dürfen nur Personen teilnehmen, die bei Zoom angemeldet sind; Gäste ohne Konto können also nicht teilnehmen.",
+        "Zoom does not accept the meeting's details. Check the booking's title and times.": "Zoom akzeptiert die Angaben zum Termin nicht. Prüfen Sie Titel und Zeiten der Buchung.",
+        "This Zoom user is not allowed to host meetings. Ask your Zoom administrator for a licence or permission.": "Dieser Zoom-Benutzer darf keine Meetings veranstalten. Bitten Sie Ihren Zoom-Administrator um eine Lizenz oder Berechtigung.",
+        "A Zoom account. Its administrator may have to allow the app first.": "Ein Zoom-Konto. Dessen Administrator muss die App eventuell erst zulassen.",
+        "Zoom allows 100 new or changed meetings a day for each host. On a free account, meetings end after 40 minutes.": "Zoom erlaubt je Gastgeber 100 neue oder geänderte Meetings am Tag. Mit einem kostenlosen Konto enden Meetings nach 40 Minuten.",
+    },
+    join_page=JoinTexts(
+        when="Wann",
+        host="Mit",
+        early="Sie sind früh dran.",
+        opens="Sie können am {date} ab {clock} Uhr teilnehmen. "
+        "Lassen Sie diese Seite offen, dann kommen Sie automatisch hinein.",
+        look_again="Jetzt noch einmal prüfen",
+        unready_title="Einen Moment bitte",
+        unready="Der Videotermin lässt sich gerade nicht öffnen. Diese Seite versucht es automatisch noch einmal.",
+        crowded="Gerade nehmen viele Personen teil. Diese Seite versucht es in einigen Sekunden noch einmal.",
+        try_again="Jetzt noch einmal versuchen",
+        no_entry={
+            NoEntry.CANCELLED: "Dieser Termin wurde abgesagt.",
+            NoEntry.OVER: "Dieser Termin ist vorbei.",
+            NoEntry.NOT_VIDEO: "Dieser Termin findet nicht mehr per Video statt. "
+            "Sehen Sie in Ihrer neuesten Einladung nach.",
+            NoEntry.NOT_MADE: "Der Videotermin konnte nicht erstellt werden. Bitte fragen Sie Ihren Gastgeber.",
+            NoEntry.NOT_CONNECTED: "Das Videokonto Ihres Gastgebers ist nicht mehr verbunden. "
+            "Bitte fragen Sie Ihren Gastgeber.",
+            NoEntry.REMOVED: "Dieser Termin wurde beim Videoanbieter gelöscht. Bitte fragen Sie Ihren Gastgeber.",
+            NoEntry.REFUSED: "Das Videokonto Ihres Gastgebers lässt niemanden hinein. "
+            "Bitte fragen Sie Ihren Gastgeber.",
+        },
+        refused="Dieser Link öffnet keinen Termin",
+        unknown="Der Link ist unvollständig oder wurde ersetzt. Öffnen Sie ihn aus Ihrer neuesten Einladung. "
+        "Wenn das nicht hilft, bitten Sie Ihren Gastgeber um einen neuen.",
+        uninvited="Sie sind zu diesem Termin nicht mehr eingeladen. "
+        "Falls Sie eingeladen sein sollten, bitten Sie Ihren Gastgeber um eine neue Einladung.",
+    ),
+)
