@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from moto.core.botocore_stubber import BotocoreStubber
+
 from chalicelib.errors import LostRace
 from chalicelib.store import tables
 from chalicelib.store.booking_leases import BookingLeases
@@ -14,7 +17,7 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
 from infra.tables import table_definitions
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
-from tests.support.aws import Aws
+from tests.support.aws import Aws, furnish_moto
 from tests.support.clock import START
 from tests.support.rows import booking, settlement
 
@@ -58,6 +61,21 @@ def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     ephemeral.put("k", {"a": 1}, START + MINUTE)
     seen += [ephemeral.consume("k"), ephemeral.consume("k"), ConnectionStore().get_with_grant("ws-1", "u-1", "zoom#a")]
     return [*seen, sorted(scan("bookings"), key=lambda item: str(item["booking_id"]["S"]))]
+
+
+def test_moto_responds_the_same_with_and_without_http(moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = use(moto_aws.scan)
+    requests = []
+
+    def over_http(stubber: Any, event_name: str, request: Any, **others: Any) -> Any:
+        requests.append(event_name)
+        return whole_way(stubber, event_name, request, **others)
+
+    whole_way = BotocoreStubber.__call__
+    furnish_moto("moto-")
+    monkeypatch.setattr(BotocoreStubber, "__call__", over_http)
+    assert use(moto_aws.scan) == short
+    assert len(requests) > 30
 
 
 def test_it_answers_as_moto_does(moto_aws: Aws) -> None:

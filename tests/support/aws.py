@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import boto3
@@ -24,24 +23,24 @@ from chalicelib.store import tables
 from chalicelib.store.encryption import Encryption
 from infra.local.aws import REGION, LocalAws, answers, create_key
 from infra.tables import create_tables
+from tests.support import moto_shortcut
+from tests.support.locks import one_at_a_time
 
 KEY_ALIAS = "alias/meetlink-test"
 # moto makes a pair of RSA keys for every KMS key, also for those that have no use for it: 40 ms for each test.
 kms.generate_private_key = cache(kms.generate_private_key)
 # moto also intercepts the `requests` library, which no test uses: registering 1,300 URL patterns took 50 ms per test.
 moto_models.RESPONSES_METHODS = []
-# moto answers in the caller's thread and locks nothing: two writes at once got the same number, and the stream
-# then had no end.
-_one_at_a_time = RLock()
 _process_request = BotocoreStubber.process_request
 
 
 def _process_alone(self: BotocoreStubber, request: Any) -> Any:
-    with _one_at_a_time:
+    with one_at_a_time:
         return _process_request(self, request)
 
 
 BotocoreStubber.process_request = _process_alone  # type: ignore[method-assign]
+moto_shortcut.install()
 _fresh: dict[str, tuple[str, dict[str, Any]]] = {}
 """The bookings stream's ARN and the empty tables, as moto keeps them, by prefix."""
 

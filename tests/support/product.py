@@ -259,11 +259,11 @@ def read_stream(aws: Aws, arn: str, iterators: dict[tuple[str, str], str]) -> li
     """Return the records since the last call with the same `iterators`, as Lambda passes them to functions."""
     client = aws.client("dynamodbstreams")
     records: list[dict[str, Any]] = []
-    for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        key = arn, shard["ShardId"]
-        if key not in iterators:
+    if not any(stream == arn for stream, _ in iterators):  # No emulator opens another shard.
+        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-            iterators[key] = client.get_shard_iterator(**start)["ShardIterator"]
+            iterators[arn, shard["ShardId"]] = client.get_shard_iterator(**start)["ShardIterator"]
+    for key in [key for key in iterators if key[0] == arn]:
         response = client.get_records(ShardIterator=iterators[key])
         iterators[key] = response["NextShardIterator"]
         records += [lambda_record(record, arn) for record in response["Records"]]
