@@ -41,7 +41,7 @@ def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[L
 def _costs(product: Deployment) -> dict[str, float]:
     """Calls and rows for one booking accepted, settled, listed; and for a tick with nothing due."""
     from chalicelib.handlers import booking_stream
-    from chalicelib.store.bookings import BookingQuery
+    from chalicelib.store.booking_lists import BookingQuery
 
     services = product.services
     found: dict[str, float] = {}

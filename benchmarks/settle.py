@@ -71,7 +71,7 @@ def _plainly(product: Deployment, records: list[dict[str, Any]]) -> float:
 
     from chalicelib.domain.invitation_plan import outstanding
     from chalicelib.domain.meeting import MeetingRequest
-    from chalicelib.store.bookings import record_of
+    from chalicelib.store.booking_records import record_of
     from chalicelib.store.tables import BookingItem
 
     services = product.services

@@ -15,6 +15,7 @@
     ├── StoreError               the database; this class itself: the database refuses the request for good
     │   ├── LostRace             another process wrote first: read again
     │   └── StoreUnavailable     outage or throttling: a retry can help
+    │       └── IndexUnavailable  the index does not exist yet, or is being filled
     ├── ProviderError            a video provider; contains a `FailedCall`
     │   ├── ProviderUnavailable  a definite "not now" (503, 429): retry after `retry_at`
     │   │   └── ClientRefused    this deployment's own credentials are refused: only the operator can help
@@ -146,6 +147,10 @@ class LostRace(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database is down or throttles requests. A retry can help."""
+
+
+class IndexUnavailable(StoreUnavailable):
+    """The table does not have the index yet, or DynamoDB is still filling it."""
 
 
 class FailedCall(Struct, frozen=True):

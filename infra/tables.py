@@ -1,4 +1,4 @@
-"""Create the tables of `tables.yaml` without CloudFormation, for the local stack and tests."""
+"""The tables of `tables.yaml` and `indexes.yaml`; create them without CloudFormation, for the local stack and tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 _TEMPLATE = Path(__file__).with_name("tables.yaml")
+_LATER_INDEXES = Path(__file__).with_name("indexes.yaml")
 _SAME_IN_API = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
 
 
@@ -19,11 +20,18 @@ def read_template() -> dict[str, Any]:
     return template
 
 
+@cache
+def read_later_indexes() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Parse the indexes that CloudFormation does not manage, by the table's name without a prefix."""
+    indexes: dict[str, dict[str, list[dict[str, Any]]]] = yaml.safe_load(_LATER_INDEXES.read_text(encoding="utf-8"))
+    return indexes
+
+
 def table_definitions(prefix: str) -> list[dict[str, Any]]:
-    """Return the CloudFormation properties of each table, with its name in a deployment with that prefix."""
+    """Return the properties of each table with all its indexes, and its name in a deployment with that prefix."""
     resources = read_template()["Resources"].values()
     properties = [r["Properties"] for r in resources if r["Type"] == "AWS::DynamoDB::Table"]
-    return [table | {"TableName": _name(table, prefix)} for table in properties]
+    return [_with_later_indexes(table) | {"TableName": _name(table, prefix)} for table in properties]
 
 
 def create_tables(client: Any, prefix: str) -> str:
@@ -38,6 +46,11 @@ def create_tables(client: Any, prefix: str) -> str:
 def connections_stream(client: Any, prefix: str) -> str:
     """Return the ARN of the connections stream of existing tables."""
     return str(client.describe_table(TableName=f"{prefix}connections")["Table"]["LatestStreamArn"])
+
+
+def _with_later_indexes(table: dict[str, Any]) -> dict[str, Any]:
+    later = read_later_indexes().get(_name(table, ""), {})
+    return table | {key: [*table.get(key, []), *values] for key, values in later.items()}
 
 
 def _name(table: dict[str, Any], prefix: str) -> str:

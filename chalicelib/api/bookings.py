@@ -21,17 +21,18 @@ from chalicelib.api.schemas.bookings import (
     BookingBody,
     BookingPage,
     BookingsQuery,
-    current_meeting,
     format_booking,
     parse_appointment,
 )
 from chalicelib.api.schemas.fields import Id, check_id
+from chalicelib.domain.guest_key import guest_key
 from chalicelib.domain.ids import booking_id_for
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import CallerError, NotFound
+from chalicelib.store.booking_lists import BookingQuery
 from chalicelib.store.booking_reads import BookingReads
-from chalicelib.store.bookings import BookingQuery, Record, start_key_of
+from chalicelib.store.booking_records import Record, start_key_of
 from chalicelib.usecases.bookings import Accepted
 
 _MAX_WAIT_SECONDS = 20
@@ -42,8 +43,10 @@ _POLL_GROWTH = 1.3
 _PAGE_BYTES = 2_500_000
 """Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
 _LISTING = (
-    "A page can have fewer items than `limit`, or none, although more follow: if you filter by `calendar_id` or "
-    "`status`, or if bookings are large. Continue until `next_cursor` is null."
+    "For example, `meeting_state=waiting,failed` lists the bookings without a link. Filters combine. `guest_email` "
+    "finds bookings by their first guest, in upper or lower case. Lists by `meeting_state` or `guest_email` are up to "
+    "date within seconds after a booking is settled. If you filter, or if bookings are large, a page can have fewer "
+    "items than `limit`, or none, although more follow: continue until `next_cursor` is null."
 )
 
 routes = Routes("Bookings")
@@ -95,7 +98,7 @@ class BookingCall(CallerCall):
 )
 def list_bookings(call: CallerCall) -> Response:
     parameters = call.read_query(BookingsQuery)
-    query = _store_query(call.workspace_id, parameters)
+    query = _store_query(call, parameters)
     records, after = call.services.booking_store.page(query, limit=parameters.size, after=parameters.after)
     items: list[Booking] = []
     size = 0
@@ -202,14 +205,20 @@ def _get_record(call: CallerCall, booking_id: str) -> Record:
     return record
 
 
-def _store_query(workspace_id: str, parameters: BookingsQuery) -> BookingQuery:
+def _store_query(call: CallerCall, parameters: BookingsQuery) -> BookingQuery:
+    email = parameters.guest_email
+    secret = call.services.deployment_secrets.tag_secret() if email else b""
     return BookingQuery(
-        workspace_id,
+        call.workspace_id,
         starts_from=parameters.starts_from,
         starts_before=parameters.starts_before,
         calendar_id=parameters.calendar_id,
         user_id=parameters.user_id,
         status=parameters.status,
+        meeting_states=parameters.meeting_states,
+        reason=parameters.reason,
+        guest_email=email,
+        guest_key=guest_key(secret, call.workspace_id, email) if email else None,
     )
 
 
@@ -251,4 +260,4 @@ def _await_meeting(call: CallerCall, record: Record, seconds: int) -> Record:
 
 
 def _is_pending(record: Record) -> bool:
-    return current_meeting(record).state is MeetingState.PENDING
+    return record.current_meeting.state is MeetingState.PENDING

@@ -11,7 +11,15 @@ from chalice.app import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from chalicelib.errors import CallerError, FieldError, LostRace, ParameterError, StoreError, Unauthorized
+from chalicelib.errors import (
+    CallerError,
+    FieldError,
+    IndexUnavailable,
+    LostRace,
+    ParameterError,
+    StoreError,
+    Unauthorized,
+)
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX = "urn:meetlink:problem:"
@@ -98,6 +106,9 @@ def describe_error(error: Exception) -> ProblemDetails:
             return ProblemDetails(error.status, error.reason, error.detail, error.errors, headers)
         case LostRace():
             return ProblemDetails(409, "changed_meanwhile", REASONS["changed_meanwhile"][1])
+        case IndexUnavailable():
+            detail = "This list is not available yet: its index is being built. Try again later, or use other filters."
+            return ProblemDetails(503, "unavailable", detail, headers={"Retry-After": "60"})
         case StoreError():
             detail = "The database did not respond. Please try again."
             return ProblemDetails(503, "unavailable", detail, headers={"Retry-After": "1"})

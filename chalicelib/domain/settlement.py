@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState
-from chalicelib.domain.meeting import Meeting
+from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 
 
 class Settlement(Struct, frozen=True):
@@ -35,3 +38,16 @@ class Settlement(Struct, frozen=True):
         """Return when to continue with the meeting and the leftovers; None if nothing is left to do."""
         meetings = (meeting for meeting in (self.meeting, *self.leftovers) if meeting.is_under_way)
         return min((meeting.next_attempt_at or now for meeting in meetings), default=None)
+
+
+def current_meeting(booking: Booking, settlement: Settlement) -> Meeting:
+    """Return the meeting of the booking's newest revision: `pending` until that revision is settled."""
+    meeting = settlement.meeting
+    if settlement.revision >= booking.revision:
+        return meeting
+    if not meeting.exists and not meeting.intent_at and not booking.is_cancelled:
+        if booking.location.type is not LocationType.VIDEO:
+            return Meeting(state=MeetingState.NONE, reason=MeetingReason.LOCATION_NOT_VIDEO)
+        if booking.eligibility is None:
+            return Meeting(state=MeetingState.NONE, reason=MeetingReason.NOT_CONNECTED)
+    return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, next_attempt_at=None)

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreUnavailable
-from chalicelib.store.bookings import record_of
+from chalicelib.store.booking_records import record_of, trouble_key
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import WAITING_PREFIX, BookingItem, due_shard
 
@@ -57,14 +58,17 @@ class BookingLeases:
         self,
         retention: timedelta | None = RETENTION,
         retry_delay: Callable[[int, str], timedelta] = lambda killed_runs, name: timedelta(0),
+        guest_key: Callable[[Booking], str | None] = lambda booking: None,
     ) -> None:
         """Rows with nothing left to do are deleted `retention` after the booking's end; None keeps them forever.
 
         `retry_delay` says how long after the end of its lease a booking is due again if this run is killed, from the
-        number of runs that were killed before it and the booking's name.
+        number of runs that were killed before it and the booking's name. `guest_key` returns a booking's key in the
+        index `by_guest`.
         """
         self._retention = retention
         self._retry_delay = retry_delay
+        self._guest_key = guest_key
 
     def acquire(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
         """Lease a booking that needs settling or is due; None if it needs neither, or another settler has it."""
@@ -87,7 +91,7 @@ class BookingLeases:
         """Record progress and renew the lease. Return it with the newest desired state."""
         item = _item(lease)
         item.killed_runs = lease.killed_runs + 1
-        actions: list[Action] = [BookingItem.observed.set(_encode(settlement, now)), *self._hold(item, now)]
+        actions: list[Action] = [*_observed(lease, settlement, now), *self._hold(item, now)]
         with translated_errors():
             item.update(actions, condition=BookingItem.fence == lease.fence)
         return _lease_of(item)
@@ -127,7 +131,8 @@ class BookingLeases:
     def _release(self, lease: Lease, settlement: Settlement, actions: list[Action], now: datetime) -> Lease | None:
         item = _item(lease)
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "killed_runs", "crashed_runs")]
-        actions = [BookingItem.observed.set(_encode(settlement, now)), *ended, *actions]
+        found_by = _set_or_remove(BookingItem.guest_key, self._guest_key(lease.booking))
+        actions = [*_observed(lease, settlement, now), found_by, *ended, *actions]
         is_current = (BookingItem.fence == lease.fence) & (BookingItem.revision == lease.booking.revision)
         try:
             with translated_errors():
@@ -176,6 +181,15 @@ def _lease_of(item: BookingItem) -> Lease:
         crashed_runs=int(item.crashed_runs or 0),
         is_settled=record.is_settled,
     )
+
+
+def _observed(lease: Lease, settlement: Settlement, now: datetime) -> list[Action]:
+    key = trouble_key(lease.booking.workspace_id, settlement.meeting.state)
+    return [BookingItem.observed.set(_encode(settlement, now)), _set_or_remove(BookingItem.trouble_key, key)]
+
+
+def _set_or_remove(attribute: UnicodeAttribute, value: str | None) -> Action:
+    return attribute.remove() if value is None else attribute.set(value)
 
 
 def _encode(settlement: Settlement, now: datetime) -> str:

@@ -7,7 +7,8 @@ from msgspec import Struct, field
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.workspace import Workspace
-from chalicelib.store.bookings import BookingStore, Record, record_of
+from chalicelib.store.booking_records import Record, record_of
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.calendars import CalendarStore, calendar_of
 from chalicelib.store.connections import ConnectionStore, connection_of
 from chalicelib.store.dynamodb import read_together

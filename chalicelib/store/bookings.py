@@ -4,57 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Trouble, with_troubles
-from chalicelib.domain.settlement import Settlement
+from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import LostRace
+from chalicelib.store.booking_lists import FILTERED_ROWS, BookingQuery, read_page
+from chalicelib.store.booking_records import Record, host_key, record_of, start_key_of
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import DUE_SHARDS, WAITING_PREFIX, BookingItem, due_shard
 
 _MAX_COUNTED = 10_000
 """Per partition. A larger number is reported as this one, which limits the cost of a count."""
-FILTERED_ROWS = 1000
-"""How many rows of the index one query of a filtered list reads."""
-_MAX_QUERIES = 2
-"""How many queries a filtered page makes at most; then it ends with a cursor."""
 _LONGEST_APPOINTMENT = timedelta(days=1)
 """How far back `upcoming` looks for appointments that have started and are not over."""
-
-
-class Record(Struct, frozen=True):
-    """A booking as stored: its desired and its observed state."""
-
-    booking: Booking
-    settlement: Settlement
-    settled_revision: int = 0
-    """The newest revision that meeting and invitations match."""
-
-    @property
-    def is_settled(self) -> bool:
-        return self.settled_revision >= self.booking.revision
-
-
-class BookingQuery(Struct, frozen=True):
-    """Which bookings to list."""
-
-    workspace_id: str
-    starts_from: datetime | None = None
-    """The earliest start, inclusive."""
-    starts_before: datetime | None = None
-    """The latest start, exclusive."""
-    calendar_id: str | None = None
-    user_id: str | None = None
-    """The host."""
-    status: str | None = None
 
 
 class BookingStore:
@@ -119,22 +86,8 @@ class BookingStore:
         return sum(counts)
 
     def page(self, query: BookingQuery, *, limit: int, after: str | None) -> tuple[list[Record], str | None]:
-        """Return at most `limit` bookings in order of start, after the start key `after`, and the next start key.
-
-        A page of a filtered list can be shorter than `limit`, even empty, and still have a next key.
-        """
-        keys: list[tuple[str, str]] = []
-        last_key: str | None = None
-        for number, response in enumerate(self._query_pages(query, after, limit + 1), 1):
-            for row in response["Items"]:
-                if len(keys) == limit:
-                    return self._read(keys), last_key
-                keys.append((query.workspace_id, row["booking_id"]["S"]))
-                last_key = row["start_key"]["S"]
-            rest = response.get("LastEvaluatedKey")
-            if rest and number == _MAX_QUERIES:
-                return self._read(keys), rest["start_key"]["S"]
-        return self._read(keys), None
+        """Return a page of a list: see `booking_lists.read_page`."""
+        return read_page(query, limit=limit, after=after, filtered_rows=self._filtered_rows)
 
     def upcoming(self, workspace_id: str, user_id: str, now: datetime) -> Iterator[Record]:
         """Return the confirmed bookings of a host that are not over."""
@@ -146,67 +99,6 @@ class BookingStore:
             yield from (record for record in records if record.booking.appointment.ends_at > now)
             if after is None:
                 return
-
-    def _query_pages(self, query: BookingQuery, after: str | None, limit: int) -> Iterator[dict[str, Any]]:
-        """Return DynamoDB's responses. It filters after applying its limit, so a filtered query reads more rows."""
-        # A cursor from another list may be before this list's start.
-        low = max(f"{after}\x00" if after else " ", _start_key(query.starts_from, "") if query.starts_from else " ")
-        high = _start_key(query.starts_before, "") if query.starts_before else "~"
-        if low > high:
-            return
-        filters = _filters(query)
-        index, key = BookingItem.by_start, query.workspace_id
-        if query.user_id is not None:
-            index, key = BookingItem.by_host, host_key(query.workspace_id, query.user_id)  # type: ignore[assignment]
-        with translated_errors():
-            size = limit if filters is None else self._filtered_rows
-            yield from index.query(key, BookingItem.start_key.between(low, high), filters, page_size=size).page_iter
-
-    def _read(self, keys: list[tuple[str, str]]) -> list[Record]:
-        if not keys:
-            return []
-        with translated_errors():
-            items = {item.booking_id: item for item in BookingItem.batch_get(keys, consistent_read=True)}
-        return [record_of(items[booking_id]) for _, booking_id in keys if booking_id in items]
-
-
-def host_key(workspace_id: str, user_id: str) -> str:
-    """Return the key of a host's bookings in the index."""
-    return f"{workspace_id}#{user_id}"
-
-
-def start_key_of(booking: Booking) -> str:
-    """Return the start key that continues a list after this booking."""
-    return _start_key(booking.appointment.starts_at, booking.booking_id)
-
-
-def record_of(item: BookingItem) -> Record:
-    """Decode a row, with the mail troubles merged into its invitations."""
-    settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
-    if item.mail_troubles:
-        invitations = with_troubles(settlement.invitations, _worst_troubles(item.mail_troubles))
-        settlement = replace(settlement, invitations=invitations)
-    return Record(msgspec.json.decode(item.desired, type=Booking), settlement, int(item.settled_revision))
-
-
-def _worst_troubles(notes: set[str]) -> dict[str, Trouble]:
-    """Return the most severe trouble by message id."""
-    troubles: dict[str, Trouble] = {}
-    for trouble in reversed(Trouble):
-        troubles |= {note.partition(" ")[2]: trouble for note in notes if note.startswith(f"{trouble.value} ")}
-    return troubles
-
-
-def _filters(query: BookingQuery) -> Condition | None:
-    condition: Condition | None = None
-    for attribute, value in ((BookingItem.calendar_id, query.calendar_id), (BookingItem.status, query.status)):
-        if value is not None:
-            condition = (attribute == value) if condition is None else condition & (attribute == value)
-    return condition
-
-
-def _start_key(starts_at: datetime, booking_id: str) -> str:
-    return f"{starts_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}#{booking_id}"
 
 
 def _desired(booking: Booking, now: datetime) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from pynamodb.constants import NUMBER
 from pynamodb.exceptions import GetError, PynamoDBConnectionError, TransactGetError, TransactWriteError
 from pynamodb.models import Model
 
-from chalicelib.errors import LostRace, StoreError, StoreUnavailable
+from chalicelib.errors import IndexUnavailable, LostRace, StoreError, StoreUnavailable
 
 POOL = 25
 """Connections of a client: one for each worker that settles or delivers in parallel."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _connecting = Lock()
+_INDEX_UNAVAILABLE = ("does not have the specified index", "backfilling global secondary index", "Invalid index: ")
+"""In DynamoDB's messages for a missing index and for one that it still fills; the last in those of an emulator."""
 
 
 class ClientSettings:
@@ -129,7 +131,10 @@ def _share_client(model: type[Table], table: TableConnection) -> None:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate pynamodb's errors: `LostRace` can be decided by reading again, `StoreUnavailable` by a later retry."""
+    """Translate pynamodb's errors.
+
+    `LostRace` can be decided by reading again, `StoreUnavailable` by a later retry.
+    """
     try:
         yield
     except (TransactWriteError, TransactGetError) as error:
@@ -140,6 +145,8 @@ def translated_errors() -> Iterator[None]:
     except PynamoDBConnectionError as error:
         if error.cause_response_code in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise LostRace(error.cause_response_code) from error
+        if any(phrase in (error.cause_response_message or "") for phrase in _INDEX_UNAVAILABLE):
+            raise IndexUnavailable(error.cause_response_message) from error
         if error.cause_response_code == "ValidationException":
             raise StoreError(error.cause_response_code) from error  # The request is invalid: a retry cannot help.
         raise StoreUnavailable(error.cause_response_code or "no response") from error

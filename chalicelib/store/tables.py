@@ -1,4 +1,4 @@
-"""The DynamoDB tables as pynamodb models. `infra/tables.yaml` creates them; a test compares the two.
+"""The DynamoDB tables as pynamodb models. `infra/tables.yaml` and `indexes.yaml` create them; a test compares the two.
 
 Each row has its keys, and what conditions and indexes need, as attributes. The rest is one JSON document.
 """
@@ -65,6 +65,28 @@ class HostIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     start_key = UnicodeAttribute(range_key=True)
 
 
+class TroubleIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Sparse: it contains only bookings whose meeting waits or failed."""
+
+    class Meta:
+        index_name = "by_trouble"
+        projection = KeysOnlyProjection()
+
+    trouble_key = UnicodeAttribute(hash_key=True)
+    start_key = UnicodeAttribute(range_key=True)
+
+
+class GuestIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """It contains bookings with a guest that were settled at least once."""
+
+    class Meta:
+        index_name = "by_guest"
+        projection = KeysOnlyProjection()
+
+    guest_key = UnicodeAttribute(hash_key=True)
+    start_key = UnicodeAttribute(range_key=True)
+
+
 class BookingItem(Table):
     """A booking.
 
@@ -91,6 +113,11 @@ class BookingItem(Table):
     """The `Booking`."""
     observed = UnicodeAttribute(null=True)
     """The `Settlement`."""
+    trouble_key = UnicodeAttribute(null=True)
+    """Workspace and state of a meeting that waits or failed. Settlers write it together with `observed`."""
+    guest_key = UnicodeAttribute(null=True)
+    """A keyed digest of workspace and first guest's address. Settlers write it, because callers' writes must not need
+    the deployment's secret."""
     mail_troubles = UnicodeSetAttribute(null=True)
     """Bounces and complaints. They arrive at any time, so they are only ever added to this set."""
     fence = NumberAttribute(default=0)
@@ -107,6 +134,8 @@ class BookingItem(Table):
     due = DueIndex["BookingItem"]()
     by_start = StartIndex()
     by_host = HostIndex()
+    by_trouble = TroubleIndex()
+    by_guest = GuestIndex()
 
 
 class GrantIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]

@@ -22,7 +22,8 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
 from chalicelib.store.booking_reads import BookingReader, BookingReads
-from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.booking_records import Record
+from chalicelib.store.bookings import BookingStore
 
 _TRIES = 5
 

@@ -18,7 +18,7 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.store.booking_leases import BookingLeases, Lease
-from chalicelib.store.bookings import Record
+from chalicelib.store.booking_records import Record
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces
 from chalicelib.usecases.effects import EffectResult

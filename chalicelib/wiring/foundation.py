@@ -72,10 +72,15 @@ class Foundation:
     @cached_property
     def booking_leases(self) -> BookingLeases:
         from chalicelib.domain import retry_delays
+        from chalicelib.domain.guest_key import first_guest_key
         from chalicelib.store.booking_leases import BookingLeases
 
         days = self.settings.retention_days
-        return BookingLeases(timedelta(days=days) if days else None, retry_delays.after_killed_run)
+        return BookingLeases(
+            timedelta(days=days) if days else None,
+            retry_delays.after_killed_run,
+            lambda booking: first_guest_key(self.deployment_secrets.tag_secret(), booking),
+        )
 
     @cached_property
     def calendar_store(self) -> CalendarStore:

@@ -1,4 +1,4 @@
-"""Settings of tables that a restored table lacks: streams, expiry, recovery, protection."""
+"""Settings of tables that a restored table lacks: streams, expiry, recovery, protection, later indexes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from infra.deploy import chalice_config
+from infra.deploy import chalice_config, table_indexes
 from infra.deploy.check_results import CheckResult, problem, warning
 from infra.deploy.stage import DeployError, Say, Stage
 from infra.tables import table_definitions
@@ -16,7 +16,7 @@ _STREAMS = {"bookings": "MEETLINK_BOOKINGS_STREAM_ARN", "connections": "MEETLINK
 
 
 def ensure_complete(stage: Stage, say: Say) -> dict[str, str]:
-    """Add missing streams, expiry, recovery and protection. Return the streams' ARNs, by environment variable.
+    """Add missing streams, expiry, recovery, protection and indexes. Return the streams' ARNs, by environment variable.
 
     The stack's outputs are not used: they contain the ARNs of the stack's last update. Raises `DeployError` if a table
     is missing.
@@ -32,6 +32,7 @@ def ensure_complete(stage: Stage, say: Say) -> dict[str, str]:
             say(f"{name}: adding {setting}")
             add()
             client.get_waiter("table_exists").wait(TableName=name)
+        table_indexes.add_missing(client, table, say)
     return _streams(stage)
 
 
@@ -45,6 +46,7 @@ def check(stage: Stage) -> Iterator[CheckResult]:
             continue
         for setting in _missing_settings(client, table):
             yield warning(f"The table {name} lacks {setting}. Deploy again.")
+        yield from table_indexes.check(client, table)
     variables = chalice_config.environment(stage)
     for variable, arn in _streams(stage).items():
         if arn != variables.get(variable):

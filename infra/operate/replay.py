@@ -11,7 +11,8 @@ from typing import Any
 
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingState
-from chalicelib.store.bookings import BookingQuery, Record
+from chalicelib.store.booking_lists import BookingQuery
+from chalicelib.store.booking_records import Record
 from chalicelib.webhooks.events import Event, EventType, connection_event, event_id, meeting_event
 from chalicelib.webhooks.model import Endpoint
 from chalicelib.wiring import Services

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.store.bookings import Record
+from chalicelib.store.booking_records import Record
 from infra.local.standins.base import HeldMeeting
 from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail

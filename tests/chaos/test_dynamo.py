@@ -12,7 +12,8 @@ from moto.core.botocore_stubber import BotocoreStubber
 from chalicelib.errors import LostRace
 from chalicelib.store import tables
 from chalicelib.store.booking_leases import BookingLeases
-from chalicelib.store.bookings import BookingQuery, BookingStore
+from chalicelib.store.booking_lists import BookingQuery
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
 from infra.tables import table_definitions

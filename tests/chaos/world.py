@@ -25,7 +25,8 @@ from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.settings import from_environment
-from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.booking_records import Record
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import first_link_key
 from chalicelib.store.encryption import Encryption

@@ -12,13 +12,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from chalicelib.errors import Conflict, LostRace, Rejected
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jaas import Jaas
-from chalicelib.store.bookings import BookingQuery, BookingStore, Record
+from chalicelib.store.booking_lists import BookingQuery
+from chalicelib.store.booking_records import Record
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.webhooks.endpoints import WebhookEndpoints
 from chalicelib.webhooks.model import MAX_ENDPOINTS, Endpoint
 from chalicelib.webhooks.signing_secrets import MAX_SECRETS, WebhookSecrets
 from chalicelib.webhooks.store import EndpointStore
 from tests.support.clock import START
+from tests.support.meter import Meter
 from tests.support.product import SECOND_ACCOUNT, WORKSPACE, Product, booking
 from tests.support.steps import connection, put, zoom_writes
 
@@ -62,7 +65,7 @@ class TestTheCheckOfAConnection:
 
 class TestAListWithAFilter:
     def test_looks_at_so_many_rows_and_then_ends_with_a_cursor(self, connected: Product) -> None:
-        store = BookingStore(filtered_rows=3)
+        store = BookingStore(filtered_rows=1)
         for number in range(13):
             put(connected, f"b-{number:02}", days=number + 1)
         connected.caller().delete("/v1/bookings/b-12")
@@ -72,13 +75,17 @@ class TestAListWithAFilter:
             records, cursor = store.page(BookingQuery(WORKSPACE, status="cancelled"), limit=1, after=cursor)
             found, pages = [*found, *records], pages + 1
         assert [record.booking.booking_id for record in found] == ["b-12"]
-        assert pages == 3  # Six rows each: 6, 12 and the last one.
+        assert pages == 2  # Ten rows, then the other three.
 
-    def test_asks_the_database_once_for_a_few_hundred_rows(self, connected: Product) -> None:
+    def test_asks_the_database_once_for_a_few_hundred_rows(
+        self, connected: Product, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for number in range(30):
             connected.caller().put(f"/v1/bookings/b-{number}", json=booking(days=number + 1))
-        asked = BookingQuery("ws-1", calendar_id="none")
-        assert len(list(connected.services.booking_store._query_pages(asked, None, 2))) == 1
+        meter = Meter(connected.aws, monkeypatch)
+        with meter.running():
+            connected.services.booking_store.page(BookingQuery("ws-1", calendar_id="none"), limit=2, after=None)
+        assert meter.calls == {"dynamodb:Query bookings/by_start": 1}
 
 
 @pytest.mark.parametrize("what", ["calendar_id", "language", "user_id"])

@@ -373,6 +373,8 @@ def live_a_day(watched: Watched) -> None:
     for _ in range(10):  # As many share their count.
         watched.api("GET", "/v1/bookings", 200)
     watched.api("GET", "/v1/bookings?user_id=u-1", 200)
+    watched.api("GET", "/v1/bookings?meeting_state=waiting,failed", 200)
+    watched.api("GET", "/v1/bookings?guest_email=guest@example.com", 200)
     watched.api("POST", "/v1/bookings/b-1/retry", 200)
     with suppress(MailUnavailable):
         watched.bounce("hard_bounce", SANDBOXED)

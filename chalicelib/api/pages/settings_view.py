@@ -15,14 +15,14 @@ from chalicelib.api import html
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
 from chalicelib.api.pages.session import is_framed
-from chalicelib.api.schemas.bookings import current_meeting
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.errors import NotFound
-from chalicelib.store.bookings import BookingQuery, Record
+from chalicelib.store.booking_lists import BookingQuery
+from chalicelib.store.booking_records import Record
 from chalicelib.usecases.connect_links import Session, Visitor
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _page(call: Call, visitor: Visitor, since: datetime, until: datetime | None,
 
 
 def _show(record: Record, now: datetime) -> ShownBooking:
-    appointment, meeting = record.booking.appointment, current_meeting(record)
+    appointment, meeting = record.booking.appointment, record.current_meeting
     zone = ZoneInfo(appointment.time_zone)
     state, tone = settings_texts.STATES[meeting.state]
     if record.booking.is_cancelled:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
-from msgspec.structs import replace
 
 from chalicelib.api.pagination import PageQuery
 from chalicelib.api.schemas.calendars import Host, Location, format_host, format_location
 from chalicelib.api.schemas.fields import (
+    END,
     DateTime,
     Email,
     Id,
@@ -34,14 +34,24 @@ from chalicelib.api.schemas.fields import (
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
-from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import InvitationState, Role, Trouble
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
-from chalicelib.store.bookings import Record
+from chalicelib.store.booking_records import Record
+from chalicelib.validation import requires
 
 _MAX_DURATION = timedelta(days=7)
+_STATES = "|".join(MeetingState)
+MeetingStates = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({_STATES})(,({_STATES}))*{END}",
+        description="One or several states of the meeting, separated by commas",
+        examples=["waiting,failed"],
+    ),
+    requires(expected=f"one or several of {', '.join(MeetingState)}, separated by commas"),
+]
 _GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}
 
 
@@ -90,8 +100,15 @@ class BookingsQuery(PageQuery):
     starts_from: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="from")
     starts_before: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="to")
     calendar_id: Id | None = None
-    user_id: Id | None = None
+    user_id: Annotated[Id | None, Meta(description="The host")] = None
     status: Literal["confirmed", "cancelled"] | None = None
+    meeting_state: MeetingStates | None = None
+    reason: Annotated[MeetingReason | None, Meta(description="Why the meeting is in its state")] = None
+    guest_email: Annotated[Email | None, Meta(description="The exact address of the first guest")] = None
+
+    @property
+    def meeting_states(self) -> frozenset[MeetingState]:
+        return frozenset(MeetingState(name) for name in (self.meeting_state or "").split(",") if name)
 
 
 class Guest(Struct):
@@ -207,24 +224,11 @@ def format_booking(record: Record) -> Booking:
         links=Links(appointment.links.reschedule, appointment.links.cancel),
         metadata=appointment.metadata,
         version=booking.version,
-        meeting=_format_meeting(current_meeting(record)),
+        meeting=_format_meeting(record.current_meeting),
         invitations=_format_invitations(record),
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
     )
-
-
-def current_meeting(record: Record) -> DomainMeeting:
-    """Return the meeting of the newest revision: `pending` until that revision is settled."""
-    booking, meeting = record.booking, record.settlement.meeting
-    if record.settlement.revision >= booking.revision:
-        return meeting
-    if not meeting.exists and not meeting.intent_at and not booking.is_cancelled:
-        if booking.location.type is not LocationType.VIDEO:
-            return DomainMeeting(state=MeetingState.NONE, reason=MeetingReason.LOCATION_NOT_VIDEO)
-        if booking.eligibility is None:
-            return DomainMeeting(state=MeetingState.NONE, reason=MeetingReason.NOT_CONNECTED)
-    return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, next_attempt_at=None)
 
 
 def _format_meeting(meeting: DomainMeeting) -> Meeting:

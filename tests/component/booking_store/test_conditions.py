@@ -12,7 +12,8 @@ from chalicelib.domain.booking import Booking, BookingStatus
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreError
 from chalicelib.store.booking_leases import LEASE, BookingLeases
-from chalicelib.store.bookings import BookingStore, Record
+from chalicelib.store.booking_records import Record
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.tables import BookingItem
 from tests.component.booking_store.leases import acquire, acquire_after_kill
 from tests.support.clock import FakeClock

@@ -16,7 +16,9 @@ from chalicelib.domain.booking import Booking, BookingStatus, Eligibility
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.store.booking_leases import LEASE, BookingLeases
-from chalicelib.store.bookings import BookingQuery, BookingStore, Record
+from chalicelib.store.booking_lists import BookingQuery
+from chalicelib.store.booking_records import Record
+from chalicelib.store.bookings import BookingStore
 from chalicelib.store.tables import DUE_SHARDS
 from tests.component.booking_store.leases import acquire
 from tests.support.clock import START, FakeClock

@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from infra.local.standins.faults import Action, Fault
 from tests.support.clock import START
 from tests.support.product import Product, booking, calendar
 
@@ -21,6 +22,7 @@ class TestList:
         for day in range(7):
             caller.put(f"/v1/bookings/b-{day}", json=booking("c-2" if day == 5 else "c-1", days=day))
         caller.delete("/v1/bookings/b-3")
+        product.settle()
         return caller
 
     @staticmethod
@@ -44,6 +46,11 @@ class TestList:
             ({"from": "2026-12-03T00:00:00Z", "to": "2026-12-02T00:00:00Z"}, []),
             ({"user_id": "u-9"}, []),
             ({"status": "confirmed", "from": "2026-12-04T00:00:00Z", "to": "2026-12-06T00:00:00Z"}, ["b-4"]),
+            ({"meeting_state": "none", "calendar_id": "c-2"}, ["b-5"]),
+            ({"meeting_state": "waiting,failed"}, []),
+            ({"reason": "location_not_video", "to": (START + timedelta(days=1)).isoformat()}, ["b-0"]),
+            ({"guest_email": "Guest@example.com", "from": (START + timedelta(days=5)).isoformat()}, ["b-5", "b-6"]),
+            ({"guest_email": "host@example.com"}, []),
         ],
     )
     def test_they_are_chosen(self, booked: httpx.Client, query: dict[str, str], expected: list[str]) -> None:
@@ -88,6 +95,12 @@ class TestList:
             "limit=",
             "limit=%D9%A3",
             "status=pending",
+            "meeting_state=broken",
+            "meeting_state=failed,",
+            "meeting_state=",
+            "reason=because",
+            "guest_email=guest",
+            "email=guest@example.com",
             "from=yesterday",
             "from=2027-01-05",
             "from=2027-01-05T15:00:00",
@@ -107,6 +120,32 @@ class TestList:
         answer = caller.get(f"/v1/bookings?{query}")
         assert answer.status_code == 422, answer.text
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+    def test_a_booking_that_waits_is_listed_with_its_reason_until_it_has_its_link(self, connected: Product) -> None:
+        caller = connected.caller()
+        outage = Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=None)
+        connected.zoom.faults.add(outage)
+        caller.put("/v1/bookings/b-1", json=booking())
+        connected.settle()
+        for _ in range(3):
+            connected.tick()
+        query = {"meeting_state": "waiting,failed"}
+        (listed,) = caller.get("/v1/bookings", params=query).json()["items"]
+        assert (listed["id"], listed["meeting"]["reason"]) == ("b-1", "provider_unavailable")
+        assert caller.get("/v1/bookings", params=query | {"reason": "rate_limited"}).json()["items"] == []
+        connected.zoom.faults.clear()
+        connected.tick(3600)
+        assert caller.get("/v1/bookings", params=query).json()["items"] == []
+
+    def test_a_list_whose_index_is_being_built_says_so_and_the_others_work(
+        self, booked: httpx.Client, product: Product
+    ) -> None:
+        client, name = product.aws.client("dynamodb"), product.aws.table_prefix + "bookings"
+        client.update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by_trouble"}}])
+        answer = booked.get("/v1/bookings", params={"meeting_state": "failed"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        assert "its index is being built" in answer.json()["detail"]
+        assert len(self.ids(booked.get("/v1/bookings"))) == 7
 
     def test_a_page_of_large_bookings_stays_below_what_lambda_may_return(self, product: Product) -> None:
         caller, everything = product.caller(), [f"b-{number:02}" for number in range(45)]
