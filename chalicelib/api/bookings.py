@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from chalicelib.api.calls import CallerCall
 from chalicelib.api.json_body import BODY_LIMIT
-from chalicelib.api.pagination import encode_cursor
+from chalicelib.api.pagination import encode_cursor, fit_page
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas.bookings import (
     Booking,
@@ -40,8 +40,6 @@ _MAX_READS = 25
 _FIRST_POLL_SECONDS = 0.1
 _MAX_POLL_SECONDS = 1.5
 _POLL_GROWTH = 1.3
-_PAGE_BYTES = 2_500_000
-"""Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
 _LISTING = (
     "For example, `meeting_state=waiting,failed` lists the bookings without a link. Filters combine. `guest_email` "
     "finds bookings by their first guest, in upper or lower case. Lists by `meeting_state` or `guest_email` are up to "
@@ -100,15 +98,7 @@ def list_bookings(call: CallerCall) -> Response:
     parameters = call.read_query(BookingsQuery)
     query = _store_query(call, parameters)
     records, after = call.services.booking_store.page(query, limit=parameters.size, after=parameters.after)
-    items: list[Booking] = []
-    size = 0
-    for record in records:
-        item = format_booking(record)
-        size += len(msgspec.json.encode(item))
-        if items and size > _PAGE_BYTES:
-            after = start_key_of(records[len(items) - 1].booking)
-            break
-        items.append(item)
+    items, after = fit_page([(format_booking(record), start_key_of(record.booking)) for record in records], after)
     return json_response(BookingPage(items, encode_cursor(after)))
 
 

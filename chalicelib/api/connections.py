@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.api.calls import CallerCall
+from chalicelib.api.pagination import encode_cursor
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas import connections as schemas
 from chalicelib.api.schemas.fields import format_timestamp
@@ -12,6 +13,7 @@ from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
 from chalicelib.usecases.connect_links import Visitor
 from chalicelib.usecases.connection_check import CHECK_EVERY
+from chalicelib.usecases.connection_lists import ConnectionFilter
 from chalicelib.validation import Check
 
 routes = Routes("Connections")
@@ -31,6 +33,23 @@ def post_connect_link(call: CallerCall, user_id: str) -> Response:
     visitor = Visitor(call.workspace_id, user_id, body.email, name, body.provider, body.return_to)
     token, expires_at = call.services.connect_links.create_link(visitor, key_id=call.key_id)
     return json_response(schemas.ConnectLink(f"{call.base_url}/connect/{token}", format_timestamp(expires_at)), 201)
+
+
+@routes.get(
+    "/v1/connections",
+    "List connections in order of user id",
+    text="Users who never connected, or who disconnected, are not listed. If you filter, a page can have fewer items "
+    "than `limit`, or none, although more follow: continue until `next_cursor` is null.",
+    query=schemas.ConnectionsQuery,
+    responses={200: schemas.ConnectionPage},
+)
+def list_connections(call: CallerCall) -> Response:
+    query = call.read_query(schemas.ConnectionsQuery)
+    listed, after = call.services.connection_lists.page(
+        call.workspace_id, ConnectionFilter(query.state, query.provider), limit=query.size, after=query.after
+    )
+    items = [schemas.format_connection(user_id, status) for user_id, status in listed]
+    return json_response(schemas.ConnectionPage(items, encode_cursor(after)))
 
 
 @routes.get(

@@ -14,7 +14,7 @@ from chalicelib.api.routing import Description, description_of
 from chalicelib.api.schemas import webhook_events
 from chalicelib.api.schemas.fields import Id
 
-_STATUS_TEXTS = {200: "Success", 201: "Created", 204: "Success, without a body"}
+_STATUS_TEXTS = {200: "Success", 201: "Created", 202: "Accepted", 204: "Success, without a body"}
 _EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": True, "null": None}
 _REF = "#/components/schemas/{name}"
 _ABOUT = (

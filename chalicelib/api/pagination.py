@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
 
+import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.validation import requires
+
+T = TypeVar("T")
+_PAGE_BYTES = 2_500_000
+"""Lambda returns at most 6,291,556 bytes, in which the body is a JSON string: escaping can double it."""
 
 # A string, because a number would also accept 1e1 and 5.0.
 Limit = Annotated[
@@ -52,6 +58,22 @@ class PageQuery(Struct, forbid_unknown_fields=True):
     def after(self) -> str | None:
         """Return the key that the page starts after."""
         return _decode_cursor(self.cursor) if self.cursor is not None else None
+
+
+def fit_page(items: Sequence[tuple[T, str]], after: str | None) -> tuple[list[T], str | None]:
+    """Return the first items, each given with its key, that fit into a response, and the key that continues the list.
+
+    `after` continues it if all of them fit.
+    """
+    fitting: list[T] = []
+    size, last_key = 0, after
+    for item, key in items:
+        size += len(msgspec.json.encode(item))
+        if fitting and size > _PAGE_BYTES:
+            return fitting, last_key
+        fitting.append(item)
+        last_key = key
+    return fitting, after
 
 
 def encode_cursor(after: str | None) -> str | None:

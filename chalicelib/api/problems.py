@@ -37,6 +37,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "reconnect_needed": (409, "The host's connection is broken: the host must connect the account again."),
     "deauthorized": (409, "The host's connection was ended at the provider."),
     "changed_meanwhile": (409, "Other requests changed the same resource at the same moment. Send the request again."),
+    "endpoint_disabled": (409, "The webhook endpoint is disabled. Enable it with PUT, then send the events again."),
     "too_many": (409, "The workspace has reached its limit of these. Delete one first."),
     "too_large": (413, "The body has more than 64 kB."),
     "unsupported_media_type": (415, "Send the body as application/json."),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.api.calls import CallerCall
-from chalicelib.api.pagination import PageQuery, encode_cursor
+from chalicelib.api.pagination import encode_cursor, fit_page
 from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas import webhooks as schemas
 from chalicelib.webhooks import url_safety
+from chalicelib.webhooks.delivery_lists import DeliveryQuery
+from chalicelib.webhooks.model import DeliveryKey, DeliveryState
 
 routes = Routes("Webhook endpoints")
 
@@ -88,16 +90,64 @@ def test_endpoint(call: CallerCall, endpoint_id: str) -> Response:
 @routes.get(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries",
     "List the deliveries to a webhook endpoint, newest first",
-    text="Deliveries are kept for 14 days.",
-    query=PageQuery,
+    text="Each with its payload and its last ten attempts. Deliveries are kept for 14 days. If you filter, or if "
+    "payloads are large, a page can have fewer items than `limit`, or none, although more follow: continue until "
+    "`next_cursor` is null.",
+    query=schemas.DeliveriesQuery,
     responses={200: schemas.WebhookDeliveryPage},
     problems=("not_found",),
 )
 def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
-    query = call.read_query(PageQuery)
+    query = call.read_query(schemas.DeliveriesQuery)
     deliveries, after = call.services.webhook_endpoints.list_deliveries(
-        call.workspace_id, endpoint_id, limit=query.size, after=query.after
+        _store_query(call, endpoint_id, query, query.state), limit=query.size, after=query.after
     )
-    return json_response(
-        schemas.WebhookDeliveryPage([schemas.format_delivery(d) for d in deliveries], encode_cursor(after))
+    items, after = fit_page([(schemas.format_delivery(d), d.key.name) for d in deliveries], after)
+    return json_response(schemas.WebhookDeliveryPage(items, encode_cursor(after)))
+
+
+@routes.get(
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}",
+    "Get a delivery",
+    responses={200: schemas.WebhookDelivery},
+    problems=("not_found",),
+)
+def get_delivery(call: CallerCall, endpoint_id: str, delivery_id: str) -> Response:
+    key = DeliveryKey(call.workspace_id, endpoint_id, delivery_id)
+    return json_response(schemas.format_delivery(call.services.webhook_endpoints.get_delivery(key)))
+
+
+@routes.post(
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/resend",
+    "Send an event again",
+    text="Also one that was delivered. It is sent within a minute, under the same `webhook-id`, and retried for "
+    "another day. A pause of the endpoint ends. A delivery that is being sent is returned as it is.",
+    responses={202: schemas.WebhookDelivery},
+    problems=("not_found", "endpoint_disabled"),
+)
+def resend_delivery(call: CallerCall, endpoint_id: str, delivery_id: str) -> Response:
+    key = DeliveryKey(call.workspace_id, endpoint_id, delivery_id)
+    return json_response(schemas.format_delivery(call.services.webhook_endpoints.resend(key)), 202)
+
+
+@routes.post(
+    "/v1/webhook-endpoints/{endpoint_id}/resend-failed",
+    "Send failed events again",
+    text="At most `limit` in one request: repeat it with `cursor` until `next_cursor` is null. `type`, `from` and `to` "
+    "limit which events; test events are left out.",
+    query=schemas.ResendQuery,
+    responses={202: schemas.ResentDeliveries},
+    problems=("not_found", "endpoint_disabled"),
+)
+def resend_failed(call: CallerCall, endpoint_id: str) -> Response:
+    query = call.read_query(schemas.ResendQuery)
+    resent, after = call.services.webhook_endpoints.resend_failed(
+        _store_query(call, endpoint_id, query, None), limit=query.size, after=query.after
     )
+    return json_response(schemas.ResentDeliveries(resent, encode_cursor(after)), 202)
+
+
+def _store_query(
+    call: CallerCall, endpoint_id: str, query: schemas.ResendQuery, state: DeliveryState | None
+) -> DeliveryQuery:
+    return DeliveryQuery(call.workspace_id, endpoint_id, state, query.type, query.since, query.until)

@@ -86,6 +86,14 @@ class ConnectionStore:
         with translated_errors():
             return [connection_of(item) for item in ConnectionItem.query(workspace_id, consistent_read=True)]
 
+    def page(self, workspace_id: str, *, limit: int, after: str | None) -> tuple[list[Connection], str | None]:
+        """Return at most `limit` connections in order of user id, after the id `after`; and the next id, if any."""
+        beyond = ConnectionItem.user_id > after if after else None
+        with translated_errors():
+            items = list(ConnectionItem.query(workspace_id, beyond, limit=limit + 1, consistent_read=True))
+        connections = [connection_of(item) for item in items[:limit]]
+        return connections, connections[-1].user_id if len(items) > limit else None
+
     def list_by_grant(self, grant_id: str) -> list[tuple[str, str]]:
         """Return (workspace, user) ids of the connections that use a grant.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -25,6 +26,13 @@ class GrantStore:
         """Read a grant consistently."""
         item = GrantItem.find(grant_id)
         return grant_of(item) if item else None
+
+    def get_all(self, grant_ids: Collection[str]) -> dict[str, Grant]:
+        """Read grants consistently, by id. Those that do not exist are left out."""
+        if not grant_ids:
+            return {}
+        with translated_errors():
+            return {item.grant_id: grant_of(item) for item in GrantItem.batch_get(grant_ids, consistent_read=True)}
 
     def lease_refresh(self, grant: Grant, now: datetime) -> Grant:
         """Become the only process that refreshes the tokens. Return the grant with the version to write under.

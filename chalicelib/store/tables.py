@@ -248,6 +248,8 @@ class DeliveryItem(Table):
     status = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
     last_attempt_at = TimestampAttribute(null=True)
+    attempt_log = UnicodeAttribute(null=True)
+    """The last attempts, as JSON."""
     due_shard = UnicodeAttribute(null=True)
     due_at = TimestampAttribute(null=True)
     expires_at = ExpiryAttribute()

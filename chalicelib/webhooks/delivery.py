@@ -13,12 +13,12 @@ from chalicelib.domain.deadline import NO_DEADLINE, Deadline
 from chalicelib.domain.webhook_signing import signed_headers
 from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.events import TEST_EVENT
-from chalicelib.webhooks.model import Delivery, DeliveryKey, DeliveryState, Endpoint
+from chalicelib.webhooks.model import Attempt, Delivery, DeliveryKey, DeliveryState, Endpoint
 from chalicelib.webhooks.signing_secrets import endpoint_owner, open_keys
 from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
 if TYPE_CHECKING:  # Importing httpcore takes time at every cold start, and only deliveries need it.
-    from chalicelib.webhooks.http_sender import Outcome, Post
+    from chalicelib.webhooks.http_sender import Post
 
 _GONE = 410
 _RETRY_DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
@@ -69,26 +69,28 @@ class WebhookDeliveries:
 
     def _attempt(self, endpoint: Endpoint | None, delivery: Delivery) -> None:
         if endpoint is None or endpoint.disabled_at is not None:
-            error = "endpoint_removed" if endpoint is None else "endpoint_disabled"
-            self._deliveries.finish(delivery.key, DeliveryState.FAILED, None, error)
+            self._deliveries.cancel(delivery.key, "endpoint_removed" if endpoint is None else "endpoint_disabled")
             return
+        started_at = self._clock()
         outcome = self._post(endpoint.url, self._headers(endpoint, delivery), delivery.body)
+        duration_ms = round((self._clock() - started_at).total_seconds() * 1000)
+        attempt = Attempt(started_at, duration_ms, outcome.status, outcome.error)
         if outcome.error is not None:
-            self._handle_failure(endpoint, delivery, outcome)
+            self._handle_failure(endpoint, delivery, attempt)
             return
-        self._deliveries.finish(delivery.key, DeliveryState.DELIVERED, outcome.status, None)
+        self._deliveries.finish(delivery, DeliveryState.DELIVERED, attempt)
         if endpoint.failures:
             self._endpoints.clear_failures(endpoint)
 
-    def _handle_failure(self, endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
+    def _handle_failure(self, endpoint: Endpoint, delivery: Delivery, attempt: Attempt) -> None:
         now = self._clock()
-        if outcome.status == _GONE:
+        if attempt.status == _GONE:
             self._endpoints.disable(endpoint, "gone", now)
         retry_at = next_attempt(delivery, now, self._random)
-        if outcome.status == _GONE or retry_at is None or delivery.type == TEST_EVENT:
-            self._deliveries.finish(delivery.key, DeliveryState.FAILED, outcome.status, outcome.error)
+        if attempt.status == _GONE or retry_at is None or delivery.type == TEST_EVENT:
+            self._deliveries.finish(delivery, DeliveryState.FAILED, attempt)
         else:
-            self._deliveries.schedule_retry(delivery.key, retry_at, outcome.status, outcome.error)
+            self._deliveries.schedule_retry(delivery, retry_at, attempt)
         if delivery.type != TEST_EVENT:
             self._endpoints.record_failure(endpoint, pause_after(endpoint.failures + 1, now))
 

@@ -1,4 +1,4 @@
-"""Manage a workspace's webhook endpoints: create, change, rotate the secret, test."""
+"""Manage a workspace's webhook endpoints: create, change, rotate the secret, test, list and send events again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from chalicelib.domain.webhook_signing import new_secret
 from chalicelib.errors import Conflict, LostRace, NotFound
 from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.delivery import WebhookDeliveries
+from chalicelib.webhooks.delivery_lists import DeliveryQuery, read_page
 from chalicelib.webhooks.events import TEST_EVENT, Event, event_id
-from chalicelib.webhooks.model import MAX_ENDPOINTS, SECRET_OVERLAP, Delivery, Endpoint
+from chalicelib.webhooks.model import MAX_ENDPOINTS, SECRET_OVERLAP, Delivery, DeliveryKey, DeliveryState, Endpoint
 from chalicelib.webhooks.signing_secrets import endpoint_owner, seal_secret
 from chalicelib.webhooks.store import DeliveryStore, EndpointStore
 
@@ -118,11 +119,44 @@ class WebhookEndpoints:
         return delivery
 
     def list_deliveries(
-        self, workspace_id: str, endpoint_id: str, *, limit: int, after: str | None
+        self, query: DeliveryQuery, *, limit: int, after: str | None
     ) -> tuple[list[Delivery], str | None]:
-        """Return a page of the endpoint's deliveries, newest first. Raises `NotFound`."""
-        self.get(workspace_id, endpoint_id)
-        return self._deliveries.page(workspace_id, endpoint_id, limit=limit, after=after)
+        """Return a page of an endpoint's deliveries, newest first. Raises `NotFound`."""
+        self.get(query.workspace_id, query.endpoint_id)
+        return read_page(query, limit=limit, after=after)
+
+    def get_delivery(self, key: DeliveryKey) -> Delivery:
+        """Return a delivery. Raises `NotFound`."""
+        self.get(key.workspace_id, key.endpoint_id)
+        delivery = self._deliveries.get(key)
+        if delivery is None:
+            raise _no_delivery()
+        return delivery
+
+    def resend(self, key: DeliveryKey) -> Delivery:
+        """Send an event again, with a new day of retries. Raises `NotFound`, or `Conflict` for a disabled endpoint."""
+        self._resume(key.workspace_id, key.endpoint_id)
+        delivery = self._deliveries.resend(key, self._clock())
+        if delivery is None:
+            raise _no_delivery()
+        return delivery
+
+    def resend_failed(self, query: DeliveryQuery, *, limit: int, after: str | None) -> tuple[int, str | None]:
+        """Send the failed events of a page again. Return how many those are, and the next name. Raises as `resend`."""
+        self._resume(query.workspace_id, query.endpoint_id)
+        failed, rest = read_page(replace(query, state=DeliveryState.FAILED), limit=limit, after=after)
+        events = [delivery for delivery in failed if delivery.type != TEST_EVENT]
+        for delivery in events:
+            self._deliveries.resend(delivery.key, self._clock())
+        return len(events), rest
+
+    def _resume(self, workspace_id: str, endpoint_id: str) -> None:
+        """End the pause of an endpoint that failed: its workspace says that it works again."""
+        endpoint = self.get(workspace_id, endpoint_id)
+        if endpoint.disabled_at is not None:
+            raise Conflict("The endpoint is disabled. Enable it with PUT, then send again.", reason="endpoint_disabled")
+        if endpoint.failures:
+            self._endpoints.clear_failures(endpoint)
 
 
 def _retry_lost_race(act: Callable[[], T]) -> T:
@@ -134,6 +168,10 @@ def _retry_lost_race(act: Callable[[], T]) -> T:
 
 def _not_found() -> NotFound:
     return NotFound("There is no webhook endpoint with this id in your workspace.")
+
+
+def _no_delivery() -> NotFound:
+    return NotFound("There is no delivery with this id for the endpoint. Deliveries are kept for 14 days.")
 
 
 def _too_many() -> Conflict:

@@ -17,6 +17,9 @@ SECRET_OVERLAP = timedelta(days=1)
 LOG_LIFE = timedelta(days=14)
 """How long a delivery is kept."""
 
+MAX_ATTEMPT_LOG = 10
+"""Attempts of which a delivery keeps the result."""
+
 
 class DeliveryState(StrEnum):
     PENDING = "pending"
@@ -57,6 +60,17 @@ class DeliveryKey(Struct, frozen=True):
     """Begins with `Delivery.created_at`, so that names sort in the order of the log."""
 
 
+class Attempt(Struct, frozen=True):
+    """One attempt of a delivery."""
+
+    at: datetime
+    duration_ms: int
+    status: int | None = None
+    """The HTTP status; None if there was no response."""
+    error: str | None = None
+    """Why it failed; None if it succeeded."""
+
+
 class Delivery(Redacted, frozen=True):
     """One event for one endpoint."""
 
@@ -70,9 +84,16 @@ class Delivery(Redacted, frozen=True):
     """When the event was enqueued. The time to give up counts from it."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
+    """Attempts since the event was enqueued or sent again."""
     status: int | None = None
     """The HTTP status of the last response; None if there was none."""
     error: str | None = None
     """Why the last attempt failed."""
     last_attempt_at: datetime | None = None
+    attempt_log: tuple[Attempt, ...] = ()
+    """The last attempts, at most `MAX_ATTEMPT_LOG`, oldest first. It is kept when the delivery is sent again."""
     next_attempt_at: datetime | None = None
+
+    def log_attempt(self, attempt: Attempt) -> tuple[Attempt, ...]:
+        """Return the log with one more attempt."""
+        return (*self.attempt_log, attempt)[-MAX_ATTEMPT_LOG:]

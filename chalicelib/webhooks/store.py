@@ -14,10 +14,13 @@ from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import DeliveryItem, EndpointItem, due_shard
 from chalicelib.webhooks.events import Event
-from chalicelib.webhooks.model import LOG_LIFE, Delivery, DeliveryKey, DeliveryState, Endpoint
+from chalicelib.webhooks.model import LOG_LIFE, Attempt, Delivery, DeliveryKey, DeliveryState, Endpoint
 
 _LEASE = timedelta(seconds=60)
 """Longer than one attempt. If the sender is killed, the delivery is due again after this time."""
+
+
+_ENDED: list[Action] = [DeliveryItem.due_shard.remove(), DeliveryItem.due_at.remove()]
 
 
 class EndpointStore:
@@ -111,7 +114,7 @@ class DeliveryStore:
     def get(self, key: DeliveryKey) -> Delivery | None:
         """Read a delivery consistently."""
         item = DeliveryItem.find(*_keys(key))
-        return _delivery_of(item) if item else None
+        return delivery_of(item) if item else None
 
     def lease(self, key: DeliveryKey, now: datetime) -> Delivery | None:
         """Begin an attempt. Return None if the delivery is not due or another sender has begun one."""
@@ -126,16 +129,20 @@ class DeliveryStore:
                 item.update(actions, condition=DeliveryItem.due_at <= now)
         except LostRace:
             return None
-        return _delivery_of(item)
+        return delivery_of(item)
 
-    def finish(self, key: DeliveryKey, state: DeliveryState, status: int | None, error: str | None) -> None:
-        """Record the final result of a delivery, which then remains in the log."""
-        ended: list[Action] = [DeliveryItem.due_shard.remove(), DeliveryItem.due_at.remove()]
-        self._update(key, [*_result(state, status, error), *ended])
+    def cancel(self, key: DeliveryKey, error: str) -> None:
+        """Record that a delivery ended without an attempt."""
+        self._update(key, [*_result(DeliveryState.FAILED, None, error), *_ENDED])
 
-    def schedule_retry(self, key: DeliveryKey, at: datetime, status: int | None, error: str | None) -> None:
+    def finish(self, delivery: Delivery, state: DeliveryState, attempt: Attempt) -> None:
+        """Record the last attempt of a delivery, which then remains in the log."""
+        self._update(delivery.key, [*_attempted(delivery, state, attempt), *_ENDED])
+
+    def schedule_retry(self, delivery: Delivery, at: datetime, attempt: Attempt) -> None:
         """Record a failed attempt. The delivery is due again at `at`."""
-        self._update(key, [*_result(DeliveryState.PENDING, status, error), DeliveryItem.due_at.set(at)])
+        actions = _attempted(delivery, DeliveryState.PENDING, attempt)
+        self._update(delivery.key, [*actions, DeliveryItem.due_at.set(at)])
 
     def postpone(self, key: DeliveryKey, until: datetime) -> None:
         """Make a pending delivery due at `until`, without an attempt."""
@@ -145,17 +152,34 @@ class DeliveryStore:
         """Return deliveries that are due in one of `DUE_SHARDS`, longest overdue first."""
         return [_key_of(item) for item in DeliveryItem.due.find(str(shard), now, limit)]
 
-    def page(
-        self, workspace_id: str, endpoint_id: str, *, limit: int, after: str | None
-    ) -> tuple[list[Delivery], str | None]:
-        """Return at most `limit` deliveries of an endpoint, newest first, after the name `after`; and the next name."""
-        older = DeliveryItem.delivery_name < after if after else None
-        hash_key = _hash_key(workspace_id, endpoint_id)
+    def resend(self, key: DeliveryKey, now: datetime) -> Delivery | None:
+        """Make a delivery due now, with a new day of retries. Return it as it is then; None if it does not exist.
+
+        One that is being attempted, or due within a minute, is left as it is.
+        """
+        delivery = self.get(key)
+        if delivery is None:
+            return None
+        try:
+            self._make_due(key, delivery, now)
+        except LostRace:
+            return self.get(key)  # A sender has a lease on it, or it was sent again meanwhile.
+        return self.get(key)
+
+    def _make_due(self, key: DeliveryKey, delivery: Delivery, now: datetime) -> None:
+        hash_key, range_key = _keys(key)
+        document = _Document(delivery.event_id, delivery.type, delivery.body.decode(), now)
+        actions: list[Action] = [
+            DeliveryItem.document.set(msgspec.json.encode(document).decode()),
+            DeliveryItem.state.set(DeliveryState.PENDING.value),
+            DeliveryItem.attempts.set(0),
+            DeliveryItem.due_shard.set(due_shard(hash_key, range_key)),
+            DeliveryItem.due_at.set(now),
+            DeliveryItem.expires_at.set(now + LOG_LIFE),
+        ]
+        is_idle = DeliveryItem.due_at.does_not_exist() | (DeliveryItem.due_at > now + _LEASE)
         with translated_errors():
-            rows = DeliveryItem.query(hash_key, older, limit=limit + 1, scan_index_forward=False, consistent_read=True)
-            items = list(rows)
-        deliveries = [_delivery_of(item) for item in items[:limit]]
-        return deliveries, deliveries[-1].key.name if len(items) > limit else None
+            DeliveryItem(hash_key, range_key).update(actions, condition=DeliveryItem.delivery_name.exists() & is_idle)
 
     def _update(self, key: DeliveryKey, actions: list[Action]) -> None:
         # A delivery that another sender has finished after our lease ended stays finished.
@@ -181,7 +205,8 @@ def _endpoint_of(item: EndpointItem) -> Endpoint:
     )
 
 
-def _delivery_of(item: DeliveryItem) -> Delivery:
+def delivery_of(item: DeliveryItem) -> Delivery:
+    """Decode a row."""
     document = msgspec.json.decode(item.document, type=_Document)
     return Delivery(
         key=_key_of(item),
@@ -195,8 +220,14 @@ def _delivery_of(item: DeliveryItem) -> Delivery:
         status=int(item.status) if item.status is not None else None,
         error=item.error,
         last_attempt_at=item.last_attempt_at,
+        attempt_log=msgspec.json.decode(item.attempt_log or "[]", type=tuple[Attempt, ...]),
         next_attempt_at=item.due_at,
     )
+
+
+def _attempted(delivery: Delivery, state: DeliveryState, attempt: Attempt) -> list[Action]:
+    log = msgspec.json.encode(delivery.log_attempt(attempt)).decode()
+    return [*_result(state, attempt.status, attempt.error), DeliveryItem.attempt_log.set(log)]
 
 
 def _result(state: DeliveryState, status: int | None, error: str | None) -> list[Action]:
@@ -213,12 +244,13 @@ def _name(event: Event) -> str:
     return f"{int(filed_at.timestamp() * 1000):015d}-{event.event_id}"
 
 
-def _hash_key(workspace_id: str, endpoint_id: str) -> str:
+def endpoint_key(workspace_id: str, endpoint_id: str) -> str:
+    """Return the partition key of an endpoint's deliveries."""
     return f"{workspace_id}#{endpoint_id}"
 
 
 def _keys(key: DeliveryKey) -> tuple[str, str]:
-    return _hash_key(key.workspace_id, key.endpoint_id), key.name
+    return endpoint_key(key.workspace_id, key.endpoint_id), key.name
 
 
 def _key_of(item: DeliveryItem) -> DeliveryKey:

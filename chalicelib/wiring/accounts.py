@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.calendars import CalendarService
     from chalicelib.usecases.connect_links import ConnectLinks
     from chalicelib.usecases.connection_check import ConnectionCheck
+    from chalicelib.usecases.connection_lists import ConnectionLists
     from chalicelib.usecases.connection_setup import ConnectionSetup
     from chalicelib.usecases.connections import Connections
     from chalicelib.usecases.join_links import JoinLinks
@@ -89,6 +90,12 @@ class AccountServices(Foundation):
             self.offered_providers,
             self.clock,
         )
+
+    @cached_property
+    def connection_lists(self) -> ConnectionLists:
+        from chalicelib.usecases.connection_lists import ConnectionLists
+
+        return ConnectionLists(self.connection_store, self.grant_store)
 
     @cached_property
     def connection_setup(self) -> ConnectionSetup:

@@ -13,6 +13,7 @@ from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.store.booking_lists import BookingQuery
 from chalicelib.store.booking_records import Record
+from chalicelib.webhooks.delivery_lists import DeliveryQuery, read_page
 from chalicelib.webhooks.events import Event, EventType, connection_event, event_id, meeting_event
 from chalicelib.webhooks.model import Endpoint
 from chalicelib.wiring import Services
@@ -105,7 +106,7 @@ def _missing_events(services: Services, bookings: Range, progress: Progress) -> 
     workspace_id = bookings.workspace_id
     events = list(progress.track((*_connection_events(services, workspace_id), *_booking_events(services, bookings))))
     for endpoint in services.endpoint_store.list_by_workspace(workspace_id):
-        delivered = _last_delivered(services, endpoint)
+        delivered = _last_delivered(endpoint)
         for subject, event in events:
             if endpoint.wants(event.type) and delivered.get(subject) != _fingerprint(event.type, event.data):
                 yield event, endpoint
@@ -129,14 +130,13 @@ def _connection_events(services: Services, workspace_id: str) -> Iterator[tuple[
             yield f"user {connection.user_id}", event
 
 
-def _last_delivered(services: Services, endpoint: Endpoint) -> dict[str, tuple[Any, ...]]:
+def _last_delivered(endpoint: Endpoint) -> dict[str, tuple[Any, ...]]:
     """Return the fingerprint of the newest event about each booking and each user in the endpoint's delivery log."""
     newest: dict[str, tuple[Any, ...]] = {}
     after: str | None = None
     while True:
-        deliveries, after = services.delivery_store.page(
-            endpoint.workspace_id, endpoint.endpoint_id, limit=_PAGE_SIZE, after=after
-        )
+        query = DeliveryQuery(endpoint.workspace_id, endpoint.endpoint_id)
+        deliveries, after = read_page(query, limit=_PAGE_SIZE, after=after)
         for delivery in deliveries:
             data = json.loads(delivery.body)["data"]
             if delivery.type.startswith("meeting."):

@@ -241,7 +241,13 @@ def test_every_route_with_a_key_refuses_a_query_parameter_that_it_does_not_have(
         if description.auth != "key":
             continue
         body = {"json": {}} if method in ("POST", "PUT") else {}
-        known = {"booking_id": "b-none", "calendar_id": "c-none", "user_id": "u-none", "endpoint_id": "e-none"}
+        known = {
+            "booking_id": "b-none",
+            "calendar_id": "c-none",
+            "user_id": "u-none",
+            "endpoint_id": "e-none",
+            "delivery_id": "d-none",
+        }
         answer = caller.request(method, path.format(**known, secret_id="s-none"), params={"stauts": "x"}, **body)
         assert_problem(answer, 422, "invalid_input", "stauts")
         tried += 1

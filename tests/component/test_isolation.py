@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from tests.support.product import Product, booking, calendar
+from tests.support.webhooks import Receivers
 
 OURS, THEIRS = "ws-1", "ws-2"
-IDS = {"booking_id": "b-1", "calendar_id": "c-1", "user_id": "u-1", "endpoint_id": "e-1", "secret_id": "s-1"}
+IDS = {
+    "booking_id": "b-1",
+    "calendar_id": "c-1",
+    "user_id": "u-1",
+    "endpoint_id": "e-1",
+    "secret_id": "s-1",
+    "delivery_id": "d-1",
+}
 NOTHING = 404
 # What the other workspace is answered when it names our ids. Users need no registration and a PUT makes a thing of
 # the caller's own under any id, so these succeed: without a look at ours.
@@ -33,6 +41,9 @@ ANSWERS: dict[tuple[str, str], tuple[int, Any]] = {
     ("POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret"): (NOTHING, None),
     ("POST", "/v1/webhook-endpoints/{endpoint_id}/test"): (NOTHING, None),
     ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries"): (NOTHING, None),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}"): (NOTHING, None),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/resend"): (NOTHING, None),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/resend-failed"): (NOTHING, None),
     ("DELETE", "/v1/webhook-endpoints/{endpoint_id}"): (NOTHING, None),
     ("DELETE", "/v1/webhook-secrets/{secret_id}"): (NOTHING, None),
     # The last, as it makes one of their own under that id.
@@ -40,6 +51,7 @@ ANSWERS: dict[tuple[str, str], tuple[int, Any]] = {
 }
 WITHOUT_IDS = {
     ("GET", "/v1/bookings"): {"items": [], "next_cursor": None},
+    ("GET", "/v1/connections"): {"items": [], "next_cursor": None},
     ("GET", "/v1/calendars"): {"items": [], "next_cursor": None},
     ("GET", "/v1/webhook-endpoints"): {"items": [], "next_cursor": None},
     ("GET", "/v1/webhook-secrets"): {"items": [], "next_cursor": None},
@@ -51,6 +63,7 @@ OPEN_PREFIX = "/v1/webhooks/"
 @pytest.fixture
 def ours(connected: Product) -> Product:
     """Our workspace has a booking with a link, a calendar and a connected user; theirs has a key and nothing else."""
+    Receivers.of(connected)
     connected.caller(OURS).put("/v1/bookings/b-1", json=booking(title="Nobody else may read this"))
     connected.settle()
     connected.caller(OURS).put("/v1/webhook-endpoints/e-1", json={"url": "https://example.com/ours"})
@@ -61,7 +74,9 @@ def ours(connected: Product) -> Product:
 def ids(product: Product) -> dict[str, str]:
     """What the ids in paths stand for: things of ours."""
     made = product.caller(OURS).post("/v1/webhook-secrets").json()
-    return IDS | {"secret_id": made["id"]}
+    product.caller(OURS).post("/v1/webhook-endpoints/e-1/test")
+    (delivery,) = product.caller(OURS).get("/v1/webhook-endpoints/e-1/deliveries").json()["items"]
+    return IDS | {"secret_id": made["id"], "delivery_id": delivery["delivery_id"]}
 
 
 def routes(product: Product) -> list[tuple[str, str]]:
@@ -76,6 +91,7 @@ def rows(product: Product) -> dict[str, list[dict[str, Any]]]:
     kept: dict[str, list[dict[str, Any]]] = {}
     for table in ("bookings", "calendars", "connections", "workspaces"):
         kept[table] = [row for row in product.aws.scan(table) if row["workspace_id"]["S"] == OURS]
+    kept["deliveries"] = [row for row in product.aws.scan("deliveries") if row["endpoint_key"]["S"] == f"{OURS}#e-1"]
     return kept | {"grants": product.aws.scan("grants")}
 
 
@@ -101,7 +117,17 @@ def test_another_workspaces_id_tells_nothing_and_does_nothing(ours: Product) -> 
 def test_lists_hold_nothing_of_others_whatever_is_asked_for(ours: Product) -> None:
     cursor = ours.caller(OURS).get("/v1/bookings", params={"limit": 1}).json()["next_cursor"]
     for (_, path), nothing in WITHOUT_IDS.items():
-        for query in ({}, {"user_id": "u-1"}, {"calendar_id": "c-1"}, {"cursor": cursor} if cursor else {}):
+        queries: list[dict[str, str]] = [
+            {},
+            {"user_id": "u-1"},
+            {"calendar_id": "c-1"},
+            {"meeting_state": "ready"},
+            {"meeting_state": "waiting,failed"},
+            {"guest_email": "guest@example.com"},
+            {"state": "connected"},
+            {"cursor": cursor} if cursor else {},
+        ]
+        for query in queries:
             answer = ours.caller(THEIRS).get(path, params=query)
             is_refused = answer.status_code == 422 and "unknown" in answer.json()["errors"][0]["detail"]
             assert is_refused or answer.json() == nothing

@@ -400,6 +400,8 @@ def live_a_day(watched: Watched) -> None:
     watched.does(API, take_event)
     watched.api("POST", "/v1/webhook-endpoints/e-1/test", 200)
     watched.api("GET", "/v1/webhook-endpoints/e-1/deliveries", 200)
+    watched.api("POST", "/v1/webhook-endpoints/e-1/resend-failed", 202)
+    watched.api("GET", "/v1/connections", 200)
     # As often as something can be refused between owing an event and telling it: it is not owed again.
     for number in range(2, 7 if watched.withholds else 3):
         booking_id, user_id = f"b-{number}", f"u-{number}"

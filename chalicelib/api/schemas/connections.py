@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from chalicelib.api.pagination import PageQuery
 from chalicelib.api.schemas.fields import (
     ConnectionReasonName,
     Email,
@@ -53,6 +54,13 @@ class DisconnectQuery(Struct, forbid_unknown_fields=True):
     meetings: Literal["keep", "delete"] | None = None
 
 
+class ConnectionsQuery(PageQuery):
+    """Which connections to list."""
+
+    state: ConnectionState | None = None
+    provider: Annotated[str, Meta(max_length=64, description="A provider's name", examples=["zoom"])] | None = None
+
+
 class Account(Struct):
     """The account at the provider."""
 
@@ -73,6 +81,11 @@ class Connection(Struct):
         Timestamp | None,
         Meta(description="When a meeting was last created, RFC 3339 in UTC. It is up to ten minutes behind"),
     ]
+
+
+class ConnectionPage(Struct):
+    items: list[Connection]
+    next_cursor: NextCursor
 
 
 class ConnectLink(Struct):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from chalicelib.api.schemas.fields import NextCursor, Timestamp, format_optional_timestamp, format_timestamp
+from chalicelib.api.pagination import PageQuery
+from chalicelib.api.schemas.fields import (
+    DateTime,
+    NextCursor,
+    Timestamp,
+    format_optional_timestamp,
+    format_timestamp,
+    requires_year,
+)
 from chalicelib.domain.webhook_signing import SigningSecret, key_of
 from chalicelib.validation import requires
 from chalicelib.webhooks.events import EventType
@@ -68,18 +77,58 @@ class WebhookEndpointPage(Struct):
     next_cursor: NextCursor
 
 
+class ResendQuery(PageQuery):
+    """Which events to send again, by their time: from `from` until before `to`."""
+
+    type: EventType | None = None
+    since: Annotated[DateTime, requires_year(1990, 2200)] | None = field(default=None, name="from")
+    until: Annotated[DateTime, requires_year(1990, 2200)] | None = field(default=None, name="to")
+
+
+class DeliveriesQuery(ResendQuery):
+    """Which deliveries to list, by the time of their event: from `from` until before `to`."""
+
+    state: DeliveryState | None = None
+
+
+class WebhookAttempt(Struct):
+    """One attempt of a delivery. `status` is the HTTP status of the response."""
+
+    at: Timestamp
+    duration_ms: Annotated[int, Meta(examples=[87])]
+    status: Annotated[int | None, Meta(examples=[204])]
+    error: DeliveryError | None
+
+
 class WebhookDelivery(Struct):
     """One event and its delivery. `status` is the HTTP status of the last response."""
 
     id: Annotated[str, Meta(description="The event's `webhook-id`", examples=["evt_3f0c"])]
+    delivery_id: Annotated[
+        str, Meta(description="Identifies this delivery at its endpoint", examples=["001798988400000-evt_3f0c"])
+    ]
     type: Annotated[str, Meta(examples=["meeting.ready"])]
     state: Annotated[DeliveryState, Meta(examples=["delivered"])]
-    attempts: Annotated[int, Meta(examples=[1])]
+    attempts: Annotated[int, Meta(description="Attempts since it was enqueued or sent again", examples=[1])]
     status: Annotated[int | None, Meta(examples=[204])]
     error: DeliveryError | None
     created_at: Annotated[Timestamp, Meta(description="When the event happened, RFC 3339; the list is sorted by it")]
     last_attempt_at: Timestamp | None
     next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
+    attempt_log: Annotated[list[WebhookAttempt], Meta(description="The last ten attempts, oldest first")]
+    payload: Annotated[
+        dict[str, Any],
+        Meta(
+            description="The event as it is sent",
+            examples=[{"type": "meeting.ready", "timestamp": "2027-01-05T15:00:00.000Z", "data": {}}],
+            extra_json_schema={"additionalProperties": True},
+        ),
+    ]
+
+
+class ResentDeliveries(Struct):
+    resent: Annotated[int, Meta(description="How many events are sent again", examples=[3])]
+    next_cursor: NextCursor
 
 
 class WebhookDeliveryPage(Struct):
@@ -120,6 +169,7 @@ def format_endpoint(endpoint: Endpoint, secret: str | None = None) -> WebhookEnd
 def format_delivery(delivery: Delivery) -> WebhookDelivery:
     return WebhookDelivery(
         id=delivery.event_id,
+        delivery_id=delivery.key.name,
         type=delivery.type,
         state=delivery.state,
         attempts=delivery.attempts,
@@ -128,6 +178,10 @@ def format_delivery(delivery: Delivery) -> WebhookDelivery:
         created_at=format_timestamp(delivery.created_at),
         last_attempt_at=format_optional_timestamp(delivery.last_attempt_at),
         next_attempt_at=format_optional_timestamp(delivery.next_attempt_at),
+        attempt_log=[
+            WebhookAttempt(format_timestamp(a.at), a.duration_ms, a.status, a.error) for a in delivery.attempt_log
+        ],
+        payload=msgspec.json.decode(delivery.body),
     )
 
 
