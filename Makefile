@@ -25,8 +25,8 @@ live: .venv/ready ## test with your own provider account, ten minutes; PROVIDER=
 bench: .venv/ready ## measure time and memory against floors and alternatives; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-test: .venv/ready ## run every test
-	@$(BIN)/pytest
+test: .venv/ready ## run the tests; ALL=1 adds the deployments, pictures and generated requests, as .ci/run does
+	@$(BIN)/pytest $(if $(ALL),,-m "not exhaustive")
 
 lint: .venv/ready ## check style, types and templates
 	@$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from functools import cache
 from uuid import uuid4
@@ -18,8 +19,9 @@ from tests.support.aws import Aws, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
 # A deadline would measure the machine, not the code.
-settings.register_profile("meetlink", deadline=None, max_examples=60)
-settings.load_profile("meetlink")
+settings.register_profile("meetlink", deadline=None, max_examples=25)
+settings.register_profile("meetlink-ci", deadline=None, max_examples=60)
+settings.load_profile("meetlink-ci" if "CI" in os.environ else "meetlink")
 fast_routing.install()
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")

@@ -18,7 +18,8 @@ def clean_lines(text: str, limit: int) -> str:
     attendee with a NUL in the name. They have no meaning in a title or description.
     """
     text = text.replace("\r\n", "\n").translate(_LINE_BREAKS)
-    text = "".join(c for c in text if c in "\n\t" or not _is_harmful(c))
+    if not text.replace("\n", "").isprintable():  # Nearly every text is, and has nothing to remove.
+        text = "".join(c for c in text if c in "\n\t" or not _is_harmful(c))
     return text.strip()[:limit].rstrip()
 
 

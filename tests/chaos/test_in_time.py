@@ -32,6 +32,7 @@ def test_a_settler_that_stood_still_does_not_write_an_old_time_over_a_newer_one(
         assert invariants.broken_promises(world) == []
 
 
+@pytest.mark.exhaustive
 def test_a_lambda_that_is_about_to_end_begins_no_refresh() -> None:
     with new_world(1, Conditions(lambda_seconds=(12.0, 12.0))) as world:
         services = world.process("setup").services

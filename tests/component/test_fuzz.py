@@ -22,6 +22,7 @@ from schemathesis.specs.openapi import checks
 from infra.local.gateway import wsgi
 from tests.support.product import Product, booking, calendar
 
+pytestmark = pytest.mark.exhaustive
 EXAMPLES = 12
 CHECKS = [
     schemathesis.checks.not_a_server_error,

@@ -246,6 +246,7 @@ def test_everything_that_a_function_is_allowed_it_does(watched: Watched) -> None
     assert idle == []
 
 
+@pytest.mark.exhaustive
 def test_without_any_one_permission_what_needs_it_fails_and_is_noticed() -> None:
     """Each is refused at its first use, in a day of its own; the work is done when the permission is back."""
     watched = _a_day(withholds=True)

@@ -26,7 +26,7 @@ from tests.support.deployment import STAGE, Deployment
 from tests.support.first_form import RECORDED
 from tests.support.product import recorded_event
 
-pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
 TEMPLATES = chalice_config.POLICIES.parent
 QUEUE = f"meetlink-{STAGE}-dead-letters"
 SCHEDULED: dict[str, Any] = {

@@ -22,7 +22,7 @@ from tests.support.deployment import STAGE, Deployment
 
 DOMAIN = "meet.example.com"
 _FIXED = ("EventSourceArn", "StartingPosition", "State", "BatchSize")
-pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.deploy, pytest.mark.xdist_group("deploy-package")]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.product import ACCOUNT, DAILY_KEY, Product, booking, calendar
 from tests.support.site import open_settings, served, sign_in, window
 
-pytestmark = [pytest.mark.browser, pytest.mark.node]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.browser, pytest.mark.node]
 LIMIT_BYTES = 50_000
 
 

@@ -51,11 +51,15 @@ class _Handler(DynamoHandler):
         self.uri_match: dict[str, Any] = {}
 
 
+def goes_over_http(target: str, body: bytes) -> bool:
+    """Return whether a test watches HTTP requests, as `meter` does: it has replaced moto's handler."""
+    return BotocoreStubber.__call__ is not _handle_request
+
+
 def _respond(model: OperationModel, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
     """Return moto's response, or None to send the request as HTTP: it is not for moto, or moto refuses it."""
-    # A test that watches HTTP requests, as `meter` does, has replaced moto's handler.
-    is_watched = BotocoreStubber.__call__ is not _handle_request
-    if is_watched or not moto_models.botocore_stubber.enabled or not params["url"].startswith(_HOSTS):
+    is_for_moto = moto_models.botocore_stubber.enabled and params["url"].startswith(_HOSTS)
+    if not is_for_moto or goes_over_http(params["headers"]["X-Amz-Target"], params["body"]):
         return None
     with one_at_a_time:
         try:

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse
 from ministack.core import iam_evaluator
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from tests.support import moto_shortcut
 from tests.support.kms_conditions import condition_keys
 
 Permission = tuple[str, str]
@@ -43,14 +44,12 @@ class Recorder:
         answer = BotocoreStubber.__call__
 
         def watch(stubber: Any, event_name: str, request: Any, **others: Any) -> Any:
-            if self._function is not None:
-                needed = set(self._permissions(request))
-                self.used.setdefault(self._function, set()).update(needed)
-                if self._refuses(needed):
-                    return _denial(request)
+            if self._notes_refusal(request.headers["X-Amz-Target"], request.body):
+                return _denial(request)
             return answer(stubber, event_name, request, **others)
 
         monkeypatch.setattr(BotocoreStubber, "__call__", watch)
+        monkeypatch.setattr(moto_shortcut, "goes_over_http", self._notes_refusal)
 
     @contextmanager
     def on_behalf_of(self, function: str) -> Iterator[None]:
@@ -76,12 +75,19 @@ class Recorder:
             self.refused = min(wanted)
         return self.refused in wanted
 
-    def _permissions(self, request: Any) -> Iterator[Permission]:
-        target = request.headers["X-Amz-Target"]
+    def _notes_refusal(self, target: str | bytes, body: bytes) -> bool:
+        """Note what a request needs; return whether it is refused."""
+        if self._function is None:
+            return False
+        needed = set(self._permissions(target, body))
+        self.used.setdefault(self._function, set()).update(needed)
+        return self._refuses(needed)
+
+    def _permissions(self, target: str | bytes, content: bytes) -> Iterator[Permission]:
         api, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
         if api.startswith("DynamoDBStreams"):
             return  # The test's own reading, for Lambda.
-        service, body = _SERVICES[api], json.loads(request.body)
+        service, body = _SERVICES[api], json.loads(content)
         if service == "dynamodb":
             yield from self._of_tables(operation, body)
         elif service == "kms":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -162,6 +163,7 @@ NOTICES: dict[str, Notice] = {
 }
 
 
+@cache
 def mails() -> dict[str, Mail]:
     """Every case, made by the product's own composer."""
     invitations = {name: compose(invite, SENDER) for name, invite in INVITATIONS.items()}
