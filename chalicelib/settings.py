@@ -22,6 +22,8 @@ class Settings(Struct, frozen=True):
     secrets_prefix: str
     mail_from: str
     mail_name: str
+    product_name: str
+    """The name on pages of no known workspace, and in notices."""
     mail_configuration_set: str | None
     """The SES configuration set, which publishes bounces and complaints."""
     mail_events_topic: str
@@ -74,6 +76,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environment`, by default the environment of the process."""
     env = dict(os.environ if environment is None else environment)
     stage = env.get("MEETLINK_STAGE", "dev")
+    mail_name = env.get("MEETLINK_MAIL_NAME", "meetlink")
     return Settings(
         stage=stage,
         table_prefix=env.get("MEETLINK_TABLE_PREFIX", f"meetlink-{stage}-"),
@@ -82,7 +85,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         kms_key_id=env.get("MEETLINK_KMS_KEY_ID", f"alias/meetlink-{stage}"),
         secrets_prefix=env.get("MEETLINK_SECRETS_PREFIX", f"meetlink/{stage}/"),
         mail_from=env.get("MEETLINK_MAIL_FROM", ""),
-        mail_name=env.get("MEETLINK_MAIL_NAME", "meetlink"),
+        mail_name=mail_name,
+        product_name=env.get("MEETLINK_PRODUCT_NAME") or mail_name,
         mail_configuration_set=env.get("MEETLINK_MAIL_CONFIGURATION_SET") or None,
         mail_events_topic=env.get("MEETLINK_MAIL_EVENTS_TOPIC") or f"meetlink-{stage}-mail-events",
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,

@@ -8,11 +8,14 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api import html
+from chalicelib.api.audience import Audience
 from chalicelib.api.calls import Call
 
 
 def page(call: Call, document: dict[str, Any]) -> Response:
-    """Render the OpenAPI document as a page."""
+    """Render the OpenAPI document as a page, in English."""
+    from chalicelib.wording import DEFAULT, in_language
+
     schemas = document["components"]["schemas"]
     groups: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
@@ -21,6 +24,7 @@ def page(call: Call, document: dict[str, Any]) -> Response:
     return html.page(
         call,
         "docs.html",
+        Audience(in_language(DEFAULT)),
         info=document["info"],
         groups=groups,
         schemas={name: _schema(form) for name, form in sorted(schemas.items())},

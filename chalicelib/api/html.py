@@ -13,17 +13,25 @@ from chalicelib.errors import NotFound
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
+    from chalicelib.api.audience import Audience
     from chalicelib.api.calls import Call
+    from chalicelib.api.page_look import PageLook
 
 _NONE, _SELF = "'none'", "'self'"
 _HERE = Path(__file__).parent
-_ASSETS = dict.fromkeys(("settings.css", "docs.css"), "text/css; charset=utf-8")
+_ASSETS = {
+    "settings.css": "text/css; charset=utf-8",
+    "docs.css": "text/css; charset=utf-8",
+    "favicon.svg": "image/svg+xml",
+}
 
 
 def page(
     call: Call,
     template: str,
+    audience: Audience,
     *,
     status: int = 200,
     form_targets: Sequence[str] = (),
@@ -31,18 +39,19 @@ def page(
     **values: Any,
 ) -> Response:
     """Render a page. Its forms may lead to this origin and `form_targets`; sites in `frame_ancestors` may frame it."""
-    html = _templates().get_template(template).render(base=call.base_url, **values)
-    policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-        f"frame-ancestors {' '.join(frame_ancestors) or _NONE}; form-action {' '.join((_SELF, *form_targets))}"
-    )
+    from chalicelib.api.page_look import page_look
+
+    look = page_look(audience.workspace, call.services.settings.product_name)
+    common = {"base": call.base_url, "wording": audience.wording, "look": look}
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": policy,
+        "Content-Language": audience.wording.language,
+        "Vary": "Accept-Language",
+        "Content-Security-Policy": _policy(look, form_targets, frame_ancestors),
         # Our own pages check where a form came from; other sites must not receive a link's token.
         "Referrer-Policy": "same-origin",
     }
-    return Response(html, headers, status)
+    return Response(_templates().get_template(template).render(common | values), headers, status)
 
 
 def asset(name: str) -> Response:
@@ -53,8 +62,26 @@ def asset(name: str) -> Response:
     return Response(text, {"Content-Type": _ASSETS[name], "Cache-Control": "public, max-age=3600"})
 
 
+def _policy(look: PageLook, form_targets: Sequence[str], frame_ancestors: Sequence[str]) -> str:
+    styles = (_SELF, look.style_hash) if look.style else (_SELF,)
+    images = (_SELF, look.logo_origin) if look.logo_origin else (_SELF,)
+    return (
+        f"default-src 'none'; style-src {' '.join(styles)}; img-src {' '.join(images)}; base-uri 'none'; "
+        f"frame-ancestors {' '.join(frame_ancestors) or _NONE}; form-action {' '.join((_SELF, *form_targets))}"
+    )
+
+
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    templates = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    templates.filters["fill"] = _fill
+    return templates
+
+
+def _fill(text: str, **values: Any) -> Markup:
+    """Fill the placeholders of a text, and escape everything but values that are HTML already."""
+    from markupsafe import escape
+
+    return escape(text).format(**values)

@@ -58,6 +58,26 @@ class SignInProblem(StrEnum):
     NOT_STARTED_HERE = "not_started_here"
 
 
+class KeyProblem(StrEnum):
+    """Why a key connected nothing."""
+
+    TOO_LONG = "too_long"
+    NOT_ACCEPTED = "not_accepted"
+    REFUSED = "refused"
+    NOT_CHECKED = "not_checked"
+
+
+class StepProblem(StrEnum):
+    """Why a step of the connection check failed, where the provider has no advice of its own."""
+
+    NO_ACCOUNT = "no_account"
+    NOT_CONFIRMED = "not_confirmed"
+    NOT_OFFERED = "not_offered"
+    MISSING_SCOPES = "missing_scopes"
+    RECONNECT = "reconnect"
+    NOT_COMPLETED = "not_completed"
+
+
 class Tokens(Redacted, frozen=True):
     """The response of a token endpoint, or a key that a user entered. Stored only encrypted."""
 

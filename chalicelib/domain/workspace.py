@@ -28,13 +28,13 @@ class ApiKey(Struct, frozen=True):
 
 
 class Brand(Struct, frozen=True):
-    """How a workspace's emails look."""
+    """How a workspace's emails and pages look."""
 
     name: str | None = None
     color: str | None = None
     """As `#rrggbb`."""
     logo_url: str | None = None
-    """The only image that an email loads."""
+    """The only image that an email loads, and that a page loads from elsewhere."""
     footer: str | None = None
     sender: str | None = None
     """The workspace's sender address, verified with SES. A booking keeps the sender of its first email."""
@@ -65,6 +65,8 @@ class Workspace(Struct, frozen=True):
     reminder_minutes: int | None = None
     """How long before a booking calendars remind; None: the calendar's default."""
     brand: Brand = PLAIN
+    language: str | None = None
+    """BCP 47: the language of pages and notices where neither the reader's nor the host's is known."""
     inbound_secrets: tuple[SigningSecret, ...] = ()
     version: int = 0
 

@@ -24,7 +24,7 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
-    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, brand?: {name?, color?,
+    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, brand?: {name?, color?,
     logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
@@ -117,6 +117,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         "confirms_connections": workspace.confirms_connections,
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
+        "language": workspace.language,
         "brand": asdict(workspace.brand),
         "keys": [{"key_id": k.key_id, "note": k.note, "created_at": str(k.created_at)} for k in workspace.keys],
     }
@@ -153,7 +154,8 @@ OPERATIONS = {
     "create-workspace": Operation(_create_workspace, ("workspace_id", "name", *LISTS)),
     "set-lists": Operation(_set_lists, ("workspace_id", *LISTS)),
     "update-workspace": Operation(
-        _update_workspace, ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand")
+        _update_workspace,
+        ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand", "language"),
     ),
     "show-suppression": Operation(_show_suppression, ("workspace_id", "email")),
     "lift-suppression": Operation(_lift_suppression, ("workspace_id", "email")),

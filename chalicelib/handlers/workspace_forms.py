@@ -41,6 +41,12 @@ def _sender_flaw(sender: str) -> str | None:
     return None
 
 
+def _language_flaw(tag: str) -> str | None:
+    from chalicelib.wording import LANGUAGES, find_tag
+
+    return None if find_tag(tag) else f"There are no texts in this language. Choose one of: {', '.join(LANGUAGES)}."
+
+
 class BrandForm(Struct, forbid_unknown_fields=True):
     """Changes to `Workspace.brand`. An absent field is not changed; null removes its value."""
 
@@ -58,6 +64,8 @@ class MailForm(Struct):
     reminder_minutes: Annotated[int, Meta(ge=0, le=_MAX_REMINDER_MINUTES)] | UnsetType | None = UNSET
     """None: no reminder."""
     brand: BrandForm | UnsetType = UNSET
+    language: Annotated[str, requires(_language_flaw)] | UnsetType | None = UNSET
+    """Of pages and notices where no one's language is known. None: English."""
 
 
 def with_mail_settings(workspace: Workspace, request: dict[str, Any]) -> Workspace:

@@ -9,18 +9,18 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.colors import ink_on, readable_on
 from chalicelib.domain.invitation import Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line
+from chalicelib.domain.workspace import Brand
 from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.times import format_span, format_start
 from chalicelib.wording import Wording
 from chalicelib.wording.catalogue import InvitationText
 
 DEFAULT_COLOR = "#1f5fd6"
-_WHITE, _BLACK = "#ffffff", "#000000"
-_READABLE_CONTRAST = 4.5
-"""WCAG 2.2, 1.4.3."""
+_WHITE = "#ffffff"
 _TITLE_LENGTH = 120
 _ADDRESS_LENGTH = 320
 _GOOGLE = "https://calendar.google.com/calendar/render"
@@ -108,7 +108,7 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         changes=change_links(invite, wording) or _change_by_reply(invite, wording),
         entries=_calendar_links(invite, title, wording),
         footer=_footer(invite, service_name, wording),
-        look=_look(invite),
+        look=look_of(invite.brand),
     )
 
 
@@ -156,22 +156,6 @@ def outlook_link(invite: Invite, title: str, details: str) -> str:
     query = {"path": "/calendar/action/compose", "rru": "addevent", "subject": title[:_LONGEST_TEXT]}
     times = {"startdt": _iso(invite.starts_at), "enddt": _iso(invite.ends_at)}
     return _link_with(_OUTLOOK, query | times | {"body": details, "location": _calendar_place(invite)})
-
-
-def ink_on(color: str) -> str:
-    """Return white or black, whichever is more readable on `color` (`#rrggbb`)."""
-    return max((_WHITE, _BLACK), key=lambda ink: contrast(ink, color))
-
-
-def readable_on_white(color: str) -> str:
-    """Return `color` if text in it is readable on white, else the default colour."""
-    return color if contrast(color, _WHITE) >= _READABLE_CONTRAST else DEFAULT_COLOR
-
-
-def contrast(color: str, other: str) -> float:
-    """Return the contrast of two colours, from 1 (equal) to 21 (black and white)."""
-    darker, lighter = sorted((_luminance(color), _luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
@@ -225,9 +209,10 @@ def _footer(invite: Invite, service_name: str, wording: Wording) -> tuple[str, .
     return (*brand_footer, wording.footer.format(service=name))
 
 
-def _look(invite: Invite) -> Look:
-    color = invite.brand.color or DEFAULT_COLOR
-    return Look(invite.brand.name, invite.brand.logo_url, color, ink_on(color), readable_on_white(color))
+def look_of(brand: Brand) -> Look:
+    """Return how the HTML shows the brand."""
+    color = brand.color or DEFAULT_COLOR
+    return Look(brand.name, brand.logo_url, color, ink_on(color), readable_on(color, _WHITE))
 
 
 def _people(invite: Invite, wording: Wording, listed_guests: int) -> tuple[Row, ...]:
@@ -252,12 +237,3 @@ def _dial_in_line(dial_in: DialIn) -> Line:
     where = ", ".join(part for part in (dial_in.city, dial_in.country) if part)
     digits = re.sub(r"[^0-9+,#*]", "", dial_in.number).replace("#", "%23")
     return Line(f"{dial_in.number} ({where})" if where else dial_in.number, f"tel:{digits}" if digits else None)
-
-
-def _luminance(color: str) -> float:
-    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Links
 from chalicelib.domain.calendar import Location
+from chalicelib.domain.colors import is_color
 from chalicelib.domain.invitation import Invite, Method, Party
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -18,7 +19,6 @@ from chalicelib.errors import MailRejected
 from chalicelib.mail.addresses import ascii_domain
 
 _PLACE, _UID, _NUMBERS = 500, 255, 20
-_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _LONGEST_LINK = 1000
 """An email contains a link up to ten times, and is limited to 100 kB."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
@@ -78,7 +78,7 @@ def _clean_brand(brand: Brand, limits: Limits) -> Brand:
     return replace(
         brand,
         name=_cut_line(brand.name or "", limits.name) or None,
-        color=brand.color if _COLOR.fullmatch(brand.color or "") else None,
+        color=brand.color if is_color(brand.color) else None,
         logo_url=_short_link(brand.logo_url, limits),
         footer=_cut(clean_lines(brand.footer or "", limits.footer), limits.footer) or None,
     )

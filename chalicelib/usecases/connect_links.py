@@ -112,7 +112,7 @@ class ConnectLinks:
         """Open a session and use up the link. Raises `NotFound` if the link is used, expired, ended or unknown."""
         visitor = self.find_visitor(link)
         if visitor is None or not self._ephemeral.consume(storage_key("link", link)):
-            raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
+            raise NotFound("The link is expired, used or unknown.", reason="link_expired")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._ephemeral.put(storage_key("session", token), visitor, self._clock() + SESSION_LIFE)
         return Session(visitor, token)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
 
-from chalicelib.domain.connection import ConnectionState, Grant, connection_status
+from chalicelib.domain.connection import ConnectionState, Grant, StepProblem, connection_status
 from chalicelib.domain.deadline import NO_DEADLINE
 from chalicelib.domain.grant_access import AccessState, GrantAccess
 from chalicelib.domain.guest_experience import GuestExperience
@@ -26,9 +26,14 @@ from chalicelib.usecases.provider_calls import ProviderCalls
 
 T = TypeVar("T")
 CHECK_EVERY = timedelta(minutes=1)
-_NOT_USABLE = {
-    ConnectionState.NONE: "No account is connected. Open the settings page and connect one.",
-    ConnectionState.PENDING: "The connection is not confirmed yet (POST /v1/users/{user_id}/connection/confirm).",
+_NOT_USABLE = {ConnectionState.NONE: StepProblem.NO_ACCOUNT, ConnectionState.PENDING: StepProblem.NOT_CONFIRMED}
+_ADVICE = {
+    StepProblem.NO_ACCOUNT: "No account is connected. Open the settings page and connect one.",
+    StepProblem.NOT_CONFIRMED: "The connection is not confirmed yet (POST /v1/users/{user_id}/connection/confirm).",
+    StepProblem.NOT_OFFERED: "This deployment does not offer the account's provider any more.",
+    StepProblem.MISSING_SCOPES: "Reconnect and allow everything: {what}.",
+    StepProblem.RECONNECT: "The account has to be reconnected on the settings page.",
+    StepProblem.NOT_COMPLETED: "{provider} did not complete the request ({what}). Try again in a moment.",
 }
 
 
@@ -39,6 +44,9 @@ class Step(Struct, frozen=True):
     ok: bool
     detail: str | None = None
     """What to do about a failure."""
+    problem: StepProblem | None = None
+    """The kind of failure; None if `detail` is the provider's own advice."""
+    missing_scopes: tuple[str, ...] = ()
 
 
 class Report(Struct, frozen=True):
@@ -55,6 +63,14 @@ class Report(Struct, frozen=True):
 
 class _CheckFailed(MeetlinkError):
     """A step failed, so the steps after it cannot be tried."""
+
+
+class _MissingScopes(ReconnectNeeded):
+    """The grant lacks scopes."""
+
+    def __init__(self, provider: str, scopes: Sequence[str]) -> None:
+        super().__init__(FailedCall(provider, f"these permissions are missing: {', '.join(scopes)}"))
+        self.scopes = tuple(scopes)
 
 
 class ConnectionCheck:
@@ -92,8 +108,8 @@ class ConnectionCheck:
         grant = self._grants.get(connection.grant_id) if connection else None
         current = connection_status(connection, grant)
         if grant is None or current.state in _NOT_USABLE or grant.provider not in self._providers:
-            advice = _NOT_USABLE.get(current.state, "This deployment does not offer the account's provider any more.")
-            return Report((Step("connection", False, advice),))
+            problem = _NOT_USABLE.get(current.state, StepProblem.NOT_OFFERED)
+            return Report((Step("connection", False, _ADVICE[problem], problem),))
         now = self._clock()
         if not self._ephemeral.acquire(f"check#{grant.id}", now + CHECK_EVERY, now):
             raise TooManyRequests("This account was checked less than a minute ago. Wait a minute, then check again.")
@@ -126,8 +142,7 @@ class ConnectionCheck:
     def _check_scopes(self, grant: Grant, provider: OAuthProvider) -> None:
         missing = provider.oauth.missing_scopes(frozenset(self._tokens.open(grant).scopes))
         if missing:
-            what = f"these permissions are missing: {', '.join(sorted(missing))}"
-            raise ReconnectNeeded(FailedCall(provider.name, what, code="missing_scopes"))
+            raise _MissingScopes(provider.name, sorted(missing))
 
     def _guest_experience(self, grant: Grant, provider: Provider, meeting: ProviderMeeting) -> GuestExperience:
         """Return what guests will experience. Raises no `ProviderError`: the meeting still has to be deleted."""
@@ -147,16 +162,17 @@ def _step(name: str, steps: list[Step]) -> Iterator[None]:
     try:
         yield
     except ProviderError as error:
-        steps.append(Step(name, False, _advice(error)))
+        steps.append(_failed_step(name, error))
         raise _CheckFailed from error
     steps.append(Step(name, True))
 
 
-def _advice(error: ProviderError) -> str:
+def _failed_step(name: str, error: ProviderError) -> Step:
+    """Return the step with what to do about the error."""
     if isinstance(error, Rejected) and error.advice:
-        return error.advice
-    if error.code == "missing_scopes":
-        return f"Reconnect and allow everything: {error.call.what}."
+        return Step(name, False, error.advice)
+    problem = StepProblem.NOT_COMPLETED
     if isinstance(error, ReconnectNeeded):
-        return "The account has to be reconnected on the settings page."
-    return f"{error.provider} did not complete the request ({error.call.what}). Try again in a moment."
+        problem = StepProblem.MISSING_SCOPES if isinstance(error, _MissingScopes) else StepProblem.RECONNECT
+    detail = _ADVICE[problem].format(provider=error.provider, what=error.call.what)
+    return Step(name, False, detail, problem, error.scopes if isinstance(error, _MissingScopes) else ())

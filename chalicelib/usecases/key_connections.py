@@ -7,18 +7,27 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from chalicelib.domain.connection import Account, Connection, tokens_of_key
+from chalicelib.domain.connection import Account, Connection, KeyProblem, tokens_of_key
 from chalicelib.errors import Forbidden, NotFound, ReconnectNeeded, Rejected, TokenRejected
-from chalicelib.providers.base import KeyProvider
+from chalicelib.providers.base import KeyField, KeyProvider
 from chalicelib.usecases.connect_links import Session, Visitor
 from chalicelib.usecases.connection_setup import ConnectionSetup
 from chalicelib.usecases.offered_providers import OfferedProviders
 
 
 class KeyRefused(Forbidden):
-    """The key is too long, malformed, or refused by the provider. The settings page shows the detail."""
+    """The key is too long, malformed, or refused by the provider. The settings page says what to do.
+
+    `advice` is the provider's own; otherwise the problem says what is wrong with the field.
+    """
 
     reason = "key_refused"
+
+    def __init__(self, problem: KeyProblem, *, advice: str = "", field: KeyField | None = None) -> None:
+        super().__init__(advice or problem.value)
+        self.problem = problem
+        self.advice = advice
+        self.field = field
 
 
 class KeyConnections:
@@ -46,14 +55,14 @@ def _read_key(provider: KeyProvider, fields: Mapping[str, str]) -> tuple[str, Ac
     """Return the key in the fields and its account. Raises `KeyRefused` or `ProviderError`."""
     for field in provider.fields:
         if len(fields.get(field.name, "")) > field.longest:
-            raise KeyRefused(f"{field.label}: this is too long. It has at most {field.longest} characters.")
+            raise KeyRefused(KeyProblem.TOO_LONG, field=field)
     try:
         key = provider.read_key(fields)
         return key, provider.read_account(key)
     except (TokenRejected, ReconnectNeeded) as error:
-        raise KeyRefused(f"{provider.display_name} does not accept this key. Copy it again.") from error
+        raise KeyRefused(KeyProblem.NOT_ACCEPTED) from error
     except Rejected as error:
-        raise KeyRefused(error.advice or f"{provider.display_name} refuses this key.") from error
+        raise KeyRefused(KeyProblem.REFUSED, advice=error.advice) from error
 
 
 def _private_account(visitor: Visitor, account: Account) -> Account:

@@ -101,10 +101,7 @@ class OAuthFlow:
         flow_key = storage_key("flow", response.get("state", ""))
         flow = self._ephemeral.get(flow_key, _Flow, self._clock())
         if session is None or flow is None or not _may_finish(flow, session, provider_name):
-            raise FlowRefused(
-                "This sign-in was not started in this browser, was already finished, or took longer than ten minutes. "
-                "Open the settings page again from the service that you take bookings with, and connect there."
-            )
+            raise FlowRefused("There is no open flow of this browser session.")
         try:
             tokens, account = _authorize(self._client(provider_name), flow, response)
         except SignInFailed:

@@ -10,7 +10,6 @@ from chalicelib import settings as environment
 from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
-from chalicelib.store.workspaces import RecentWorkspaces
 from chalicelib.wiring.accounts import AccountServices
 from chalicelib.wiring.foundation import AwsClient
 
@@ -99,7 +98,7 @@ class Services(AccountServices):
         invitations = Invitations(
             self.booking_leases,
             self.mailer,
-            RecentWorkspaces(self.workspace_store, self.clock),
+            self.recent_workspaces,
             self.suppression_store,
             self.clock,
             personal_link=self.join_tickets.personal_link,

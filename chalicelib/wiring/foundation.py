@@ -21,7 +21,7 @@ from chalicelib.store.dynamodb import POOL
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.grants import GrantStore
 from chalicelib.store.suppressions import SuppressionStore
-from chalicelib.store.workspaces import WorkspaceStore
+from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 
 if TYPE_CHECKING:
     import httpx
@@ -97,6 +97,10 @@ class Foundation:
     @cached_property
     def workspace_store(self) -> WorkspaceStore:
         return WorkspaceStore()
+
+    @cached_property
+    def recent_workspaces(self) -> RecentWorkspaces:
+        return RecentWorkspaces(self.workspace_store, self.clock)
 
     @cached_property
     def booking_reader(self) -> BookingReader:

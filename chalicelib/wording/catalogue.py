@@ -13,16 +13,9 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from chalicelib.domain.invitation import Trouble
-from chalicelib.domain.meeting import Meeting, NoEntry
+from chalicelib.domain.meeting import Meeting
 from chalicelib.wording.formats import Formats
-
-
-class Plural(Struct, frozen=True):
-    """A text with a number, in the forms that the language has (CLDR). `{count}`; `one` may leave it out."""
-
-    other: str
-    one: str | None = None
-    """None in languages without this form."""
+from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
 
 
 class InvitationText(Struct, frozen=True):
@@ -48,37 +41,6 @@ class NoticeText(Struct, frozen=True):
     """The button's label, if the notice has a link."""
     footnote: str = ""
     """A small line below the button."""
-
-
-class JoinTexts(Struct, frozen=True):
-    """The pages behind a join link that does not open a meeting now."""
-
-    when: str
-    """Label of the time."""
-    host: str
-    """Label of the host."""
-    early: str
-    """The visitor comes too early."""
-    opens: str
-    """When the meeting opens. `{clock}`, `{date}`."""
-    look_again: str
-    """Label of the button that reloads the page of an early visitor."""
-    unready_title: str
-    """Heading while the meeting cannot be opened."""
-    unready: str
-    """The meeting cannot be opened right now; the page reloads by itself."""
-    crowded: str
-    """Too many people are joining right now; the page reloads by itself."""
-    try_again: str
-    """Label of the button that reloads this page."""
-    no_entry: dict[NoEntry, str]
-    """Why there is no way in."""
-    refused: str
-    """Heading for a link that does not work."""
-    unknown: str
-    """The link is incomplete or was replaced."""
-    uninvited: str
-    """The visitor is not invited any more."""
 
 
 class Wording(Struct, frozen=True):
@@ -176,6 +138,8 @@ class Wording(Struct, frozen=True):
     sentences: dict[str, str]
     """What providers and settling say, by the English sentence. Empty in English."""
     join_page: JoinTexts
+    pages: PageTexts
+    settings_page: SettingsTexts
 
     def count(self, text: Plural, number: int) -> str:
         """Return the form of `text` for `number`."""

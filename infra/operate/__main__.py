@@ -33,7 +33,7 @@ from infra.operate.rows import Tables
 from infra.operate.subjects import OneWorkspace, Person, find
 
 _NONE = "none"
-"""As the only value of a list it empties the list; as the reminder it removes the reminder."""
+"""As the only value of a list it empties the list; as the reminder or the language it removes it."""
 _LOCAL_OPTIONS = ("stage", "region", "profile", "yes", "cancel")
 _LAMBDA_TIMEOUT_SECONDS = 90
 """Longer than any function's timeout."""
@@ -69,8 +69,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
     """Return the request for `operations` from the command line's options."""
     request = {name: value for name, value in vars(options).items() if name not in _LOCAL_OPTIONS and value is not None}
     request |= {name: [] for name in workspace_forms.LISTS if request.get(name) == [_NONE]}
-    if request.get("reminder_minutes") == _NONE:
-        request["reminder_minutes"] = None
+    request |= {name: None for name in ("reminder_minutes", "language") if request.get(name) == _NONE}
     return request
 
 
@@ -107,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--note")
     parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for its link")
     parser.add_argument("--reminder-minutes", type=_minutes, help="minutes before a booking, or none")
+    parser.add_argument("--language", help="of pages where no one's language is known, or none")
     parser.add_argument("--brand", type=_brand, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
     parser.add_argument("--email", help="a suppressed address, or the address of a person to export or erase")
     parser.add_argument("--user-id", help="the id of a user of --workspace-id to export or erase")

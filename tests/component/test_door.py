@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib import observability
-from chalicelib.api.pages.visitor_language import browser_language
+from chalicelib.api.audience import browser_language
 from chalicelib.domain.booking import Booking
 from chalicelib.store.deployment_secrets import LinkKey
 from chalicelib.usecases.join_links import ADDRESS_LIFE, VISITS, WINDOW
@@ -510,10 +510,10 @@ class TestTheJoinPageIsForItsReader:
         assert "Sie können am Dienstag, 8. Dezember 2026 ab 10:15 Uhr teilnehmen." in page.text
         assert '<html lang="de">' in page.text
 
-    def test_the_recipients_language_outranks_the_browsers(self, german_guest: Product) -> None:
+    def test_the_browsers_language_outranks_the_recipients(self, german_guest: Product) -> None:
         address = guest_link(german_guest, "gast@example.com")
         page = german_guest.browser().get(address, headers={"Accept-Language": "en"})
-        assert '<html lang="de">' in page.text
+        assert '<html lang="en">' in page.text
 
     @pytest.mark.parametrize(
         ("language", "heading", "text"),

@@ -11,6 +11,7 @@ from chalicelib.api.pages.settings_texts import sign_in_problem
 from chalicelib.domain.connection import SignInProblem
 from chalicelib.providers.base import OAuthProvider
 from chalicelib.providers.registry import PROVIDERS
+from chalicelib.wording import in_language
 from infra.local.standins.faults import Action, Fault
 from infra.local.visitor import press
 from tests.support.product import APP, Product
@@ -109,7 +110,7 @@ def test_a_problem_that_is_not_in_the_list_is_not_shown(product: Product, query:
 @pytest.mark.parametrize("provider", [name for name, kind in PROVIDERS.items() if issubclass(kind, OAuthProvider)])
 @pytest.mark.parametrize("problem", SignInProblem)
 def test_every_problem_is_in_words_for_every_provider(product: Product, problem: SignInProblem, provider: str) -> None:
-    text = sign_in_problem(problem.value, product.services.providers[provider])
+    text = sign_in_problem(problem.value, product.services.providers[provider], in_language("en"))
 
     assert text is not None
     assert not {"{", "}", "_", "None"} & set(text.split())
@@ -118,7 +119,7 @@ def test_every_problem_is_in_words_for_every_provider(product: Product, problem:
 
 @pytest.mark.parametrize("problem", SignInProblem)
 def test_every_problem_is_in_the_guide(product: Product, problem: SignInProblem) -> None:
-    text = sign_in_problem(problem.value, product.services.providers["zoom"]) or ""
+    text = sign_in_problem(problem.value, product.services.providers["zoom"], in_language("en")) or ""
 
     assert re.split("[.:]", text)[0] in Path("docs/admins.md").read_text(encoding="utf-8")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chalicelib.api.page_look import _DARK, _LIGHT
+from chalicelib.domain.colors import contrast, ink_on, readable_on
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
-from chalicelib.mail.content import contrast, google_calendar_link, ink_on, outlook_link, readable_on_white
+from chalicelib.mail.content import google_calendar_link, outlook_link
 from chalicelib.mail.message import compose
 from chalicelib.mail.send_rate import SendRate, read_account_rate
 from infra.local.console.mail_cases import NOTICES, mails
@@ -47,7 +50,27 @@ def test_the_button_can_be_read(color: str):
 
 @given(COLORS)
 def test_a_coloured_link_can_be_read_on_white(color: str):
-    assert contrast(readable_on_white(color), "#ffffff") >= 4.5
+    assert contrast(readable_on(color, "#ffffff"), "#ffffff") >= 4.5
+
+
+@given(COLORS)
+def test_a_coloured_link_can_be_read_on_the_cards_and_pages_of_day_and_night(color: str):
+    light, dark = (readable_on(color, *backgrounds) for backgrounds in (_LIGHT, _DARK))
+    assert min(contrast(light, background) for background in _LIGHT) >= 4.5
+    assert min(contrast(dark, background) for background in _DARK) >= 4.5
+
+
+def test_a_readable_colour_stays_as_it_is_and_a_pale_one_keeps_its_hue():
+    assert readable_on("#0f766e", *_LIGHT) == "#0f766e"
+    red, green, blue = (int(readable_on("#ffd166", *_LIGHT)[at : at + 2], 16) for at in (1, 3, 5))
+    assert red > green > blue
+
+
+def test_the_backgrounds_are_those_of_the_stylesheet():
+    sheet = (Path(__file__).parents[2] / "chalicelib/api/assets/settings.css").read_text(encoding="utf-8")
+    found = [(card if len(card) == 7 else "#ffffff", paper) for paper, card in
+             re.findall(r"--paper: (#\w+); --card: (#\w+)", sheet)]  # fmt: skip
+    assert found == [_LIGHT, _DARK]
 
 
 @pytest.mark.parametrize("color", ["red", "#fff", "#12345g", "#000000;background:url(x)", '"', None])

@@ -29,7 +29,7 @@ ENGLISH = in_language("en")
 TRANSLATIONS = [in_language(language) for language in LANGUAGES if language != "en"]
 SAME_AS_ENGLISH = {
     "de": {".details", ".online"},
-    "fr": {".invited.label"},
+    "fr": {".invited.label", ".settings_page.minutes"},
     "es": set(),
     "ja": set(),
 }

@@ -6,7 +6,7 @@ from chalice.app import Response
 
 from chalicelib.api import html
 from chalicelib.api.calls import Call
-from chalicelib.api.pages.session import cookie, redirect, render_error, require_same_origin
+from chalicelib.api.pages.session import audience_for, cookie, redirect, render_error, require_same_origin
 from chalicelib.api.routing import PageRoutes
 from chalicelib.errors import NotFound
 
@@ -18,10 +18,13 @@ def show_link(call: Call, token: str) -> Response:
     # A GET does not use up the link: email scanners follow links, but they press no buttons.
     visitor = call.services.connect_links.find_visitor(token)
     if visitor is None:
-        raise NotFound("This link has expired or was already used. Ask for a new one where you got it.")
-    workspace = call.services.workspace_store.get(visitor.workspace_id)
-    ancestors = workspace.frame_ancestors if workspace else ()
-    return html.page(call, "link.html", frame_ancestors=ancestors, visitor=visitor, workspace=workspace, token=token)
+        raise NotFound("The link is expired, used or unknown.", reason="link_expired")
+    audience = audience_for(call, visitor)
+    ancestors = audience.workspace.frame_ancestors if audience.workspace else ()
+    name = audience.workspace.name if audience.workspace else visitor.workspace_id
+    return html.page(
+        call, "link.html", audience, frame_ancestors=ancestors, visitor=visitor, workspace_name=name, token=token
+    )
 
 
 @routes.post("/connect/{token}")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
-from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
 from chalicelib.api import html
+from chalicelib.api.audience import Audience, audience_of
 from chalicelib.api.calls import Call
 from chalicelib.api.problems import ProblemDetails
 from chalicelib.api.routing import PageRoutes
-from chalicelib.domain.invitation import Party
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import Party, Role, address_key
+from chalicelib.errors import StoreError
+from chalicelib.observability import log
 from chalicelib.usecases.join_links import Closed, Early, Open, Unready
-
-if TYPE_CHECKING:
-    from chalicelib.wording import Wording
 
 _EARLY_REFRESH_SECONDS = 300
 _RETRY_SECONDS = 10
@@ -26,14 +27,12 @@ def render_join_error(call: Call, problem: ProblemDetails) -> Response:
 
     A caller's error is a link that names no booking, or a person who is not invited. Anything else may work later.
     """
-    wording = _wording(call)
-    texts = wording.join_page
+    audience = _error_audience(call, problem)
+    texts = audience.wording.join_page
     if problem.status >= 500:
-        return _retry_page(call, texts.unready, wording, status=problem.status)
+        return _retry_page(call, texts.unready, audience, status=problem.status)
     detail = texts.uninvited if problem.reason == "uninvited" else texts.unknown
-    return html.page(
-        call, "error.html", status=problem.status, language=wording.language, heading=texts.refused, detail=detail
-    )
+    return html.page(call, "error.html", audience, status=problem.status, heading=texts.refused, detail=detail)
 
 
 # A ticket is longer than an id; `JoinTickets.read` checks it.
@@ -49,30 +48,27 @@ def join(call: Call, ticket: str) -> Response:
 
 
 def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
-    """Return the page for a visitor who cannot join now.
-
-    Its time zone and language are those of the ticket's recipient, else the booking's zone and the browser's language.
-    """
+    """Return the page for a visitor who cannot join now. Its time zone is the recipient's, else the booking's."""
     from chalicelib.mail.times import format_span
 
-    appointment, recipient = visit.booking.appointment, visit.recipient
-    zone = recipient.time_zone if recipient else appointment.time_zone
-    wording = _wording(call, recipient)
-    texts = wording.join_page
+    booking, recipient = visit.booking, visit.recipient
+    appointment, zone = booking.appointment, recipient.time_zone if recipient else booking.appointment.time_zone
+    workspace = call.services.recent_workspaces.get(booking.workspace_id)
+    audience = audience_of(call, workspace, _languages(booking, recipient))
+    wording = audience.wording
     if isinstance(visit, Unready):
-        text = texts.crowded if visit.is_crowded else texts.unready
-        return _retry_page(call, text, wording)
+        text = wording.join_page.crowded if visit.is_crowded else wording.join_page.unready
+        return _retry_page(call, text, audience)
     response = html.page(
         call,
         "join.html",
+        audience,
         status=200 if isinstance(visit, Early) else 410,
-        language=wording.language,
-        texts=texts,
         title=appointment.title or wording.untitled,
         when=format_span(appointment.starts_at, appointment.ends_at, zone, wording),
-        host=visit.booking.host.name,
+        host=booking.host.name,
         is_early=isinstance(visit, Early),
-        text=_join_text(visit, zone, wording),
+        text=_join_text(visit, zone, audience),
     )
     if isinstance(visit, Early):
         wait = ceil((visit.opens_at - call.services.clock()).total_seconds())
@@ -80,28 +76,38 @@ def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
     return response
 
 
-def _join_text(visit: Early | Closed, zone: str, wording: Wording) -> str:
+def _languages(booking: Booking, recipient: Party | None) -> Iterator[str | None]:
+    """Yield the languages of the ticket's recipient and of the host, if they are known."""
+    if recipient is not None and recipient.role is Role.GUEST:
+        key = address_key(recipient.email)
+        yield from (guest.language for guest in booking.appointment.guests if address_key(guest.email) == key)
+    yield booking.host.language
+
+
+def _error_audience(call: Call, problem: ProblemDetails) -> Audience:
+    """Return the audience of the ticket's workspace, if it can be read in spite of the error."""
+    ticket = (call.request.uri_params or {}).get("ticket", "")
+    try:
+        contents = call.services.join_tickets.read(ticket) if problem.status < 500 else None
+        return audience_of(call, call.services.recent_workspaces.get(contents.workspace_id) if contents else None)
+    except StoreError as error:
+        log.warning("an error page without its workspace", error=type(error).__name__)
+        return audience_of(call)
+
+
+def _join_text(visit: Early | Closed, zone: str, audience: Audience) -> str:
     """Return when the meeting opens, or why it does not."""
     from chalicelib.mail.times import format_moment
 
+    texts = audience.wording.join_page
     if isinstance(visit, Closed):
-        return wording.join_page.no_entry[visit.why]
-    date, clock = format_moment(visit.opens_at, zone, wording)
-    return wording.join_page.opens.format(date=date, clock=clock)
+        return texts.no_entry[visit.why]
+    date, clock = format_moment(visit.opens_at, zone, audience.wording)
+    return texts.opens.format(date=date, clock=clock)
 
 
-def _wording(call: Call, recipient: Party | None = None) -> Wording:
-    """Return the texts in the recipient's language, else in the browser's."""
-    from chalicelib.api.pages.visitor_language import browser_language
-    from chalicelib.wording import in_language
-
-    return in_language(recipient.language if recipient else browser_language(call.header("accept-language")) or "")
-
-
-def _retry_page(call: Call, text: str, wording: Wording, *, status: int = 503) -> Response:
-    texts = wording.join_page
-    response = html.page(call, "join_retry.html", status=status, language=wording.language, texts=texts, text=text)
-    return _refresh(response, _RETRY_SECONDS)
+def _retry_page(call: Call, text: str, audience: Audience, *, status: int = 503) -> Response:
+    return _refresh(html.page(call, "join_retry.html", audience, status=status, text=text), _RETRY_SECONDS)
 
 
 def _refresh(response: Response, seconds: int) -> Response:

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from chalice.app import Response
 
 from chalicelib.api import html
+from chalicelib.api.audience import audience_of
 from chalicelib.api.calls import Call
-from chalicelib.api.pages.session import posted, redirect, render_error, session_or_none
+from chalicelib.api.pages.session import audience_for, posted, redirect, render_error, session_or_none
 from chalicelib.api.pages.settings_view import added_page
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.connection import SignInProblem
@@ -52,7 +53,10 @@ def callback(call: Call, provider: str) -> Response:
 @routes.get("/oauth/{provider}/approved")
 def approved(call: Call, provider: str) -> Response:
     # A refusal has admin_consent=True too. Neither proves who came back, so nothing is stored.
-    return html.page(call, "approved.html", name=_name(call, provider), refused=bool(call.query("error")))
+    session = session_or_none(call)
+    audience = audience_for(call, session.visitor) if session else audience_of(call)
+    name, is_refused = _name(call, provider), bool(call.query("error"))
+    return html.page(call, "approved.html", audience, name=name, is_refused=is_refused)
 
 
 def _name(call: Call, provider: str) -> str:

@@ -8,17 +8,19 @@ forms' token prevents forgery, not the cookie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from chalice.app import Response
 
 from chalicelib.api import html
+from chalicelib.api.audience import Audience, audience_of
 from chalicelib.api.calls import Call
 from chalicelib.api.problems import ProblemDetails
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import Forbidden, TooLarge
-from chalicelib.usecases.connect_links import Session
+from chalicelib.errors import Forbidden, StoreError, TooLarge
+from chalicelib.observability import log
+from chalicelib.usecases.connect_links import Session, Visitor
 
 _FORM_LIMIT = 16 * 1024
 _SECURE_COOKIE = "__Host-meetlink"
@@ -29,19 +31,39 @@ _SESSION_SECONDS = 3600
 
 def render_error(call: Call, problem: ProblemDetails) -> Response:
     """Return a page that says what went wrong and what to do."""
-    incomplete = "This address is incomplete. Open the original link again."
-    detail = incomplete if problem.reason == "invalid_id" else problem.detail
-    return html.page(call, "error.html", status=problem.status, detail=detail)
+    audience = _error_audience(call, problem)
+    texts = audience.wording.pages
+    detail = texts.errors.get(problem.reason, texts.errors["other"])
+    return html.page(call, "error.html", audience, status=problem.status, heading=texts.error_title, detail=detail)
+
+
+def audience_for(call: Call, visitor: Visitor) -> Audience:
+    """Return the audience of a page of the user `visitor`."""
+    workspace = call.services.workspace_store.get(visitor.workspace_id)
+    return audience_of(call, workspace, _host_languages(call, visitor))
+
+
+def _host_languages(call: Call, visitor: Visitor) -> Iterator[str | None]:
+    """Yield the user's language as a host. It is read only when it is needed."""
+    host = call.services.calendar_store.find_newest_host(visitor.workspace_id, visitor.user_id)
+    yield host.language if host else None
+
+
+def _error_audience(call: Call, problem: ProblemDetails) -> Audience:
+    """Return the audience of the session, if it can be read in spite of the error."""
+    try:
+        session = session_or_none(call) if problem.status < 500 else None
+        return audience_for(call, session.visitor) if session else audience_of(call)
+    except StoreError as error:
+        log.warning("an error page without its workspace", error=type(error).__name__)
+        return audience_of(call)
 
 
 def require_session(call: Call) -> Session:
     """Return the browser's session. Raises `Forbidden` if it has none."""
     session = session_or_none(call)
     if session is None:
-        raise Forbidden(
-            "Your session has ended. Open the settings page again from your booking service.",
-            reason="no_session",
-        )
+        raise Forbidden("The browser has no session.", reason="no_session")
     return session
 
 
@@ -53,7 +75,7 @@ def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
     """Return the session and the submitted form. Raises `Forbidden` for a form that is not from one of its pages."""
     session, form = require_session(call), _form(call)
     if not session.accepts_csrf(form.get("csrf", "")):
-        raise Forbidden("This form is out of date. Go back to the settings page and try again.", reason="csrf")
+        raise Forbidden("The form is not from a page of this session.", reason="csrf")
     return session, form
 
 
@@ -66,7 +88,7 @@ def require_same_origin(call: Call) -> None:
     origin, site = call.header("origin"), call.header("sec-fetch-site")
     own = urlsplit(call.base_url)
     if site not in (None, "same-origin") or origin not in (None, f"{own.scheme}://{own.netloc}"):
-        raise Forbidden("Open the link itself and use the button on its page.", reason="cross_site")
+        raise Forbidden("The form is from another site.", reason="cross_site")
 
 
 def is_framed(call: Call) -> bool:

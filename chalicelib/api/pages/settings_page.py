@@ -7,7 +7,7 @@ from chalice.app import Response
 from chalicelib.api import html
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
-from chalicelib.api.pages.session import end_cookie, posted, redirect, render_error, require_session
+from chalicelib.api.pages.session import audience_for, end_cookie, posted, redirect, render_error, require_session
 from chalicelib.api.pages.settings_view import settings_page
 from chalicelib.api.routing import PageRoutes
 from chalicelib.errors import Conflict, NotFound, ProviderError, TooManyRequests
@@ -18,20 +18,21 @@ routes = PageRoutes(render_error)
 
 @routes.get("/settings")
 def show_settings(call: Call) -> Response:
-    problem = settings_texts.sign_in_problem(
-        call.query("problem") or "", call.services.providers.get(call.query("provider") or "")
-    )
-    return settings_page(call, require_session(call), notice=call.query("notice"), problem=problem)
+    session = require_session(call)
+    audience, provider = audience_for(call, session.visitor), call.services.providers.get(call.query("provider") or "")
+    problem = settings_texts.sign_in_problem(call.query("problem") or "", provider, audience.wording)
+    return settings_page(call, session, audience, notice=call.query("notice"), problem=problem)
 
 
 @routes.post("/settings/check")
 def check(call: Call) -> Response:
     session, _ = posted(call)
+    audience = audience_for(call, session.visitor)
     try:
         report = call.services.connection_check.check(session.visitor.workspace_id, session.visitor.user_id)
-    except TooManyRequests as error:
-        return settings_page(call, session, problem=error.detail)
-    return settings_page(call, session, report=report)
+    except TooManyRequests:
+        return settings_page(call, session, audience, problem=audience.wording.settings_page.checked_recently)
+    return settings_page(call, session, audience, report=report)
 
 
 @routes.post("/settings/disconnect")
@@ -49,7 +50,7 @@ def disconnect(call: Call) -> Response:
 def sign_out(call: Call) -> Response:
     session, _ = posted(call)
     call.services.connect_links.end_all(session.visitor.workspace_id, session.visitor.user_id)
-    response = html.page(call, "signed_out.html", visitor=session.visitor)
+    response = html.page(call, "signed_out.html", audience_for(call, session.visitor), visitor=session.visitor)
     response.headers["Set-Cookie"] = end_cookie(call)
     return response
 
@@ -60,8 +61,8 @@ def choose_video(call: Call, calendar_id: str) -> Response:
     try:
         call.services.calendars.choose_video(session.visitor.workspace_id, session.visitor.user_id, calendar_id)
     except Conflict:
-        problem = "Video cannot be chosen without a working connection. Connect an account first."
-        return settings_page(call, session, problem=problem)
+        audience = audience_for(call, session.visitor)
+        return settings_page(call, session, audience, problem=audience.wording.settings_page.no_working_connection)
     return redirect(f"{call.base_url}/settings?notice=video")
 
 
@@ -83,11 +84,10 @@ def connect_with_key(call: Call, provider: str) -> Response:
     session, form = posted(call)
     try:
         call.services.key_connections.connect(session, provider, form, call.base_url)
-    except KeyRefused as error:
-        return settings_page(call, session, problem=error.detail, opened=provider)
-    except ProviderError as error:
-        log.failure("connecting failed", error, provider=provider)
-        name = call.services.providers[provider].display_name
-        problem = f"{name} is not responding, so the key could not be checked. Please try again in a moment."
-        return settings_page(call, session, problem=problem, opened=provider)
+    except (KeyRefused, ProviderError) as error:
+        if isinstance(error, ProviderError):
+            log.failure("connecting failed", error, provider=provider)
+        audience, name = audience_for(call, session.visitor), call.services.providers[provider].display_name
+        problem = settings_texts.key_problem(error if isinstance(error, KeyRefused) else None, name, audience.wording)
+        return settings_page(call, session, audience, problem=problem, opened=provider)
     return redirect(f"{call.base_url}/settings?notice=connected")

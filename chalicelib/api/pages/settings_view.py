@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from chalice.app import Response
 from msgspec import Struct
 
 from chalicelib.api import html
+from chalicelib.api.audience import Audience, audience_of
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
-from chalicelib.api.pages.session import is_framed
+from chalicelib.api.pages.session import audience_for, is_framed
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus
+from chalicelib.domain.calendar import Calendar
+from chalicelib.domain.connection import LAST_MEETING_PRECISION, ConnectionState, ConnectionStatus, Reason
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
-from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.errors import NotFound
 from chalicelib.store.booking_lists import BookingQuery
 from chalicelib.store.booking_records import Record
@@ -27,7 +27,8 @@ from chalicelib.usecases.connect_links import Session, Visitor
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import KeyField, Provider
-    from chalicelib.usecases.connection_check import Report
+    from chalicelib.usecases.connection_check import Report, Step
+    from chalicelib.wording import Wording
 
 _RECENT = timedelta(days=7)
 _RECENT_SHOWN = 3
@@ -49,6 +50,14 @@ class ShownBooking(Struct, frozen=True):
     """The reason of the state, or empty."""
     join_url: str | None
     can_retry: bool
+
+
+class ShownStep(Struct, frozen=True):
+    """One step of the connection check."""
+
+    text: str
+    is_ok: bool
+    problem: str
 
 
 class ShownExperience(Struct, frozen=True):
@@ -77,6 +86,7 @@ class Offer(Struct, frozen=True):
 def settings_page(
     call: Call,
     session: Session,
+    audience: Audience,
     *,
     notice: str | None = None,
     problem: str | None = None,
@@ -84,26 +94,32 @@ def settings_page(
     opened: str | None = None,
 ) -> Response:
     """Render the settings page with the result of the last action. `opened` is the provider whose form is open."""
-    visitor, services = session.visitor, call.services
-    workspace = services.workspace_store.get(visitor.workspace_id)
+    from chalicelib.mail.times import format_start
+
+    visitor, services, workspace = session.visitor, call.services, audience.workspace
     offered = services.offered_providers.list_all()
+    calendars = services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)
+    zone = _zone_of(calendars)
     return html.page(
         call,
         "settings.html",
+        audience,
         # A problem in the page's address is about an earlier request.
         status=200 if problem is None or call.request.method == "GET" else 400,
         form_targets=_sign_in_origins(offered),
         frame_ancestors=workspace.frame_ancestors if workspace else (),
         csrf=session.csrf,
         visitor=visitor,
-        workspace=workspace,
+        workspace_name=workspace.name if workspace else visitor.workspace_id,
         providers=[_offer(call, provider, opened) for provider in offered],
         names={p.name: p.display_name for p in services.providers.values()},
         notice=notice,
         problem=problem,
         window=_window(call, session) if is_framed(call) else None,
-        **_connection_values(call, visitor, report),
-        **_booking_values(call, visitor),
+        format_time=lambda moment: format_start(moment, zone, audience.wording),
+        calendars=calendars[:_CALENDARS_SHOWN],
+        bookings=_bookings(call, visitor, audience.wording),
+        **_connection_values(call, visitor, report, audience.wording),
     )
 
 
@@ -121,35 +137,40 @@ def added_page(call: Call, session: Session | None, name: str) -> Response:
     return html.page(
         call,
         "added.html",
+        audience_for(call, session.visitor) if session else audience_of(call),
         form_targets=[_origin(provider.addresses["OAUTH"])],
         provider=provider,
         csrf=session.csrf if session else None,
     )
 
 
-def _connection_values(call: Call, visitor: Visitor, report: Report | None) -> dict[str, Any]:
+def _zone_of(calendars: Sequence[Calendar]) -> str:
+    """Return the time zone of the user, who is the host of these calendars: that of the one changed last, else UTC."""
+    newest = max(calendars, key=lambda calendar: calendar.updated_at, default=None)
+    return (newest and newest.host.time_zone) or "UTC"
+
+
+def _connection_values(call: Call, visitor: Visitor, report: Report | None, wording: Wording) -> dict[str, Any]:
     """Return the template's values about the connection, its check, and the meetings that disconnecting affects."""
-    connections = call.services.connections
+    connections, texts = call.services.connections, wording.settings_page
     status = connections.status(visitor.workspace_id, visitor.user_id)
+    provider = call.services.providers.get(status.connection.provider) if status.connection else None
+    name = provider.display_name if provider else ""
     has_account = status.state in (ConnectionState.CONNECTED, ConnectionState.BROKEN)
     return {
         "connection": status,
-        "last_meeting_precision": settings_texts.format_duration(LAST_MEETING_PRECISION // timedelta(minutes=1)),
+        "precision": settings_texts.format_duration(LAST_MEETING_PRECISION // timedelta(minutes=1), wording),
         "upcoming": connections.preview_disconnect(visitor.workspace_id, visitor.user_id) if has_account else [],
-        "steps": [(settings_texts.STEPS.get(s.name, s.name), s) for s in (report.steps if report else ())],
-        "experience": _experience(call, status, report),
-        "unavailable": settings_texts.UNAVAILABLE.get(str(status.reason)),
+        "steps": [_show_step(step, name, wording) for step in (report.steps if report else ())],
+        "experience": _experience(provider, status, report, wording),
+        "unavailable": texts.unavailable.get(Reason(status.reason)) if status.reason in set(Reason) else None,
     }
 
 
-def _booking_values(call: Call, visitor: Visitor) -> dict[str, Any]:
-    """Return the template's values about the user's calendars and bookings."""
-    calendars = call.services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)
-    return {
-        "calendars": calendars[:_CALENDARS_SHOWN],
-        "locations": settings_texts.LOCATIONS,
-        "bookings": _bookings(call, visitor),
-    }
+def _show_step(step: Step, provider: str, wording: Wording) -> ShownStep:
+    texts = wording.settings_page
+    problem = settings_texts.step_problem(step, provider, wording)
+    return ShownStep(texts.steps.get(step.name, step.name), step.ok, problem)
 
 
 def _sign_in_origins(offered: Iterable[Provider]) -> list[str]:
@@ -162,20 +183,20 @@ def _sign_in_origins(offered: Iterable[Provider]) -> list[str]:
     return [_origin(provider.addresses["OAUTH"]) for provider in offered if isinstance(provider, OAuthProvider)]
 
 
-def _experience(call: Call, status: ConnectionStatus, report: Report | None) -> ShownExperience | None:
+def _experience(
+    provider: Provider | None, status: ConnectionStatus, report: Report | None, wording: Wording
+) -> ShownExperience | None:
     """Return what guests experience with the connected account: from the check, else as the provider documents it."""
-    connection = status.connection
-    provider = call.services.providers.get(connection.provider) if connection else None
-    if status.state is not ConnectionState.CONNECTED or connection is None or provider is None:
+    if status.state is not ConnectionState.CONNECTED or status.connection is None or provider is None:
         return None
     observed = report.guest_experience if report else None
-    experience = observed or provider.guest_experience(connection.account)
-    limit = experience.time_limit_minutes
+    experience = observed or provider.guest_experience(status.connection.account)
+    texts, limit = wording.settings_page, experience.time_limit_minutes
     return ShownExperience(
-        admission=settings_texts.ADMISSIONS[experience.admission].format(provider=provider.display_name),
-        moderator=settings_texts.MODERATORS[experience.moderator].format(provider=provider.display_name),
-        time_limit=settings_texts.format_duration(limit) if limit else "",
-        notes=experience.notes,
+        admission=texts.admissions[experience.admission].format(provider=provider.display_name),
+        moderator=texts.moderators[experience.moderator].format(provider=provider.display_name),
+        time_limit=settings_texts.format_duration(limit, wording) if limit else "",
+        notes=tuple(wording.translate(note) for note in experience.notes),
         is_documented=not experience.is_observed and experience.admission is not GuestEntry.ACCOUNT_SETTINGS,
     )
 
@@ -199,10 +220,10 @@ def _window(call: Call, session: Session) -> str:
     return f"{call.base_url}/connect/{token}"
 
 
-def _bookings(call: Call, visitor: Visitor) -> list[ShownBooking]:
+def _bookings(call: Call, visitor: Visitor, wording: Wording) -> list[ShownBooking]:
     now = call.services.clock()
     past = _page(call, visitor, now - _RECENT, now, 50)[-_RECENT_SHOWN:]
-    return [_show(record, now) for record in [*past, *_page(call, visitor, now, None, _UPCOMING_SHOWN)]]
+    return [_show(record, now, wording) for record in [*past, *_page(call, visitor, now, None, _UPCOMING_SHOWN)]]
 
 
 def _page(call: Call, visitor: Visitor, since: datetime, until: datetime | None, limit: int) -> list[Record]:
@@ -210,28 +231,30 @@ def _page(call: Call, visitor: Visitor, since: datetime, until: datetime | None,
     return call.services.booking_store.page(query, limit=limit, after=None)[0]
 
 
-def _show(record: Record, now: datetime) -> ShownBooking:
-    appointment, meeting = record.booking.appointment, record.current_meeting
-    zone = ZoneInfo(appointment.time_zone)
-    state, tone = settings_texts.STATES[meeting.state]
-    if record.booking.is_cancelled:
-        state, tone = "Cancelled", "plain"
+def _show(record: Record, now: datetime, wording: Wording) -> ShownBooking:
+    from chalicelib.mail.times import format_start
+
+    booking, appointment, meeting = record.booking, record.booking.appointment, record.current_meeting
+    texts = wording.settings_page
+    state, tone = texts.states[meeting.state], settings_texts.TONES[meeting.state]
+    if booking.is_cancelled:
+        state, tone = texts.cancelled, "plain"
     elif meeting.reason == MeetingReason.LOCATION_NOT_VIDEO:
-        state = settings_texts.LOCATIONS[record.booking.location.type]
+        state = texts.locations[booking.location.type]
     return ShownBooking(
-        id=record.booking.booking_id,
-        title=appointment.title,
-        starts_at=f"{appointment.starts_at.astimezone(zone):%a, %-d %b %Y, %H:%M} ({appointment.time_zone})",
+        id=booking.booking_id,
+        title=appointment.title or wording.untitled,
+        starts_at=format_start(appointment.starts_at, booking.host.time_zone or appointment.time_zone, wording),
         guests=", ".join(guest.name for guest in appointment.guests[:3]),
         state=state,
         tone=tone,
-        why=_why(record.booking, meeting),
+        why=_why(booking, meeting, wording),
         join_url=(meeting.host_url or meeting.join_url) if meeting.state is MeetingState.READY else None,
         can_retry=meeting.state in (MeetingState.WAITING, MeetingState.FAILED) and appointment.ends_at > now,
     )
 
 
-def _why(booking: Booking, meeting: Meeting) -> str:
+def _why(booking: Booking, meeting: Meeting, wording: Wording) -> str:
     if booking.is_cancelled or meeting.reason == MeetingReason.LOCATION_NOT_VIDEO:
         return ""  # The state already says so.
-    return meeting.detail or MEETING_REASON_TEXTS.get(meeting.reason or "", "")
+    return wording.explain(meeting)
