@@ -24,8 +24,8 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
-    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, brand?: {name?, color?,
-    logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
+    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, brand?:
+    {name?, color?, logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
     `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces

@@ -85,11 +85,9 @@ def test_the_browsers_language_comes_first_then_the_hosts_then_the_workspaces(
 
 
 def test_a_workspaces_language_has_texts(product: Product) -> None:
-    from chalicelib.errors import InvalidInput
-
-    with pytest.raises(InvalidInput) as refused:
-        set_workspace(product, language="nl")
-    assert "no texts in this language" in str(refused.value.errors)
+    product.caller()
+    request = {"do": "update-workspace", "workspace_id": "ws-1", "language": "nl"}
+    assert "no texts in this language" in str(operations.run(request, product.services))
 
 
 def test_a_page_shows_the_name_logo_and_color_of_its_workspace(product: Product) -> None:
