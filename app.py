@@ -10,10 +10,10 @@ The event handlers are here and not in a blueprint, because Lambda would import 
 
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import api, settings
-from chalicelib.handlers import booking_stream, mail_events, operations, webhook_streams
+from chalicelib.handlers import booking_stream, mail_events, operations, webhook_queue, webhook_streams
 from chalicelib.observability import log_request_id
 from chalicelib.wiring import services
 
@@ -24,7 +24,7 @@ FROM_THE_OLDEST = "TRIM_HORIZON"
 # Otherwise Chalice would add its own handler to the logger of this name, and every line would be written twice.
 app = Chalice(app_name="meetlink", configure_logs=False)
 api.register(app, services)
-for kind in ("dynamodb", "scheduled", "sns", "pure_lambda"):
+for kind in ("dynamodb", "scheduled", "sns", "sqs", "pure_lambda"):
     app.register_middleware(log_request_id, kind)
 
 
@@ -49,12 +49,12 @@ def on_mail_event(event: SNSEvent) -> None:
     mail_events.record_mail_event(event.message, services())
 
 
-# A second reader of the stream and its own schedule: a slow webhook receiver must not delay settling.
+# The second of two readers that DynamoDB allows a stream.
 @app.on_dynamodb_record(
     stream_arn=settings.from_environment().bookings_stream_arn, batch_size=25, starting_position=FROM_THE_OLDEST
 )
 def announce_bookings(event: DynamoDBEvent) -> None:
-    """Send webhooks about meetings."""
+    """Enqueue webhooks about meetings."""
     webhook_streams.announce_bookings(event.to_dict(), event.context, services())
 
 
@@ -62,14 +62,25 @@ def announce_bookings(event: DynamoDBEvent) -> None:
     stream_arn=settings.from_environment().connections_stream_arn, batch_size=25, starting_position=FROM_THE_OLDEST
 )
 def announce_connections(event: DynamoDBEvent) -> None:
-    """Send webhooks about users who were connected and disconnected."""
+    """Enqueue webhooks about users who were connected and disconnected."""
     webhook_streams.announce_connections(event.to_dict(), event.context, services())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
-    """Deliver webhooks that are due again."""
+    """Have webhooks delivered that are due again."""
     return webhook_streams.deliver_due(event.context, services())
+
+
+# The queue's name is for a process without the setting, where Chalice needs one of the two to import this module.
+@app.on_sqs_message(
+    queue=f"meetlink-{settings.from_environment().stage}-webhooks",
+    queue_arn=settings.from_environment().webhooks_queue_arn,
+    batch_size=10,
+)
+def send_webhooks(event: SQSEvent) -> dict[str, Any]:
+    """Deliver webhooks: a slow receiver delays neither settling nor other workspaces."""
+    return webhook_queue.deliver_messages(event.to_dict(), event.context, services())
 
 
 @app.lambda_function()

@@ -1,4 +1,8 @@
-"""Enqueue webhook events from the streams of bookings and connections, and deliver those that are due."""
+"""Enqueue webhook events from the streams of bookings and connections, and have those that are due delivered.
+
+The function `send_webhooks` delivers them, woken by a queue. In a process without the queue's setting they are
+delivered here.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreError
+from chalicelib.handlers.webhook_queue import WORKERS, wake_up_of
 from chalicelib.observability import count, log
 from chalicelib.store import streams
 from chalicelib.store.streams import BookingChange, ConnectionChange
@@ -33,9 +38,9 @@ from chalicelib.webhooks.model import DeliveryKey
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_WORKERS = 25
-"""Endpoints that are delivered to in parallel, so that a slow one does not delay the others."""
 _DUE_PER_SHARD = 100
+_WOKEN_PER_SHARD = 1000
+"""A message costs little, so that the many due webhooks of one workspace do not hide those of others."""
 _STREAM_SECONDS = 15.0
 """How long a stream waits for receivers. The schedule delivers the rest."""
 C = TypeVar("C")
@@ -50,19 +55,20 @@ _METRICS = {
 
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
-    """Enqueue and deliver the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
+    """Enqueue the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
     _announce(streams.booking_changes(event, with_documents=True), _meeting_events, Deadline.of(context), services)
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:
-    """Enqueue and deliver the events in a batch of the connections stream. Raises `StoreError`: see `_announce`."""
+    """Enqueue the events in a batch of the connections stream. Raises `StoreError`: see `_announce`."""
     _announce(streams.connection_changes(event), _connection_events, Deadline.of(context), services)
 
 
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
-    """Deliver what is due: retries, and deliveries that were enqueued and not attempted yet."""
+    """Have delivered what is due: retries, and deliveries whose message was lost."""
     now, store = services.clock(), services.delivery_store
-    keys = [key for shard in DUE_SHARDS for key in store.due(shard, now, _DUE_PER_SHARD)]
+    limit = _DUE_PER_SHARD if services.webhook_queue is None else _WOKEN_PER_SHARD
+    keys = [key for shard in DUE_SHARDS for key in store.due(shard, now, limit)]
     _deliver(sorted(keys, key=lambda key: key.name), Deadline.of(context), services)
     return {"deliveries": len(keys)}
 
@@ -70,7 +76,7 @@ def deliver_due(context: Any, services: Services) -> dict[str, int]:
 def _announce(
     changes: Iterable[C], events_of: Callable[[C], list[Event]], deadline: Deadline, services: Services
 ) -> None:
-    """Enqueue all events of the batch, then attempt their deliveries.
+    """Enqueue all events of the batch, then have them delivered.
 
     A database outage is raised instead of being reported as `batchItemFailures`: the event source mapping that a plain
     `chalice deploy` creates would take that for success, and nothing else would detect the event. Lambda then delivers
@@ -129,14 +135,20 @@ def _connection_events(change: ConnectionChange) -> list[Event]:
 
 
 def _deliver(keys: Iterable[DeliveryKey], deadline: Deadline, services: Services) -> None:
-    """Attempt deliveries, in order for each endpoint. After a database outage the schedule attempts them again."""
+    """Wake the function that delivers. Without a queue, attempt the deliveries here, in order for each endpoint.
+
+    After a failure the schedule finds them again.
+    """
+    if services.webhook_queue is not None:
+        services.webhook_queue.send(wake_up_of(key) for key in keys)
+        return
     by_endpoint = sorted(keys, key=_endpoint_of)  # A stable sort: it keeps the order within an endpoint.
     groups = [list(group) for _, group in groupby(by_endpoint, key=_endpoint_of)]
     if not groups:
         return
     # Accessed before the threads start, so that the object is created once.
     deliver = log.with_request_id(partial(_deliver_to_endpoint, services.webhook_deliveries, deadline))
-    with services.workers(min(_WORKERS, len(groups))) as pool:
+    with services.workers(min(WORKERS, len(groups))) as pool:
         for _ in pool.map(deliver, groups):
             pass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.store.booking_leases import BookingLeases
     from chalicelib.store.deployment_secrets import DeploymentSecrets
     from chalicelib.store.encryption import Encryption
+    from chalicelib.store.work_queue import WorkQueue
     from chalicelib.usecases.audit import AuditTrail
     from chalicelib.usecases.mail_circuit import Mailer
     from chalicelib.usecases.rate_limit import RateLimit
@@ -58,6 +59,8 @@ class Foundation:
     random: Random = field(default_factory=SystemRandom)
     workers: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes an executor with this many workers."""
+    wait: Callable[..., Any] = wait
+    """Waits for the executor's futures, as `concurrent.futures.wait`."""
     mail_transport: Mailer | None = None
     """Sends emails; None: SES."""
     webhook_transport: Post | None = None
@@ -155,6 +158,16 @@ class Foundation:
         from chalicelib.webhooks.store import EndpointStore
 
         return EndpointStore()
+
+    @cached_property
+    def webhook_queue(self) -> WorkQueue | None:
+        """Wakes the function that delivers webhooks."""
+        return self._queue(self.settings.webhooks_queue_arn)
+
+    def _queue(self, arn: str | None) -> WorkQueue | None:
+        from chalicelib.store.work_queue import WorkQueue
+
+        return WorkQueue(AwsClient("sqs", attempts=2), arn) if arn else None
 
     @cached_property
     def delivery_store(self) -> DeliveryStore:

@@ -60,7 +60,7 @@ def _missing_triggers(stage: Stage) -> list[str]:
     if not stacks.outputs(stage, CONCERN):
         return []
     client = stage.client("lambda")
-    return [function for function in triggers.STREAMS if not triggers.mappings(client, stage.function(function))]
+    return [function for function in triggers.SOURCES if not triggers.mappings(client, stage.function(function))]
 
 
 def _apply_template(stage: Stage, bucket: str, template: Mapping[str, Any]) -> None:
@@ -95,9 +95,9 @@ def template_additions(stage: Stage, queue_arn: str, *, default_address_closed: 
 
 def _properties(stage: Stage, function: str, queue_arn: str) -> dict[str, Any]:
     properties: dict[str, Any] = {"FunctionName": stage.function(function)}
-    if function in triggers.STREAMS:
+    if function in triggers.SOURCES:
         options = triggers.mapping_options(function, queue_arn)
-        if not options["FilterCriteria"]["Filters"]:
+        if options.get("FilterCriteria") == {"Filters": []}:
             del options["FilterCriteria"]
         properties["Events"] = {_event_id(function): {"Properties": options}}
     if function in triggers.ASYNCHRONOUS:
@@ -113,7 +113,7 @@ def _logical_id(function: str) -> str:
 
 def _event_id(function: str) -> str:
     """Return Chalice's logical id of the function's event source."""
-    return f"{_logical_id(function)}DynamodbEventSource"
+    return f"{_logical_id(function)}{'Sqs' if function in triggers.QUEUES else 'Dynamodb'}EventSource"
 
 
 def _upload(stage: Stage, bucket: str, content: bytes, kind: str) -> str:

@@ -35,7 +35,7 @@ def complete(stage: Stage) -> list[str]:
 
 def _is_gone(stage: Stage, resource: Resource) -> bool:
     """Return whether the resource is a trigger that was deleted. Chalice would try to update it."""
-    if resource["resource_type"] != "dynamodb_event":
+    if resource["resource_type"] not in ("dynamodb_event", "sqs_event"):
         return False
     function = resource["lambda_arn"].rpartition(":")[2]
     return resource["event_uuid"] not in {m["UUID"] for m in triggers.mappings(stage.client("lambda"), function)}
@@ -47,8 +47,8 @@ def _search(stage: Stage, recorded: dict[str, Resource]) -> Iterator[Resource]:
             yield from _role(stage, function)
         if function not in recorded:
             yield from _function(stage, function)
-    for function in triggers.STREAMS:
-        if f"{function}-dynamodb-event-source" not in recorded:
+    for function in triggers.SOURCES:
+        if f"{function}-{_kind(function)}-event-source" not in recorded:
             yield from _mapping(stage, function)
     for function in triggers.SCHEDULES:
         if f"{function}-event" not in recorded:
@@ -74,17 +74,23 @@ def _function(stage: Stage, function: str) -> Iterator[Resource]:
         yield {"name": function, "resource_type": "lambda_function", "lambda_arn": arn}
 
 
+def _kind(function: str) -> str:
+    """Return Chalice's word for the kind of the function's event source."""
+    return "sqs" if function in triggers.QUEUES else "dynamodb"
+
+
 def _mapping(stage: Stage, function: str) -> Iterator[Resource]:
-    variables = chalice_config.environment(stage)
-    streams = {variables.get("MEETLINK_BOOKINGS_STREAM_ARN"), variables.get("MEETLINK_CONNECTIONS_STREAM_ARN")}
+    source = chalice_config.environment(stage).get(triggers.SOURCES[function].variable)
     if _arn(stage, function) is None:
         return
     for mapping in triggers.mappings(stage.client("lambda"), stage.function(function)):
-        if mapping["EventSourceArn"] in streams:
+        if mapping["EventSourceArn"] == source:
+            kind, arn = _kind(function), mapping["EventSourceArn"]
+            own = {"queue_arn": arn, "queue": arn.rpartition(":")[2]} if kind == "sqs" else {"stream_arn": arn}
             yield {
-                "name": f"{function}-dynamodb-event-source",
-                "resource_type": "dynamodb_event",
-                "stream_arn": mapping["EventSourceArn"],
+                "name": f"{function}-{kind}-event-source",
+                "resource_type": f"{kind}_event",
+                **own,
                 "event_uuid": mapping["UUID"],
                 "lambda_arn": mapping["FunctionArn"],
             }

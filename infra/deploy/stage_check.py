@@ -64,7 +64,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[CheckResult]:
         yield from run("the routes", _routes, app)
         yield from run("the API's stage", gateway.check, rest_api.find_api(stage)[0], is_vital=False)
         yield from run("the default address", default_address.check, rest_api.find_api(stage)[0], is_vital=False)
-        yield from run("the streams", _mappings, queue_arn)
+        yield from run("the streams and queues", _mappings, queue_arn)
         yield from run("the schedules", _schedules)
         yield from run("the email events", _topic)
         yield from run("the API", _health)
@@ -125,10 +125,10 @@ def _routes(stage: Stage, app: Any) -> Iterator[CheckResult]:
 
 def _mappings(stage: Stage, queue_arn: str) -> Iterator[CheckResult]:
     client = stage.client("lambda")
-    for name in triggers.STREAMS:
+    for name in triggers.SOURCES:
         function, mappings = stage.function(name), triggers.mappings(client, stage.function(name))
         if not mappings:
-            yield problem(f"{function} reads no stream: its event source mapping is missing. Deploy again.")
+            yield problem(f"{function} reads no {_source(name)}: its event source mapping is missing. Deploy again.")
         if len(mappings) > 1:
             ids = ", ".join(mapping["UUID"] for mapping in mappings)
             yield problem(
@@ -140,18 +140,22 @@ def _mappings(stage: Stage, queue_arn: str) -> Iterator[CheckResult]:
 
 
 def _mapping(stage: Stage, name: str, mapping: dict[str, Any], queue_arn: str) -> Iterator[CheckResult]:
-    function, stream = stage.function(name), chalice_config.environment(stage)[triggers.STREAMS[name].variable]
+    function, arn = stage.function(name), chalice_config.environment(stage).get(triggers.SOURCES[name].variable)
     if mapping["State"] != "Enabled":
-        yield problem(f"The stream of {function} is {mapping['State']}.")
-    if mapping["EventSourceArn"] != stream:
-        yield problem(f"{function} reads {mapping['EventSourceArn']} instead of {stream}. Deploy again.")
-    if mapping.get("StartingPosition") != triggers.STARTS_AT:
+        yield problem(f"The {_source(name)} of {function} is {mapping['State']}.")
+    if mapping["EventSourceArn"] != arn:
+        yield problem(f"{function} reads {mapping['EventSourceArn']} instead of {arn}. Deploy again.")
+    if name in triggers.STREAMS and mapping.get("StartingPosition") != triggers.STARTS_AT:
         yield warning(
             f"{function} starts to read its stream at {mapping.get('StartingPosition')}, so it may skip records "
             "written while Lambda creates or changes the trigger. Deploy again."
         )
     for option in triggers.differing(mapping, triggers.mapping_options(name, queue_arn)):
-        yield problem(f"{option} of the stream of {function} is {mapping.get(option)}. Deploy again.")
+        yield problem(f"{option} of the {_source(name)} of {function} is {mapping.get(option)}. Deploy again.")
+
+
+def _source(name: str) -> str:
+    return "queue" if name in triggers.QUEUES else "stream"
 
 
 def _schedules(stage: Stage) -> Iterator[CheckResult]:

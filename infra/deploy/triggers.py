@@ -46,6 +46,19 @@ STREAMS = {
     "announce_connections": Stream((), 6 * _HOUR_SECONDS, variable="MEETLINK_CONNECTIONS_STREAM_ARN"),
 }
 
+
+@dataclass(frozen=True)
+class Queue:
+    """How a function is woken by a queue. Messages that fail five times become dead letters."""
+
+    variable: str
+    """The environment variable that contains the queue's ARN."""
+
+
+QUEUES = {"send_webhooks": Queue("MEETLINK_WEBHOOKS_QUEUE_ARN")}
+SOURCES: dict[str, Stream | Queue] = {**STREAMS, **QUEUES}
+"""Functions with an event source mapping."""
+
 SCHEDULES = ("on_schedule", "deliver_webhooks")
 
 ASYNCHRONOUS = {
@@ -57,7 +70,12 @@ ASYNCHRONOUS = {
 
 
 def mapping_options(function: str, queue_arn: str) -> dict[str, Any]:
-    """Return the options of a function's stream as arguments of `update_event_source_mapping`."""
+    """Return the options of a function's stream or queue as arguments of `update_event_source_mapping`.
+
+    `queue_arn` is that of the queue of dead letters. A work queue has its own redrive policy.
+    """
+    if function in QUEUES:
+        return {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
     stream = STREAMS[function]
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -73,7 +91,7 @@ def mapping_options(function: str, queue_arn: str) -> dict[str, Any]:
 def configure(stage: Stage, queue_arn: str) -> None:
     """Apply the options to every trigger. Change only triggers that differ."""
     client = stage.client("lambda")
-    for function in STREAMS:
+    for function in SOURCES:
         options = mapping_options(function, queue_arn)
         for mapping in _wait_for_mappings(client, stage.function(function)):
             if differing(mapping, options):
@@ -94,11 +112,11 @@ def remove_stale(stage: Stage, variables: Mapping[str, str]) -> list[str]:
     restored, or after its stream was switched off and on.
     """
     client, removed = stage.client("lambda"), []
-    for function, stream in STREAMS.items():
+    for function, source in SOURCES.items():
         name = stage.function(function)
         for mapping in _wait_for_mappings(client, name):
             starts_at = mapping.get("StartingPosition", STARTS_AT)
-            if (mapping["EventSourceArn"], starts_at) != (variables[stream.variable], STARTS_AT):
+            if (mapping["EventSourceArn"], starts_at) != (variables[source.variable], STARTS_AT):
                 client.delete_event_source_mapping(UUID=mapping["UUID"])
                 removed.append(function)
         _wait_for_mappings(client, name)

@@ -1,4 +1,4 @@
-"""Lambda's triggers on this machine: event source mappings of streams, and the schedule."""
+"""Lambda's triggers on this machine: event source mappings of streams and queues, and the schedule."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _BATCH_SIZE = 25
 _MAX_PARALLEL_BATCHES = 10
 _MAX_ATTEMPTS = 5
 _POLL_SECONDS = 0.05
+_LONG_POLL_SECONDS = 1
 _SCHEDULE_SECONDS = 60.0
 
 
@@ -104,6 +105,75 @@ class StreamPump:
                 return
             first = next(i for i, r in enumerate(records) if r["dynamodb"]["SequenceNumber"] in failures)
             records = records[first:]
+
+
+class QueuePump:
+    """Read an SQS queue and invoke a function, as an event source mapping of Lambda does.
+
+    Messages that the function does not report as failed are deleted. The others come back later.
+    """
+
+    def __init__(self, sqs: Any, queue_url: str, function: str, handler: Handler, *, batch_size: int) -> None:
+        self._sqs = sqs
+        self._url = queue_url
+        self._function = function
+        self._handler = handler
+        self._batch_size = batch_size
+        self._stopping = threading.Event()
+        self._free = threading.Semaphore(_MAX_PARALLEL_BATCHES)
+        self._pool = ThreadPoolExecutor(_MAX_PARALLEL_BATCHES, thread_name_prefix="queue")
+        self._thread = threading.Thread(target=self._run, name="queue-pump", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._free.acquire()
+            try:
+                response = self._sqs.receive_message(
+                    QueueUrl=self._url, MaxNumberOfMessages=self._batch_size, WaitTimeSeconds=_LONG_POLL_SECONDS
+                )
+                messages = response.get("Messages", [])
+            except Exception as error:
+                messages = []
+                if not self._stopping.is_set():
+                    print(f"{self._function}: reading the queue failed: {type(error).__name__}", flush=True)
+                    self._stopping.wait(1)
+            if messages and not self._stopping.is_set():
+                self._pool.submit(self._invoke, messages)
+            else:
+                self._free.release()
+
+    def _invoke(self, messages: list[dict[str, Any]]) -> None:
+        try:
+            records = [lambda_message(message) for message in messages]
+            result = self._handler({"Records": records}, Context(self._function)) or {}
+            failed = {failure["itemIdentifier"] for failure in result.get("batchItemFailures", [])}
+            for message in messages:
+                if message["MessageId"] not in failed:
+                    self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        except Exception as error:
+            print(f"{self._function} failed: {type(error).__name__}", flush=True)
+        finally:
+            self._free.release()
+
+
+def lambda_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a received message in the form in which Lambda passes it to functions."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+    }
 
 
 class Schedule:

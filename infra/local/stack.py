@@ -19,10 +19,11 @@ import httpx
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.aws import LocalAws
 from infra.local.console import Demo, Mailbox, create_console
-from infra.local.lambdas import Context, Schedule, StreamPump
+from infra.local.lambdas import Context, QueuePump, Schedule, StreamPump
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import StandIn
 from infra.local.standins.server import Server, serve
+from infra.queues import create_queues, queue_arn
 from infra.tables import connections_stream, create_tables
 
 HOST = "127.0.0.1"
@@ -108,15 +109,16 @@ class LocalStack(StartedParts):
         super().__init__()
 
     def _start(self) -> None:
-        self._report("AWS (DynamoDB, KMS) ...")
+        self._report("AWS (DynamoDB, KMS, SQS) ...")
         aws = self._parts.enter_context(LocalAws(self._ports.aws))
         self._start_provider()
         self._report("console with inbox ...")
         console = self._reserve_console()
         stream_arn = create_tables(aws.client("dynamodb"), "meetlink-local-")
         aws.create_key(_KMS_ALIAS)
+        self._queues = create_queues(aws.client("sqs"), "local")
         self._set_environment(aws, stream_arn)
-        self._report("app, stream and schedule ...")
+        self._report("app, streams, queues and schedules ...")
         app = self._start_app(aws, stream_arn)
         self._make_demo(console, app)
 
@@ -140,6 +142,7 @@ class LocalStack(StartedParts):
             "MEETLINK_TABLE_PREFIX": "meetlink-local-",
             "MEETLINK_BOOKINGS_STREAM_ARN": stream_arn,
             "MEETLINK_CONNECTIONS_STREAM_ARN": connections_stream(aws.client("dynamodb"), "meetlink-local-"),
+            "MEETLINK_WEBHOOKS_QUEUE_ARN": queue_arn(aws.client("sqs"), self._queues["Webhooks"]),
             "MEETLINK_WEBHOOKS_TO_LOOPBACK": "1",
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
@@ -158,12 +161,13 @@ class LocalStack(StartedParts):
         callback = f"/oauth/{self._provider}/callback"
         redirect_uris = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
         self.stand_in.configure(self.provider_url, redirect_uris)
-        streams = aws.client("dynamodbstreams")
+        streams, sqs = aws.client("dynamodbstreams"), aws.client("sqs")
         connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
-        triggers: list[StreamPump | Schedule] = [
+        triggers: list[StreamPump | QueuePump | Schedule] = [
             StreamPump(streams, stream_arn, "on_booking", app.on_booking),
             StreamPump(streams, stream_arn, "announce_bookings", app.announce_bookings),
             StreamPump(streams, connections_arn, "announce_connections", app.announce_connections),
+            QueuePump(sqs, self._queues["Webhooks"], "send_webhooks", app.send_webhooks, batch_size=10),
             Schedule("on_schedule", app.on_schedule),
             Schedule("deliver_webhooks", app.deliver_webhooks),
         ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.handlers.booking_stream import _WORKERS as SETTLING_WORKERS
-from chalicelib.handlers.webhook_streams import _WORKERS as WEBHOOK_WORKERS
+from chalicelib.handlers.webhook_queue import WORKERS as WEBHOOK_WORKERS
 from chalicelib.settings import from_environment
 from chalicelib.store import tables
 from chalicelib.store.tables import BookingItem

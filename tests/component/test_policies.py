@@ -17,7 +17,7 @@ from moto import mock_aws
 
 import app
 from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
-from chalicelib.handlers import booking_stream, mail_events, operations, webhook_streams
+from chalicelib.handlers import booking_stream, mail_events, operations, webhook_queue, webhook_streams
 from chalicelib.observability import Log
 from chalicelib.settings import from_environment
 from chalicelib.store.encryption import Purpose
@@ -45,6 +45,7 @@ from tests.support.product import (
     calendar,
     recorded_event,
 )
+from tests.support.queues import Queues
 from tests.support.webhooks import SECRET, Receivers, Streams, send_event
 
 HOOK = "https://receiver.example/hooks"
@@ -53,7 +54,7 @@ SANDBOXED = MailAccountError("SES: MessageRejected", code="NotVerified")
 _CACHES_SECONDS = 301
 _LEASES_SECONDS = 100
 FUNCTIONS = chalice_config.function_names()
-WEBHOOKS = {"announce_bookings", "announce_connections", "deliver_webhooks"}
+WEBHOOKS = {"send_webhooks"}
 SETTLING = {"on_booking", "on_schedule"}
 
 
@@ -71,7 +72,8 @@ class Watched:
             "BookingsStreamArn": aws.stream_arn,
             "ConnectionsStreamArn": connections_stream(aws.client("dynamodb"), aws.table_prefix),
             "KeyArn": "arn:of:the-key",
-            "DeadLettersArn": "arn:of:the-queue",
+            "DeadLettersArn": "arn:aws:sqs:us-east-1:123456789012:meetlink-ci-dead-letters",
+            "WebhooksQueueArn": "arn:aws:sqs:us-east-1:123456789012:meetlink-ci-webhooks",
             "ConfigurationSet": "meetlink-ci",
         }
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -82,6 +84,7 @@ class Watched:
         self.product.services = replace(self.product.services, sleep=clock.advance)
         self.receivers = Receivers.of(self.product)
         self.streams = Streams(self.product)
+        self.queues = Queues(self.product)
         self.recorder = Recorder(monkeypatch, self.names)
         self.mailing: set[str] = set()
         self.withholds = withholds
@@ -158,6 +161,7 @@ class Watched:
         services = self.product.services
         self.does("on_schedule", lambda: booking_stream.settle_due(LambdaContext(), services))
         self.does("deliver_webhooks", lambda: webhook_streams.deliver_due(LambdaContext(), services))
+        self.deliver_webhooks()
         self.settle()
         self.announce()
 
@@ -168,6 +172,16 @@ class Watched:
         ):
             records = {"Records": self.streams.records(arn)}
             self.does(function.__name__, partial(function, records, LambdaContext(), self.product.services))
+        self.deliver_webhooks()
+
+    def deliver_webhooks(self) -> None:
+        while messages := self.queues.messages("Webhooks"):
+            self.does("send_webhooks", partial(self._deliver, messages))
+
+    def _deliver(self, messages: list[dict[str, Any]]) -> None:
+        event = {"Records": messages}
+        answer = webhook_queue.deliver_messages(event, LambdaContext(), self.product.services)
+        assert answer == {"batchItemFailures": []}
 
     def bounce(self, name: str, *refusals: Exception) -> None:
         """A mail came back, and the mail that tells of it is refused."""
@@ -286,7 +300,10 @@ def test_what_mailing_asks_of_ses_is_allowed_to_those_that_mail(
 def test_those_with_a_trigger_may_read_it_and_give_up(watched: Watched) -> None:
     actions = {function: {action for action, _ in granted(watched, function)} for function in FUNCTIONS}
     assert {f for f in FUNCTIONS if "dynamodb:GetRecords" in actions[f]} == set(triggers.STREAMS)
-    assert {f for f in FUNCTIONS if "sqs:SendMessage" in actions[f]} == {*triggers.STREAMS, *triggers.ASYNCHRONOUS}
+    assert {f for f in FUNCTIONS if "sqs:ReceiveMessage" in actions[f]} == set(triggers.QUEUES)
+    dead_letters = ("sqs:SendMessage", watched.names["DeadLettersArn"])
+    gives_up = {f for f in FUNCTIONS if dead_letters in granted(watched, f)}
+    assert gives_up == {*triggers.STREAMS, *triggers.ASYNCHRONOUS}
     assert all("logs:PutLogEvents" in actions[function] for function in FUNCTIONS)
 
 

@@ -101,8 +101,8 @@ def test_the_stage_has_its_limits_and_its_access_log_and_the_account_a_role_for_
 def test_after_a_failed_deployment_the_next_goes_on_with_what_it_made(deployed: Deployment) -> None:
     assert len(deployed.client("apigateway").get_rest_apis()["items"]) == 1
     mappings = deployed.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    assert len(mappings) == len(triggers.STREAMS)
-    assert len({mapping["FunctionArn"] for mapping in mappings}) == len(triggers.STREAMS)
+    assert len(mappings) == len(triggers.SOURCES)
+    assert len({mapping["FunctionArn"] for mapping in mappings}) == len(triggers.SOURCES)
 
 
 @pytest.mark.parametrize("function", triggers.STREAMS)

@@ -21,6 +21,7 @@ from infra.deploy.stage import DeployError, Stage
 from tests.support.fake_aws import ACCOUNT, FakeSession
 
 STREAM = f"arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/meetlink-ci-bookings/stream/2027-01-01T00:00:00.000"
+QUEUE = f"arn:aws:sqs:eu-central-1:{ACCOUNT}:meetlink-ci-work"
 MAIL_FROM = "invitations@example.com"
 PATHS = [
     {"id": "r1", "path": "/"},
@@ -57,6 +58,7 @@ FAILED_MAIL_FROM = {
 @pytest.fixture
 def stage(aws: FakeSession, tmp_path: Path) -> Stage:
     variables = {"MEETLINK_BOOKINGS_STREAM_ARN": STREAM, "MEETLINK_CONNECTIONS_STREAM_ARN": STREAM}
+    variables |= {queue.variable: QUEUE for queue in triggers.QUEUES.values()}
     (tmp_path / ".chalice").mkdir()
     config = {"stages": {"ci": {"environment_variables": variables}}}
     (tmp_path / ".chalice" / "config.json").write_text(json.dumps(config))
@@ -238,8 +240,9 @@ def unknown_host(*_: Any) -> None:
 def test_a_function_reads_the_stages_own_stream_from_its_beginning(
     changes: dict[str, Any], expected: list[Any], stage: Stage, aws: FakeSession
 ) -> None:
-    for name in triggers.STREAMS:
-        mapping = {"State": "Enabled", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+    for name in triggers.SOURCES:
+        arn = QUEUE if name in triggers.QUEUES else STREAM
+        mapping = {"State": "Enabled", "EventSourceArn": arn, "StartingPosition": "TRIM_HORIZON"}
         mapping |= triggers.mapping_options(name, "arn:aws:sqs:eu-central-1:1:q")
         mapping |= changes if name == "on_booking" else {}
         mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
@@ -260,8 +263,9 @@ def test_a_function_reads_the_stages_own_stream_from_its_beginning(
 def test_a_function_that_does_not_have_one_mapping_is_a_problem_with_what_to_do(
     count: int, expected: str, stage: Stage, aws: FakeSession
 ) -> None:
-    for name in triggers.STREAMS:
-        mapping = {"State": "Enabled", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+    for name in triggers.SOURCES:
+        arn = QUEUE if name in triggers.QUEUES else STREAM
+        mapping = {"State": "Enabled", "EventSourceArn": arn, "StartingPosition": "TRIM_HORIZON"}
         mapping |= triggers.mapping_options(name, "arn:aws:sqs:eu-central-1:1:q")
         mapping = {key: value for key, value in mapping.items() if key != "FilterCriteria" or value["Filters"]}
         mappings = [mapping | {"UUID": f"{number}" * 36} for number in range(count if name == "on_booking" else 1)]

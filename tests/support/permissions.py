@@ -24,7 +24,12 @@ With the key of KMS the purpose belongs to the resource: `("kms:Decrypt", "arn:â
 
 _IN_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem"}
 _PURPOSE = "meetlink:purpose"
-_SERVICES = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "secretsmanager": "secretsmanager"}
+_SERVICES = {
+    "DynamoDB_20120810": "dynamodb",
+    "TrentService": "kms",
+    "secretsmanager": "secretsmanager",
+    "AmazonSQS": "sqs",
+}
 
 
 class Recorder:
@@ -94,6 +99,9 @@ class Recorder:
             context = body.get("EncryptionContext", {})
             self.contexts.setdefault(str(self._function), []).append(context)
             yield f"kms:{operation}", f"{self._names['KeyArn']} purpose={context.get(_PURPOSE)}"
+        elif service == "sqs":
+            name = body["QueueUrl"].rpartition("/")[2]
+            yield f"sqs:{operation.removesuffix('Batch')}", self._arn("sqs", name)
         else:
             yield f"{service}:{operation}", self._arn(service, f"secret:{body['SecretId']}-AbCdEf")
 
@@ -152,7 +160,9 @@ def covers(permission: Permission, used: Permission) -> bool:
 
 
 def is_lambdas_own(permission: Permission) -> bool:
-    """Whether Lambda itself needs it, on the function's behalf: to log, to read a stream, to give something up."""
+    """Whether Lambda itself needs it, on the function's behalf: to log, to read a source, to give something up."""
     action, resource = permission
     is_stream = "/stream/" in resource or action == "dynamodb:ListStreams"
-    return action.startswith(("logs:", "sqs:")) or is_stream
+    is_dead_letter = action == "sqs:SendMessage" and resource.endswith("dead-letters")
+    reads_queue = action.startswith("sqs:") and action != "sqs:SendMessage"
+    return action.startswith("logs:") or reads_queue or is_stream or is_dead_letter

@@ -90,10 +90,18 @@ def test_the_alarm_on_refused_mails_lasts_from_one_probe_to_the_next() -> None:
 
 def test_every_trigger_that_fails_falls_behind_or_stops_rings_an_alarm() -> None:
     rings = {(d["Value"]["Fn::Sub"].rpartition("-")[2], m["MetricName"]) for m in metrics() for d in functions_of(m)}
-    wanted = {(function, "Errors") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
+    wanted = {(function, "Errors") for function in (*triggers.SOURCES, *triggers.ASYNCHRONOUS)}
     wanted |= {(function, "DestinationDeliveryFailures") for function in (*triggers.STREAMS, *triggers.ASYNCHRONOUS)}
     wanted |= {(function, "Invocations") for function in triggers.SCHEDULES}
     assert wanted | {(function, "IteratorAge") for function in triggers.STREAMS} <= rings
+
+
+def test_every_work_queue_that_falls_behind_rings_an_alarm() -> None:
+    template = yaml.safe_load((ROOT / "infra" / "queue.yaml").read_text())["Resources"]
+    queues = {r["Properties"]["QueueName"]["Fn::Sub"] for r in template.values() if "RedrivePolicy" in r["Properties"]}
+    watched = [m["Dimensions"] for m in metrics() if m["MetricName"] == "ApproximateAgeOfOldestMessage"]
+    assert {d["Value"]["Fn::Sub"] for dimensions in watched for d in dimensions} == queues
+    assert len(queues) == len(triggers.QUEUES)
 
 
 def test_throttles_are_those_of_the_stages_own_functions() -> None:
