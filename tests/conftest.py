@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from uuid import uuid4
 
+import boto3
 import pytest
 from hypothesis import settings
 from moto import mock_aws
@@ -15,7 +16,7 @@ from moto import mock_aws
 from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
 from tests.support import fast_routing
-from tests.support.aws import Aws, furnish, furnish_moto, shared_local_aws
+from tests.support.aws import Aws, SharedClients, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
 # A deadline would measure the machine, not the code.
@@ -46,6 +47,7 @@ def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
+        monkeypatch.setattr(boto3, "Session", SharedClients)
         yield furnish_moto("moto-")
 
 

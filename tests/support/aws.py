@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
+from botocore.config import Config
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core import models as moto_models
 from moto.core.botocore_stubber import BotocoreStubber
@@ -89,6 +90,20 @@ def _bind(client: Callable[[str], Any], table_prefix: str, stream_arn: str) -> A
 def moto_client(service: str) -> Any:
     """Made once: moto answers for clients that were made before as well, and making one costs more than most tests."""
     return boto3.client(service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+
+class SharedClients(boto3.Session):
+    """A session that creates a client once a process for each service and configuration, for use with moto."""
+
+    _clients: ClassVar[dict[tuple[str, str], Any]] = {}
+
+    def client(self, service_name: str, config: Config | None = None, **options: Any) -> Any:  # type: ignore[override]
+        if options:
+            return super().client(service_name, config=config, **options)
+        key = service_name, repr(config and sorted(vars(config).items(), key=str))
+        if key not in self._clients:
+            self._clients[key] = super().client(service_name, config=config)
+        return self._clients[key]
 
 
 @contextmanager
