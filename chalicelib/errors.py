@@ -13,6 +13,7 @@
     │   ├── Conflict             409
     │   └── TooManyRequests      429
     ├── StoreError               the database; this class itself: the database refuses the request for good
+    │   ├── RowTooLarge          the row would exceed the database's limit of 400 kB
     │   ├── LostRace             another process wrote first: read again
     │   └── StoreUnavailable     outage or throttling: a retry can help
     │       └── IndexUnavailable  the index does not exist yet, or is being filled
@@ -143,6 +144,10 @@ class StoreError(MeetlinkError):
 
 class LostRace(StoreError):
     """A conditional write failed because another process wrote first. Read the row again before you retry."""
+
+
+class RowTooLarge(StoreError):
+    """The row would exceed DynamoDB's limit of 400 kB. Nothing was written."""
 
 
 class StoreUnavailable(StoreError):

@@ -109,7 +109,7 @@ def list_bookings(call: CallerCall) -> Response:
     request=BookingBody,
     responses={201: Booking},
     headers=("Idempotency-Key", "Prefer"),
-    problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled"),
+    problems=("unknown_calendar", "idempotency_key_reused", "booking_cancelled", "booking_too_large"),
     call=BookingCall,
 )
 def post_booking(call: BookingCall) -> Response:
@@ -128,7 +128,7 @@ def post_booking(call: BookingCall) -> Response:
     request=BookingBody,
     responses={201: Booking, 200: Booking},
     headers=("Prefer",),
-    problems=("unknown_calendar", "booking_cancelled", "version_reused"),
+    problems=("unknown_calendar", "booking_cancelled", "version_reused", "booking_too_large"),
     call=BookingCall,
 )
 def put_booking(call: BookingCall, booking_id: str) -> Response:

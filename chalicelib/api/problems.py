@@ -40,6 +40,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "endpoint_disabled": (409, "The webhook endpoint is disabled. Enable it with PUT, then send the events again."),
     "too_many": (409, "The workspace has reached its limit of these. Delete one first."),
     "too_large": (413, "The body has more than 64 kB."),
+    "booking_too_large": (413, "The booking would become too large to be stored."),
     "unsupported_media_type": (415, "Send the body as application/json."),
     "invalid_input": (422, "A field or parameter is invalid. See `errors` for details."),
     "invalid_id": (422, "An id in the path is not 1 to 128 of A-Z a-z 0-9 . _ : -"),

@@ -53,7 +53,7 @@ def outstanding(
     if booking.appointment.ends_at <= now:
         invites = []
     addresses = {address_key(party.email) for party in invited}
-    former = [i for i in invitations if address_key(i.email) not in addresses and _needs_cancellation(i)]
+    former = [i for i in invitations if address_key(i.email) not in addresses and needs_cancellation(i)]
     invites += [_cancellation(booking, meeting, i, uid=uid, now=now) for i in former]
     numbered = (
         _number(invite, last_by_address.get(address_key(invite.recipient.email)), sequence) for invite in invites
@@ -80,7 +80,8 @@ def _recipient(invitation: Invitation) -> Party:
     return Party(invitation.role, invitation.name, invitation.email, invitation.time_zone, invitation.language)
 
 
-def _needs_cancellation(invitation: Invitation) -> bool:
+def needs_cancellation(invitation: Invitation) -> bool:
+    """Return whether a recipient who is not invited any more still has to get a cancellation."""
     # A cancellation with an unknown outcome is still outstanding.
     return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deadline import Deadline
-from chalicelib.errors import StoreError
+from chalicelib.errors import StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store import streams
 from chalicelib.store.tables import DUE_SHARDS
@@ -60,15 +60,19 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
     """Return how many bookings were due, and for how many of them the database failed.
 
     Reads more than one page while there is time: bookings that wait for an outage to end must not hide the others.
+    A booking that failed is due again; it is not tried twice, and does not end the run.
     """
-    now, total = services.clock(), 0
+    now, tried, failed = services.clock(), set[Key](), 0
     while True:
-        keys = [key for shard in DUE_SHARDS for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
+        due = [key for shard in DUE_SHARDS for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
+        keys = [key for key in due if key not in tried]
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
-        failed = _settle_all(keys, deadline, services)
-        total += len(keys)
-        if failed or len(keys) < _DUE_PER_SHARD or not deadline.allows(_RESERVE_SECONDS):
-            return total, len(failed)
+        failed_now = len(_settle_all(keys, deadline, services))
+        tried.update(keys)
+        failed += failed_now
+        is_outage = failed_now == len(keys)
+        if is_outage or len(due) < _DUE_PER_SHARD or not deadline.allows(_RESERVE_SECONDS):
+            return len(tried), failed
 
 
 def _process_due_grants(deadline: Deadline, services: Services) -> int:
@@ -140,10 +144,10 @@ def _settle_one(
     with log.request(request_id):
         try:
             return True, settling.settle(workspace_id, booking_id, deadline)
-        except StoreError as error:
+        except StoreUnavailable as error:
             log.failure("settling failed", error, workspace_id=workspace_id, booking_id=booking_id)
             return False, None
-        except Exception as error:  # A bug must not block the other bookings of the shard.
+        except Exception as error:  # A bug, or a row that the database refuses, must not block the other bookings.
             count("SettlingCrashed")
             log.failure("settling crashed", error, workspace_id=workspace_id, booking_id=booking_id)
             return True, None

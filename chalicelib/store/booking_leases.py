@@ -41,6 +41,8 @@ class Lease(Struct, frozen=True):
     """Runs before this one that an internal error ended."""
     is_settled: bool = False
     """Whether the booking was leased only to verify it."""
+    mail_notes: frozenset[str] = frozenset()
+    """The row's `mail_troubles`."""
 
     def require(self, now: datetime, seconds: float) -> None:
         """Raise `LostRace` if the lease may end within `seconds`. Call it before work that cannot be undone.
@@ -132,7 +134,7 @@ class BookingLeases:
         item = _item(lease)
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "killed_runs", "crashed_runs")]
         found_by = _set_or_remove(BookingItem.guest_key, self._guest_key(lease.booking))
-        actions = [*_observed(lease, settlement, now), found_by, *ended, *actions]
+        actions = [*_observed(lease, settlement, now), found_by, *ended, *_drop_notes(lease, settlement), *actions]
         is_current = (BookingItem.fence == lease.fence) & (BookingItem.revision == lease.booking.revision)
         try:
             with translated_errors():
@@ -180,12 +182,20 @@ def _lease_of(item: BookingItem) -> Lease:
         killed_runs=int(item.killed_runs or 1) - 1,
         crashed_runs=int(item.crashed_runs or 0),
         is_settled=record.is_settled,
+        mail_notes=frozenset(item.mail_troubles or ()),
     )
 
 
 def _observed(lease: Lease, settlement: Settlement, now: datetime) -> list[Action]:
     key = trouble_key(lease.booking.workspace_id, settlement.meeting.state)
     return [BookingItem.observed.set(_encode(settlement, now)), _set_or_remove(BookingItem.trouble_key, key)]
+
+
+def _drop_notes(lease: Lease, settlement: Settlement) -> list[Action]:
+    """Drop the notes about emails that newer ones replaced, so that the row does not grow."""
+    message_ids = {invitation.message_id for invitation in settlement.invitations}
+    notes = {note for note in lease.mail_notes if note.partition(" ")[2] not in message_ids}
+    return [BookingItem.mail_troubles.delete(notes)] if notes else []
 
 
 def _set_or_remove(attribute: UnicodeAttribute, value: str | None) -> Action:

@@ -15,7 +15,7 @@ from pynamodb.constants import NUMBER
 from pynamodb.exceptions import GetError, PynamoDBConnectionError, TransactGetError, TransactWriteError
 from pynamodb.models import Model
 
-from chalicelib.errors import IndexUnavailable, LostRace, StoreError, StoreUnavailable
+from chalicelib.errors import IndexUnavailable, LostRace, RowTooLarge, StoreError, StoreUnavailable
 
 POOL = 25
 """Connections of a client: one for each worker that settles or delivers in parallel."""
@@ -147,6 +147,8 @@ def translated_errors() -> Iterator[None]:
             raise LostRace(error.cause_response_code) from error
         if any(phrase in (error.cause_response_message or "") for phrase in _INDEX_UNAVAILABLE):
             raise IndexUnavailable(error.cause_response_message) from error
+        if "Item size" in (error.cause_response_message or ""):
+            raise RowTooLarge(error.cause_response_message) from error
         if error.cause_response_code == "ValidationException":
             raise StoreError(error.cause_response_code) from error  # The request is invalid: a retry cannot help.
         raise StoreUnavailable(error.cause_response_code or "no response") from error

@@ -19,8 +19,9 @@ from chalicelib.domain.booking import (
 )
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
+from chalicelib.domain.row_size import fits_in_row
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound
+from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound, RowTooLarge, TooLarge
 from chalicelib.store.booking_reads import BookingReader, BookingReads
 from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
@@ -66,7 +67,8 @@ class Bookings:
     ) -> Accepted:
         """Create or change a booking. `reads` can have prefetched rows.
 
-        Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version.
+        Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version,
+        `TooLarge` if the row has no room.
         """
         reads = reads or self._reader.open(workspace_id, booking_id)
 
@@ -100,7 +102,7 @@ class Bookings:
         if reads.booking() is None:
             booking = self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
             try:
-                self._bookings.create(booking, self._clock())
+                self._create(booking)
             except LostRace:
                 reads.forget()
             else:
@@ -194,13 +196,29 @@ class Bookings:
                 return Accepted(record)
             try:
                 if record is None:
-                    self._bookings.create(booking, self._clock())
+                    self._create(booking)
                     return Accepted(Record(booking, Settlement()), created=True)
-                self._bookings.replace(booking, over_revision=record.booking.revision, now=self._clock())
+                self._replace(booking, record)
                 return Accepted(Record(booking, record.settlement, record.settled_revision))
             except LostRace:
                 reads.forget()
         raise LostRace("the booking changes too fast")
+
+    def _create(self, booking: Booking) -> None:
+        if not fits_in_row(booking, Settlement()):
+            raise _too_large()
+        try:
+            self._bookings.create(booking, self._clock())
+        except RowTooLarge as error:
+            raise _too_large() from error
+
+    def _replace(self, booking: Booking, record: Record) -> None:
+        if booking.appointment != record.booking.appointment and not fits_in_row(booking, record.settlement):
+            raise _too_large()
+        try:
+            self._bookings.replace(booking, over_revision=record.booking.revision, now=self._clock())
+        except RowTooLarge as error:
+            raise _too_large() from error
 
     def _new_booking(
         self,
@@ -214,6 +232,14 @@ class Bookings:
         calendar = _require_calendar(reads, appointment.calendar_id)
         connection = _host_connection(reads, calendar)
         return book((workspace_id, booking_id), appointment, calendar, connection, version=version, now=self._clock())
+
+
+def _too_large() -> TooLarge:
+    detail = (
+        "The booking would become too large to be stored. Shorten its texts or metadata, or invite fewer guests. "
+        "Former guests count until their cancellation is sent: then try again."
+    )
+    return TooLarge(detail, reason="booking_too_large")
 
 
 def _require_calendar(reads: BookingReads, calendar_id: str) -> Calendar:

@@ -11,6 +11,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invitation, InvitationState, address_key
 from chalicelib.errors import LostRace, MailUnavailable
 from chalicelib.observability import count, log
+from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.suppressions import SuppressionStore
@@ -60,7 +61,8 @@ class Bounces:
             booking_id=report.booking_id,
             trouble=report.trouble.value,
         )
-        self._bookings.add_mail_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
+        if _may_be_of_last_email(record, report):
+            self._bookings.add_mail_trouble(report.workspace_id, report.booking_id, report.message_id, report.trouble)
         invitation = _invitation_of(record.settlement.invitations, report)
         email = invitation.email if invitation else report.email
         if report.trouble.state is not InvitationState.SENT:
@@ -113,6 +115,16 @@ class Bounces:
             return [host]
         workspace = self._workspaces.get(booking.workspace_id)
         return list(workspace.admin_emails) if workspace else []
+
+
+def _may_be_of_last_email(record: Record, report: MailReport) -> bool:
+    """Return whether the booking shows the email, or may do so soon: a settler may still have to store its id.
+
+    Reports about earlier emails would make the row grow and are shown nowhere.
+    """
+    invitations = record.settlement.invitations
+    is_sending = any(i.state is InvitationState.SENDING for i in invitations)
+    return is_sending or not record.is_settled or any(i.message_id == report.message_id for i in invitations)
 
 
 def _invitation_of(invitations: tuple[Invitation, ...], report: MailReport) -> Invitation | None:

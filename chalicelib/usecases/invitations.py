@@ -14,6 +14,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Party, Trouble, address_key
 from chalicelib.domain.invitation_plan import DEFAULT_HOLD, host_invite, outstanding, release_at
 from chalicelib.domain.meeting import Meeting
+from chalicelib.domain.row_size import without_former
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
@@ -54,6 +55,7 @@ class Invitations:
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Send the invitations that are outstanding, unless they must wait for the meeting or for SES."""
+        lease = _forget_former(lease)
         workspace = self._workspaces.get(lease.booking.workspace_id)
         hold = timedelta(minutes=workspace.hold_minutes) if workspace else DEFAULT_HOLD
         send_at = release_at(lease.booking, lease.settlement.meeting, hold)
@@ -137,6 +139,16 @@ def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
     if workspace is None:
         return invite
     return replace(invite, brand=workspace.brand, reminder_minutes=workspace.reminder_minutes)
+
+
+def _forget_former(lease: Lease) -> Lease:
+    """Drop the delivered cancellations of earlier changes. Those of the newest change stay visible until the next."""
+    settlement = lease.settlement
+    if lease.is_settled:
+        return lease
+    return replace(
+        lease, settlement=replace(settlement, invitations=without_former(lease.booking, settlement.invitations))
+    )
 
 
 def _with_sending_mark(settlement: Settlement, invite: Invite) -> Settlement:

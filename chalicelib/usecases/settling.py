@@ -12,7 +12,8 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.give_up import should_give_up
 from chalicelib.domain.meeting import MeetingReason
 from chalicelib.domain.meeting_states import fail_internal
-from chalicelib.errors import LostRace, StoreUnavailable
+from chalicelib.domain.row_size import without_texts
+from chalicelib.errors import LostRace, RowTooLarge, StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.usecases.effects import Effect, EffectResult
@@ -107,9 +108,11 @@ class Settling:
             return self._leases.finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
         was_given_up = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
         settlement = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
-        if was_given_up:
-            return self._leases.finish(lease, settlement, now)
-        return self._leases.save(lease, settlement, now)
+        write = self._leases.finish if was_given_up else self._leases.save
+        try:
+            return write(lease, settlement, now)
+        except RowTooLarge:
+            return write(lease, without_texts(settlement), now)
 
     def _log(self, lease: Lease, results: Sequence[EffectResult], started_at: datetime) -> None:
         """Log one line for each run that finishes, in any state of the booking."""

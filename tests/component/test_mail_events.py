@@ -11,7 +11,7 @@ from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import MailUnavailable
 from chalicelib.handlers import mail_events, operations
 from chalicelib.mail.ses_events import read_event
-from tests.support.product import Product, recorded_event
+from tests.support.product import Product, booking, recorded_event
 from tests.support.steps import cancel, get, put
 
 EVENTS = recorded_event("ses_events")
@@ -140,10 +140,24 @@ def test_operators_can_lift_it_and_a_retry_then_mails(booked: Product) -> None:
 
 
 def test_an_event_that_comes_before_its_mail_is_recorded_counts(booked: Product) -> None:
+    booked.caller().put("/v1/bookings/b-1", json=booking(title="Another title"))
     happens(booked, "hard_bounce", messageId="mail-4")
     booked.services.suppression_store.remove("ws-1", GUEST)
-    put(booked, title="Another title")  # mail-3 to the host; mail-4 to the guest
+    booked.settle()  # mail-3 to the host; mail-4 to the guest
     assert outcome(booked) == ("bounced", "hard_bounce")
+
+
+def test_reports_about_earlier_emails_do_not_make_the_row_grow(booked: Product) -> None:
+    happens(booked, "delayed", messageId="mail-2")
+    assert _notes(booked) == ["delayed mail-2"]
+    put(booked, title="Another title")
+    happens(booked, "soft_bounce", messageId="mail-2")
+    assert _notes(booked) == []
+
+
+def _notes(product: Product) -> list[str]:
+    (row,) = product.aws.scan("bookings")
+    return list(row.get("mail_troubles", {"SS": []})["SS"])
 
 
 def test_a_booking_that_is_over_is_no_reason_to_write(booked: Product) -> None:

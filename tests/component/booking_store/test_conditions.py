@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking, BookingStatus
 from chalicelib.domain.settlement import Settlement
-from chalicelib.errors import LostRace, StoreError
+from chalicelib.errors import LostRace, RowTooLarge, StoreError
 from chalicelib.store.booking_leases import LEASE, BookingLeases
 from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
@@ -120,7 +120,7 @@ class TestLeases:
 def test_a_row_that_is_too_large_is_not_an_outage(leases: BookingLeases, stored: Booking, clock: FakeClock) -> None:
     with pytest.raises(StoreError) as refused:
         leases.save(acquire(leases, clock), settlement(join_url="x" * 500_000), clock())
-    assert type(refused.value) is StoreError
+    assert type(refused.value) is RowTooLarge
 
 
 class TestUnfinishedRuns:

@@ -1,0 +1,78 @@
+"""Keep a booking's row below DynamoDB's limit of 400 kB: what it forgets, and how large it can become."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import (
+    Invitation,
+    InvitationState,
+    Method,
+    Party,
+    Trouble,
+    address_key,
+    parties,
+)
+from chalicelib.domain.invitation_plan import needs_cancellation
+from chalicelib.domain.settlement import Settlement
+
+MAX_DOCUMENT_BYTES = 350_000
+"""The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers and reports of bounces."""
+_LONGEST_MESSAGE_ID = "0" * 100
+_LONGEST_SEQUENCE = 10**6
+_LONGEST_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+
+
+def without_former(booking: Booking, invitations: tuple[Invitation, ...]) -> tuple[Invitation, ...]:
+    """Return the invitations without those of former recipients whose cancellation was delivered.
+
+    A cancelled booking keeps all of them: it cannot change any more, so its row does not grow.
+    """
+    if booking.is_cancelled:
+        return invitations
+    addresses = {address_key(party.email) for party in parties(booking)}
+    return tuple(i for i in invitations if address_key(i.email) in addresses or needs_cancellation(i))
+
+
+def without_texts(settlement: Settlement) -> Settlement:
+    """Return the settlement without the texts that only cancellations to former recipients repeat."""
+    invitations = tuple(replace(i, title=None, starts_at=None, ends_at=None) for i in settlement.invitations)
+    return replace(settlement, invitations=invitations)
+
+
+def fits_in_row(booking: Booking, settlement: Settlement) -> bool:
+    """Return whether the row has room for the booking and for everything that settling it will record."""
+    former = _former(booking, settlement.invitations)
+    invitations = (*(_longest_invitation(booking, party) for party in parties(booking)), *former)
+    documents = (booking, replace(settlement, invitations=invitations))
+    return sum(len(msgspec.json.encode(document)) for document in documents) <= MAX_DOCUMENT_BYTES
+
+
+def _former(booking: Booking, invitations: tuple[Invitation, ...]) -> list[Invitation]:
+    addresses = {address_key(party.email) for party in parties(booking)}
+    return [i for i in without_former(booking, invitations) if address_key(i.email) not in addresses]
+
+
+def _longest_invitation(booking: Booking, party: Party) -> Invitation:
+    appointment = booking.appointment
+    return Invitation(
+        email=party.email,
+        name=party.name,
+        role=party.role,
+        time_zone=party.time_zone,
+        method=Method.REQUEST,
+        sequence=_LONGEST_SEQUENCE,
+        content="0" * 16,
+        state=InvitationState.COMPLAINED,
+        sent_at=_LONGEST_TIME,
+        message_id=_LONGEST_MESSAGE_ID,
+        language=party.language,
+        reason=Trouble.HARD_BOUNCE,
+        title=appointment.title,
+        starts_at=appointment.starts_at,
+        ends_at=appointment.ends_at,
+    )
