@@ -5,11 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.plain_text import clean_line
+from chalicelib.domain.workspace import PLAIN, Workspace
 from chalicelib.mail.addresses import shown_address
+from chalicelib.mail.content import Look, look_of
+from chalicelib.mail.sanitize import clean_brand
 from chalicelib.mail.times import format_start
 from chalicelib.wording import Wording, in_language
 from chalicelib.wording.catalogue import NoticeText
@@ -23,33 +29,42 @@ Notice = tuple[str, str, str]
 _TITLE_LENGTH, _ADDRESS_LENGTH = 120, 320
 
 
-def write_reconnect_notice(provider: str, account: str, url: str, language: str) -> Notice:
+class Letterhead(Struct, frozen=True):
+    """Which product sends a notice, and for which workspace."""
+
+    service: str
+    workspace: Workspace | None = None
+
+
+def write_reconnect_notice(
+    provider: str, account: str, url: str, language: str | None, letterhead: Letterhead
+) -> Notice:
     """Write that `provider` no longer accepts the account's grant. `url` is a connect link for the recipient."""
-    wording = in_language(language)
-    return _fill(wording, wording.reconnect, url, provider=provider, account=account)
+    wording = _wording(language, letterhead)
+    return _fill(wording, wording.reconnect, letterhead, url, provider=provider, account=account)
 
 
-def write_undelivered_notice(booking: Booking, email: str, trouble: Trouble) -> Notice:
+def write_undelivered_notice(booking: Booking, email: str, trouble: Trouble, letterhead: Letterhead) -> Notice:
     """Write to the host that an email about `booking` to the address `email` is delayed or lost."""
-    wording = _host_wording(booking)
+    wording = _wording(booking.host.language, letterhead)
     text = wording.delayed if trouble is Trouble.DELAYED else wording.undelivered
-    guest = clean_line(shown_address(email), _ADDRESS_LENGTH)
-    return _fill(
-        wording, text, guest=guest, why=wording.trouble_reasons.get(trouble, ""), **_appointment(booking, wording)
-    )
+    guest, why = clean_line(shown_address(email), _ADDRESS_LENGTH), wording.trouble_reasons.get(trouble, "")
+    return _fill(wording, text, letterhead, guest=guest, why=why, **_appointment(booking, wording))
 
 
-def write_failed_meeting_notice(booking: Booking, meeting: Meeting) -> Notice:
+def write_failed_meeting_notice(booking: Booking, meeting: Meeting, letterhead: Letterhead) -> Notice:
     """Write to the host what could not be done about the booking's meeting, why, and what to do."""
-    wording = _host_wording(booking)
+    wording = _wording(booking.host.language, letterhead)
     text = wording.no_meeting
     if meeting.exists:
         text = wording.not_changed if booking.wants_video else wording.not_deleted
-    return _fill(wording, text, advice=wording.explain(meeting), **_appointment(booking, wording))
+    return _fill(wording, text, letterhead, advice=wording.explain(meeting), **_appointment(booking, wording))
 
 
-def _host_wording(booking: Booking) -> Wording:
-    return in_language(booking.host.language or DEFAULT_LANGUAGE)
+def _wording(language: str | None, letterhead: Letterhead) -> Wording:
+    """Return the texts in the recipient's language, else in the workspace's."""
+    workspace = letterhead.workspace
+    return in_language(language or (workspace and workspace.language) or DEFAULT_LANGUAGE)
 
 
 def _appointment(booking: Booking, wording: Wording) -> dict[str, str]:
@@ -61,21 +76,37 @@ def _appointment(booking: Booking, wording: Wording) -> dict[str, str]:
     }
 
 
-def _fill(wording: Wording, text: NoticeText, url: str | None = None, **values: str) -> Notice:
+def _fill(wording: Wording, text: NoticeText, letterhead: Letterhead, url: str | None = None, **values: str) -> Notice:
     """Fill the text's placeholders and render it."""
     subject = text.subject.format(**values)
     page = {
         "language": wording.language,
         "subject": subject,
         "heading": text.heading.format(**values),
-        "paragraphs": [paragraph.format(**values) for paragraph in text.paragraphs],
+        "paragraphs": [paragraph.format(**values).strip() for paragraph in text.paragraphs],
         "button": text.button.format(**values),
         "footnote": text.footnote.format(**values),
         "url": url,
+        "footer": _footer(wording, letterhead),
+        "look": _look(letterhead.workspace),
     }
     plain = _templates().get_template("notice.txt").render(page)
     html = _templates().get_template("notice.html").render(page)
     return subject, plain, html
+
+
+def _look(workspace: Workspace | None) -> Look:
+    if workspace is None:
+        return look_of(PLAIN)
+    brand = clean_brand(workspace.brand)
+    return look_of(replace(brand, name=brand.name or clean_line(workspace.name, _TITLE_LENGTH)))
+
+
+def _footer(wording: Wording, letterhead: Letterhead) -> str:
+    name = _look(letterhead.workspace).name
+    if name is None or name == letterhead.service:
+        return wording.footer.format(service=letterhead.service)
+    return wording.sent_for.format(service=letterhead.service, workspace=name)
 
 
 @cache

@@ -61,7 +61,7 @@ def sanitize_invite(invite: Invite, limits: Limits = USUAL) -> Invite:
         dial_in=tuple(_clean_dial_in(number, limits) for number in invite.dial_in[:_NUMBERS]) if takes_place else (),
         link_follows=invite.link_follows and takes_place,
         links=_clean_links(invite.links, limits) if takes_place else NO_LINKS,
-        brand=_clean_brand(invite.brand, limits),
+        brand=clean_brand(invite.brand, limits),
     )
 
 
@@ -74,7 +74,8 @@ def _short_link(link: str | None, limits: Limits) -> str | None:
     return url if url and len(url) <= limits.link else None
 
 
-def _clean_brand(brand: Brand, limits: Limits) -> Brand:
+def clean_brand(brand: Brand, limits: Limits = USUAL) -> Brand:
+    """Return the brand with short texts, a color that is one, and a safe link to the logo."""
     return replace(
         brand,
         name=_cut_line(brand.name or "", limits.name) or None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invitation, InvitationState, address_key
+from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import LostRace, MailUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store.booking_records import Record
@@ -39,6 +40,7 @@ class Bounces:
         mailer: GuardedMailer,
         outbox: Outbox,
         clock: Callable[[], datetime],
+        product_name: str,
     ) -> None:
         self._bookings = bookings
         self._suppressions = suppressions
@@ -47,6 +49,7 @@ class Bounces:
         self._mailer = mailer
         self._outbox = outbox
         self._clock = clock
+        self._product_name = product_name
 
     def record(self, report: MailReport) -> None:
         """Record a report. Raises `StoreUnavailable` or `MailUnavailable`: record it again later."""
@@ -87,7 +90,9 @@ class Bounces:
         """Send one notice for a delayed email, and one if it is then not delivered."""
         is_late = report.trouble.state is InvitationState.SENT
         digest = hashlib.sha256(address_key(email).encode()).hexdigest()[:32]
-        addresses = self._notice_addresses(booking, email)  # Before the mark: an outage here must not count as sent.
+        # Before the mark: an outage here must not count as sent.
+        workspace = self._workspaces.get(booking.workspace_id)
+        addresses = self._notice_addresses(booking, email, workspace)
         if addresses and (parked_until := self._mailer.check()):
             raise MailUnavailable("SES refuses every email", retry_at=parked_until)
         mark = f"notified#{booking.workspace_id}#{booking.booking_id}#{digest}#{'late' if is_late else 'lost'}"
@@ -96,24 +101,26 @@ class Bounces:
         except LostRace:
             return
         try:
-            self._notify(addresses, booking, email, report)
+            self._notify(addresses, booking, email, report, workspace)
         except MailUnavailable:
             self._ephemeral.consume(mark)
             raise
 
-    def _notify(self, addresses: list[str], booking: Booking, email: str, report: MailReport) -> None:
-        from chalicelib.mail.notice_templates import write_undelivered_notice
+    def _notify(
+        self, addresses: list[str], booking: Booking, email: str, report: MailReport, workspace: Workspace | None
+    ) -> None:
+        from chalicelib.mail.notice_templates import Letterhead, write_undelivered_notice
 
-        notice = write_undelivered_notice(booking, email, report.trouble)
+        letterhead = Letterhead(self._product_name, workspace)
+        notice = write_undelivered_notice(booking, email, report.trouble, letterhead)
         for address in addresses:
             send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
 
-    def _notice_addresses(self, booking: Booking, email: str) -> list[str]:
+    def _notice_addresses(self, booking: Booking, email: str, workspace: Workspace | None) -> list[str]:
         """Return the host's address, or the administrators' if it is the host that cannot be reached."""
         host = booking.host.email
         if address_key(host) != address_key(email) and not self._suppressions.is_suppressed(booking.workspace_id, host):
             return [host]
-        workspace = self._workspaces.get(booking.workspace_id)
         return list(workspace.admin_emails) if workspace else []
 
 

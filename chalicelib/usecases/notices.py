@@ -10,15 +10,16 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import Connection, Grant
 from chalicelib.domain.deadline import Deadline
-from chalicelib.domain.invitation import DEFAULT_LANGUAGE, InvitationState, address_key
+from chalicelib.domain.invitation import InvitationState, address_key
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
+from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.observability import log
 from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.suppressions import SuppressionStore
-from chalicelib.store.workspaces import WorkspaceStore
+from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Visitor
 from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.mail_circuit import GuardedMailer
@@ -49,13 +50,17 @@ class FailureNotices:
         self,
         leases: BookingLeases,
         mailer: GuardedMailer,
+        workspaces: RecentWorkspaces,
         suppressions: SuppressionStore,
         clock: Callable[[], datetime],
+        product_name: str,
     ) -> None:
         self._leases = leases
         self._mailer = mailer
+        self._workspaces = workspaces
         self._suppressions = suppressions
         self._clock = clock
+        self._product_name = product_name
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Send the notice if the meeting failed and the host can still act on it."""
@@ -66,10 +71,12 @@ class FailureNotices:
             return EffectResult(lease)
         if parked_until := self._mailer.check():
             return EffectResult(lease, parked_until, is_mail_parked=True)
+        # Read before the mark: nothing that may fail comes between it and the email.
+        workspace = self._workspaces.get(booking.workspace_id)
         lease = self._leases.save(lease, _with_notice(lease, InvitationState.SENDING).settlement, self._clock())
         if lease.booking.revision != booking.revision:
             return EffectResult(replace(lease, settlement=settlement))
-        return self._send(lease)
+        return self._send(lease, workspace)
 
     def _is_pending(self, lease: Lease) -> bool:
         booking, settlement = lease.booking, lease.settlement
@@ -78,11 +85,11 @@ class FailureNotices:
         nothing_left = booking.is_cancelled and not settlement.meeting.exists
         return not nothing_left and self._clock() < booking.appointment.ends_at
 
-    def _send(self, lease: Lease) -> EffectResult:
-        from chalicelib.mail.notice_templates import write_failed_meeting_notice
+    def _send(self, lease: Lease, workspace: Workspace | None) -> EffectResult:
+        from chalicelib.mail.notice_templates import Letterhead, write_failed_meeting_notice
 
-        booking = lease.booking
-        notice = write_failed_meeting_notice(booking, lease.settlement.meeting)
+        booking, letterhead = lease.booking, Letterhead(self._product_name, workspace)
+        notice = write_failed_meeting_notice(booking, lease.settlement.meeting, letterhead)
         try:
             state = send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
         except MailUnavailable as error:
@@ -107,6 +114,7 @@ class ReconnectNotices:
         suppressions: SuppressionStore,
         make_link: Callable[[Visitor, timedelta], str],
         provider_name: Callable[[str], str],
+        product_name: str,
         public_base_url: str | None = None,
     ) -> None:
         self._mailer = mailer
@@ -115,13 +123,15 @@ class ReconnectNotices:
         self._suppressions = suppressions
         self._make_link = make_link
         self._provider_name = provider_name
+        self._product_name = product_name
         self._public_base_url = public_base_url
 
     def connection_broken(self, grant: Grant, users: Sequence[Connection]) -> None:
         """Email the users of a broken grant and the administrators of their workspaces, one email per address.
 
         Each of them can reconnect it for all, because the grant is shared. The language is that of the user's calendar
-        that was changed last. Raises `MailUnavailable`, after the other emails, if one of them has to be retried.
+        that was changed last, else the workspace's. Raises `MailUnavailable`, after the other emails, if one of them
+        has to be retried.
         """
         if parked_until := self._mailer.check():
             raise MailUnavailable("SES refuses every email", retry_at=parked_until)
@@ -129,13 +139,13 @@ class ReconnectNotices:
         failure: MailUnavailable | None = None
         for connection in users:
             host = self._calendars.find_newest_host(connection.workspace_id, connection.user_id)
-            language = (host and host.language) or DEFAULT_LANGUAGE
-            for address in self._addresses(connection, host):
+            workspace = self._workspaces.get(connection.workspace_id)
+            for address in self._addresses(connection, host, workspace):
                 if address_key(address) in addressed:
                     continue
                 addressed.add(address_key(address))
                 try:
-                    self._send(grant, connection, address, language)
+                    self._send(grant, connection, address, host, workspace)
                 except MailUnavailable as error:
                     failure = error
         if not addressed:
@@ -143,20 +153,23 @@ class ReconnectNotices:
         if failure is not None:
             raise failure
 
-    def _send(self, grant: Grant, connection: Connection, address: str, language: str) -> None:
-        from chalicelib.mail.notice_templates import write_reconnect_notice
+    def _send(
+        self, grant: Grant, connection: Connection, address: str, host: Host | None, workspace: Workspace | None
+    ) -> None:
+        from chalicelib.mail.notice_templates import Letterhead, write_reconnect_notice
 
         link = self._make_link(_visitor(connection), LONGEST_LINK_LIFE)
         url = f"{self._public_base_url or connection.base_url}/connect/{link}"
-        notice = write_reconnect_notice(self._provider_name(grant.provider), grant.account.label, url, language)
+        letterhead = Letterhead(self._product_name, workspace)
+        provider, language = self._provider_name(grant.provider), host.language if host else None
+        notice = write_reconnect_notice(provider, grant.account.label, url, language, letterhead)
         send_notice(self._mailer, address, notice, workspace_id=connection.workspace_id)
 
-    def _addresses(self, connection: Connection, host: Host | None) -> list[str]:
+    def _addresses(self, connection: Connection, host: Host | None, workspace: Workspace | None) -> list[str]:
         """Return the user's address (from the connect link, else from a calendar) and the administrators' addresses.
 
         Suppressed addresses are left out.
         """
-        workspace = self._workspaces.get(connection.workspace_id)
         own = connection.user_email or (host and host.email)
         addresses = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
         return [

@@ -41,6 +41,7 @@ class Services(AccountServices):
             self.suppression_store,
             lambda visitor, life: self.connect_links.create_link(visitor, life)[0],
             lambda name: self.providers[name].display_name,
+            self.settings.product_name,
             self.settings.public_base_url,
         )
         return GrantUpkeep(
@@ -104,7 +105,14 @@ class Services(AccountServices):
             personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
         )
-        notices = FailureNotices(self.booking_leases, self.mailer, self.suppression_store, self.clock)
+        notices = FailureNotices(
+            self.booking_leases,
+            self.mailer,
+            self.recent_workspaces,
+            self.suppression_store,
+            self.clock,
+            self.settings.product_name,
+        )
         return meetings, invitations, notices
 
     @cached_property
@@ -119,6 +127,7 @@ class Services(AccountServices):
             self.mailer,
             self.outbox,
             self.clock,
+            self.settings.product_name,
         )
 
     @cached_property

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from chalicelib.api.page_look import _DARK, _LIGHT
 from chalicelib.domain.colors import contrast, ink_on, readable_on
-from chalicelib.domain.workspace import Brand
+from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
 from chalicelib.mail.content import google_calendar_link, outlook_link
 from chalicelib.mail.message import compose
+from chalicelib.mail.notice_templates import Letterhead, write_reconnect_notice
 from chalicelib.mail.send_rate import SendRate, read_account_rate
 from infra.local.console.mail_cases import NOTICES, mails
 from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
@@ -111,12 +112,32 @@ def test_no_title_makes_an_address_longer_than_calendars_take(title: str):
 # Every kind
 
 
+def test_a_notice_shows_its_workspace_and_the_product():
+    brand = Brand("Example Clinic", "#ffd166", "https://cdn.example.com/logo.png")
+    workspace = Workspace("clinic", "Clinic", datetime(2026, 1, 1, tzinfo=UTC), brand=brand, language="fr")
+    shown = {
+        name: write_reconnect_notice("Zoom", "host@example.com", "https://meet.example.com/c", None, letterhead)
+        for name, letterhead in {
+            "branded": Letterhead("Terminly", workspace),
+            "without a brand": Letterhead("Terminly", replace(workspace, brand=Brand(), language=None)),
+            "without a workspace": Letterhead("Terminly"),
+        }.items()
+    }
+    _, text, html = shown["branded"]
+    assert '<img src="https://cdn.example.com/logo.png" alt="Example Clinic"' in html
+    assert 'bgcolor="#ffd166"' in html and "color:#000000" in html
+    assert text.endswith("Envoyé par Terminly pour Example Clinic.")
+    assert shown["without a brand"][1].endswith("Sent by Terminly for Clinic.")
+    assert ">Clinic</div>" in shown["without a brand"][2]
+    assert shown["without a workspace"][1].endswith("Sent by Terminly.")
+
+
 @pytest.mark.parametrize("name", NOTICES)
 def test_a_notice_says_the_same_in_text_and_html(name: str):
     message = message_from_bytes(mails()[name].raw, policy=policy.default)
     text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr]
     shown = " ".join(re.sub(r"<[^>]+>", " ", html.split("<body", 1)[1].partition(">")[2]).split())
-    lines = [line.rstrip(":") for line in text.splitlines() if line and "://" not in line]
+    lines = [line.rstrip(":") for line in text.splitlines() if line.strip("- ") and "://" not in line]
     assert [line for line in lines if line not in shown] == []
     assert "{" not in text
 

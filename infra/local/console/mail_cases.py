@@ -11,10 +11,11 @@ from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingSta
 from chalicelib.domain.calendar import Host, Location, LocationType
 from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingReason, MeetingState
-from chalicelib.domain.workspace import Brand
+from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import Mail, compose, compose_notice
 from chalicelib.mail.notice_templates import (
+    Letterhead,
     Notice,
     write_failed_meeting_notice,
     write_reconnect_notice,
@@ -141,24 +142,29 @@ _REFUSED = Meeting(
 )
 
 
-def _notices(language: str) -> dict[str, Notice]:
+_PLAIN = Letterhead("meetlink", Workspace("demo", "Demo Workspace", _STARTS_AT))
+_BRANDED = Letterhead("meetlink", Workspace("clinic", "Example Clinic", _STARTS_AT, brand=_BRAND))
+
+
+def _notices(language: str, letterhead: Letterhead) -> dict[str, Notice]:
     booking, existing = _booking(language), replace(_REFUSED, id="93412345678", join_url=_GUESTS.join_url)
     cancelled = replace(booking, status=BookingStatus.CANCELLED)
     return {
-        "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language),
-        **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble) for trouble in Trouble},
-        "no link": write_failed_meeting_notice(booking, _REFUSED),
-        "not changed": write_failed_meeting_notice(booking, existing),
-        "not deleted": write_failed_meeting_notice(cancelled, existing),
+        "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language, letterhead),
+        **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble, letterhead) for trouble in Trouble},
+        "no link": write_failed_meeting_notice(booking, _REFUSED, letterhead),
+        "not changed": write_failed_meeting_notice(booking, existing, letterhead),
+        "not deleted": write_failed_meeting_notice(cancelled, existing, letterhead),
     }
 
 
 NOTICES: dict[str, Notice] = {
-    **{f"notice: {kind}": notice for kind, notice in _notices("en").items()},
+    **{f"notice: {kind}": notice for kind, notice in _notices("en", _PLAIN).items()},
+    **{f"branded notice: {kind}": notice for kind, notice in _notices("en", _BRANDED).items()},
     **{
         f"{name} notice: {kind}": notice
         for name, (tag, _) in _LANGUAGES.items()
-        for kind, notice in _notices(tag).items()
+        for kind, notice in _notices(tag, _BRANDED).items()
     },
 }
 
