@@ -79,7 +79,7 @@ WORDING = Wording(
         subject="No entregado: correo a {guest} sobre {title}",
         heading="Un correo no se ha entregado",
         paragraphs=(
-            "Nuestro correo a {guest} sobre «{title}» ({when}) no se ha entregado. {why}",
+            "Nuestro correo a {guest} sobre «{title}», {when}, no se ha entregado. {why}",
             "Compruebe la dirección e indique a {guest} por otro medio cuándo y cómo unirse.",
         ),
     ),
@@ -87,7 +87,7 @@ WORDING = Wording(
         subject="Retrasado: correo a {guest} sobre {title}",
         heading="Un correo se retrasa",
         paragraphs=(
-            "Nuestro correo a {guest} sobre «{title}» ({when}) se retrasa: el servidor del destinatario aún no lo ha "
+            "Nuestro correo a {guest} sobre «{title}», {when}, se retrasa: el servidor del destinatario aún no lo ha "
             "aceptado. Seguimos intentándolo.",
             "Si la cita es pronto, indique a {guest} por otro medio cuándo y cómo unirse.",
         ),
@@ -96,7 +96,7 @@ WORDING = Wording(
         subject="Sin enlace de vídeo para {title}",
         heading="No hemos podido crear un enlace de vídeo",
         paragraphs=(
-            "«{title}» ({when}) no tiene enlace de vídeo, y ya no intentamos crearlo. {advice}",
+            "«{title}», {when}, no tiene enlace de vídeo, y ya no intentamos crearlo. {advice}",
             "Indique a sus invitados por otro medio cómo unirse.",
         ),
     ),
@@ -113,7 +113,7 @@ WORDING = Wording(
         subject="Videollamada no eliminada: {title}",
         heading="No hemos podido eliminar una videollamada",
         paragraphs=(
-            "«{title}» ({when}) ya no necesita su videollamada, pero no hemos podido eliminarla. {advice}",
+            "«{title}», {when}, ya no necesita su videollamada, pero no hemos podido eliminarla. {advice}",
             "Elimínela usted. Hasta entonces, su enlace sigue funcionando.",
         ),
     ),

@@ -90,7 +90,7 @@ WORDING = Wording(
         subject="Non remis : e-mail à {guest} au sujet de {title}",
         heading="Un e-mail n’a pas été remis",
         paragraphs=(
-            "Notre e-mail à {guest} au sujet de « {title} » ({when}) n’a pas été remis. {why}",
+            "Notre e-mail à {guest} au sujet de « {title} », {when}, n’a pas été remis. {why}",
             "Vérifiez l’adresse et indiquez à {guest} par un autre moyen quand et comment participer.",
         ),
     ),
@@ -98,7 +98,7 @@ WORDING = Wording(
         subject="Retardé : e-mail à {guest} au sujet de {title}",
         heading="Un e-mail est retardé",
         paragraphs=(
-            "Notre e-mail à {guest} au sujet de « {title} » ({when}) est retardé : le serveur du destinataire ne l’a "
+            "Notre e-mail à {guest} au sujet de « {title} », {when}, est retardé : le serveur du destinataire ne l’a "
             "pas encore accepté. Nous continuons d’essayer.",
             "Si le rendez-vous est proche, indiquez à {guest} par un autre moyen quand et comment participer.",
         ),
@@ -107,7 +107,7 @@ WORDING = Wording(
         subject="Pas de lien vidéo pour {title}",
         heading="Nous n’avons pas pu créer de lien vidéo",
         paragraphs=(
-            "« {title} » ({when}) n’a pas de lien vidéo, et nous n’essayons plus d’en créer un. {advice}",
+            "« {title} », {when}, n’a pas de lien vidéo, et nous n’essayons plus d’en créer un. {advice}",
             "Indiquez à vos invités par un autre moyen comment participer.",
         ),
     ),
@@ -125,7 +125,7 @@ WORDING = Wording(
         subject="Visioconférence non supprimée : {title}",
         heading="Nous n’avons pas pu supprimer une visioconférence",
         paragraphs=(
-            "« {title} » ({when}) n’a plus besoin de sa visioconférence, mais nous n’avons pas pu la supprimer. "
+            "« {title} », {when}, n’a plus besoin de sa visioconférence, mais nous n’avons pas pu la supprimer. "
             "{advice}",
             "Supprimez-la vous-même. D’ici là, son lien fonctionne toujours.",
         ),
