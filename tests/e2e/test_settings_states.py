@@ -11,6 +11,8 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from chalicelib.handlers import operations
+from chalicelib.wording import in_language
 from infra.local.standins.faults import Action, Fault
 from infra.local.standins.server import serve
 from tests.e2e.accessibility import check
@@ -312,6 +314,31 @@ def test_an_early_visitor_waits_at_the_door(product: Product, page: Page) -> Non
     page.goto(address)
     expect(page.get_by_text("This meeting was cancelled.")).to_be_visible()
     check(page, "cancelled")
+
+
+@pytest.mark.parametrize(("language", "color"), [("ja", "#ffd166"), ("fr", "#3b0764")])
+def test_a_page_in_the_visitors_language_and_the_workspaces_color(
+    product: Product, browser: Browser, language: str, color: str
+) -> None:
+    furnish(product)
+    brand = {"name": "Example Clinic", "color": color}
+    operations.run({"do": "update-workspace", "workspace_id": "ws-1", "brand": brand}, product.services)
+    with browser.new_context(locale=language) as context:
+        page = context.new_page()
+        page.goto(product.connect_link(name="Demo Host"))
+        page.get_by_role("button").click()
+        expect(page.get_by_role("heading", name=in_language(language).settings_page.title)).to_be_visible()
+        expect(page.get_by_role("banner")).to_have_text("Example Clinic")
+        page.get_by_text(in_language(language).settings_page.disconnect, exact=True).click()
+        check(page, f"settings-{language}")
+        page.goto(product.connect_link(name="Demo Host"))
+        check(page, f"link-{language}")
+        button = page.get_by_role("button")
+        assert button.evaluate("node => getComputedStyle(node).backgroundColor") == css_color(color)
+
+
+def css_color(color: str) -> str:
+    return f"rgb({', '.join(str(int(color[at : at + 2], 16)) for at in (1, 3, 5))})"
 
 
 def test_an_administrator_is_thanked(product: Product, page: Page) -> None:
