@@ -13,7 +13,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import api, settings
-from chalicelib.handlers import booking_stream, mail_events, operations, webhook_queue, webhook_streams
+from chalicelib.handlers import booking_stream, email_queue, mail_events, operations, webhook_queue, webhook_streams
 from chalicelib.observability import log_request_id
 from chalicelib.wiring import services
 
@@ -72,7 +72,18 @@ def deliver_webhooks(event: CloudWatchEvent) -> dict[str, int]:
     return webhook_streams.deliver_due(event.context, services())
 
 
-# The queue's name is for a process without the setting, where Chalice needs one of the two to import this module.
+# The queues' names are for processes without the settings, where Chalice needs one of the two to import this module.
+# One message a run: a booking with many emails does not keep others of its batch waiting.
+@app.on_sqs_message(
+    queue=f"meetlink-{settings.from_environment().stage}-emails",
+    queue_arn=settings.from_environment().emails_queue_arn,
+    batch_size=1,
+)
+def send_emails(event: SQSEvent) -> dict[str, Any]:
+    """Send the emails of bookings with many recipients, and of workspaces that send many."""
+    return email_queue.send_emails(event.to_dict(), event.context, services())
+
+
 @app.on_sqs_message(
     queue=f"meetlink-{settings.from_environment().stage}-webhooks",
     queue_arn=settings.from_environment().webhooks_queue_arn,

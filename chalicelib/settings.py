@@ -18,6 +18,8 @@ class Settings(Struct, frozen=True):
     table_prefix: str
     bookings_stream_arn: str
     connections_stream_arn: str
+    emails_queue_arn: str | None
+    """None: the run that settles a booking sends all of its emails."""
     webhooks_queue_arn: str | None
     """None: the functions that read the streams deliver webhooks."""
     kms_key_id: str
@@ -84,6 +86,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         table_prefix=env.get("MEETLINK_TABLE_PREFIX", f"meetlink-{stage}-"),
         bookings_stream_arn=env.get("MEETLINK_BOOKINGS_STREAM_ARN", ""),
         connections_stream_arn=env.get("MEETLINK_CONNECTIONS_STREAM_ARN", ""),
+        emails_queue_arn=env.get("MEETLINK_EMAILS_QUEUE_ARN") or None,
         webhooks_queue_arn=env.get("MEETLINK_WEBHOOKS_QUEUE_ARN") or None,
         kms_key_id=env.get("MEETLINK_KMS_KEY_ID", f"alias/meetlink-{stage}"),
         secrets_prefix=env.get("MEETLINK_SECRETS_PREFIX", f"meetlink/{stage}/"),

@@ -105,7 +105,7 @@ def _settle_all(keys: Iterable[Key], deadline: Deadline, services: Services) -> 
     if not due:
         return failed
     # `services.settling` is built here, before the threads start.
-    settle = partial(_settle_one, services.settling, deadline, log.request_id)
+    settle = partial(settle_one, services.settling, deadline, log.request_id)
     due_later: dict[Key, datetime] = {}
     with services.workers(min(_WORKERS, len(due))) as pool:
         while due:
@@ -136,7 +136,7 @@ def _wait_for_next(due_later: dict[Key, datetime], deadline: Deadline, services:
     return due
 
 
-def _settle_one(
+def settle_one(
     settling: Settling, deadline: Deadline, request_id: str | None, key: Key
 ) -> tuple[bool, datetime | None]:
     """Return False if the database failed, and when to continue."""

@@ -20,6 +20,8 @@ class EffectResult(Struct, frozen=True):
     """When to continue; None: nothing is left to do for this revision of the booking."""
     due_at: datetime | None = None
     """When to look at the booking again although nothing is left to do."""
+    is_handed_over: bool = False
+    """Whether another function continues, and has to be woken when the lease is released."""
     is_mail_parked: bool = False
     """Whether an email waits because SES refuses every email at the moment."""
 

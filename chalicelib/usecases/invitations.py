@@ -24,11 +24,14 @@ from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces
 from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.mail_circuit import GuardedMailer
+from chalicelib.usecases.sending_shares import SendingShare, send_all
 
 _RETRY_DELAY = timedelta(seconds=30)
 _SEND_SECONDS = 15.0
 """The longest that handing over an email takes."""
 _WRITE_SECONDS = 3.0
+_HAND_OVER = timedelta(minutes=2)
+"""When a booking is due whose emails were handed over: the schedule hands them over again if the message was lost."""
 
 
 class Invitations:
@@ -44,6 +47,7 @@ class Invitations:
         *,
         personal_link: Callable[[Booking, Meeting, Party], str | None],
         mail_from: str,
+        share: SendingShare = send_all,
     ) -> None:
         self._leases = leases
         self._mailer = mailer
@@ -52,6 +56,7 @@ class Invitations:
         self._clock = clock
         self._personal_link = personal_link
         self._mail_from = mail_from
+        self._share = share
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Send the invitations that are outstanding, unless they must wait for the meeting or for SES."""
@@ -74,11 +79,15 @@ class Invitations:
         emails = [invite.recipient.email for invite in invites]
         suppressed = self._suppressions.find_suppressed(lease.booking.workspace_id, emails)
         personal = [self._with_personal_link(lease, invite) for invite in invites]
+        outstanding_now = sum(email not in suppressed for email in emails)
+        share = self._share(lease.booking.workspace_id, outstanding_now) if outstanding_now else 0
         revision, continue_at = lease.booking.revision, None
         for invite, email in zip(invites, personal, strict=True):
             if invite.recipient.email in suppressed:
                 lease = _record_suppressed(lease, invite)
                 continue
+            if share == 0:
+                return EffectResult(lease, continue_at) if continue_at else self._hand_over(lease)
             if not deadline.allows(_SEND_SECONDS + _WRITE_SECONDS):
                 return EffectResult(lease, self._clock())
             before = lease
@@ -92,11 +101,18 @@ class Invitations:
                 if error.retry_at is not None:
                     return EffectResult(lease, error.retry_at, is_mail_parked=True)
                 continue_at = self._clock() + _RETRY_DELAY
+                share -= 1
             except MailRejected:
                 lease = _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
             else:
                 lease = _record(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
+                share -= 1
         return EffectResult(lease, continue_at)
+
+    def _hand_over(self, lease: Lease) -> EffectResult:
+        """Leave the other emails to another run. A booking that was leased to verify it can only be leased when due."""
+        now = self._clock()
+        return EffectResult(lease, now if lease.is_settled else now + _HAND_OVER, is_handed_over=True)
 
     def _with_personal_link(self, lease: Lease, invite: Invite) -> Invite:
         """Put the recipient's own link into the email. `Invite.content` omits it, so a new link key mails no one."""

@@ -30,14 +30,19 @@ class Settling:
         effects: Sequence[Effect],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
+        hand_over: Callable[[str, str], None] = lambda workspace_id, booking_id: None,
     ) -> None:
+        """`hand_over` wakes the function that continues with a booking's emails."""
         self._leases = leases
         self._effects = effects
         self._clock = clock
         self._sleep = sleep
+        self._hand_over = hand_over
 
     def settle(self, workspace_id: str, booking_id: str, deadline: Deadline) -> datetime | None:
-        """Do what can be done now. Return when to continue; None if nothing is left or another settler has the lease.
+        """Do what can be done now. Return when to continue.
+
+        None: nothing is left, another settler has the lease, or another function was woken to continue.
 
         Failures outside are recorded on the booking. Raises `StoreUnavailable`. Any other error is a bug: it is raised
         and counted on the booking, which is given up after some crashes in a row.
@@ -78,6 +83,10 @@ class Settling:
             remaining = self._leases.defer(lease, lease.settlement, continue_at, now)
         if remaining is None:
             self._log(lease, results, started_at)
+            if any(result.is_handed_over for result in results):
+                # After the lease is released: its holder would be in the way of the function that continues.
+                self._hand_over(lease.booking.workspace_id, lease.booking.booking_id)
+                return None, None
         return remaining, continue_at
 
     def _record_end(self, lease: Lease, *, crashed: bool) -> None:
@@ -124,9 +133,15 @@ class Settling:
             state=meeting.state.value,
             reason=meeting.reason,
             provider=meeting.provider,
-            mail="parked" if any(result.is_mail_parked for result in results) else "done",
+            mail=_mail_state(results),
             took_ms=round((self._clock() - started_at).total_seconds() * 1000),
         )
+
+
+def _mail_state(results: Sequence[EffectResult]) -> str:
+    if any(result.is_mail_parked for result in results):
+        return "parked"
+    return "handed over" if any(result.is_handed_over for result in results) else "done"
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:

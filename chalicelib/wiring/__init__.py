@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
+    from chalicelib.usecases.sending_shares import SendingShare
     from chalicelib.usecases.settling import Settling
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
@@ -74,13 +75,29 @@ class Services(AccountServices):
 
     @cached_property
     def settling(self) -> Settling:
-        from chalicelib.usecases.settling import Settling
+        """Settles bookings that changed or are due, and sends few emails."""
+        from chalicelib.usecases.sending_shares import FirstRunShare, send_all
 
-        return Settling(self.booking_leases, self.effects, self.clock, self.sleep)
+        return self._settling(FirstRunShare(self.clock) if self.email_queue else send_all)
 
     @cached_property
-    def effects(self) -> Sequence[Effect]:
-        """What settling maintains, in this order: an invitation contains the meeting's link."""
+    def email_settling(self) -> Settling:
+        """Settles bookings whose emails were handed over."""
+        from chalicelib.usecases.sending_shares import send_part
+
+        return self._settling(send_part)
+
+    def _settling(self, share: SendingShare) -> Settling:
+        from chalicelib.usecases.settling import Settling
+
+        return Settling(self.booking_leases, self.effects(share), self.clock, self.sleep, self._hand_over)
+
+    def _hand_over(self, workspace_id: str, booking_id: str) -> None:
+        if self.email_queue is not None:
+            self.email_queue.send([(workspace_id, booking_id)])
+
+    def effects(self, share: SendingShare) -> Sequence[Effect]:
+        """Return what settling maintains, in this order: an invitation contains the meeting's link."""
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meetings import Meetings
@@ -104,6 +121,7 @@ class Services(AccountServices):
             self.clock,
             personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
+            share=share,
         )
         notices = FailureNotices(
             self.booking_leases,

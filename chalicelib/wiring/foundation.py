@@ -160,6 +160,11 @@ class Foundation:
         return EndpointStore()
 
     @cached_property
+    def email_queue(self) -> WorkQueue | None:
+        """Wakes the function that sends the emails of bookings with many recipients."""
+        return self._queue(self.settings.emails_queue_arn)
+
+    @cached_property
     def webhook_queue(self) -> WorkQueue | None:
         """Wakes the function that delivers webhooks."""
         return self._queue(self.settings.webhooks_queue_arn)

@@ -163,6 +163,7 @@ def _apply_stacks(stage: Stage, mail_from: str, say: Say) -> StackOutputs:
         "MEETLINK_STAGE": stage.name,
         "MEETLINK_TABLE_PREFIX": stage.table_prefix,
         **streams,
+        "MEETLINK_EMAILS_QUEUE_ARN": queue["EmailsQueueArn"],
         "MEETLINK_WEBHOOKS_QUEUE_ARN": queue["WebhooksQueueArn"],
         "MEETLINK_KMS_KEY_ID": key["KeyArn"],
         "MEETLINK_SECRETS_PREFIX": stage.secrets_prefix,
@@ -185,6 +186,7 @@ def _policy_names(stage: Stage, streams: dict[str, str], outputs: dict[str, str]
         "ConnectionsStreamArn": streams["MEETLINK_CONNECTIONS_STREAM_ARN"],
         "KeyArn": outputs["KeyArn"],
         "DeadLettersArn": outputs["DeadLettersArn"],
+        "EmailsQueueArn": outputs["EmailsQueueArn"],
         "WebhooksQueueArn": outputs["WebhooksQueueArn"],
         "ConfigurationSet": outputs["ConfigurationSet"],
     }

@@ -55,7 +55,10 @@ class Queue:
     """The environment variable that contains the queue's ARN."""
 
 
-QUEUES = {"send_webhooks": Queue("MEETLINK_WEBHOOKS_QUEUE_ARN")}
+QUEUES = {
+    "send_emails": Queue("MEETLINK_EMAILS_QUEUE_ARN"),
+    "send_webhooks": Queue("MEETLINK_WEBHOOKS_QUEUE_ARN"),
+}
 SOURCES: dict[str, Stream | Queue] = {**STREAMS, **QUEUES}
 """Functions with an event source mapping."""
 

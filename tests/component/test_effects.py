@@ -43,7 +43,8 @@ class Recorder:
 def with_effect(product: Product, effect: Recorder) -> None:
     """Append an effect to the product's list, as one line in `wiring` would."""
     services = product.services
-    vars(services)["effects"] = (*services.effects, effect)
+    ours = services.effects
+    vars(services)["effects"] = lambda share: (*ours(share), effect)
     vars(services).pop("settling", None)
 
 

@@ -17,7 +17,14 @@ from moto import mock_aws
 
 import app
 from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
-from chalicelib.handlers import booking_stream, mail_events, operations, webhook_queue, webhook_streams
+from chalicelib.handlers import (
+    booking_stream,
+    email_queue,
+    mail_events,
+    operations,
+    webhook_queue,
+    webhook_streams,
+)
 from chalicelib.observability import Log
 from chalicelib.settings import from_environment
 from chalicelib.store.encryption import Purpose
@@ -55,7 +62,7 @@ _CACHES_SECONDS = 301
 _LEASES_SECONDS = 100
 FUNCTIONS = chalice_config.function_names()
 WEBHOOKS = {"send_webhooks"}
-SETTLING = {"on_booking", "on_schedule"}
+SETTLING = {"on_booking", "on_schedule", "send_emails"}
 
 
 class Watched:
@@ -73,6 +80,7 @@ class Watched:
             "ConnectionsStreamArn": connections_stream(aws.client("dynamodb"), aws.table_prefix),
             "KeyArn": "arn:of:the-key",
             "DeadLettersArn": "arn:aws:sqs:us-east-1:123456789012:meetlink-ci-dead-letters",
+            "EmailsQueueArn": "arn:aws:sqs:us-east-1:123456789012:meetlink-ci-emails",
             "WebhooksQueueArn": "arn:aws:sqs:us-east-1:123456789012:meetlink-ci-webhooks",
             "ConfigurationSet": "meetlink-ci",
         }
@@ -150,6 +158,25 @@ class Watched:
         while records := self.product.stream_records():
             for record in records:
                 self.does("on_booking", partial(self._settle, record))
+            self.send_emails()
+
+    def settle_by_messages(self) -> None:
+        """Late records: messages of the queue come first, and `send_emails` settles the bookings."""
+        self.product.clock.advance(_CACHES_SECONDS)
+        for record in self.product.stream_records():
+            keys = record["dynamodb"]["Keys"]
+            body = json.dumps([keys["workspace_id"]["S"], keys["booking_id"]["S"]])
+            self.does("send_emails", partial(self._send, [{"messageId": "m-1", "body": body}]))
+        self.product.stream_records()
+
+    def send_emails(self) -> None:
+        while messages := self.queues.messages("Emails"):
+            for message in messages:
+                self.does("send_emails", partial(self._send, [message]))
+
+    def _send(self, messages: list[dict[str, Any]]) -> None:
+        answer = email_queue.send_emails({"Records": messages}, LambdaContext(), self.product.services)
+        assert answer == {"batchItemFailures": []}
 
     def _settle(self, record: dict[str, Any]) -> None:
         answer = booking_stream.settle_records({"Records": [record]}, LambdaContext(), self.product.services)
@@ -434,6 +461,28 @@ def live_a_day(watched: Watched) -> None:
     watched.api("PUT", "/v1/bookings/b-2", 200, json=booking(days=38))
     product.clock.advance(3600)
     watched.settle()
+
+    # A booking with many guests: its emails are handed over, by the schedule too if the message is lost.
+    guests = [{"name": "Guest", "email": f"guest-{number}@example.com"} for number in range(25)]
+    watched.api("PUT", "/v1/bookings/b-20", 201, json=booking(days=36, guests=guests))
+    for record in product.stream_records():
+        watched.does("on_booking", partial(watched._settle, record))
+    watched.queues.messages("Emails")
+    watched.tick(180)
+    watched.send_emails()
+
+    # The life of a booking whose stream records are late.
+    watched.api("PUT", "/v1/bookings/b-21", 201, json=booking(days=36))
+    watched.settle_by_messages()
+    for days in (40, 41, 42):
+        product.mails.refusals[:] = [SANDBOXED]
+        watched.api("PUT", "/v1/bookings/b-21", 200, json=booking(days=days))
+        watched.settle_by_messages()
+        product.mails.refusals.clear()
+        product.clock.advance(20 * 60)
+    product.clock.advance(3600)
+    watched.api("PUT", "/v1/bookings/b-21", 200, json=booking(days=38))
+    watched.settle_by_messages()
 
     # An account's life: its check, another account, tokens that end, a goodbye.
     product.clock.advance(DAY)

@@ -275,6 +275,7 @@ class TestWhereTheHandlersStand:
             ("announce_connections", {"Records": []}),
             ("on_schedule", recorded_event("schedule")),
             ("deliver_webhooks", recorded_event("schedule")),
+            ("send_emails", {"Records": []}),
             ("send_webhooks", {"Records": []}),
             ("on_mail_event", recorded_event("sns_mail_event")),
             ("operate", {}),

@@ -1,0 +1,167 @@
+"""Emails that a queue wakes: whatever happens to messages, each recipient gets one email, and few emails go at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.errors import MailRejected, MailUnavailable
+from chalicelib.handlers import booking_stream, email_queue
+from chalicelib.usecases.sending_shares import FEW, PART, PER_MINUTE
+from tests.support.product import LambdaContext, Product, booking
+from tests.support.queues import Queues
+
+
+class World:
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self.queues = Queues(product)
+
+    def book(self, booking_id: str = "b-1", guests: int = 50, **changes: Any) -> None:
+        people = [{"name": f"Guest {n}", "email": f"guest-{n}@example.com"} for n in range(guests)]
+        answer = self.product.caller().put(f"/v1/bookings/{booking_id}", json=booking(guests=people, **changes))
+        assert answer.is_success, answer.text
+        self.product.settle()
+
+    def recipients(self) -> Counter[str]:
+        return Counter(letter.invite.recipient.email for letter in self.product.mails.sent)
+
+    def meeting(self, booking_id: str = "b-1") -> dict[str, Any]:
+        found: dict[str, Any] = self.product.caller().get(f"/v1/bookings/{booking_id}").json()["meeting"]
+        return found
+
+    def states(self, booking_id: str = "b-1") -> set[str]:
+        return {i["state"] for i in self.product.caller().get(f"/v1/bookings/{booking_id}").json()["invitations"]}
+
+    def everyone_has_one(self, guests: int = 50) -> bool:
+        return len(self.recipients()) == guests + 1 and set(self.recipients().values()) == {1}
+
+
+@pytest.fixture
+def world(connected: Product) -> World:
+    return World(connected)
+
+
+def test_few_emails_go_with_the_run_that_makes_the_link(world: World) -> None:
+    world.book(guests=FEW - 1)
+    assert world.everyone_has_one(FEW - 1)
+    assert world.queues.messages("Emails") == []
+
+
+def test_many_emails_are_sent_in_parts_after_the_link(world: World) -> None:
+    world.book()
+    assert (world.meeting()["state"], world.recipients()) == ("ready", Counter())
+    (message,) = world.queues.messages("Emails")
+    email_queue.send_emails({"Records": [message]}, LambdaContext(), world.product.services)
+    assert world.recipients().total() == PART
+    assert world.queues.send_emails() == []
+    assert world.everyone_has_one()
+    assert world.states() == {"sent"}
+    assert len(world.product.zoom.meetings) == 1
+
+
+def test_a_workspace_that_books_much_has_its_few_emails_sent_by_the_other_function(world: World) -> None:
+    for number in range(PER_MINUTE // 2 + 1):
+        world.book(f"b-{number}", guests=1, days=35 + number)
+    assert world.recipients().total() == PER_MINUTE
+    world.queues.send_emails()
+    assert world.recipients().total() == PER_MINUTE + 2
+    world.product.clock.advance(60)
+    world.book("b-next", guests=1, days=70)
+    assert world.recipients().total() == PER_MINUTE + 4
+
+
+def test_a_lost_message_costs_three_ticks(world: World) -> None:
+    world.book()
+    world.queues.sqs.purge_queue(QueueUrl=world.queues.urls["Emails"])
+    for _ in range(3):
+        world.product.tick()
+    world.queues.send_emails()
+    assert world.everyone_has_one()
+
+
+def test_doubled_and_late_messages_send_nothing_twice(world: World) -> None:
+    world.book()
+    messages = world.queues.messages("Emails") * 2
+    for _ in range(4):
+        email_queue.send_emails({"Records": messages}, LambdaContext(), world.product.services)
+    world.queues.send_emails()
+    world.product.tick(600)
+    email_queue.send_emails({"Records": messages}, LambdaContext(), world.product.services)
+    assert world.everyone_has_one()
+
+
+def test_a_change_before_the_emails_is_what_they_say(world: World) -> None:
+    world.book()
+    world.product.caller().put(
+        "/v1/bookings/b-1",
+        json=booking(days=36, guests=[{"name": f"Guest {n}", "email": f"guest-{n}@example.com"} for n in range(50)]),
+    )
+    world.queues.send_emails()  # Before the stream's record arrives.
+    world.product.settle()
+    world.queues.send_emails()
+    assert world.everyone_has_one()
+    assert len({letter.invite.starts_at for letter in world.product.mails.sent}) == 1
+
+
+def test_while_sqs_refuses_messages_the_schedule_hands_over_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "SendMessageBatch")
+
+    with monkeypatch.context() as context:
+        context.setattr(world.queues.sqs, "send_message_batch", refuse)
+        world.book()
+    assert "queue unavailable" in [line.message for line in caplog.records]
+    world.product.tick(180)
+    world.queues.send_emails()
+    assert world.everyone_has_one()
+
+
+def test_emails_that_ses_throttles_wait_instead_of_coming_back_at_once(world: World) -> None:
+    world.book()
+    world.product.mails.refusals[:] = [MailUnavailable("SES: TooManyRequests")] * PART
+    world.queues.send_emails()
+    assert world.recipients().total() == 0
+    assert world.queues.messages("Emails") == []
+    world.product.tick(60)
+    world.queues.send_emails()
+    assert world.everyone_has_one()
+
+
+def test_recipients_that_are_rejected_do_not_keep_the_others_waiting(world: World) -> None:
+    world.book()
+    world.product.mails.refusals[:] = [MailRejected("SES: MessageRejected")] * (PART + 1)
+    world.queues.send_emails()
+    assert world.states() <= {"sent", "rejected", "suppressed"}
+    assert len(world.recipients()) >= 50 + 1 - (PART + 1)
+    assert set(world.recipients().values()) == {1}
+
+
+def test_a_meeting_that_was_made_again_before_the_start_is_announced_by_the_other_function(world: World) -> None:
+    """The booking is settled and only looked at: nothing but its due time lets another run lease it."""
+    product = world.product
+    world.book(days=3)
+    world.queues.send_emails()
+    product.mails.sent.clear()
+    product.zoom.held.by_id.clear()
+    product.clock.advance(timedelta(days=2, minutes=1).total_seconds())
+    booking_stream.settle_due(LambdaContext(), product.services)
+    assert product.mails.sent == []
+    world.queues.send_emails()
+    assert world.everyone_has_one()
+
+
+def test_only_messages_that_cannot_be_read_are_reported_as_failed(world: World) -> None:
+    records = [
+        {"messageId": "m-1", "body": '["ws-1", "b-unknown"]'},
+        {"messageId": "m-2", "body": "?"},
+        {"messageId": "m-3", "body": '["ws-1"]'},
+    ]
+    answer = email_queue.send_emails({"Records": records}, LambdaContext(), world.product.services)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-2"}, {"itemIdentifier": "m-3"}]}
