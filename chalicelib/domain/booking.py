@@ -154,15 +154,18 @@ def change(
         updated_at=now,
         version=version if version is not None else booking.version,
     )
-    if calendar is None:
-        return changed
+    return _move(changed, calendar, connection, now=now) if calendar else changed
+
+
+def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *, now: datetime) -> Booking:
+    """Return the booking on the other calendar. With the same host, it keeps the eligibility for a video link."""
     same_host = calendar.host.user_id == booking.host.user_id
     hosted_since = booking.hosted_since if same_host else now
     eligibility = _eligibility(calendar, connection, hosted_since=hosted_since)
     if same_host and eligibility is None and calendar.location.type is LocationType.VIDEO:
         eligibility = booking.eligibility  # It keeps a link that it got from an earlier connection.
     return replace(
-        changed,
+        booking,
         host=calendar.host,
         location=_location_of(calendar.location, booking.booking_id),
         hosted_since=hosted_since,

@@ -13,7 +13,7 @@ MEETING_REASON_TEXTS: dict[str, str] = {
     "disconnected.",
     MeetingReason.LEFT_AT_PROVIDER: "The meeting could not be removed at the provider: its account is disconnected.",
     MeetingReason.RECONNECT_NEEDED: "The video account has to be reconnected. The link then follows automatically.",
-    MeetingReason.PROVIDER_UNAVAILABLE: "The video provider does not respond. We keep trying.",
+    MeetingReason.PROVIDER_UNAVAILABLE: "The video provider does not respond. Retries continue automatically.",
     MeetingReason.RATE_LIMITED: "The video provider allows no more meetings for now. We try again later.",
     MeetingReason.PROVIDER_REJECTED: "The video provider refused to create the meeting.",
     MeetingReason.START_PASSED: "The start passed before the link could be created.",

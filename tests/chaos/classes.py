@@ -50,7 +50,7 @@ def _answered(status: int, *, after: bool = False, times: float = 1, text: str =
 def _dead_grant(world: World) -> list[Trouble]:
     """The provider ends the grants; twenty minutes later their owners connect again.
 
-    A booking that moves away meanwhile leaves its meeting behind: nobody can reach it.
+    A booking that moves away meanwhile leaves its meeting behind: no one can reach it.
     """
     world.left_behind.update(held.id for held in world.place.held())
     troubles = []

@@ -1,7 +1,7 @@
 """A small DynamoDB in memory, for thousands of runs: moto takes milliseconds a call, this takes microseconds.
 
 It knows the operations that pynamodb sends for this product and refuses all others; a test compares it with moto.
-It answers in place of botocore, which would spend half of a run's time on requests that nobody sends. pynamodb is the
+It answers in place of botocore, which would spend half of a run's time on requests that are never sent. pynamodb is the
 real one.
 """
 

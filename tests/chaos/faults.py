@@ -150,7 +150,7 @@ def stalls(world: World) -> Act:
 def dynamo_says(world: World, code: str, *, after: bool = False) -> Act:
     """DynamoDB refuses, or does the work and lets its answer be lost.
 
-    If that was to write down that a mail was sent, nobody can know: the mail goes again.
+    If that was to write down that a mail was sent, the result is unknown: the email is sent again.
     """
 
     def act(point: str, perform: Callable[[], Any]) -> Any:
@@ -198,7 +198,7 @@ def mail_rejected(_: World) -> Act:
 
 
 def our_own(world: World, *, after: bool = False) -> Act:
-    """An error that nobody foresaw, before or after the call is done. What it ends has written nothing down."""
+    """An unexpected error, before or after the call is done. What it ends has written nothing down."""
 
     def act(point: str, perform: Callable[[], Any]) -> Any:
         if after:

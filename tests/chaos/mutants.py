@@ -22,7 +22,7 @@ def without_intent(services: Services) -> None:
 
 
 def without_settle_window(services: Services) -> None:
-    """A create in doubt is looked for at once: whoever reads a booking finds the intent long past."""
+    """A create in doubt is looked for at once: every reader of a booking takes the intent as long past."""
 
     class Impatient(BookingLeases):
         def acquire(self, workspace_id: str, booking_id: str, now: datetime) -> Lease | None:
@@ -37,7 +37,7 @@ def without_settle_window(services: Services) -> None:
 
 
 def without_lease(services: Services) -> None:
-    """Nobody minds that somebody else is settling the booking."""
+    """The lease of another settler is ignored."""
     services.__dict__["booking_leases"] = _Leaseless()
 
 

@@ -148,7 +148,7 @@ class AnyPlace(Place):
     @property
     def _identity(self) -> Identity:
         if self._stand_in.identity is None:
-            raise NotImplementedError(f"nobody signs in at {self.name}")
+            raise NotImplementedError(f"{self.name} has no sign-in")
         return self._stand_in.identity
 
 

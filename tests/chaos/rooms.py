@@ -59,7 +59,7 @@ class Rooms(OAuthProvider):
     create_semantics = CreateSemantics(idempotent=True)
 
     def read_account(self, token: str) -> Account:
-        raise NotImplementedError("nobody signs in at this stand-in")
+        raise NotImplementedError("this stand-in has no sign-in")
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_ACCOUNT)
@@ -68,7 +68,7 @@ class Rooms(OAuthProvider):
         return _made(self._put(token, request.tag, request))
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        self.call(token, "GET", f"/rooms/{meeting_id}")  # A PUT alone would make a deleted room anew.
+        self.call(token, "GET", f"/rooms/{meeting_id}")  # A PUT alone would make a deleted room again.
         self._put(token, meeting_id, request)
         return None
 

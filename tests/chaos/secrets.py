@@ -24,7 +24,7 @@ class Canaries:
         self.leaks: list[str] = []
 
     def add(self, *secrets: str | None) -> None:
-        """Tokens and codes, whoever issued them."""
+        """Tokens and codes, of every issuer."""
         self._secrets.update(secret for secret in secrets if secret)
 
     def look(self, place: str, text: str) -> None:

@@ -24,7 +24,7 @@ class Mail:
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether nobody could know that it was sent."""
+        """Whether no response confirmed that it was sent."""
         return self.is_lost or (self.sender is not None and self.sender.sandbox.is_dead)
 
 

@@ -1,4 +1,4 @@
-"""A bug of our own, met with one booking: it ends visibly and holds up nobody. An outage is never taken for one."""
+"""A bug that fails for one booking: it ends visibly and delays no other. An outage is never treated as a bug."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ class World:
                 if not isinstance(attempt.error, Crash | StoreUnavailable):
                     raise attempt.error
                 self.simulation.sleep(1.0)
-            raise StoreUnavailable("nobody answers the caller")
+            raise StoreUnavailable("no response reaches the caller")
 
         return self.simulation.spawn("caller", insist, delay=delay)
 
@@ -271,7 +271,7 @@ class World:
     def count_twins(self) -> None:
         """Notice it when a booking has more than one meeting that can be reached.
 
-        One that is known as a former host's, and is being removed, is none: nobody is sent its link any more.
+        One that is known as a former host's, and is being removed, is none: no one is sent its link any more.
         """
         held = [one for one in self.place.held() if one.id not in self.left_behind]
         owners = [self._booking_by_tag.get(one.tag, one.tag) for one in held if one.tag is not None]

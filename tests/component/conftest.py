@@ -11,7 +11,7 @@ from tests.support.product import Product, calendar
 
 @pytest.fixture
 def product(moto_aws: Aws, clock: FakeClock) -> Product:
-    """A deployment in which nobody is connected yet."""
+    """A deployment in which no one is connected yet."""
     return Product(moto_aws, clock)
 
 

@@ -1,4 +1,4 @@
-"""What the product does while an account is broken, or Zoom fails: nothing is lost, and everybody is told once."""
+"""While an account is broken, or Zoom fails: nothing is lost, and every recipient is notified once."""
 
 from __future__ import annotations
 

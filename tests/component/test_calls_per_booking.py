@@ -107,7 +107,7 @@ def test_settling_takes_five_calls_and_for_each_recipient_a_mark_and_a_mail(
     records, mails = warm.stream_records(), len(warm.mails.sent)
     with counted(warm) as calls, requests_to_providers(monkeypatch) as requests:
         settle(warm, records)
-    # Lease, connection with grant, intent, suppressed addresses, result; a mark before each mail, so that whoever dies
+    # Lease, connection with grant, intent, suppressed addresses, result; a mark before each mail, so that a crash
     # between two mails repeats at most one.
     marks = ["UpdateItem"] * (1 + len(guests))
     assert calls == ["UpdateItem", "TransactGetItems", "UpdateItem", "BatchGetItem", *marks, "UpdateItem"]

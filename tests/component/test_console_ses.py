@@ -133,9 +133,9 @@ def test_without_a_destination_the_headers_name_the_recipients(ses: Running) -> 
 
 
 def test_fifty_recipients_are_accepted_and_one_more_is_refused(ses: Running) -> None:
-    everybody = [f"guest{number}@example.com" for number in range(51)]
-    assert refusal(ses, source(), to=everybody) == ("BadRequestException", 400)
-    assert ses.send(source(), to=everybody[:50])
+    addresses = [f"guest{number}@example.com" for number in range(51)]
+    assert refusal(ses, source(), to=addresses) == ("BadRequestException", 400)
+    assert ses.send(source(), to=addresses[:50])
 
 
 @pytest.mark.parametrize("address", ["guest", "guest@localhost", "gäst@example.com", "a b@example.com"])

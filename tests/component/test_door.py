@@ -1,4 +1,4 @@
-"""The join redirect: one address for a booking's whole life, which opens in time and for nobody else."""
+"""The join redirect: one address for a booking's whole life, which opens in time, and only for those invited."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class TestALinkThatComesAndGoes:
     def test_a_replaced_link_is_mailed_as_an_update(self, connected: Product) -> None:
         put(connected)
         with connected.zoom.lock:
-            connected.zoom.held.by_id.clear()  # somebody deleted it at Zoom
+            connected.zoom.held.by_id.clear()  # deleted at Zoom by its host
         put(connected, days=36)
         before, after = connected.mails.to(GUEST["email"])
         assert before.invite.join_url != after.invite.join_url == get(connected)["meeting"]["join_url"]

@@ -1,4 +1,4 @@
-"""Accounts that are connected by a key: checked before it is kept, kept like a token, shared with nobody."""
+"""Accounts that are connected by a key: checked before it is stored, encrypted like a token, never shared."""
 
 from __future__ import annotations
 

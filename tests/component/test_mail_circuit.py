@@ -1,4 +1,4 @@
-"""What a refusal of the whole account costs, and that nobody has to ask for the mails when it is over."""
+"""What a refusal of the whole account costs, and that the emails follow automatically when it is over."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_what_says_nothing_of_the_day_is_not_counted(
 
 
 class Unbuffered(StringIO):
-    """Keeps the writes apart, as whoever reads the log gets them."""
+    """Keeps the writes apart, as a reader of the log gets them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A booking moves to another host: the old host's meeting goes, the new host's comes, everybody is told."""
+"""Bookings move to another host: the old meeting goes, a new one comes, and every recipient is notified."""
 
 from __future__ import annotations
 

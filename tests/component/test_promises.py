@@ -334,7 +334,7 @@ class TestPromise5OneConnectionPerUserPerWorkspace:
 class TestPromise6OnlyBookingsMadeAfterConnectingGetLinks:
     @pytest.fixture
     def booked_before(self, connected: Product) -> Product:
-        """b-1 was booked while nobody was connected; then u-1 connects."""
+        """b-1 was booked while no one was connected; then u-1 connects."""
         disconnect(connected)
         put(connected)
         connected.clock.advance(60)

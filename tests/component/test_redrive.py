@@ -1,4 +1,4 @@
-"""What Lambda gave up is handed over again; what nobody told is told."""
+"""Events that Lambda gave up are processed again; events that were never announced are announced."""
 
 from __future__ import annotations
 

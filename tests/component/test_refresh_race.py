@@ -24,12 +24,12 @@ def expired(local_aws: Aws, clock: FakeClock) -> ConnectedAccount:
 
 
 def test_fifty_at_once_cost_one_refresh_and_all_get_the_same_token(expired: ConnectedAccount) -> None:
-    everybody, first = threading.Barrier(CROWD), threading.Event()
+    barrier, first = threading.Barrier(CROWD), threading.Event()
 
     def ask(_: int) -> str:
         # Those who lose the race wait for the winner rather than for time: nothing here depends on the machine.
         keeper = expired.keeper(sleep=lambda _: first.wait(30))
-        everybody.wait(30)
+        barrier.wait(30)
         token = keeper.access_token(expired.grant)
         first.set()
         return token
@@ -42,10 +42,10 @@ def test_fifty_at_once_cost_one_refresh_and_all_get_the_same_token(expired: Conn
 
 
 def test_of_fifty_who_want_the_lease_one_gets_it(expired: ConnectedAccount, clock: FakeClock) -> None:
-    everybody = threading.Barrier(CROWD)
+    barrier = threading.Barrier(CROWD)
 
     def lease(_: int) -> bool:
-        everybody.wait(30)
+        barrier.wait(30)
         try:
             expired.grants.lease_refresh(expired.grant, clock())
         except LostRace:

@@ -22,7 +22,9 @@ from tests.support.product import CREDENTIALS, LambdaContext, Product, booking
 def noisy(connected: Product, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Product:
     """Everything is logged, at every level."""
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("botocore").setLevel(logging.INFO)  # Its debug lines quote whole requests; nobody ships them.
+    logging.getLogger("botocore").setLevel(
+        logging.INFO
+    )  # Its debug lines quote whole requests; they are never shipped.
     return connected
 
 

@@ -36,7 +36,7 @@ class AskedContext(LambdaContext):
 
 @pytest.fixture
 def aws_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The targets of the calls to AWS from now on, whoever makes them."""
+    """The targets of the calls to AWS from now on, from every caller."""
     made: list[str] = []
     answer = BotocoreStubber.process_request
 

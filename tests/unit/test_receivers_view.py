@@ -110,11 +110,11 @@ class Desk:
     def truth(self, email: str) -> list[Shown]:
         """What the recipient's calendar must show."""
         booking = self.lease.booking
-        everybody = parties(booking)
-        if booking.is_cancelled or email not in [party.email for party in everybody]:
+        recipients = parties(booking)
+        if booking.is_cancelled or email not in [party.email for party in recipients]:
             return []
-        host = everybody[0].email
-        visible = [party.email for party in everybody] if email == host else [host, email]
+        host = recipients[0].email
+        visible = [party.email for party in recipients] if email == host else [host, email]
         appointment, link = booking.appointment, self.lease.settlement.meeting.join_url
         return [Shown(appointment.starts_at, appointment.ends_at, appointment.title, link, tuple(sorted(visible)))]
 

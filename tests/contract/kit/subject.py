@@ -170,7 +170,7 @@ class Subject(ABC):
         """The owner takes the access away, or the key back."""
 
     def key_form(self) -> dict[str, str]:
-        """What somebody types to connect a provider with a key."""
+        """What a user types to connect a provider with a key."""
         raise NotImplementedError
 
     def connect(self, *, allow: bool = True, untick: str = "") -> Tokens:
