@@ -234,7 +234,7 @@ def answering(handler: Handler) -> Iterator[None]:
 
 
 def _copied(value: Any) -> Any:
-    """Nobody outside holds what the tables hold."""
+    """No one outside holds what the tables hold."""
     if isinstance(value, dict):
         return {key: _copied(one) for key, one in value.items()}
     return [_copied(one) for one in value] if isinstance(value, list) else value

@@ -77,7 +77,7 @@ def test_a_retry_settles_it_when_the_bug_is_mended(world: World) -> None:
     assert invariants.broken_promises(world) == []
 
 
-def test_it_holds_up_nobody_else_in_its_batch(world: World) -> None:
+def test_it_holds_up_no_one_else_in_its_batch(world: World) -> None:
     always(world, POISON, faults.our_own(world))
     for number in range(10):
         world.put(f"b-{number}")

@@ -22,7 +22,7 @@ def test_nothing_is_lost_doubled_or_left_behind(provider: str) -> None:
     assert provider == _BOUNDED or [outcome.case.text for outcome in outcomes if outcome.orphans] == []
 
 
-def test_a_space_is_left_behind_only_by_a_create_whose_answer_nobody_wrote_down() -> None:
+def test_a_space_is_left_behind_only_by_a_create_whose_answer_no_one_wrote_down() -> None:
     outcomes = [run(case) for case in single_crashes("create", provider=_BOUNDED)]
     left_at = {outcome.points[outcome.case.crashes[0][0]]: outcome.orphans for outcome in outcomes if outcome.orphans}
     assert failures(outcomes) == []

@@ -115,13 +115,13 @@ def test_disconnecting_is_204_also_when_there_is_nothing(product: Product, calle
         assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_the_preview_of_nobody_is_empty(caller: httpx.Client) -> None:
+def test_the_preview_of_no_one_is_empty(caller: httpx.Client) -> None:
     answer = caller.delete("/v1/users/never-seen/connection?dry_run=true")
     assert (answer.status_code, answer.json()) == (200, {"upcoming": []})
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "", "TRUE"])
-def test_a_preview_that_is_misspelled_disconnects_nobody(connected: Product, value: str) -> None:
+def test_a_preview_that_is_misspelled_disconnects_no_one(connected: Product, value: str) -> None:
     caller = connected.caller()
     assert caller.delete(f"/v1/users/u-1/connection?dry_run={value}").status_code == 422
     assert caller.get("/v1/users/u-1/connection").json()["state"] == "connected"

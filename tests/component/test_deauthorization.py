@@ -135,7 +135,7 @@ def test_an_event_that_is_not_proven_to_be_zooms_is_refused_and_changes_nothing(
     assert heard.caller().get("/v1/users/u-1/connection").json()["state"] == "connected"
 
 
-def test_a_genuine_event_that_nobody_knows_is_accepted_and_ignored(heard: Product) -> None:
+def test_a_genuine_event_that_no_one_knows_is_accepted_and_ignored(heard: Product) -> None:
     assert send(heard, "meeting.started", {"anything": [1, 2]}).status_code == 204
 
 

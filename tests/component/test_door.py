@@ -399,7 +399,7 @@ class TestABookingThatMovedToLinksOfTheProvider:
 
 class TestARoomThatIsNotAsTheBookingWantsIt:
     @pytest.mark.parametrize("status", [503, 400], ids=["waits", "failed"])
-    def test_a_change_that_did_not_come_through_keeps_nobody_out(self, hosted: Product, status: int) -> None:
+    def test_a_change_that_did_not_come_through_keeps_no_one_out(self, hosted: Product, status: int) -> None:
         address = link(hosted)
         refusal = {"error": "invalid-request-error", "info": "No."}
         hosted.daily.faults.add(Fault("/v1/rooms/", Action.BEFORE, method="POST", status=status, body=refusal))

@@ -42,7 +42,7 @@ def full(product: Product) -> Product:
     caller.put("/v1/calendars/c-1", json=calendar())
     caller.put("/v1/calendars/c-mine", json=mine)
     guest = {"name": "Canary", "email": CANARY}
-    others = [{"name": "Somebody", "email": email} for email in OTHERS]
+    others = [{"name": "Someone", "email": email} for email in OTHERS]
     caller.put("/v1/bookings/b-host", json=booking("c-mine", days=1))
     caller.put("/v1/bookings/b-guest", json=booking(days=1, guests=[guest]))
     caller.put("/v1/bookings/b-title", json=booking(days=1, title=f"Call with {CANARY}.", guests=others))
@@ -142,7 +142,7 @@ def test_a_workspace_goes_whole_and_the_other_stays(full: Product) -> None:
     assert full.zoom.identity.all_tokens() == []
 
 
-def test_what_is_somebody_elses_is_left_to_a_human(full: Product) -> None:
+def test_what_is_someone_elses_is_left_to_a_human(full: Product) -> None:
     caller = full.caller()
     caller.put("/v1/webhook-endpoints/e-2", json={"url": f"https://receiver.example/{CANARY}"})
     caller.put("/v1/calendars/c-3", json=calendar("phone", name=f"Ask {CANARY}"))

@@ -88,7 +88,7 @@ def test_a_replay_gives_the_same_answer_and_changes_nothing(video: Product) -> N
     assert (video.aws.scan("bookings"), len(video.mails.sent)) == (before, mails)
 
 
-def test_a_cancellation_that_overtakes_its_creation_wins_and_nobody_is_mailed(video: Product) -> None:
+def test_a_cancellation_that_overtakes_its_creation_wins_and_no_one_is_mailed(video: Product) -> None:
     assert send_event(video, cancelled(minute=1)).status_code == 204
     assert video.caller().get("/v1/bookings/b-1").status_code == 404
     assert send_event(video, event("created")).status_code == 204

@@ -56,7 +56,7 @@ class TestALinkThatComesAndGoes:
         assert (early.invite.link_follows, late.invite.join_url) == (True, get(connected)["meeting"]["join_url"])
         in_order([early, late])
 
-    def test_without_trouble_nobody_gets_a_mail_without_the_link(self, connected: Product) -> None:
+    def test_without_trouble_no_one_gets_a_mail_without_the_link(self, connected: Product) -> None:
         operate(connected, hold_minutes=0)
         put(connected)
         assert [bool(letter.invite.join_url) for letter in connected.mails.sent] == [True, True]
@@ -242,7 +242,7 @@ class TestWhoIsToldWhat:
         cancel(connected)
         assert connected.mails.to(GUEST["email"])[-1].invite.title == "First talk"
 
-    def test_nobody_is_mailed_about_what_is_over_when_mail_works_again(self, connected: Product) -> None:
+    def test_no_one_is_mailed_about_what_is_over_when_mail_works_again(self, connected: Product) -> None:
         connected.mails.refusals = [MailUnavailable("out")] * 2
         put(connected, days=0.1, minutes=30)
         connected.clock.advance(0.2 * 86400)

@@ -64,7 +64,7 @@ OPEN_PREFIX = "/v1/webhooks/"
 def ours(connected: Product) -> Product:
     """Our workspace has a booking with a link, a calendar and a connected user; theirs has a key and nothing else."""
     Receivers.of(connected)
-    connected.caller(OURS).put("/v1/bookings/b-1", json=booking(title="Nobody else may read this"))
+    connected.caller(OURS).put("/v1/bookings/b-1", json=booking(title="No one else may read this"))
     connected.settle()
     connected.caller(OURS).put("/v1/webhook-endpoints/e-1", json={"url": "https://example.com/ours"})
     connected.caller(THEIRS)
@@ -107,7 +107,7 @@ def test_another_workspaces_id_tells_nothing_and_does_nothing(ours: Product) -> 
     for (method, path), (status, body) in ANSWERS.items():
         answer = stranger.request(method, path.format(**known), **({} if body is None else {"json": body}))
         assert answer.status_code == status, (method, path, answer.text)
-        for secret in ("Nobody else", "zoom.us/j", "host@example.com", "zoom-user-1", "example.com/ours"):
+        for secret in ("No one else", "zoom.us/j", "host@example.com", "zoom-user-1", "example.com/ours"):
             assert secret not in answer.text, (method, path)
     assert rows(ours) == before
     ours.settle()
@@ -172,7 +172,7 @@ def test_the_same_ids_in_two_workspaces_are_two_things(ours: Product) -> None:
     ours.settle()
     known = ours.caller(OURS).get("/v1/bookings/b-1").json()
     assert (known["title"], known["status"], known["meeting"]["state"]) == (
-        "Nobody else may read this",
+        "No one else may read this",
         "confirmed",
         "ready",
     )

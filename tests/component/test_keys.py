@@ -92,7 +92,7 @@ def test_a_provider_that_does_not_answer_is_no_wrong_key(product: Product) -> No
     assert connection(product)["state"] == "none"
 
 
-def test_a_form_without_its_token_connects_nobody(product: Product) -> None:
+def test_a_form_without_its_token_connects_no_one(product: Product) -> None:
     browser = product.browser()
     product.open_settings(browser)
     answer = browser.post("/settings/connect/daily", data=TYPED)

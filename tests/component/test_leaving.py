@@ -12,7 +12,7 @@ from infra.local.standins.faults import Action, Fault
 from tests.support.product import ACCOUNT, Product, booking, calendar
 
 
-def test_the_preview_lists_the_meetings_that_would_keep_links_nobody_can_change(connected: Product) -> None:
+def test_the_preview_lists_the_meetings_that_would_keep_links_no_one_can_change(connected: Product) -> None:
     book(connected, "b-1")
     book(connected, "b-2", days=40)
 

@@ -164,7 +164,7 @@ def test_a_step_that_fails_does_not_end_the_run(tmp_path: Path) -> None:
     "value",
     ["host@example.com", "81234567890", "eyJhbGciOiJSUzI1NiJ9", 81234567890, {"id": 1}, "https://x", "a" * 90, "x1"],
 )
-def test_a_value_that_may_identify_somebody_is_not_shown(value: Any) -> None:
+def test_a_value_that_may_identify_someone_is_not_shown(value: Any) -> None:
     assert plain(value) == "(not shown)"
 
 

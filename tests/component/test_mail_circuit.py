@@ -118,7 +118,7 @@ class TestASandboxedStage:
         assert {invitation.state for invitation in invitations} == {InvitationState.SENDING}
         assert all(record and record.settlement.meeting.join_url for record in found)
 
-    def test_sends_everything_within_18_minutes_when_it_is_over_and_nobody_asks(
+    def test_sends_everything_within_18_minutes_when_it_is_over_and_no_one_asks(
         self, connected: Product, sandbox: Sandbox
     ) -> None:
         for number in range(5):
@@ -167,7 +167,7 @@ class TestOtherMails:
         put(connected, "b-2")
         assert len(connected.mails.sent) == 3
 
-    def test_a_workspaces_own_unverified_sender_keeps_nobody_else_waiting(self, connected: Product) -> None:
+    def test_a_workspaces_own_unverified_sender_keeps_no_one_else_waiting(self, connected: Product) -> None:
         connected.mails.refusals = [account_error()]
         request = {"do": "update-workspace", "workspace_id": WORKSPACE, "brand": {"sender": CLINIC}}
         assert "error" not in operations.run(request, connected.services)

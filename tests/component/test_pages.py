@@ -469,12 +469,12 @@ class TestAddingTheAppAtTheProvider:
         assert_page(page, 200, "Open your settings page", "Connect Zoom")
         assert "<form" not in page.text
 
-    def test_somebody_elses_code_connects_nothing(self, product: Product) -> None:
+    def test_someone_elses_code_connects_nothing(self, product: Product) -> None:
         browser = product.browser()
         product.open_settings(browser)
         browser.get("/oauth/zoom/callback?code=of-somebody-else")
         assert connection_state(product) == "none"
         assert [call for call in product.zoom.faults.calls if call.path == "/oauth/token"] == []
 
-    def test_a_provider_that_nobody_signs_in_to_has_no_such_page(self, product: Product) -> None:
+    def test_a_provider_that_no_one_signs_in_to_has_no_such_page(self, product: Product) -> None:
         assert product.browser().get("/oauth/jitsi/callback?code=1").status_code == 404

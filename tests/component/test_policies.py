@@ -137,7 +137,7 @@ class Watched:
         self.does(API, lambda: self.product.connect(user_id, account))
 
     def visit_door(self, user_id: str = "u-daily") -> None:
-        """Somebody opens the link of a booking whose room is behind a door of our own."""
+        """Someone opens the link of a booking whose room is behind a door of our own."""
         product = self.product
         self.does(API, lambda: product.connect_with_key("daily", {"api_key": DAILY_KEY}, user_id).raise_for_status())
         self.api("PUT", "/v1/calendars/c-daily", 201, json=calendar(user_id=user_id))
@@ -301,7 +301,7 @@ def test_without_any_one_permission_what_needs_it_fails_and_is_noticed() -> None
     assert [missed for missed, noticed in watched.missed.items() if not noticed] == []
 
 
-def test_those_that_mail_may_mail_and_nobody_else(watched: Watched) -> None:
+def test_those_that_mail_may_mail_and_no_one_else(watched: Watched) -> None:
     assert {f for f in FUNCTIONS if any(p[0].startswith("ses:") for p in granted(watched, f))} == watched.mailing
 
 
@@ -394,9 +394,9 @@ def live_a_day(watched: Watched) -> None:
     product, zoom = watched.product, watched.product.zoom
     watched.api("GET", "/health", 200)
     watched.connect()
-    calendar_of_nobody = calendar("phone", user_id="u-2")
+    calendar_of_no_one = calendar("phone", user_id="u-2")
     watched.api("PUT", "/v1/calendars/c-1", 201, json=calendar())
-    watched.api("PUT", "/v1/calendars/c-2", 201, json=calendar_of_nobody)
+    watched.api("PUT", "/v1/calendars/c-2", 201, json=calendar_of_no_one)
     watched.api("GET", "/v1/calendars", 200)
     watched.api("DELETE", "/v1/calendars/c-2", 204)
     watched.api("PUT", "/v1/webhook-endpoints/e-1", 201, json={"url": HOOK})

@@ -242,7 +242,7 @@ class TestPromise4TheLinkIsInBothInvitationsAndOnTheBooking:
         assert second not in (None, first)
         assert connected.mails.to(GUEST["email"])[-1].invite.join_url == second
 
-    def test_a_change_of_what_only_the_caller_sees_costs_zoom_nothing_and_mails_nobody(
+    def test_a_change_of_what_only_the_caller_sees_costs_zoom_nothing_and_mails_no_one(
         self, connected: Product
     ) -> None:
         put(connected)
@@ -440,7 +440,7 @@ class TestPromise7AfterDisconnecting:
         }
         assert connection(connected)["state"] == "connected"
 
-    def test_the_preview_leaves_out_what_is_over_cancelled_or_somebody_elses(self, connected: Product) -> None:
+    def test_the_preview_leaves_out_what_is_over_cancelled_or_someone_elses(self, connected: Product) -> None:
         connected.connect("u-2", SECOND_ACCOUNT)
         connected.caller().put("/v1/calendars/c-2", json=calendar(user_id="u-2"))
         put(connected, "over", days=1)

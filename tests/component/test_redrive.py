@@ -148,7 +148,7 @@ def test_endpoints_are_told_what_they_missed_and_nothing_twice(letters: Letters)
     assert sorted(news) == [("meeting.ready", "b-missed"), ("meeting.removed", "b-gone")]
 
 
-def test_a_connection_that_nobody_heard_of_is_told(letters: Letters) -> None:
+def test_a_connection_that_no_one_heard_of_is_told(letters: Letters) -> None:
     product = letters.product
     Receivers.of(product)
     assert announce_again(product.services, [Range(WORKSPACE)], apply=True) == {"connection.created": 1}

@@ -12,7 +12,7 @@ USERS = ("u-1", "u-2", "u-3")
 
 
 def test_one_account_serves_three_workspaces_with_three_users_each(product: Product) -> None:
-    connect_everybody(product)
+    connect_everyone(product)
 
     links = {link_of_new_booking(product, workspace, user) for workspace in WORKSPACES for user in USERS}
 
@@ -27,8 +27,8 @@ def test_connecting_an_account_again_elsewhere_keeps_the_earlier_connections_wor
     assert link_of_new_booking(product, "ws-1", "u-1")
 
 
-def test_leaving_one_workspace_after_the_other_ends_nobody_elses_connection(product: Product) -> None:
-    connect_everybody(product)
+def test_leaving_one_workspace_after_the_other_ends_no_one_elses_connection(product: Product) -> None:
+    connect_everyone(product)
 
     for workspace in WORKSPACES[:2]:
         for user in USERS:
@@ -40,7 +40,7 @@ def test_leaving_one_workspace_after_the_other_ends_nobody_elses_connection(prod
 
 
 def test_the_last_one_to_leave_revokes_the_access_at_the_provider(product: Product) -> None:
-    connect_everybody(product)
+    connect_everyone(product)
 
     for workspace in WORKSPACES:
         for user in USERS:
@@ -115,7 +115,7 @@ def test_an_expired_access_token_is_refreshed_before_the_grant_is_revoked(produc
     assert product.aws.scan("grants") == []
 
 
-def connect_everybody(product: Product) -> None:
+def connect_everyone(product: Product) -> None:
     for workspace in WORKSPACES:
         for user in USERS:
             product.connect(user, workspace_id=workspace)

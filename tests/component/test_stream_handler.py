@@ -129,7 +129,7 @@ class TestWhatCostsACall:
 
 
 class TestWhatFailsABatch:
-    def test_a_document_that_cannot_be_read_fails_nothing_and_holds_up_nobody(self, connected: Product) -> None:
+    def test_a_document_that_cannot_be_read_fails_nothing_and_holds_up_no_one(self, connected: Product) -> None:
         records = stream(connected, "b-1", "poison", "b-3")
         BookingItem("ws-1", "poison").update([BookingItem.desired.set("{}")])
         assert settle(connected, records) == NOTHING_FAILED
@@ -149,7 +149,7 @@ class TestWhatFailsABatch:
         ],
         ids=["no workspace", "no id", "no number", "a text", "not a text", "empty"],
     )
-    def test_an_image_that_cannot_be_read_fails_nothing_and_holds_up_nobody(
+    def test_an_image_that_cannot_be_read_fails_nothing_and_holds_up_no_one(
         self, connected: Product, spoil: Callable[[dict[str, Any]], Any]
     ) -> None:
         (poison,) = recorded(lambda old, new: old == 0 and new == 1)

@@ -195,7 +195,7 @@ class TestLostAnswers:
         assert expired.stored().broken_reason == "reconnect_needed"
         assert expired.token_calls == 2
 
-    def test_a_lost_answer_changes_nothing_after_somebody_overtook(
+    def test_a_lost_answer_changes_nothing_after_someone_overtook(
         self, expired: ConnectedAccount, clock: FakeClock
     ) -> None:
         expired.fault(Action.LOST_BEFORE, error="read_timeout")

@@ -78,7 +78,7 @@ def test_a_room_is_private_and_open_around_the_booking_only(clock: FakeClock) ->
     assert subject.daily.opens(meeting.id)[0] == moved.starts_at - timedelta(minutes=15)
 
 
-def test_only_the_host_owns_the_room_and_nobody_is_let_in_for_longer_than_the_visit(clock: FakeClock) -> None:
+def test_only_the_host_owns_the_room_and_no_one_is_let_in_for_longer_than_the_visit(clock: FakeClock) -> None:
     subject = DailySubject(clock)
     tokens = subject.connect()
     meeting = subject.create(tokens)

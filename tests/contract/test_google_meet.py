@@ -51,7 +51,7 @@ def subject(clock: FakeClock) -> GoogleMeetSubject:
     return GoogleMeetSubject(clock)
 
 
-def test_google_has_nobody_and_no_reason_to_mail(subject: GoogleMeetSubject) -> None:
+def test_google_has_no_one_and_no_reason_to_mail(subject: GoogleMeetSubject) -> None:
     tokens = subject.connect()
     meeting = subject.create(tokens)
     subject.provider.update(tokens.access_token, meeting.id, subject.request(days=8))

@@ -131,7 +131,7 @@ def test_a_room_that_cannot_be_closed_at_least_makes_strangers_knock(subject: Go
     assert config == {"accessType": "RESTRICTED", "entryPointAccess": "ALL"}
 
 
-def test_everybody_leaving_while_the_room_is_closed_is_success(subject: GoogleMeetSpacesSubject) -> None:
+def test_everyone_leaving_while_the_room_is_closed_is_success(subject: GoogleMeetSpacesSubject) -> None:
     tokens = subject.connect()
     meeting = subject.create(tokens)
     subject.google.start_conference(meeting.id)

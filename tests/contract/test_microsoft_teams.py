@@ -248,7 +248,7 @@ class TestTheLobby:
         assert [held.title for held in subject.held()] == ["Vortrag – kurz"]
         assert subject.microsoft.open_link(str(meeting.join_url)) is Door.WAITS
 
-    def test_nobody_but_the_organizer_enters_by_the_link_of_a_deleted_meeting(
+    def test_no_one_but_the_organizer_enters_by_the_link_of_a_deleted_meeting(
         self, subject: TeamsSubject, token: str
     ) -> None:
         meeting = subject.provider.create(token, subject.request())
@@ -375,7 +375,7 @@ class TestTheTokenEndpoint:
             subject.refresh(tokens)
         assert raised.value.code == "admin_consent_required"
 
-    def test_a_wrong_secret_is_the_deployments_fault_and_nobody_must_reconnect(self, subject: TeamsSubject) -> None:
+    def test_a_wrong_secret_is_the_deployments_fault_and_no_one_must_reconnect(self, subject: TeamsSubject) -> None:
         tokens = subject.connect()
         with pytest.raises(ProviderUnavailable):
             oauth.refresh(subject.oauth_provider(), (CREDENTIALS[0], "the-id-of-the-secret"), tokens)

@@ -129,7 +129,7 @@ class TestMeetings:
         subject.faults.add(Fault(r"/v1/meetings$", Action.BEFORE, method="GET", status=200, body=body))
         assert subject.provider.find(token, subject.request("a")) == []
 
-    def test_seconds_are_rounded_so_that_everybody_has_their_time(self, subject: WebexSubject, token: str) -> None:
+    def test_seconds_are_rounded_so_that_everyone_has_their_time(self, subject: WebexSubject, token: str) -> None:
         request = subject.request(minutes=20)
         odd = replace(
             request, starts_at=request.starts_at + timedelta(seconds=30), ends_at=request.ends_at + timedelta(seconds=1)
@@ -269,7 +269,7 @@ class TestTheTokenEndpoint:
         assert asked["code_challenge_method"] == ["S256"]
         assert len(asked["code_challenge"][0]) == 43
 
-    def test_a_wrong_secret_is_the_deployments_fault_and_nobody_must_reconnect(self, subject: WebexSubject) -> None:
+    def test_a_wrong_secret_is_the_deployments_fault_and_no_one_must_reconnect(self, subject: WebexSubject) -> None:
         tokens = subject.connect()
         with pytest.raises(ProviderUnavailable):
             oauth.refresh(subject.oauth_provider(), (CREDENTIALS[0], "wrong"), tokens)

@@ -63,7 +63,7 @@ def test_changing_and_deleting_are_done() -> None:
     zoom.delete("token", "80000000001")
 
 
-def test_somebody_elses_meeting_of_the_same_start_is_not_taken_for_ours() -> None:
+def test_someone_elses_meeting_of_the_same_start_is_not_taken_for_ours() -> None:
     """The recorded list leaves the empty agenda out: the meeting itself is asked."""
     assert answering("list", "get").find("token", REQUEST) == []
 

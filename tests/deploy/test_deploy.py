@@ -120,7 +120,7 @@ def test_the_zip_that_was_checked_is_the_one_that_every_function_has(deployed: D
     assert {function["CodeSha256"] for function in functions} == {digest}
 
 
-def test_every_alarm_is_there_and_tells_somebody(deployed: Deployment) -> None:
+def test_every_alarm_is_there_and_tells_someone(deployed: Deployment) -> None:
     template = yaml.safe_load((TEMPLATES / "alarms.yaml").read_text())["Resources"].values()
     wanted = {r["Properties"]["AlarmName"]["Fn::Sub"] for r in template if r["Type"] == "AWS::CloudWatch::Alarm"}
     alarms = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]

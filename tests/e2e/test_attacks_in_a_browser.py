@@ -1,4 +1,4 @@
-"""Somebody wants another person's account on their own user: each attempt with real browsers on both sides.
+"""Someone wants another person's account on their own user: each attempt with real browsers on both sides.
 
 RELIABILITY 11 and 12. The attacker hosts as `attacker`, the victim owns the Zoom account; nothing may join the two
 without the victim seeing whose user it is and agreeing.

@@ -25,7 +25,7 @@ TO_THE_FIRST_LINK = GUIDE[: GUIDE.index("## Move it")]
 
 
 class Reader:
-    """Somebody who copies every command and does what the text asks in between."""
+    """Someone who copies every command and does what the text asks in between."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.environment = os.environ | {"MEETLINK": stack.app_url, "KEY": stack.demo.api_key}

@@ -1,4 +1,4 @@
-"""Every state of the browser's pages, in Chromium: what it says, what it weighs, and whether everybody can use it."""
+"""Every state of the browser's pages, in Chromium: what it says, what it weighs, and whether everyone can use it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The providers' contract against a live account: `make live PROVIDER=zoom`. Nobody runs it by accident."""
+"""The providers' contract against a live account: `make live PROVIDER=zoom`. No one runs it by accident."""

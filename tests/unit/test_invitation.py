@@ -54,7 +54,7 @@ class TestWhoIsMailed:
             ("two", "REQUEST", 0),
         ]
 
-    def test_when_all_know_all_nobody_is_mailed(self) -> None:
+    def test_when_all_know_all_no_one_is_mailed(self) -> None:
         assert owed(BOOKING, as_sent(owed(BOOKING))) == []
 
     def test_a_new_link_is_told_to_all_under_a_new_number(self) -> None:
@@ -70,7 +70,7 @@ class TestWhoIsMailed:
         sent = as_sent(owed(with_guests("one", "two")))[:2]
         assert short(owed(cancel(BOOKING, now=LATER), sent)) == [("host", "CANCEL", 1), ("one", "CANCEL", 1)]
 
-    def test_cancelling_before_anybody_was_invited_tells_nobody(self) -> None:
+    def test_cancelling_before_anyone_was_invited_tells_no_one(self) -> None:
         assert owed(cancel(BOOKING, now=LATER)) == []
 
     def test_who_was_told_of_the_end_is_not_told_again(self) -> None:
@@ -82,7 +82,7 @@ class TestWhoIsMailed:
         both = replace(BOOKING, appointment=replace(APPOINTMENT, guests=(Guest("Same", "HOST@Example.com"),)))
         assert [p.role.value for p in parties(both)] == ["host"]
 
-    def test_nobody_is_invited_to_what_is_over(self) -> None:
+    def test_no_one_is_invited_to_what_is_over(self) -> None:
         assert owed(BOOKING, now=APPOINTMENT.ends_at) == []
 
     def test_a_mail_whose_sending_was_not_confirmed_goes_again_under_its_own_number(self) -> None:
@@ -127,7 +127,7 @@ class TestWhatIsSaid:
         own = replace(BOOKING, location=Location(LocationType.CUSTOM_LINK, "https://example.com/me"), eligibility=None)
         assert {i.join_url for i in owed(own, meeting=Meeting(state=MeetingState.NONE))} == {"https://example.com/me"}
 
-    def test_everybody_reads_times_in_their_own_zone(self) -> None:
+    def test_everyone_reads_times_in_their_own_zone(self) -> None:
         booking = replace(
             BOOKING,
             host=replace(BOOKING.host, time_zone="Asia/Tokyo"),

@@ -200,6 +200,6 @@ class TestAccount:
         assert "work or school account" in refused.value.advice
 
     @pytest.mark.parametrize("body", [{}, {"id": GUID}, {"userPrincipalName": "host@example.com"}, "", []])
-    def test_an_answer_that_names_nobody_is_none(self, body: Any) -> None:
+    def test_an_answer_that_names_no_one_is_none(self, body: Any) -> None:
         with pytest.raises(Ambiguous):
             graph(answer(200, body)).read_account(TOKEN)

@@ -292,7 +292,7 @@ def test_links_between_documents_lead_to_headings_that_exist() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["redrive"], ["create-workspace", "--workspace-id", "acme"]])
-def test_a_region_that_nobody_named_is_said_and_no_traceback(arguments: list[str]) -> None:
+def test_a_region_that_no_one_named_is_said_and_no_traceback(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "infra.operate", *arguments]
     nothing = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     done = subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=False)

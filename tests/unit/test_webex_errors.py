@@ -188,6 +188,6 @@ def test_dial_in_numbers_are_read_as_far_as_there_are_any(telephony: Any, number
 @pytest.mark.parametrize(
     "body", [{}, {"id": "p-1"}, {"id": "p-1", "emails": []}, {"emails": ["a@example.com"]}, "", []]
 )
-def test_an_account_that_names_nobody_is_none(body: Any) -> None:
+def test_an_account_that_names_no_one_is_none(body: Any) -> None:
     with pytest.raises(Ambiguous):
         webex(answer(200, body)).read_account(TOKEN)

@@ -251,7 +251,7 @@ class TestGetAndCancel:
         assert first.json() == second.json()
         assert (first.json()["status"], first.json()["revision"]) == ("cancelled", 2)
 
-    def test_cancelling_before_the_first_settling_mails_nobody(self, connected: Product) -> None:
+    def test_cancelling_before_the_first_settling_mails_no_one(self, connected: Product) -> None:
         connected.caller().put(PATH, json=booking())
         connected.caller().delete(PATH)
         connected.settle()

@@ -151,7 +151,7 @@ class Subject(ABC):
 
     @abstractmethod
     def delete_by_hand(self, meeting_id: str) -> None:
-        """Somebody deletes a meeting on the provider's own pages."""
+        """Someone deletes a meeting on the provider's own pages."""
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
         """Whether a stranger who opens the meeting's link is in the meeting at once."""

@@ -232,7 +232,7 @@ class TestAccess:
         for method, path in (("GET", ""), ("GET", "/meetings"), ("POST", "/meetings")):
             assert api(method, f"/users/{user_id}{path}").json()["code"] == 4711
 
-    def test_somebody_elses_meeting_does_not_exist(self, client: httpx.Client, api: Api) -> None:
+    def test_someone_elses_meeting_does_not_exist(self, client: httpx.Client, api: Api) -> None:
         meeting_id = api.create().json()["id"]
         other = Api(client, connect(client, OTHER)["access_token"])
         for method in ("GET", "DELETE"):
