@@ -55,11 +55,11 @@ class TestPromise1AnAdminConnectsAnAccountInTheBrowser:
         connected.clock.advance(600)
         put(connected, "b-2", days=3)
         page = connected.open_settings(connected.browser()).text
-        assert "2026-12-01 10:30 UTC, or up to 10 minutes later" in page
+        assert "Tue, 1 Dec 2026, 11:30 (Berlin time), or up to 10 minutes later" in page
         connected.clock.advance(1)
         put(connected, "b-3", days=4)
         page = connected.open_settings(connected.browser()).text
-        assert "2026-12-01 10:40 UTC, or up to 10 minutes later" in page
+        assert "Tue, 1 Dec 2026, 11:40 (Berlin time), or up to 10 minutes later" in page
 
 
 class TestPromise2VideoBecomesAvailableOnceConnected:
