@@ -90,7 +90,7 @@ def _require_no_links(stage: Stage, host: str, now: datetime) -> None:
         raise DeployError(
             f"{_counted(len(affected), 'upcoming booking')} would lose join links that begin with https://{host}, such "
             f"as {', '.join(affected[:_MAX_EXAMPLES])}. Send new links, which begin with the domain: "
-            f"python -m infra.operate --stage {stage.name} replay --state ready --yes "
+            f"python -m infra.operate --stage {stage.name} booking retry --state ready --yes "
             '(docs/operators.md, "The default address"). '
             f"{_UNCHANGED}"
         )

@@ -89,7 +89,7 @@ def with_domain(product: Product) -> Product:
 
 
 def test_an_upcoming_booking_with_a_link_to_the_address_keeps_it_open(hosted: Product) -> None:
-    with pytest.raises(DeployError, match=r"1 upcoming booking .*ws-1/b-1.* replay --state ready --yes"):
+    with pytest.raises(DeployError, match=r"1 upcoming booking .*ws-1/b-1.* booking retry --state ready --yes"):
         require(hosted)
 
 

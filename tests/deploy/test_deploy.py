@@ -228,7 +228,7 @@ def test_what_lambda_gave_up_is_handed_over_again(deployed: Deployment) -> None:
         context = {"functionArn": f"arn:aws:lambda:us-east-1:000000000000:function:meetlink-{STAGE}-{function}"}
         letter = {"requestContext": context, "DDBStreamBatchInfo": batch}
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(letter))
-    assert operate(deployed, "redrive") == {"done": 1, "needless": 1, "lost": [], "failed": []}
+    assert operate(deployed, "dead-letters", "redrive") == {"done": 1, "needless": 1, "lost": [], "failed": []}
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
 
 
@@ -239,8 +239,11 @@ def test_a_booking_that_was_lost_comes_back_from_a_backup(deployed: Deployment) 
     dynamodb.delete_item(TableName=table, Key={"workspace_id": {"S": "demo"}, "booking_id": {"S": "b-1"}})
     assert deployed.call("GET", "/v1/bookings/b-1").status_code == 404
     dynamodb.restore_table_from_backup(TargetTableName="restored", BackupArn=backup)
-    assert operate(deployed, "put-back", "--table", "bookings", "--source", "restored") == {"rows": 1, "done": False}
-    assert operate(deployed, "put-back", "--table", "bookings", "--source", "restored", "--yes")["rows"] == 1
+    assert operate(deployed, "data", "put-back", "--table", "bookings", "--source", "restored") == {
+        "rows": 1,
+        "done": False,
+    }
+    assert operate(deployed, "data", "put-back", "--table", "bookings", "--source", "restored", "--yes")["rows"] == 1
     assert deployed.call("GET", "/v1/bookings/b-1").json() == before
     dynamodb.delete_table(TableName="restored")
 
@@ -304,17 +307,20 @@ def test_deploying_again_changes_nothing_and_keeps_the_promises(deployed: Deploy
 
 def test_a_workspace_is_shown_and_erased_whole(deployed: Deployment) -> None:
     """The first story's; the second's stays."""
-    shown = operate(deployed, "export", "--workspace-id", "demo")["rows"]
+    shown = operate(deployed, "data", "export", "--workspace", "demo")["rows"]
     assert {row["table"] for row in shown} >= {"bookings", "calendars", "workspaces"}
-    operate(deployed, "erase", "--workspace-id", "demo", "--cancel", "--yes", left=True)
+    operate(deployed, "data", "erase", "--workspace", "demo", "--cancel", "--yes", left=True)
 
     def nothing_is_left() -> bool:
         deployed.invoke("on_schedule", SCHEDULED)
-        return operate(deployed, "erase", "--workspace-id", "demo", "--yes", left=None)["left"] == []
+        return operate(deployed, "data", "erase", "--workspace", "demo", "--yes", left=None)["left"] == []
 
     wait_until(nothing_is_left, 30)
-    left = operate(deployed, "export", "--workspace-id", "demo")["rows"]
-    assert {(row["table"], row["document"]["verb"]) for row in left} <= {("audit", "erase"), ("audit", "export")}
+    left = operate(deployed, "data", "export", "--workspace", "demo")["rows"]
+    assert {(row["table"], row["document"]["verb"]) for row in left} <= {
+        ("audit", "data erase"),
+        ("audit", "data export"),
+    }
     assert deployed.call("GET", "/v1/bookings/b-1").is_success
 
 
@@ -390,7 +396,7 @@ def operate(deployed: Deployment, *arguments: str, left: bool | None = False) ->
     """What a command answers; `left` says whether it has something left to do, None that it may."""
     code = "import sys; from infra.operate.__main__ import main; ended = main(); sys.exit(0 if ended in %r else 7)"
     wanted = {True: (1,), False: (0,), None: (0, 1)}[left]
-    said: dict[str, Any] = json.loads(deployed.run("-c", code % (wanted,), "--stage", STAGE, *arguments))
+    said: dict[str, Any] = json.loads(deployed.run("-c", code % (wanted,), "--stage", STAGE, *arguments, "--json"))
     return said
 
 

@@ -130,7 +130,7 @@ def test_without_a_profile_the_environment_stays_as_it_is(profiles: None) -> Non
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("command", [["infra.deploy"], ["infra.operate", "create-key"]])
+@pytest.mark.parametrize("command", [["infra.deploy"], ["infra.operate", "workspace", "list"]])
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

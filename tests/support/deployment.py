@@ -125,7 +125,7 @@ class Deployment(StartedParts):
         """A workspace with its key for the next story, as the README makes it, and the story's calendar."""
         command = _README.partition("$ .venv/bin/python -m infra.operate ")[2].partition("```")[0].replace("\\\n", "")
         asked = [{"prod": STAGE, "acme": workspace_id}.get(word, word) for word in shlex.split(command)]
-        made = json.loads(self.run("-m", "infra.operate", *asked))
+        made = json.loads(self.run("-m", "infra.operate", *asked, "--json"))
         self.demo = replace(self.demo, workspace_id=workspace_id, api_key=made["api_key"])
         calendar = {
             "name": "Introduction",

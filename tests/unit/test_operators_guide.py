@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shlex
@@ -30,6 +31,7 @@ from chalicelib.usecases import mail_circuit
 from infra.deploy import chalice_config, gateway, triggers
 from infra.deploy.stage import DeployError
 from infra.operate import __main__ as operate
+from infra.operate.workspace_commands import request_fields
 from infra.tables import table_definitions
 
 ROOT = Path(__file__).parents[2]
@@ -158,31 +160,57 @@ def test_the_dashboard_shows_first_what_matters_and_every_alarm() -> None:
     assert names == {alarm["AlarmName"]["Fn::Sub"] for alarm in alarms()}
 
 
-def test_every_command_of_the_terminal_is_in_the_guide_and_no_other() -> None:
-    written = set(re.findall(r"python -m infra\.operate --stage \S+ ([a-z-]+)", GUIDE))
-    assert written == set(operate._VERBS) | set(operations.OPERATIONS)
+def documented_commands() -> list[list[str]]:
+    """The words of each command of `infra.operate` in the documents."""
+    texts = [re.sub(r"\\\n *", "", text) for text in DOCUMENTS]
+    lines = [
+        line for text in texts for line in re.findall(r"^ *\$ \S*python -m infra\.operate (.+)$", text, re.MULTILINE)
+    ]
+    return [shlex.split(line.partition(" > ")[0]) for line in lines]
+
+
+def test_every_documented_command_exists_with_its_options_and_every_command_is_documented() -> None:
+    written = {operate.parser().parse_args(words).command.name for words in documented_commands()}
+    assert written == {command.name for command in operate.COMMANDS}
 
 
 def test_every_field_of_an_operation_has_an_option_and_a_row_in_the_guide() -> None:
     """The row names the option, the field and the commands that take it."""
-    options = {action.dest: action.option_strings for action in operate._parser()._actions}
-    fields_of = {name: operation.fields for name, operation in operations.OPERATIONS.items()}
-    wanted = {
-        field: (options[field], {name for name, taken in fields_of.items() if field in taken})
-        for field in {field for taken in fields_of.values() for field in taken}
-    }
-    rows = re.findall(r"^\| (`--.+?) \| `(\w+)` \| (.+?) \|", GUIDE, re.MULTILINE)
-    assert {
-        field: (codes(options), set(fields_of) if verbs == "all of them" else set(codes(verbs)))
-        for options, field, verbs in rows
-    } == wanted
+    rows = re.findall(
+        r"^\| (.+?) \| `(\w+)` \| (.+?) \| ", GUIDE.partition("| field for `lambda invoke` |")[2], re.MULTILINE
+    )
+    known = {field for operation in operations.OPERATIONS.values() for field in operation.fields}
+    assert {field for _, field, _ in rows} == known
+    for options, field, names in rows:
+        for name in codes(names) or ["workspace create"]:
+            added = added_options(name)
+            assert field in added, (name, field)
+            assert not codes(options) or not options.startswith("`") or set(codes(options)) == set(added[field])
+
+
+@pytest.mark.parametrize(("former", "new"), operate.FORMER.items())
+def test_a_command_of_an_earlier_release_is_answered_with_the_new_one(
+    former: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert operate.main(["--stage", "prod", former, "--workspace-id", "acme"]) == 2
+    assert f"`{former}` is now `{new}`" in capsys.readouterr().err
+    assert new in {command.name for command in operate.COMMANDS}
+
+
+def test_every_command_has_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in operate.COMMANDS:
+        with pytest.raises(SystemExit) as exited:
+            operate.main([*command.name.split(), "--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert exited.value.code == 0
+        assert command.help[1:] in shown
 
 
 def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
     callers = (ROOT / "docs" / "callers.md").read_text()
     asked_for = set(re.findall(r"`(--[a-z-]+)`", callers))
     assert asked_for == {"--confirms-connections", "--return-to", "--allowed-origin", "--frame-ancestor"}
-    assert asked_for <= {name for action in operate._parser()._actions for name in action.option_strings}
+    assert asked_for <= {option for options in added_options("workspace update").values() for option in options}
 
 
 @pytest.mark.parametrize(
@@ -190,23 +218,40 @@ def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
     [
         (["--confirms-connections"], {"confirms_connections": True}),
         (["--no-confirms-connections"], {"confirms_connections": False}),
-        (
-            ["--allowed-origin", "https://a.example", "--allowed-origin", "https://b.example"],
-            {"allowed_origins": ["https://a.example", "https://b.example"]},
-        ),
-        (["--frame-ancestor", "https://a.example"], {"frame_ancestors": ["https://a.example"]}),
-        (["--return-to", "none"], {"return_to": []}),
         (["--hold-minutes", "0"], {"hold_minutes": 0}),
         (["--reminder-minutes", "60"], {"reminder_minutes": 60}),
         (["--reminder-minutes", "none"], {"reminder_minutes": None}),
+        (["--language", "none"], {"language": None}),
         (["--brand", '{"color": null}'], {"brand": {"color": None}}),
-        (["--state", "ready"], {"state": ["ready"]}),
+        (["--frame-ancestor", "https://a.example"], {}),
         ([], {}),
     ],
 )
 def test_options_become_the_fields_of_a_request(options: list[str], request_: dict[str, Any]) -> None:
-    given = operate._parser().parse_args(["--stage", "prod", "update-workspace", "--workspace-id", "acme", *options])
-    assert operate._request(given) == {"do": "update-workspace", "workspace_id": "acme"} | request_
+    given = operate.parser().parse_args(["--stage", "prod", "workspace", "update", "acme", *options])
+    assert request_fields(given, "update-workspace") == {"workspace_id": "acme"} | request_
+
+
+@pytest.mark.parametrize(
+    ("options", "request_"),
+    [
+        (
+            ["--allowed-origin", "https://a.example", "--allowed-origin", "https://b.example"],
+            {"allowed_origins": ["https://a.example", "https://b.example"]},
+        ),
+        (["--return-to", "none"], {"return_to": []}),
+    ],
+)
+def test_options_become_lists(options: list[str], request_: dict[str, Any]) -> None:
+    given = operate.parser().parse_args(["workspace", "update", "acme", *options])
+    assert request_fields(given, "set-lists") == {"workspace_id": "acme"} | request_
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_common_options_come_before_or_after_the_command(*, before: bool) -> None:
+    common, words = ["--stage", "prod", "--json"], ["workspace", "show", "acme"]
+    given = operate.parser().parse_args([*common, *words] if before else [*words, *common])
+    assert (given.stage, given.json, given.workspace_id) == ("prod", True, "acme")
 
 
 def test_every_field_that_a_caller_can_send_is_in_their_guide() -> None:
@@ -291,9 +336,9 @@ def test_links_between_documents_lead_to_headings_that_exist() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("arguments", [["redrive"], ["create-workspace", "--workspace-id", "acme"]])
+@pytest.mark.parametrize("arguments", [["dead-letters", "redrive"], ["workspace", "create", "acme"]])
 def test_a_region_that_no_one_named_is_said_and_no_traceback(arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "infra.operate", *arguments]
+    command = [sys.executable, "-m", "infra.operate", *arguments, "--json"]
     nothing = {"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     done = subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
@@ -304,6 +349,13 @@ def test_a_region_that_no_one_named_is_said_and_no_traceback(arguments: list[str
 def test_a_secret_is_refused_as_a_setting(name: str) -> None:
     with pytest.raises(DeployError, match="Secrets Manager"):
         chalice_config.parse_settings([f"{name}=x"])
+
+
+def added_options(name: str) -> dict[str, list[str]]:
+    """The options that a command adds, by the field that they set."""
+    parser = argparse.ArgumentParser()
+    next(command for command in operate.COMMANDS if command.name == name).add_options(parser)
+    return {action.dest: list(action.option_strings) for action in parser._actions}
 
 
 def aws_commands(text: str) -> Iterator[str]:
