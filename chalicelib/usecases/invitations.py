@@ -71,16 +71,18 @@ class Invitations:
             return EffectResult(lease, send_at)
         if invites and (parked_until := self._mailer.check(invites[0].sender)):
             return EffectResult(lease, parked_until, is_mail_parked=True)
-        return self._send_all(lease, invites, deadline)
+        share = self._share(lease.booking.workspace_id, len(invites)) if invites else 0
+        if invites and share == 0:
+            return self._hand_over(lease)
+        return self._send(lease, invites, share, deadline)
 
-    def _send_all(self, lease: Lease, invites: list[Invite], deadline: Deadline) -> EffectResult:
+    def _send(self, lease: Lease, invites: list[Invite], share: int, deadline: Deadline) -> EffectResult:
+        """Send as many as the share allows. Rejected emails do not count: each run tries them again."""
         # These are read before the first email: the mark that an email was sent is stored together with the mark that
         # the next one is being sent, and nothing that may fail must come between them.
         emails = [invite.recipient.email for invite in invites]
         suppressed = self._suppressions.find_suppressed(lease.booking.workspace_id, emails)
         personal = [self._with_personal_link(lease, invite) for invite in invites]
-        outstanding_now = sum(email not in suppressed for email in emails)
-        share = self._share(lease.booking.workspace_id, outstanding_now) if outstanding_now else 0
         revision, continue_at = lease.booking.revision, None
         for invite, email in zip(invites, personal, strict=True):
             if invite.recipient.email in suppressed:

@@ -78,16 +78,17 @@ class Services(AccountServices):
         """Settles bookings that changed or are due, and sends few emails."""
         from chalicelib.usecases.sending_shares import FirstRunShare, send_all
 
-        return self._settling(FirstRunShare(self.clock) if self.email_queue else send_all)
+        return self.settling_with(FirstRunShare(self.clock) if self.email_queue else send_all)
 
     @cached_property
     def email_settling(self) -> Settling:
         """Settles bookings whose emails were handed over."""
         from chalicelib.usecases.sending_shares import send_part
 
-        return self._settling(send_part)
+        return self.settling_with(send_part)
 
-    def _settling(self, share: SendingShare) -> Settling:
+    def settling_with(self, share: SendingShare) -> Settling:
+        """Build what settles bookings and sends this share of their emails."""
         from chalicelib.usecases.settling import Settling
 
         return Settling(self.booking_leases, self.effects(share), self.clock, self.sleep, self._hand_over)

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from infra.progress import Progress
-from tests.chaos.cases import PAIR, SINGLE, Case, faulty, run, single_crashes
+from tests.chaos.cases import PAIR, SINGLE, Case, faulty, queue_crashes, run, single_crashes
 from tests.chaos.classes import FAULTS
 from tests.chaos.report import Row, table
 from tests.chaos.scenarios import SCENARIOS
@@ -85,6 +85,7 @@ def _tasks(seed: int, runs: int, about: int) -> Iterator[Task]:
         yield from split(faulty(name, range(seed, seed + runs)))
     for scenario in SCENARIOS:
         yield from split(single_crashes(scenario, seed))
+        yield from split(queue_crashes(scenario, seed))
         yield from pairs(scenario, seed, about)
 
 

@@ -9,10 +9,12 @@ from datetime import timedelta
 from tests.chaos import faults
 from tests.chaos.faults import CALLS, CREATE, TOKENS, trouble, while_it_lasts
 from tests.chaos.network import Trouble
+from tests.chaos.queues import Queue
 from tests.chaos.scenarios import ignore
 from tests.chaos.world import WORKSPACE, Conditions, Stream, World
 
 Arm = Callable[[World], list[Trouble]]
+QUEUE = "emails through a queue"
 _SES = "ses SendEmail"
 _WRITES = "dynamodb (Put|Update)"
 
@@ -102,6 +104,12 @@ def _expired(world: World) -> list[Trouble]:
     """The provider does not know the access tokens any more; the refresh tokens are good."""
     world.place.end_access_tokens()
     return []
+
+
+def _sqs_refuses(world: World) -> list[Trouble]:
+    """SQS is throttled for five minutes."""
+    until = world.simulation.seconds + 300
+    return [while_it_lasts("sqs", faults.sqs_says("ThrottlingException"), lambda: world.simulation.seconds < until)]
 
 
 def _everything(world: World) -> list[Trouble]:
@@ -255,6 +263,26 @@ FAULTS = {
             {
                 "all": Variant(conditions=Conditions(Stream(drop=1.0))),
                 "half": Variant(conditions=Conditions(Stream(drop=0.5))),
+            },
+        ),
+        Fault(
+            QUEUE,
+            {
+                "calm": Variant(conditions=Conditions(queue=Queue())),
+                "a part here": Variant(conditions=Conditions(queue=Queue(here=1))),
+                "lost": Variant(conditions=Conditions(queue=Queue(drop=0.5))),
+                "doubled, late, reordered": Variant(conditions=Conditions(queue=Queue((0.0, 400.0), duplicate=0.7))),
+                "doubled, at once": Variant(conditions=Conditions(queue=Queue((0.0, 0.05), duplicate=1.0))),
+                "refused": Variant(_sqs_refuses, Conditions(queue=Queue())),
+                "rough stream": Variant(conditions=Conditions(_ROUGH, Queue((0.0, 90.0), 0.3, 0.5), schedules=2)),
+                "a process stalls": Variant(
+                    lambda world: [trouble(_SES, faults.stalls_for(world, 150), nth=1)],
+                    Conditions(queue=Queue(duplicate=0.5), lambda_seconds=(300.0, 300.0)),
+                ),
+                "Lambda dies": Variant(
+                    lambda world: [trouble(_SES, faults.slow(world, 9), times=4)],
+                    Conditions(queue=Queue(duplicate=0.5), lambda_seconds=(1.0, 40.0)),
+                ),
             },
         ),
         Fault(

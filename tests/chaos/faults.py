@@ -162,6 +162,15 @@ def dynamo_says(world: World, code: str, *, after: bool = False) -> Act:
     return act
 
 
+def sqs_says(code: str) -> Act:
+    """SQS refuses."""
+
+    def act(point: str, perform: Callable[[], Any]) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "SendMessageBatch")
+
+    return act
+
+
 def kms_says(code: str) -> Act:
     def act(point: str, perform: Callable[[], Any]) -> Any:
         raise ClientError({"Error": {"Code": code}}, "Decrypt")

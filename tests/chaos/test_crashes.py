@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from tests.chaos.cases import Case, Outcome, paired_crashes, run, single_crashes
+from tests.chaos.cases import Case, Outcome, paired_crashes, queue_crashes, run, single_crashes
 from tests.chaos.scenarios import SCENARIOS
 
 _ALONE = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is None]
@@ -27,6 +27,11 @@ def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(scenario: str) -
 def test_neither_does_a_crash_while_a_second_request_comes(scenario: str) -> None:
     every_seventh = islice(single_crashes(scenario, seed=3), 0, None, 7)
     assert failures([run(case) for case in every_seventh]) == []
+
+
+@pytest.mark.parametrize("scenario", _ALONE)
+def test_neither_does_a_crash_while_emails_are_handed_over(scenario: str) -> None:
+    assert failures([run(case) for case in islice(queue_crashes(scenario, seed=1), 0, None, 2)]) == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

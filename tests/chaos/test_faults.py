@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 
 from tests.chaos.cases import faulty, run
-from tests.chaos.classes import FAULTS
+from tests.chaos.classes import FAULTS, QUEUE
 from tests.chaos.test_crashes import failures
 
 _ENOUGH = {"provider out for an hour": 4}
 _TICKS = 2.6
 """The lease of a settler that died, then a tick, and what that does."""
-_BACKS_OFF = {"token endpoint", "everything at once"}
-"""Here one booking may fail four times in a row, and then waits for some minutes."""
+_BACKS_OFF = {"token endpoint", "everything at once", QUEUE}
+"""Here one booking may fail four times in a row and wait for minutes, or lose messages: see the next test."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -25,3 +25,11 @@ def test_all_survive_and_recover_in_time(fault: str) -> None:
     assert failures(outcomes) == []
     late = [(outcome.case.text, outcome.ticks) for outcome in outcomes if outcome.ticks > _TICKS]
     assert fault in _BACKS_OFF or late == []
+
+
+def test_emails_that_are_handed_over_arrive_as_soon_as_messages_do() -> None:
+    """Late ones come after 400 s at most; what was lost is sent again after two minutes and a tick."""
+    limits = {"lost": 3.1, "refused": 3.1, "doubled, late, reordered": 2 * 400 / 60, "rough stream": 6.0}
+    outcomes = [run(case) for case in faulty(QUEUE, range(1))]
+    late = [(o.case.text, o.ticks) for o in outcomes if o.ticks > limits.get(o.case.variant, 1.0)]
+    assert late == []

@@ -22,7 +22,7 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.domain.meeting import tag
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreUnavailable
-from chalicelib.handlers import booking_stream
+from chalicelib.handlers import booking_stream, email_queue
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.settings import from_environment
 from chalicelib.store.booking_records import Record
@@ -30,11 +30,13 @@ from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import first_link_key
 from chalicelib.store.encryption import Encryption
+from chalicelib.store.work_queue import WorkQueue
 from chalicelib.usecases.bookings import Accepted, Bookings
 from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.wiring import Services, build
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions
+from tests.chaos import queues
 from tests.chaos.dynamo import PREFIX, Change, MemoryDynamo, answering
 from tests.chaos.network import Network
 from tests.chaos.places import USERS, ZoomPlace, place
@@ -79,6 +81,7 @@ class Conditions:
     """What kind of world it is. `skews` are the clocks of the processes, in turn."""
 
     stream: Stream = field(default_factory=Stream)
+    queue: queues.Queue | None = None
     schedules: int = 1
     skews: tuple[float, ...] = (0.0,)
     lambda_seconds: tuple[float, float] = (LAMBDA_SECONDS, LAMBDA_SECONDS)
@@ -376,7 +379,14 @@ class World:
         parts["providers"] = {kind.name: kind(self._http, clock) for kind in (self.place.kind, Rooms)}
         if self._alter:
             self._alter(services)
+        if queue := self.conditions.queue:
+            parts["email_queue"] = WorkQueue(self._sqs(queue), queues.ARN)
+            parts["settling"] = services.settling_with(lambda _, outstanding: min(outstanding, queue.here))
+            parts["email_settling"] = services.settling_with(lambda _, outstanding: min(outstanding, queue.part))
         return services
+
+    def _sqs(self, queue: queues.Queue) -> queues.Sqs:
+        return queues.Sqs(self.network, queue, self.random, partial(self._invoke, "emails", email_queue.send_emails))
 
 
 class _Context:
