@@ -32,6 +32,7 @@ def add_missing(
         present = existing.get(index["IndexName"])
         if present is None:
             say(f"{name}: adding the index {index['IndexName']}. DynamoDB needs minutes, for a large table hours ...")
+            say('After the deployment, fill it from existing rows: docs/operators.md, "Lists and backfill".')
             _add(client, table, index)
         elif _differs(present, index):
             raise DeployError(_difference(name, index))

@@ -69,6 +69,7 @@ def test_missing_indexes_are_added_one_after_the_other_with_their_keys_only() ->
     keys = [{part["AttributeName"] for part in request["AttributeDefinitions"]} for request in dynamodb.requests]
     assert keys == [{"trouble_key", "start_key"}, {"guest_key", "start_key"}]
     assert any("adding the index by_trouble" in line for line in said)
+    assert sum('"Lists and backfill"' in line for line in said) == len(LATER)
     assert any("being filled, 1 minutes so far" in line for line in said)
     assert dynamodb.check() == []
 
