@@ -79,8 +79,9 @@ class BookingCall(CallerCall):
             booking_id = self.booking_id(workspace_id)
         except (msgspec.DecodeError, RecursionError, CallerError):  # The view reports this, if the key is valid.
             return super().read_workspace(workspace_id)
-        workspace, self.reads = self.services.booking_reader.prefetch(workspace_id, booking_id, calendar_id)
-        return workspace
+        rows = self.services.booking_reader.prefetch(workspace_id, booking_id, calendar_id)
+        self.used_until, self.reads = rows.used_until, rows.reads
+        return rows.workspace
 
     @cached_property
     def _new_key(self) -> str:

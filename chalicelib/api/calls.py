@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
@@ -110,6 +111,9 @@ class Call:
 class CallerCall(Call):
     """A request with an API key. Raises `Unauthorized` if the key is not valid."""
 
+    used_until: datetime | None = None
+    """Until when the workspace's rate is used, by all processes; None: it is not, or that is unknown."""
+
     def __init__(self, app: Chalice, services: Services) -> None:
         super().__init__(app, services)
         header = self.header("authorization")
@@ -122,14 +126,15 @@ class CallerCall(Call):
         services.accepted_keys.add(digest)
 
     def read_workspace(self, workspace_id: str) -> Workspace | None:
-        """Read the workspace that the key names. The key is not checked yet."""
-        return self.services.workspace_store.get(workspace_id)
+        """Read the workspace that the key names, and until when its rate is used. The key is not checked yet."""
+        workspace, self.used_until = self.services.workspace_store.get_with_usage(workspace_id)
+        return workspace
 
     def admit(self) -> None:
         """Allow the workspace's own pages to read the response (CORS), and raise `TooManyRequests` over its limit."""
         self._allow_origin()
         limit = self.services.rate_limit
-        allowance = limit.count_request(self.workspace_id)
+        allowance = limit.count_request(self.workspace_id, self.used_until)
         # draft-ietf-httpapi-ratelimit-headers-10: q requests in w seconds; r are left, all of them again in t seconds.
         self.response_headers["RateLimit-Policy"] = f'"workspace";q={limit.burst};w={ceil(limit.window_seconds)}'
         self.response_headers["RateLimit"] = f'"workspace";r={allowance.remaining};t={allowance.reset_seconds}'

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from msgspec import Struct, field
 
 from chalicelib.domain.calendar import Calendar
@@ -12,7 +15,8 @@ from chalicelib.store.bookings import BookingStore
 from chalicelib.store.calendars import CalendarStore, calendar_of
 from chalicelib.store.connections import ConnectionStore, connection_of
 from chalicelib.store.dynamodb import read_together
-from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, WorkspaceItem
+from chalicelib.store.ephemeral import usage_key, used_until_of
+from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, EphemeralItem, WorkspaceItem
 from chalicelib.store.workspaces import workspace_of
 
 _MAX_HOSTS = 10_000
@@ -74,6 +78,15 @@ class BookingReads:
         self._rows = _Rows()
 
 
+class Prefetched(NamedTuple):
+    """What `BookingReader.prefetch` read."""
+
+    workspace: Workspace | None
+    used_until: datetime | None
+    """Until when the workspace's rate is used; None: unknown."""
+    reads: BookingReads
+
+
 class BookingReader:
     """Makes `BookingReads`.
 
@@ -91,8 +104,8 @@ class BookingReader:
         """Return reads for a booking; nothing is read yet."""
         return BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections)
 
-    def prefetch(self, workspace_id: str, booking_id: str, calendar_id: str) -> tuple[Workspace | None, BookingReads]:
-        """Read the workspace and the rows for a booking in one call. None of them needs to exist."""
+    def prefetch(self, workspace_id: str, booking_id: str, calendar_id: str) -> Prefetched:
+        """Read the workspace, its usage and the rows for a booking in one call. None of them needs to exist."""
         user_id = self._hosts.get((workspace_id, calendar_id))
         connection_key = [(ConnectionItem, workspace_id, user_id)] if user_id else []
         items = read_together(
@@ -101,7 +114,9 @@ class BookingReader:
                 (BookingItem, workspace_id, booking_id),
                 (CalendarItem, workspace_id, calendar_id),
                 *connection_key,
-            ]
+                (EphemeralItem, usage_key(workspace_id), None),
+            ],
+            optional=EphemeralItem,
         )
         workspace, booking = items.get(WorkspaceItem), items.get(BookingItem)
         calendar, connection = items.get(CalendarItem), items.get(ConnectionItem)
@@ -112,7 +127,10 @@ class BookingReader:
         )
         self._remember_host(rows.calendars[calendar_id])
         reads = BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections, rows)
-        return workspace_of(workspace) if workspace else None, reads
+        usage = items.get(EphemeralItem)
+        return Prefetched(
+            workspace_of(workspace) if workspace else None, used_until_of(usage) if usage else None, reads
+        )
 
     def _remember_host(self, calendar: Calendar | None) -> None:
         if calendar is None:

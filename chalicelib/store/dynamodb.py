@@ -86,10 +86,12 @@ class Table(Model):
             return table
 
 
-def read_together(keys: Iterable[tuple[type[Table], str, str | None]]) -> dict[type[Table], Any]:
+def read_together(
+    keys: Iterable[tuple[type[Table], str, str | None]], *, optional: type[Table] | None = None
+) -> dict[type[Table], Any]:
     """Read the rows of these (model, hash, range) keys consistently in one call: at most one per table.
 
-    Return those that exist.
+    Return those that exist, without the one of the model `optional` if its table is throttled.
     """
     by_table = {model.Meta.table_name: (model, hash_key, range_key) for model, hash_key, range_key in keys}
     request = {
@@ -103,7 +105,7 @@ def read_together(keys: Iterable[tuple[type[Table], str, str | None]]) -> dict[t
         rows.update((model, model.from_raw_data(item)) for item in items)
     for name in response.get("UnprocessedKeys") or {}:  # Throttled; pynamodb retries the read of a single row.
         model, hash_key, range_key = by_table[name]
-        if row := model.find(hash_key, range_key):
+        if model is not optional and (row := model.find(hash_key, range_key)):
             rows[model] = row
     return rows
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,8 @@ from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import EphemeralItem
 
 T = TypeVar("T")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_TRIES = 3
 
 
 class Entry(Struct, frozen=True):
@@ -94,6 +97,22 @@ class EphemeralStore:
         with translated_errors():
             EphemeralItem(key).update(actions, condition=is_current)
 
+    def add_usage(self, workspace_id: str, amount: timedelta, now: datetime, *, is_idle: bool) -> None:
+        """Move the time until which the workspace's rate is used by `amount`: from then on, or from now if it is past.
+
+        `is_idle` is what the caller expects of the two: the first write succeeds if it is right.
+        """
+        item, start = EphemeralItem(usage_key(workspace_id)), (now - _EPOCH) // timedelta(milliseconds=1)
+        step, expires_at = amount // timedelta(milliseconds=1), EphemeralItem.expires_at.set(now + timedelta(hours=1))
+        is_past = EphemeralItem.counted.does_not_exist() | (EphemeralItem.counted < start)
+        for _ in range(_TRIES):
+            used_until = EphemeralItem.counted.set(start + step) if is_idle else EphemeralItem.counted.add(step)
+            actions: list[Action] = [used_until, EphemeralItem.document.set(""), expires_at]
+            with suppress(LostRace), translated_errors():
+                item.update(actions, condition=is_past if is_idle else EphemeralItem.counted >= start)
+                return
+            is_idle = not is_idle
+
     def increment(self, key: str, amount: int, expires_at: datetime) -> int:
         """Add to a counter. Return its value, with what other callers have added."""
         item = EphemeralItem(key)
@@ -105,6 +124,16 @@ class EphemeralStore:
         with translated_errors():
             item.update(actions)
         return int(item.counted or 0)
+
+
+def usage_key(workspace_id: str) -> str:
+    """Return the key of a workspace's row in which `EphemeralStore.add_usage` counts."""
+    return f"usage#{workspace_id}"
+
+
+def used_until_of(item: EphemeralItem) -> datetime:
+    """Decode a row that `EphemeralStore.add_usage` wrote."""
+    return _EPOCH + timedelta(milliseconds=int(item.counted or 0))
 
 
 def ephemeral_item(entry: Entry) -> EphemeralItem:

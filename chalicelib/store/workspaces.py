@@ -11,8 +11,9 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.workspace import Workspace
-from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import WorkspaceItem
+from chalicelib.store.dynamodb import read_together, translated_errors
+from chalicelib.store.ephemeral import usage_key, used_until_of
+from chalicelib.store.tables import EphemeralItem, WorkspaceItem
 
 _CACHED_FOR = timedelta(seconds=60)
 
@@ -26,6 +27,15 @@ class WorkspaceStore:
             return None  # Suppressed addresses are in this table too, under keys that no workspace can have.
         item = WorkspaceItem.find(workspace_id)
         return workspace_of(item) if item else None
+
+    def get_with_usage(self, workspace_id: str) -> tuple[Workspace | None, datetime | None]:
+        """Read a workspace and the time until which its rate is used, in one call. Each is None if it is absent."""
+        if not is_id(workspace_id):
+            return None, None
+        keys = [(WorkspaceItem, workspace_id, None), (EphemeralItem, usage_key(workspace_id), None)]
+        items = read_together(keys, optional=EphemeralItem)
+        workspace, usage = items.get(WorkspaceItem), items.get(EphemeralItem)
+        return workspace_of(workspace) if workspace else None, used_until_of(usage) if usage else None
 
     def put(self, workspace: Workspace) -> None:
         """Create (version 0) or replace the version that was read.

@@ -1,9 +1,11 @@
-"""Limit the requests of a workspace: a token bucket in each process, and a count that busy processes share.
+"""Limit the requests of a workspace: a token bucket in each process, and a usage that all processes share.
 
-Lambda runs many processes, so a bucket in each of them alone would limit nothing. A process therefore reports every
-`_STEP` requests of a workspace to a shared counter; a process with fewer requests reports none, and its requests cost
-no round trip. In one window, all processes together allow at most the burst plus `_STEP` for each process. If the
-counter is unavailable, only the buckets limit: a limit must never cause an outage.
+Lambda runs many processes, so a bucket in each of them alone would limit nothing. The shared usage is a time in a row:
+each request moves it into the future by 1/rate seconds, and requests are refused while it is further ahead than the
+burst takes (the generic cell rate algorithm). It is read together with the API key, so it costs no call. To save
+writes, one request in `_SAMPLE` counts for all of them. What passes beyond the limit, because requests arrive before
+the others' writes, delays later requests. If the usage is unavailable, only the buckets limit: a limit must never cause
+an outage.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from msgspec import Struct
 from chalicelib.errors import StoreError
 from chalicelib.observability import log
 
-_STEP = 10
+_SAMPLE = 4
 _MAX_WORKSPACES = 10_000
 
 
@@ -27,6 +29,12 @@ class Counter(Protocol):
     """A counter that all processes share."""
 
     def increment(self, key: str, amount: int, expires_at: datetime) -> int: ...
+
+
+class SharedUsage(Protocol):
+    """The usage that all processes share. Raises only `StoreError`."""
+
+    def add_usage(self, workspace_id: str, amount: timedelta, now: datetime, *, is_idle: bool) -> None: ...
 
 
 class Allowance(Struct, frozen=True):
@@ -40,76 +48,71 @@ class Allowance(Struct, frozen=True):
     retry_after_seconds: int
 
 
-class _Usage(Struct):
-    """One workspace's requests."""
+class _Bucket(Struct):
+    """One workspace's requests to this process."""
 
     tokens: float
     filled_at: float
     """When `tokens` was last updated, in seconds since 1970."""
-    window: int = 0
-    """Number of the current window."""
-    own: int = 0
-    """Requests to this process in the window."""
-    reported: int = 0
-    """Those of `own` that the shared counter has."""
-    total: int = 0
-    """Requests to all processes in the window, as far as this process knows."""
 
 
 class RateLimit:
     """Allows each workspace `rate` requests a second, and `burst` at once."""
 
-    def __init__(self, counter: Counter, rate: float, burst: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        usage: SharedUsage,
+        rate: float,
+        burst: int,
+        clock: Callable[[], datetime],
+        sample: Callable[[], float],
+    ) -> None:
+        """`sample` returns a random number from 0 to 1."""
         self.rate = rate
         self.burst = burst
-        self._counter = counter
+        self._usage = usage
         self._clock = clock
-        self._usages: dict[str, _Usage] = {}
+        self._sample = sample
+        self._buckets: dict[str, _Bucket] = {}
         self._lock = Lock()
 
     @property
     def window_seconds(self) -> float:
-        """The time in which the shared count may reach the burst: burst divided by rate."""
+        """The time that the burst takes at the rate."""
         return self.burst / self.rate
 
-    def count_request(self, workspace_id: str) -> Allowance:
-        """Count one request and return whether it is allowed."""
+    def count_request(self, workspace_id: str, used_until: datetime | None) -> Allowance:
+        """Count one request and return whether it is allowed.
+
+        `used_until` is the shared usage as it was read with the API key; None: there is none, or it is unavailable.
+        """
         now = self._clock()
-        seconds = now.timestamp()
+        ahead = max(0.0, (used_until - now).total_seconds()) if used_until else 0.0
+        if ahead >= self.window_seconds:
+            wait_seconds = ceil(ahead - self.window_seconds + 1 / self.rate)
+            return Allowance(False, 0, ceil(ahead), wait_seconds)
         with self._lock:
-            usage = self._usage(workspace_id, seconds)
-            if usage.total >= self.burst:
-                wait_seconds = ceil((usage.window + 1) * self.window_seconds - seconds)
-                return Allowance(False, 0, wait_seconds, max(1, wait_seconds))
-            if usage.tokens < 1:
-                return Allowance(False, 0, ceil(self.window_seconds), max(1, ceil((1 - usage.tokens) / self.rate)))
-            usage.tokens -= 1
-            usage.own += 1
-            unreported = usage.own - usage.reported if usage.own - usage.reported >= _STEP else 0
-            usage.reported += unreported
-            allowance = Allowance(True, int(usage.tokens), ceil((self.burst - usage.tokens) / self.rate), 0)
-        if unreported:
-            self._report(workspace_id, usage, unreported, now)
-        return allowance
+            bucket = self._bucket(workspace_id, now.timestamp())
+            if bucket.tokens < 1:
+                wait_seconds = max(1, ceil((1 - bucket.tokens) / self.rate))
+                return Allowance(False, 0, ceil(self.window_seconds), wait_seconds)
+            bucket.tokens -= 1
+            remaining = int(min(bucket.tokens, (self.window_seconds - ahead) * self.rate))
+        if self._sample() < 1 / _SAMPLE:
+            self._report(workspace_id, now, is_idle=not ahead)
+        return Allowance(True, remaining, ceil((self.burst - remaining) / self.rate), 0)
 
-    def _usage(self, workspace_id: str, seconds: float) -> _Usage:
-        if len(self._usages) >= _MAX_WORKSPACES:
-            self._usages.clear()
-        usage = self._usages.setdefault(workspace_id, _Usage(self.burst, seconds))
-        usage.tokens = min(self.burst, usage.tokens + max(0.0, seconds - usage.filled_at) * self.rate)
-        usage.filled_at = seconds
-        window = int(seconds / self.window_seconds)
-        if window != usage.window:
-            usage.window, usage.own, usage.reported, usage.total = window, 0, 0, 0
-        return usage
+    def _bucket(self, workspace_id: str, seconds: float) -> _Bucket:
+        if len(self._buckets) >= _MAX_WORKSPACES:
+            self._buckets.clear()
+        bucket = self._buckets.setdefault(workspace_id, _Bucket(self.burst, seconds))
+        bucket.tokens = min(self.burst, bucket.tokens + max(0.0, seconds - bucket.filled_at) * self.rate)
+        bucket.filled_at = seconds
+        return bucket
 
-    def _report(self, workspace_id: str, usage: _Usage, requests: int, now: datetime) -> None:
-        window = usage.window
+    def _report(self, workspace_id: str, now: datetime, *, is_idle: bool) -> None:
+        amount = timedelta(seconds=_SAMPLE / self.rate)
         try:
-            total = self._counter.increment(f"rate#{workspace_id}#{window}", requests, now + timedelta(minutes=1))
+            self._usage.add_usage(workspace_id, amount, now, is_idle=is_idle)
         except StoreError as error:
-            log.warning("the shared rate counter is unavailable", error=type(error).__name__)
-            return
-        with self._lock:
-            if usage.window == window:
-                usage.total = max(usage.total, total)
+            log.warning("the shared usage is unavailable", error=type(error).__name__)

@@ -57,6 +57,8 @@ class Foundation:
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
     random: Random = field(default_factory=SystemRandom)
+    sample: Callable[[], float] = SystemRandom().random
+    """Returns a random number from 0 to 1 that decides which requests the shared usage counts."""
     workers: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes an executor with this many workers."""
     wait: Callable[..., Any] = wait
@@ -145,7 +147,8 @@ class Foundation:
     def rate_limit(self) -> RateLimit:
         from chalicelib.usecases.rate_limit import RateLimit
 
-        return RateLimit(self.ephemeral_store, self.settings.rate_per_second, self.settings.rate_burst, self.clock)
+        rate, burst = self.settings.rate_per_second, self.settings.rate_burst
+        return RateLimit(self.ephemeral_store, rate, burst, self.clock, self.sample)
 
     @cached_property
     def waiting_calls(self) -> WaitingCalls:

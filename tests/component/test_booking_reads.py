@@ -15,7 +15,7 @@ def booked(connected: Product) -> Product:
 
 
 def prefetch(product: Product, booking_id: str = "b-1", calendar_id: str = "c-1") -> BookingReads:
-    return product.services.booking_reader.prefetch(WORKSPACE, booking_id, calendar_id)[1]
+    return product.services.booking_reader.prefetch(WORKSPACE, booking_id, calendar_id).reads
 
 
 def test_prefetched_rows_are_the_rows_that_are_read(booked: Product) -> None:
@@ -32,7 +32,7 @@ def test_rows_that_do_not_exist_are_none(booked: Product) -> None:
 
 
 def test_the_workspace_is_prefetched_too(booked: Product) -> None:
-    workspace, _ = booked.services.booking_reader.prefetch(WORKSPACE, "b-1", "c-1")
+    workspace = booked.services.booking_reader.prefetch(WORKSPACE, "b-1", "c-1").workspace
     assert workspace == booked.services.workspace_store.get(WORKSPACE)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from datetime import datetime, timedelta
+from random import Random
+
 import httpx
 import pytest
 
 from chalicelib.errors import StoreUnavailable
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.rate_limit import RateLimit
 from tests.support.aws import Aws
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.product import Product
 
 ORIGIN = "https://booking.example.com"
@@ -20,20 +25,44 @@ def limited(moto_aws: Aws, clock: FakeClock) -> Product:
     return Product(moto_aws, clock, MEETLINK_RATE_PER_SECOND="50", MEETLINK_RATE_BURST="100")
 
 
+LATENCY = timedelta(milliseconds=10)
+"""How long a write to the shared usage takes."""
+
+
 class Shared:
-    """The counter that all processes share, and how often it was told something."""
+    """The usage that all processes share. Others see a write when it has taken `LATENCY`."""
 
     def __init__(self) -> None:
-        self.totals: dict[str, int] = {}
-        self.calls = 0
+        self.used_until = START
+        self.writes = 0
         self.is_down = False
+        self._pending: deque[tuple[datetime, timedelta]] = deque()
 
-    def increment(self, key: str, amount: int, expires_at: object) -> int:
-        self.calls += 1
+    def read(self, now: datetime) -> datetime:
+        while self._pending and self._pending[0][0] <= now:
+            at, amount = self._pending.popleft()
+            self.used_until = max(self.used_until, at) + amount
+        return self.used_until
+
+    def add_usage(self, workspace_id: str, amount: timedelta, now: datetime, *, is_idle: bool) -> None:
+        self.writes += 1
         if self.is_down:
             raise StoreUnavailable("down")
-        self.totals[key] = self.totals.get(key, 0) + amount
-        return self.totals[key]
+        self._pending.append((now + LATENCY, amount))
+
+
+class Minute:
+    """A minute in which every process gets so many requests a second, evenly, each process at its own moments."""
+
+    def __init__(self, processes: int, per_second: int) -> None:
+        random, self.shared, self.granted = Random(1), Shared(), 0
+        self.now = START
+        limits = [RateLimit(self.shared, 50, 100, lambda: self.now, random.random) for _ in range(processes)]
+        starts = sorted(((random.random() / per_second, limit) for limit in limits), key=lambda pair: pair[0])
+        for number in range(60 * per_second):
+            for start, limit in starts:
+                self.now = START + timedelta(seconds=number / per_second + start)
+                self.granted += limit.count_request("ws", self.shared.read(self.now)).granted
 
 
 def ask(product: Product, workspace_id: str = "ws-1") -> httpx.Response:
@@ -66,44 +95,41 @@ class TestARateLimit:
             ask(limited)
         assert limited.caller().delete("/v1/bookings/b-1").status_code == 429
 
-    def test_lets_50_a_second_through_for_ever(self, clock: FakeClock) -> None:
-        limit = RateLimit(Shared(), 50, 100, clock)
-        granted = 0
-        for _ in range(1000):
-            granted += limit.count_request("ws").granted
-            clock.advance(0.01)
-        assert 500 <= granted <= 600
+    def test_lets_50_a_second_through_for_ever(self) -> None:
+        assert 3000 <= Minute(1, 100).granted <= 3100
 
-    def test_of_few_requests_costs_no_round_trip(self, clock: FakeClock) -> None:
-        shared = Shared()
-        limit = RateLimit(shared, 50, 100, clock)
-        for _ in range(40):
-            assert limit.count_request("ws").granted
-            clock.advance(0.25)
-        assert shared.calls == 0
+    def test_grants_every_request_below_the_rate(self) -> None:
+        assert Minute(40, 1).granted == 40 * 60
 
-    @pytest.mark.parametrize("processes", [2, 10, 30])
-    def test_holds_over_many_processes_up_to_a_bounded_overshoot(self, clock: FakeClock, processes: int) -> None:
-        shared = Shared()
-        limits = [RateLimit(shared, 50, 100, clock) for _ in range(processes)]
-        granted = 0
-        clock.advance(1 - clock().timestamp() % 2 + 1)
-        for _ in range(190):
-            granted += sum(limit.count_request("ws").granted for limit in limits)
-            clock.advance(0.01)
-        assert granted <= 100 + 10 * processes
+    @pytest.mark.parametrize("per_second", [1, 4, 10])
+    def test_holds_over_a_thousand_processes(self, per_second: int) -> None:
+        minute = Minute(1000, per_second)
+        assert 0.95 * 3000 <= minute.granted <= 1.2 * 3000
+        assert minute.shared.writes == pytest.approx(minute.granted / 4, rel=0.1)
 
-    def test_lets_requests_through_when_the_shared_count_is_down(self, clock: FakeClock) -> None:
+    def test_lets_requests_through_when_the_shared_usage_is_down(self, clock: FakeClock) -> None:
         shared = Shared()
         shared.is_down = True
-        limit = RateLimit(shared, 50, 100, clock)
-        assert sum(limit.count_request("ws").granted for _ in range(150)) == 100
+        limit = RateLimit(shared, 50, 100, clock, lambda: 0.0)
+        assert sum(limit.count_request("ws", None).granted for _ in range(150)) == 100
 
-    def test_counts_in_the_real_table(self, limited: Product) -> None:
-        for _ in range(25):
-            ask(limited)
-        counted = [row["counted"]["N"] for row in limited.aws.scan("ephemeral") if "counted" in row]
-        assert counted == ["20"]
+    def test_is_read_with_the_key_and_refuses_in_every_process(self, limited: Product) -> None:
+        usage = EphemeralStore()
+        for is_idle in (True, False, True):  # The last expectation is wrong: the store finds out.
+            usage.add_usage("ws-1", timedelta(seconds=1), limited.clock(), is_idle=is_idle)
+        refused = ask(limited)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
+        assert ask(limited, "ws-2").status_code == 200
+        limited.clock.advance(2)
+        assert ask(limited).headers["RateLimit"] == '"workspace";r=50;t=1'
+
+    def test_counts_four_for_one_request_in_four(self, limited: Product) -> None:
+        shares = iter([0.9, 0.3, 0.2, 0.6] * 2)
+        object.__setattr__(limited.services, "sample", lambda: next(shares))
+        for _ in range(8):
+            assert ask(limited).status_code == 200
+        _, used_until = limited.services.workspace_store.get_with_usage("ws-1")
+        assert used_until == limited.clock() + timedelta(seconds=8 / 50)
 
 
 class TestAPageOfAnotherOrigin:
