@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
@@ -67,12 +68,25 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
         due = [key for shard in DUE_SHARDS for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
         keys = [key for key in due if key not in tried]
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
-        failed_now = len(_settle_all(keys, deadline, services))
+        failed_now = len(_settle_all(_in_turn(keys), deadline, services))
         tried.update(keys)
         failed += failed_now
         is_outage = failed_now == len(keys)
         if is_outage or len(due) < _DUE_PER_SHARD or not deadline.allows(_RESERVE_SECONDS):
             return len(tried), failed
+
+
+def _in_turn(keys: Iterable[Key]) -> list[Key]:
+    """Return the keys so that every workspace has its turn: the workers take them in this order.
+
+    A workspace with many due bookings gets only the workers that the others leave free.
+    """
+    turns: Counter[str] = Counter()
+    numbered: list[tuple[int, Key]] = []
+    for key in keys:
+        numbered.append((turns[key[0]], key))
+        turns[key[0]] += 1
+    return [key for _, key in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def _process_due_grants(deadline: Deadline, services: Services) -> int:

@@ -228,6 +228,7 @@ class EndpointItem(Table):
     disabled_at = TimestampAttribute(null=True)
     disabled_reason = UnicodeAttribute(null=True)
     failures = NumberAttribute(default=0)
+    slow_answers = NumberAttribute(null=True)
     paused_until = TimestampAttribute(null=True)
 
 

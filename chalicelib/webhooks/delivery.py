@@ -24,6 +24,10 @@ _GONE = 410
 _RETRY_DELAYS_MINUTES = (1, 2, 5, 15, 30, 60, 120, 240, 480, 480)
 _GIVE_UP_AFTER = timedelta(days=1)
 _LONGEST_PAUSE_MINUTES = 60
+_SLOW_MS = 5000
+_SLOW_ANSWERS = 5
+"""After this many slow responses in a row, an endpoint is paused; after as many more, again and for longer."""
+_LONGEST_SLOW_PAUSE_MINUTES = 15
 ATTEMPT_SECONDS = 15.0
 """The longest that one attempt takes, with the writes after it."""
 
@@ -79,7 +83,10 @@ class WebhookDeliveries:
             self._handle_failure(endpoint, delivery, attempt)
             return
         self._deliveries.finish(delivery, DeliveryState.DELIVERED, attempt)
-        if endpoint.failures:
+        if attempt.duration_ms > _SLOW_MS and delivery.type != TEST_EVENT:
+            slow_answers = endpoint.slow_answers + 1
+            self._endpoints.record_slow_answer(endpoint, pause_after_slow_answers(slow_answers, self._clock()))
+        elif endpoint.failures or endpoint.slow_answers:
             self._endpoints.clear_failures(endpoint)
 
     def _handle_failure(self, endpoint: Endpoint, delivery: Delivery, attempt: Attempt) -> None:
@@ -108,6 +115,17 @@ def next_attempt(delivery: Delivery, now: datetime, random: Random) -> datetime 
     minutes = _RETRY_DELAYS_MINUTES[min(delivery.attempts, len(_RETRY_DELAYS_MINUTES)) - 1]
     delay = timedelta(minutes=minutes * random.uniform(0.9, 1.1))
     return min(now + delay, delivery.queued_at + _GIVE_UP_AFTER)
+
+
+def pause_after_slow_answers(slow_answers: int, now: datetime) -> datetime | None:
+    """Return until when to pause an endpoint after this many slow responses in a row, or None.
+
+    A slow receiver occupies a worker for seconds, which the webhooks of others need.
+    """
+    rounds, rest = divmod(slow_answers, _SLOW_ANSWERS)
+    if rest or not rounds:
+        return None
+    return now + timedelta(minutes=min(2.0 ** min(rounds - 1, 10), _LONGEST_SLOW_PAUSE_MINUTES))
 
 
 def pause_after(failures: int, now: datetime) -> datetime | None:

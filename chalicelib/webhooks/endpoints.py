@@ -71,7 +71,7 @@ class WebhookEndpoints:
     def _change(self, endpoint: Endpoint, url: str, events: tuple[str, ...]) -> Endpoint:
         changed = replace(endpoint, url=url, events=events, disabled_at=None, disabled_reason=None)
         if changed != endpoint:
-            changed = replace(changed, updated_at=self._clock(), failures=0, paused_until=None)
+            changed = replace(changed, updated_at=self._clock(), failures=0, slow_answers=0, paused_until=None)
             self._endpoints.put(changed)
         return changed
 
@@ -155,7 +155,7 @@ class WebhookEndpoints:
         endpoint = self.get(workspace_id, endpoint_id)
         if endpoint.disabled_at is not None:
             raise Conflict("The endpoint is disabled. Enable it with PUT, then send again.", reason="endpoint_disabled")
-        if endpoint.failures:
+        if endpoint.failures or endpoint.slow_answers:
             self._endpoints.clear_failures(endpoint)
 
 

@@ -45,7 +45,9 @@ class Endpoint(Struct, frozen=True):
     failures: int = 0
     """Failed attempts in a row, of any event."""
     paused_until: datetime | None = None
-    """Set after failures, so that an endpoint that is down does not delay the others."""
+    """Set after failures or slow responses, so that an endpoint that is down or slow does not delay the others."""
+    slow_answers: int = 0
+    """Successful responses in a row that took more than five seconds."""
 
     def wants(self, event_type: str) -> bool:
         return self.disabled_at is None and (not self.events or event_type in self.events)

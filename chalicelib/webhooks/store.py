@@ -49,6 +49,7 @@ class EndpointStore:
             disabled_at=endpoint.disabled_at,
             disabled_reason=endpoint.disabled_reason,
             failures=endpoint.failures,
+            slow_answers=endpoint.slow_answers or None,
             paused_until=endpoint.paused_until,
         )
         is_new, is_current = EndpointItem.endpoint_id.does_not_exist(), EndpointItem.version == endpoint.version
@@ -77,9 +78,20 @@ class EndpointStore:
             actions.append(EndpointItem.paused_until.set(paused_until))
         self._update(endpoint, actions, EndpointItem.endpoint_id.exists())
 
+    def record_slow_answer(self, endpoint: Endpoint, paused_until: datetime | None) -> None:
+        """Count one more slow response in a row. It is a success, so it ends a row of failures and their pause."""
+        slow_answers = EndpointItem.slow_answers.set(endpoint.slow_answers + 1)
+        actions: list[Action] = [EndpointItem.failures.set(0), slow_answers]
+        if paused_until is not None:
+            actions.append(EndpointItem.paused_until.set(paused_until))
+        elif endpoint.failures:  # Otherwise the pause is that of another delivery's slow response.
+            actions.append(EndpointItem.paused_until.remove())
+        self._update(endpoint, actions, EndpointItem.endpoint_id.exists())
+
     def clear_failures(self, endpoint: Endpoint) -> None:
-        """Reset the count of failures and end the pause."""
-        actions: list[Action] = [EndpointItem.failures.set(0), EndpointItem.paused_until.remove()]
+        """Reset the counts of failures and of slow responses, and end the pause."""
+        counts = [EndpointItem.failures.set(0), EndpointItem.slow_answers.remove()]
+        actions: list[Action] = [*counts, EndpointItem.paused_until.remove()]
         self._update(endpoint, actions, EndpointItem.endpoint_id.exists())
 
     def _update(self, endpoint: Endpoint, actions: list[Action], condition: Condition) -> None:
@@ -201,6 +213,7 @@ def _endpoint_of(item: EndpointItem) -> Endpoint:
         disabled_at=item.disabled_at,
         disabled_reason=item.disabled_reason,
         failures=int(item.failures),
+        slow_answers=int(item.slow_answers or 0),
         paused_until=item.paused_until,
     )
 

@@ -309,6 +309,19 @@ def test_410_disables_the_endpoint_and_putting_it_again_enables_it(subscriber: S
     assert len(subscriber.announce()) == 1
 
 
+def test_a_slow_endpoint_is_paused_until_it_is_fast_again(subscriber: Subscriber) -> None:
+    subscriber.receivers.take_seconds = 6
+    for number in range(6):
+        subscriber.book(f"b-{number}")
+        assert len(subscriber.announce()) == (1 if number < 5 else 0)
+        assert (subscriber.endpoint()["paused_until"] is not None) is (number >= 4)
+    assert [delivery["state"] for delivery in subscriber.log()] == ["pending"] + ["delivered"] * 5
+    assert subscriber.endpoint()["failures"] == 0
+    subscriber.receivers.take_seconds = 0
+    assert subscriber.wait(61) == 1
+    assert subscriber.endpoint()["paused_until"] is None
+
+
 def test_a_dead_endpoint_is_paused_longer_and_longer_and_delays_no_other(subscriber: Subscriber) -> None:
     subscriber.put("e-2", url="https://healthy.example/")
     subscriber.receivers.answers[HOOK] = BROKEN

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import get_ident
 from typing import Any
 
@@ -216,6 +217,23 @@ class TestTheSchedule:
         stream(connected, *(f"b-{n}" for n in range(12)))
         assert connected.tick()["bookings"] == 12
         assert len(connected.zoom.meetings) == 12
+
+    def test_a_workspace_with_many_due_bookings_delays_no_other(self, connected: Product) -> None:
+        settled: list[str] = []
+
+        class Recording:
+            def settle(self, workspace_id: str, booking_id: str, deadline: Deadline) -> None:
+                settled.append(workspace_id)
+
+        connected.caller("ws-2").put("/v1/calendars/c-1", json=calendar("phone"))
+        stream(connected, *(f"b-{n}" for n in range(30)))
+        for number in range(3):
+            assert connected.caller("ws-2").put(f"/v1/bookings/b-{number}", json=booking()).status_code == 201
+        vars(connected.services)["settling"] = Recording()
+        object.__setattr__(connected.services, "workers", lambda _: ThreadPoolExecutor(1))
+        booking_stream.settle_due(LambdaContext(), connected.services)
+        assert len(settled) == 33
+        assert sorted(settled[:6]) == ["ws-1"] * 3 + ["ws-2"] * 3
 
     def test_one_booking_that_cannot_be_read_does_not_keep_the_rest(self, connected: Product) -> None:
         stream(connected, "a-poison", "b-1")

@@ -14,6 +14,7 @@ from chalicelib.domain.webhook_signing import key_of, signed_headers
 from chalicelib.handlers import webhook_streams
 from chalicelib.webhooks.http_sender import Outcome
 from infra.tables import connections_stream
+from tests.support.clock import FakeClock
 from tests.support.product import WORKSPACE, LambdaContext, Product, read_stream
 
 VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -37,18 +38,22 @@ class Received:
 class Receivers:
     """Every endpoint: records the webhooks that arrive and responds with `answers`, by default 204."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.take_seconds = 0.0
+        self._clock = clock
         self.received: list[Received] = []
         self.answers: dict[str, Outcome] = {}
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         self.received.append(Received(url, headers, body))
+        if self._clock is not None:
+            self._clock.advance(self.take_seconds)
         return self.answers.get(url, Outcome(204))
 
     @classmethod
     def of(cls, product: Product) -> Receivers:
         """Replace the product's webhook transport by receivers."""
-        receivers = cls()
+        receivers = cls(product.clock)
         product.services = replace(product.services, webhook_transport=receivers)
         return receivers
 

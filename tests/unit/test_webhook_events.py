@@ -15,7 +15,7 @@ from chalicelib.domain.connection import Account, Connection, Reason
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.meeting_states import record_intent
 from chalicelib.domain.settlement import Settlement
-from chalicelib.webhooks.delivery import next_attempt, pause_after
+from chalicelib.webhooks.delivery import next_attempt, pause_after, pause_after_slow_answers
 from chalicelib.webhooks.events import Event, connection_changes, event_id, meeting_change
 from chalicelib.webhooks.model import Delivery, DeliveryKey
 
@@ -115,6 +115,13 @@ def test_a_delivery_is_tried_about_eleven_times_within_a_day_and_then_given_up(s
         now = following
     assert 10 <= tries <= 13
     assert now - NOW <= timedelta(days=1)
+
+
+def test_a_slow_endpoint_is_paused_after_each_five_slow_answers_for_at_most_15_minutes() -> None:
+    pauses = {n: pause - NOW for n in range(200) if (pause := pause_after_slow_answers(n, NOW))}
+    assert list(pauses)[:3] == [5, 10, 15]
+    assert list(pauses.values())[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
+    assert max(pauses.values()) == timedelta(minutes=15)
 
 
 def test_an_endpoint_is_paused_from_its_second_failure_in_a_row_for_at_most_an_hour() -> None:
