@@ -1,0 +1,63 @@
+"""Take the pictures of the guides in Chromium, from the local stack: `python -m tests.support.docs_pictures`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack, Ports
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SIZE = {"width": 820, "height": 480}
+USER = "host-1"
+
+
+def take_pictures(stack: LocalStack, browser: Browser, directory: Path, language: str = "en-GB") -> None:
+    """Connect a host by clicking, book once, and write `link.png` and `connected.png`."""
+    with browser.new_context(viewport=SIZE, locale=language) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        api = httpx.Client(base_url=stack.app_url, headers={"Authorization": f"Bearer {stack.demo.api_key}"})
+        link = api.post(f"/v1/users/{USER}/connect-links", json={"email": HOST_EMAIL}).raise_for_status().json()["url"]
+        page.goto(link)
+        page.screenshot(path=directory / "link.png")
+        connect(page)
+        book(api)
+        page.reload()
+        page.screenshot(path=directory / "connected.png", full_page=True)
+
+
+def connect(page: Page) -> None:
+    page.locator("main button").click()
+    page.locator("form[action$='/oauth/zoom/start'] button").click()
+    page.get_by_label("email").fill(HOST_EMAIL)
+    page.get_by_label("password").fill(PASSWORD)
+    page.get_by_role("button", name="Allow").click()
+    page.wait_for_url("**/settings*")
+
+
+def book(api: httpx.Client) -> None:
+    host = {"user_id": USER, "name": "Demo Host", "email": HOST_EMAIL, "time_zone": "Europe/Berlin"}
+    calendar = {"name": "Introduction", "host": host, "location": {"type": "video"}}
+    api.put("/v1/calendars/introduction", json=calendar).raise_for_status()
+    starts_at = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0) + timedelta(days=3)
+    booking = {
+        "calendar_id": "introduction",
+        "starts_at": starts_at.isoformat(),
+        "ends_at": (starts_at + timedelta(minutes=30)).isoformat(),
+        "time_zone": "Europe/Berlin",
+        "title": "Introductory call",
+        "guests": [{"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}],
+    }
+    api.put("/v1/bookings/picture", json=booking, headers={"Prefer": "wait=20"}).raise_for_status()
+    time.sleep(1)  # The emails are on their way.
+
+
+if __name__ == "__main__":
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with LocalStack(Ports()) as running, sync_playwright() as playwright:
+        take_pictures(running, playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"]), IMAGES)
