@@ -39,8 +39,24 @@ def settle_records(event: dict[str, Any], context: Any, services: Services) -> d
     for change in streams.booking_changes(event):
         if change.needs_settling(now):
             sequence_numbers.setdefault((change.workspace_id, change.booking_id), change.sequence_number)
-    failed = _settle_all(sequence_numbers, Deadline.of(context), services)
+    failed = _settle_all(_hand_over_excess(sequence_numbers, services), Deadline.of(context), services)
     return {"batchItemFailures": [{"itemIdentifier": sequence_numbers[key]} for key in failed]}
+
+
+def _hand_over_excess(keys: Iterable[Key], services: Services) -> list[Key]:
+    """Return the bookings to settle here. Those beyond their workspace's share are handed over to `send_emails`.
+
+    The stream is read in order, so the many bookings of one workspace would keep others waiting for their links. The
+    queue serves workspaces fairly.
+    """
+    queue = services.email_queue
+    if queue is None:
+        return list(keys)
+    here, excess = list[Key](), list[Key]()
+    for key in keys:
+        (here if services.booking_share.take(key[0]) else excess).append(key)
+    queue.send(excess)
+    return here
 
 
 def settle_due(context: Any, services: Services) -> dict[str, int]:

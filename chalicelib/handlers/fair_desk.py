@@ -32,13 +32,26 @@ class FairDesk(Generic[T]):
     def free_workers(self) -> int:
         return self._workers - len(self._in_work)
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def is_working_for(self, item: T) -> bool:
+        """Return whether anything of the item's group of the first share is in work."""
+        group_of = self._shares[0].group_of
+        return self._used[0][group_of(item)] > 0
 
-    def add(self, items: Iterable[T]) -> None:
-        """Add work at the end. Work that waits or is in work already is not added again."""
-        self._waiting.update(dict.fromkeys(item for item in items if item not in self._in_work))
+    def add(self, items: Iterable[T], most: int | None = None) -> None:
+        """Add work at the end. Work that waits or is in work already is not added again.
+
+        `most` is how much of one group of the first share may be at the desk; more is left out.
+        """
+        group_of = self._shares[0].group_of
+        present = Counter(group_of(item) for item in (*self._waiting, *self._in_work))
+        for item in items:
+            if item not in self._in_work and (most is None or present[group_of(item)] < most):
+                self._waiting[item] = None
+                present[group_of(item)] += 1
+
+    def drop_waiting(self) -> None:
+        """Leave out the work that waits."""
+        self._waiting.clear()
 
     def take(self) -> list[T]:
         """Return the work to start now, within the shares and as far as workers are free."""

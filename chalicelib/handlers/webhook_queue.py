@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ _SHARES = (
     Share[DeliveryKey](lambda key: key.workspace_id, 5),
     Share[DeliveryKey](lambda key: (key.workspace_id, key.endpoint_id), 2),
 )
-_POLL_SECONDS = 0.5
-"""How long a receiver may take before the free workers look for other deliveries."""
-_MAX_WAITING = 100
-"""Deliveries that wait in a process for their workspace's share. The schedule sends messages for the others again."""
+_POLL = timedelta(seconds=0.5)
+"""How long receivers may take before the free workers look for other deliveries, and then how often they do."""
+_MOST_AT_DESK = 25
+"""Deliveries of one workspace that are in work or wait in a process. The schedule sends messages for others again."""
+_LAST_SECONDS = 2 * ATTEMPT_SECONDS
+"""When an invocation has this long left, it only takes deliveries of workspaces for which nothing is in work."""
 
 
 def wake_up_of(key: DeliveryKey) -> WakeUp:
@@ -61,27 +64,33 @@ def _deliver_all(desk: FairDesk[DeliveryKey], deadline: Deadline, services: Serv
     # `services.webhook_deliveries` is built here, before the threads start.
     deliver = log.with_request_id(partial(_deliver_one, services.webhook_deliveries, deadline))
     running: dict[Future[bool], DeliveryKey] = {}
+    poll_at = services.clock() + _POLL
     with services.workers(WORKERS) as pool:
         while True:
             if deadline.allows(ATTEMPT_SECONDS):
                 running.update((pool.submit(deliver, key), key) for key in desk.take())
             if not running:
                 return failed
-            done, _ = services.wait(list(running), timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            done, _ = services.wait(list(running), timeout=_POLL.total_seconds(), return_when=FIRST_COMPLETED)
             for future in done:
                 key = running.pop(future)
                 desk.release(key)
                 if not future.result():
                     failed.append(key)
-            if not done and deadline.allows(2 * ATTEMPT_SECONDS):
-                _take_more(desk, services)
+            if not deadline.allows(_LAST_SECONDS):
+                desk.drop_waiting()
+            if running and (not done or services.clock() >= poll_at):
+                _take_more(desk, deadline, services)
+                poll_at = services.clock() + _POLL
 
 
-def _take_more(desk: FairDesk[DeliveryKey], services: Services) -> None:
-    if services.webhook_queue is None or desk.waiting >= _MAX_WAITING or not desk.free_workers:
+def _take_more(desk: FairDesk[DeliveryKey], deadline: Deadline, services: Services) -> None:
+    if services.webhook_queue is None or not desk.free_workers or not deadline.allows(ATTEMPT_SECONDS):
         return
-    keys = map(_key_of, services.webhook_queue.receive(MAX_BATCH))
-    desk.add(key for key in keys if key is not None)
+    keys = [key for key in map(_key_of, services.webhook_queue.receive(MAX_BATCH)) if key is not None]
+    if not deadline.allows(_LAST_SECONDS):
+        keys = [key for key in keys if not desk.is_working_for(key)]
+    desk.add(keys, _MOST_AT_DESK)
 
 
 def _deliver_one(deliveries: WebhookDeliveries, deadline: Deadline, key: DeliveryKey) -> bool:

@@ -82,12 +82,15 @@ def _announce(
     `chalice deploy` creates would take that for success, and nothing else would detect the event. Lambda then delivers
     the whole batch again, which enqueues only what is missing.
     """
-    pending: list[tuple[datetime, DeliveryKey]] = []
-    for change in changes:
-        for event in events_of(change):
-            pending += [(event.at, key) for key in services.outbox.enqueue(event)]
-    pending.sort(key=lambda pair: pair[0])  # The keys' names have only the second.
-    _deliver([key for _, key in pending], deadline.within(_STREAM_SECONDS + ATTEMPT_SECONDS), services)
+    # The keys' names have only the second.
+    events = sorted((event for change in changes for event in events_of(change)), key=lambda event: event.at)
+    if not events:
+        return
+    # In parallel: an event takes a write for each endpoint, and a workspace may have ten.
+    enqueue = log.with_request_id(services.outbox.enqueue)
+    with services.workers(min(WORKERS, len(events))) as pool:
+        pending = [key for keys in pool.map(enqueue, events) for key in keys]
+    _deliver(pending, deadline.within(_STREAM_SECONDS + ATTEMPT_SECONDS), services)
 
 
 def _meeting_events(change: BookingChange) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
-    from chalicelib.usecases.sending_shares import SendingShare
+    from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
@@ -86,6 +87,13 @@ class Services(AccountServices):
         from chalicelib.usecases.sending_shares import send_part
 
         return self.settling_with(send_part)
+
+    @cached_property
+    def booking_share(self) -> WorkspaceShare:
+        """How many bookings of a workspace this process settles when the stream reports them."""
+        from chalicelib.usecases.sending_shares import BOOKINGS, WorkspaceShare
+
+        return WorkspaceShare(BOOKINGS, timedelta(seconds=10), self.clock)
 
     def settling_with(self, share: SendingShare) -> Settling:
         """Build what settles bookings and sends this share of their emails."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -144,6 +144,20 @@ class Simulation:
 
 class SideBySide(Executor):
     """Stands for a thread pool inside an actor: each task is an actor of the same process."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """As `Executor.submit`; a crash of the task leaves the future without a result."""
+        future: Future[T] = Future()
+        sandbox = self._simulation.actor.sandbox if self._simulation.actor else None
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except Exception as error:
+                future.set_exception(error)
+
+        self._simulation.spawn("task", work, sandbox=sandbox)
+        return future
 
     def __init__(self, simulation: Simulation, max_workers: int) -> None:
         self._simulation = simulation

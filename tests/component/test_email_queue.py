@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.handlers import booking_stream, email_queue
-from chalicelib.usecases.sending_shares import FEW, PART, PER_MINUTE
+from chalicelib.usecases.sending_shares import BOOKINGS, FEW, PART, PER_MINUTE
 from tests.support.product import LambdaContext, Product, booking
 from tests.support.queues import Queues
 
@@ -73,6 +73,19 @@ def test_a_workspace_that_books_much_has_its_few_emails_sent_by_the_other_functi
     world.product.clock.advance(60)
     world.book("b-next", guests=1, days=70)
     assert world.recipients().total() == PER_MINUTE + 4
+
+
+def test_many_bookings_of_one_workspace_are_settled_by_the_other_function(world: World) -> None:
+    for number in range(BOOKINGS + 2):
+        world.product.caller().put(f"/v1/bookings/b-{number}", json=booking(days=35 + number))
+    records = world.product.stream_records()
+    answer = booking_stream.settle_records({"Records": records}, LambdaContext(), world.product.services)
+    assert answer == {"batchItemFailures": []}
+    assert len(world.product.zoom.meetings) == BOOKINGS
+    world.queues.send_emails()
+    assert len(world.product.zoom.meetings) == BOOKINGS + 2
+    assert {world.meeting(f"b-{number}")["state"] for number in range(BOOKINGS + 2)} == {"ready"}
+    assert world.recipients().total() == 2 * (BOOKINGS + 2)
 
 
 def test_a_lost_message_costs_three_ticks(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.first_form import RECORDED, inherit
 from tests.support.product import LambdaContext, Product, booking
+from tests.support.queues import Queues
 from tests.support.webhooks import SECRET, Receivers, send_event
 
 
@@ -88,6 +90,34 @@ def test_events_that_were_owed_or_not_yet_announced_arrive(heir: Product) -> Non
     heir.clock.advance(3600)
     webhook_streams.deliver_due(LambdaContext(), heir.services)
     assert sorted(receivers.types()) == ["connection.created", "meeting.waiting"]
+
+
+@pytest.mark.parametrize("here", [2, 0], ids=["few_emails_at_once", "all_emails_handed_over"])
+def test_an_upgrade_to_queues_settles_everything_that_was_under_way(heir: Product, here: int) -> None:
+    """The release that wrote these rows and records knew no queues."""
+    receivers = Receivers.of(heir)  # It replaces the services.
+    queues, services = Queues(heir), heir.services
+    vars(services)["settling"] = services.settling_with(lambda _, outstanding: min(outstanding, here))
+    booking_stream.settle_records({"Records": RECORDED["records"]["bookings"]}, LambdaContext(), services)
+    webhook_streams.announce_connections({"Records": RECORDED["records"]["connections"]}, LambdaContext(), services)
+    webhook_streams.announce_bookings({"Records": RECORDED["records"]["settled"]}, LambdaContext(), services)
+    for _ in range(4):
+        heir.tick()
+        queues.send_emails()
+    heir.clock.advance(3600)
+    webhook_streams.deliver_due(LambdaContext(), services)
+    queues.deliver_webhooks()
+    names = ("b-new", "b-unknown", "b-waiting")
+    states = {name: old_caller(heir).get(f"/v1/bookings/{name}").json() for name in names}
+    assert {one["meeting"]["state"] for one in states.values()} == {"ready"}
+    assert len(heir.zoom.meetings) == 4
+    emails = Counter((mail.invite.booking_id, mail.invite.recipient.email) for mail in heir.mails.sent)
+    assert {key: n for key, n in emails.items() if n != 1} == {}
+    assert {name: sum(booking_id == name for booking_id, _ in emails) for name in names} == dict.fromkeys(names, 2)
+    rows = heir.aws.scan("bookings")
+    assert [row["booking_id"]["S"] for row in rows if row["revision"] != row["settled_revision"]] == []
+    assert sorted(receivers.types()) == ["connection.created", "meeting.waiting"]
+    assert {row["state"]["S"] for row in heir.aws.scan("deliveries")} <= {"delivered", "failed"}
 
 
 def test_links_and_webhook_secrets_still_work(heir: Product) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import accept, cold_start, growth, measure, parts, settle, stack
+from benchmarks import accept, cold_start, growth, measure, neighbours, parts, settle, stack
 from benchmarks.stub import stub_dynamodb
 
 ROUNDS: dict[str, Callable[[], Iterable[measure.Line]]] = {
@@ -44,3 +44,12 @@ def test_the_table_says_what_was_missed() -> None:
     fast = measure.compare("a", [1.0, 1.0], "b", [3.0, 3.0], "s", aim=2.0, at_least=True, faster=True)
     assert (slow.met, fast.met) == (False, True)
     assert "missed" in measure.table([slow])
+
+
+def test_the_neighbours_of_a_busy_workspace_hardly_notice() -> None:
+    """A smaller flood than the benchmark's, with the limits of docs/reliability.md."""
+    flood = neighbours.measure(bookings=60, guests=50, slow_endpoints=10, victims=11, seconds=180.0)
+    assert max(flood.link) < 2.7
+    assert max(flood.emails) < 10
+    assert max(flood.first_try) < 5
+    assert max(flood.retry) < 66 + 60 + 5
