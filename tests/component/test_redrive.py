@@ -97,6 +97,12 @@ def test_what_the_schedule_did_needs_no_second_time(letters: Letters) -> None:
     assert (letters.invoked, letters.left()) == ([], 0)
 
 
+def test_a_message_of_a_work_queue_needs_no_second_time_because_its_row_is_due(letters: Letters) -> None:
+    letters.sqs.send_message(QueueUrl=letters.url, MessageBody='["ws-1", "b-1"]')
+    assert letters.redrive() == Redriven(needless=1)
+    assert (letters.invoked, letters.left()) == ([], 0)
+
+
 def test_a_mail_event_is_handed_over_as_it_was(letters: Letters) -> None:
     event = {"Records": [{"Sns": {"Message": "{}"}}]}
     letters.give_up("on_mail_event:$LATEST", requestPayload=event)
