@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -100,7 +101,7 @@ class Webex(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed attempts count against the daily limit.
             raise Rejected(FailedCall(self.name, "the booking is too long"), advice=_TOO_LONG)
-        response = self._zones.send(_body(request), lambda body: self.send_create(token, _MEETINGS, body))
+        response = self._zones.send(_body(request), partial(self.send_create, token, _MEETINGS))
         return _parse_meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:

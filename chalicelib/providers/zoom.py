@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -127,7 +128,7 @@ class Zoom(OAuthProvider):
         # Zoom uses the host's own settings for those not sent. A personal meeting id would give all bookings the same
         # link, and registration would put a form before it.
         body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
-        response = self._zones.send(body, lambda body: self.send_create(token, "/v2/users/me/meetings", body))
+        response = self._zones.send(body, partial(self.send_create, token, "/v2/users/me/meetings"))
         _count_daily_use(response)
         return _parse_meeting(response.object())
 

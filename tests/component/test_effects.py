@@ -26,6 +26,10 @@ MAX_FRAMES = 10
 """Own frames from the stream record to the call of a provider's method: a reader follows them all."""
 
 
+MAX_FRAMES_TO_HTTP = 16
+"""The same to the HTTP request: within Zoom's class they are the retry without a time zone, the create and the call."""
+
+
 class Recorder:
     """An effect that another part of the product could add. It is done at `due_at`."""
 
@@ -125,3 +129,4 @@ def test_few_frames_lie_between_a_stream_record_and_the_provider(connected: Prod
     own = ["app.on_booking", *recorder.stacks["POST /v2/users/me/meetings"]]
     before_provider = own[: own.index("zoom.create")]
     assert len(before_provider) <= MAX_FRAMES, "\n".join(own)
+    assert len(own) <= MAX_FRAMES_TO_HTTP, "\n".join(own)
