@@ -16,6 +16,7 @@ from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import operations
 from infra.local.visitor import press
 from tests.component.test_calls_per_booking import counted
+from tests.support.meter import Meter
 from tests.support.product import WORKSPACE, Product, booking
 from tests.support.webhooks import SECRET, send_event
 
@@ -228,12 +229,16 @@ def test_an_event_that_cannot_be_signed_opens_no_secret(product: Product, change
     assert calls == []
 
 
-def test_a_wrong_key_reads_its_workspace_and_nothing_else(connected: Product) -> None:
+def test_a_wrong_key_reads_its_workspace_and_the_usage_of_its_rate_and_nothing_else(
+    connected: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert connected.caller().put("/v1/bookings/b-1", json=booking()).is_success
     headers = {"Authorization": f"Bearer meetlink.{WORKSPACE}.0123abcd.wrong"}
-    with counted(connected) as calls:
+    meter = Meter(connected.aws, monkeypatch)
+    with meter.running():
         assert connected.stranger().put("/v1/bookings/b-1", json=booking(), headers=headers).status_code == 401
-    assert calls == ["GetItem"]
+    assert meter.calls == {"dynamodb:BatchGetItem": 1}
+    assert meter.units == {"reads": 2}
 
 
 @pytest.mark.parametrize(
