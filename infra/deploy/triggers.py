@@ -118,8 +118,9 @@ def remove_stale(stage: Stage, variables: Mapping[str, str]) -> list[str]:
     for function, source in SOURCES.items():
         name = stage.function(function)
         for mapping in _wait_for_mappings(client, name):
-            starts_at = mapping.get("StartingPosition", STARTS_AT)
-            if (mapping["EventSourceArn"], starts_at) != (variables[source.variable], STARTS_AT):
+            # A queue has no position.
+            starts_elsewhere = isinstance(source, Stream) and mapping.get("StartingPosition", STARTS_AT) != STARTS_AT
+            if mapping["EventSourceArn"] != variables[source.variable] or starts_elsewhere:
                 client.delete_event_source_mapping(UUID=mapping["UUID"])
                 removed.append(function)
         _wait_for_mappings(client, name)
