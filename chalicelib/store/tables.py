@@ -119,7 +119,8 @@ class BookingItem(Table):
     """A keyed digest of workspace and first guest's address. Settlers write it, because callers' writes must not need
     the deployment's secret."""
     mail_troubles = UnicodeSetAttribute(null=True)
-    """Bounces and complaints. They arrive at any time, so they are only ever added to this set."""
+    """Bounces and complaints. They arrive at any time: each is added to this set, and settlers remove those about
+    emails that newer ones replaced."""
     fence = NumberAttribute(default=0)
     """Rises with every lease; the writes of an earlier lease are refused."""
     killed_runs = NumberAttribute(null=True)

@@ -31,8 +31,8 @@ from chalicelib.errors import (
 from chalicelib.observability import count, log
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
+from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.usecases.join_tickets import VISITOR_ID_BYTES, JoinTickets
-from chalicelib.usecases.rate_limit import Counter
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
@@ -119,7 +119,7 @@ class JoinLinks:
         connections: ConnectionStore,
         tokens: AccessTokens,
         providers: Mapping[str, Provider],
-        counter: Counter,
+        counter: EphemeralStore,
         clock: Callable[[], datetime],
     ) -> None:
         self._tickets = tickets

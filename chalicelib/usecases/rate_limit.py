@@ -25,12 +25,6 @@ _SAMPLE = 4
 _MAX_WORKSPACES = 10_000
 
 
-class Counter(Protocol):
-    """A counter that all processes share."""
-
-    def increment(self, key: str, amount: int, expires_at: datetime) -> int: ...
-
-
 class SharedUsage(Protocol):
     """The usage that all processes share. Raises only `StoreError`."""
 

@@ -34,9 +34,9 @@ class JoinTexts(Struct, frozen=True):
     unready_title: str
     """Heading while the meeting cannot be opened."""
     unready: str
-    """The meeting cannot be opened right now; the page reloads by itself."""
+    """The meeting cannot be opened right now; the page reloads automatically."""
     crowded: str
-    """Too many people are joining right now; the page reloads by itself."""
+    """Too many people are joining right now; the page reloads automatically."""
     try_again: str
     """Label of the button that reloads this page."""
     no_entry: dict[NoEntry, str]

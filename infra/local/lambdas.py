@@ -36,7 +36,29 @@ class Context:
         return int(max(0.0, self._deadline - time.monotonic()) * 1000)
 
 
-class StreamPump:
+class _Trigger:
+    """A thread that invokes a function until it is stopped. Subclasses define `_run`."""
+
+    def __init__(self, function: str, handler: Handler, *, parallel: int = 1) -> None:
+        self._function = function
+        self._handler = handler
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix=function)
+        self._thread = threading.Thread(target=self._run, name=function, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class StreamPump(_Trigger):
     """Read a DynamoDB stream and invoke a function, as an event source mapping of Lambda does.
 
     It invokes with batches of up to 25 records, ten batches in parallel, and retries the failed part of a batch up to
@@ -45,24 +67,15 @@ class StreamPump:
     """
 
     def __init__(self, streams: Any, stream_arn: str, function: str, handler: Handler) -> None:
+        super().__init__(function, handler, parallel=_MAX_PARALLEL_BATCHES)
         self._streams = streams
         self._arn = stream_arn
-        self._function = function
-        self._handler = handler
         self._iterators: dict[str, str | None] = {}
-        self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(_MAX_PARALLEL_BATCHES, thread_name_prefix="stream")
-        self._thread = threading.Thread(target=self._run, name="stream-pump", daemon=True)
 
     def start(self) -> None:
         """Start reading. When this returns, every later record will be read."""
         self._find_shards()
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(5)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        super().start()
 
     def _run(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
@@ -107,30 +120,18 @@ class StreamPump:
             records = records[first:]
 
 
-class QueuePump:
+class QueuePump(_Trigger):
     """Read an SQS queue and invoke a function, as an event source mapping of Lambda does.
 
     Messages that the function does not report as failed are deleted. The others come back later.
     """
 
     def __init__(self, sqs: Any, queue_url: str, function: str, handler: Handler, *, batch_size: int) -> None:
+        super().__init__(function, handler, parallel=_MAX_PARALLEL_BATCHES)
         self._sqs = sqs
         self._url = queue_url
-        self._function = function
-        self._handler = handler
         self._batch_size = batch_size
-        self._stopping = threading.Event()
         self._free = threading.Semaphore(_MAX_PARALLEL_BATCHES)
-        self._pool = ThreadPoolExecutor(_MAX_PARALLEL_BATCHES, thread_name_prefix="queue")
-        self._thread = threading.Thread(target=self._run, name="queue-pump", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(5)
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -176,21 +177,8 @@ def lambda_message(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Schedule:
+class Schedule(_Trigger):
     """Invoke a function every minute."""
-
-    def __init__(self, function: str, handler: Handler) -> None:
-        self._function = function
-        self._handler = handler
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(5)
 
     def tick(self) -> Any:
         """Invoke the function now."""

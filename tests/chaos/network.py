@@ -15,7 +15,7 @@ _LATENCY_SECONDS = (0.002, 0.02)
 
 
 class When(StrEnum):
-    """A crash that the outside world did not notice, and one that it answered to in vain."""
+    """A crash that the outside world did not notice, and one whose response is lost."""
 
     BEFORE = "before"
     AFTER = "after"

@@ -35,7 +35,7 @@ def types(items: list[dict[str, Any]]) -> list[str]:
 
 
 def failed(subscriber: Subscriber, count: int = 1) -> list[dict[str, Any]]:
-    """Events that were retried for a day in vain."""
+    """Events that were retried for a day without success."""
     subscriber.announce()
     subscriber.receivers.answers[HOOK] = BROKEN
     for number in range(count):

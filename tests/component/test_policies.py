@@ -137,7 +137,7 @@ class Watched:
         self.does(API, lambda: self.product.connect(user_id, account))
 
     def visit_door(self, user_id: str = "u-daily") -> None:
-        """Someone opens the link of a booking whose room is behind a door of our own."""
+        """Someone opens the link of a booking whose guests join through our join page."""
         product = self.product
         self.does(API, lambda: product.connect_with_key("daily", {"api_key": DAILY_KEY}, user_id).raise_for_status())
         self.api("PUT", "/v1/calendars/c-daily", 201, json=calendar(user_id=user_id))
