@@ -20,16 +20,57 @@ _SETTLED_REFRESH_SECONDS = 2
 
 def create_booking_page(demo: Demo, api: Api, clock: Clock) -> Blueprint:
     """The booking form, a booking's page, and the way to the host's settings page."""
-    pages = Blueprint("booking", __name__)
+    blueprint = Blueprint("booking", __name__)
+    form, pages = _FormPages(demo, api, clock), _BookingPages(api, clock)
+    blueprint.get("/book")(form.show_form)
+    blueprint.post("/book")(form.book)
+    blueprint.post("/book/video")(form.move_to_video)
+    blueprint.post("/connect")(form.connect)
+    blueprint.get("/book/<booking_id>")(pages.show_booking)
+    blueprint.get("/book/<booking_id>/live")(pages.live_booking)
+    blueprint.post("/book/<booking_id>/reschedule")(pages.reschedule)
+    blueprint.post("/book/<booking_id>/cancel")(pages.cancel)
+    blueprint.post("/book/<booking_id>/retry")(pages.retry)
+    return blueprint
 
-    def form_page(entered: Mapping[str, str], problem: ApiProblem | None = None) -> Response:
-        # After a lost answer the booking may exist: sent again, the same form must make the same one.
+
+class _FormPages:
+    """The booking form, and what the form needs before a guest can book."""
+
+    def __init__(self, demo: Demo, api: Api, clock: Clock) -> None:
+        self._demo = demo
+        self._api = api
+        self._clock = clock
+
+    def show_form(self) -> Response:
+        return self._page({})
+
+    def book(self) -> BaseResponse:
+        try:
+            content = slots.booking_content(request.form, self._api.calendar(), self._clock())
+            booking = self._api.put_booking(slots.booking_id(request.form), content)
+        except slots.WrongEntry as error:
+            return self._page(request.form, _wrong_entry(error))
+        except ApiProblem as problem:
+            return self._page(request.form, problem)
+        return _to_booking(booking["id"])
+
+    def move_to_video(self) -> BaseResponse:
+        self._api.move_to_video()
+        return redirect(url_for("booking.show_form"), 303)
+
+    def connect(self) -> BaseResponse:
+        return_to = f"{self._demo.console_url}{url_for('booking.show_form')}"
+        return redirect(self._api.connect_url(return_to=return_to), 303)
+
+    def _page(self, entered: Mapping[str, str], problem: ApiProblem | None = None) -> Response:
+        # After a lost response the booking may exist: sent again, the same form must make the same one.
         is_unsure = problem is not None and problem.status >= 500
         page = render_template(
             "book.html",
-            calendar=api.calendar(),
-            connection=api.connection(),
-            days=slots.days(clock()),
+            calendar=self._api.calendar(),
+            connection=self._api.connection(),
+            days=slots.days(self._clock()),
             times=slots.times(),
             zones=slots.zones(),
             entered=entered,
@@ -38,44 +79,20 @@ def create_booking_page(demo: Demo, api: Api, clock: Clock) -> Blueprint:
         )
         return make_response(page, problem.status if problem else 200)
 
-    def booking_page(booking: dict[str, Any], problem: ApiProblem | None = None) -> Response:
-        page = render_template(
-            "booking.html",
-            days=slots.days(clock()),
-            times=slots.times(),
-            problem=problem,
-            **_shown(booking),
-        )
-        return make_response(page, problem.status if problem else 200)
 
-    @pages.get("/book")
-    def show_form() -> Response:
-        return form_page({})
+class _BookingPages:
+    """A booking's page, and the buttons on it."""
 
-    @pages.post("/book")
-    def book() -> BaseResponse:
-        try:
-            content = slots.booking_content(request.form, api.calendar(), clock())
-            booking = api.put_booking(slots.booking_id(request.form), content)
-        except slots.WrongEntry as error:
-            return form_page(request.form, _wrong_entry(error))
-        except ApiProblem as problem:
-            return form_page(request.form, problem)
-        return _to_booking(booking["id"])
+    def __init__(self, api: Api, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
 
-    @pages.post("/book/video")
-    def move_to_video() -> BaseResponse:
-        api.move_to_video()
-        return redirect(url_for("booking.show_form"), 303)
+    def show_booking(self, booking_id: str) -> Response:
+        return self._page(self._api.booking(booking_id))
 
-    @pages.get("/book/<booking_id>")
-    def show_booking(booking_id: str) -> Response:
-        return booking_page(api.booking(booking_id))
-
-    @pages.get("/book/<booking_id>/live")
-    def live_booking(booking_id: str) -> dict[str, Any]:
-        # Waits at the API only while there is something to wait for: any state but `pending` answers at once.
-        booking = api.booking(booking_id, wait_seconds=_WAIT_SECONDS)
+    def live_booking(self, booking_id: str) -> dict[str, Any]:
+        # Waits at the API only while there is something to wait for: any state but `pending` responds at once.
+        booking = self._api.booking(booking_id, wait_seconds=_WAIT_SECONDS)
         is_pending = booking["meeting"]["state"] == "pending"
         return {
             "html": render_template("_booking.html", **_shown(booking)),
@@ -83,32 +100,33 @@ def create_booking_page(demo: Demo, api: Api, clock: Clock) -> Blueprint:
             "page": booking["status"],
         }
 
-    @pages.post("/book/<booking_id>/reschedule")
-    def reschedule(booking_id: str) -> BaseResponse:
-        booking = api.booking(booking_id)
+    def reschedule(self, booking_id: str) -> BaseResponse:
+        booking = self._api.booking(booking_id)
         try:
-            api.put_booking(booking_id, slots.moved_content(booking, request.form, clock()))
+            self._api.put_booking(booking_id, slots.moved_content(booking, request.form, self._clock()))
         except slots.WrongEntry as error:
-            return booking_page(booking, _wrong_entry(error))
+            return self._page(booking, _wrong_entry(error))
         except ApiProblem as problem:
-            return booking_page(booking, problem)
+            return self._page(booking, problem)
         return _to_booking(booking_id)
 
-    @pages.post("/book/<booking_id>/cancel")
-    def cancel(booking_id: str) -> BaseResponse:
-        api.cancel(booking_id)
+    def cancel(self, booking_id: str) -> BaseResponse:
+        self._api.cancel(booking_id)
         return _to_booking(booking_id)
 
-    @pages.post("/book/<booking_id>/retry")
-    def retry(booking_id: str) -> BaseResponse:
-        api.retry(booking_id)
+    def retry(self, booking_id: str) -> BaseResponse:
+        self._api.retry(booking_id)
         return _to_booking(booking_id)
 
-    @pages.post("/connect")
-    def connect() -> BaseResponse:
-        return redirect(api.connect_url(return_to=f"{demo.console_url}{url_for('booking.show_form')}"), 303)
-
-    return pages
+    def _page(self, booking: dict[str, Any], problem: ApiProblem | None = None) -> Response:
+        page = render_template(
+            "booking.html",
+            days=slots.days(self._clock()),
+            times=slots.times(),
+            problem=problem,
+            **_shown(booking),
+        )
+        return make_response(page, problem.status if problem else 200)
 
 
 def _shown(booking: dict[str, Any]) -> dict[str, Any]:

@@ -25,38 +25,39 @@ _MAIL_HEAD = '<base target="_blank"><meta name="viewport" content="width=device-
 
 def create_inbox(mailbox: Mailbox) -> Blueprint:
     """The inbox's pages and `GET /inbox.json`."""
-    inbox = Blueprint("inbox", __name__)
+    inbox, pages = Blueprint("inbox", __name__), _InboxPages(mailbox)
+    inbox.get("/inbox.json")(pages.list_mails)
+    inbox.get("/inbox")(pages.show_inbox)
+    inbox.get("/inbox/live")(pages.live_inbox)
+    inbox.post("/inbox/clear")(pages.clear_inbox)
+    inbox.get("/inbox/<mail_id>")(pages.show_mail)
+    inbox.get("/inbox/<mail_id>/html")(pages.show_html)
+    inbox.get("/inbox/<mail_id>/invite.ics")(pages.download_invite)
+    inbox.get("/inbox/<mail_id>/mail.eml")(pages.download_mail)
+    return inbox
 
-    def wanted(mail_id: str) -> Mail:
-        return mailbox.find(mail_id) or abort(404, "There is no such mail. The inbox lives in memory only.")
 
-    def listing() -> dict[str, Any]:
-        to = request.args.get("to") or None
-        mails = mailbox.mails(to)[::-1]
-        return {"mails": mails[:_SHOWN], "hidden": max(0, len(mails) - _SHOWN), "to": to}
+class _InboxPages:
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
 
-    @inbox.get("/inbox.json")
-    def list_mails() -> Response:
-        return jsonify([_as_json(mail) for mail in mailbox.mails(request.args.get("to") or None)])
+    def list_mails(self) -> Response:
+        return jsonify([_as_json(mail) for mail in self._mailbox.mails(request.args.get("to") or None)])
 
-    @inbox.get("/inbox")
-    def show_inbox() -> str:
-        return render_template("inbox.html", recipients=mailbox.recipients(), **listing())
+    def show_inbox(self) -> str:
+        return render_template("inbox.html", recipients=self._mailbox.recipients(), **self._listing())
 
-    @inbox.get("/inbox/live")
-    def live_inbox() -> dict[str, Any]:
-        page = render_template("_mails.html", **listing())
+    def live_inbox(self) -> dict[str, Any]:
+        page = render_template("_mails.html", **self._listing())
         # A recipient who is new needs a place in the filter: the page is loaded again.
-        return {"html": page, "again_in_seconds": _REFRESH_SECONDS, "page": str(len(mailbox.recipients()))}
+        return {"html": page, "again_in_seconds": _REFRESH_SECONDS, "page": str(len(self._mailbox.recipients()))}
 
-    @inbox.post("/inbox/clear")
-    def clear_inbox() -> BaseResponse:
-        mailbox.clear()
+    def clear_inbox(self) -> BaseResponse:
+        self._mailbox.clear()
         return redirect(url_for("inbox.show_inbox"), 303)
 
-    @inbox.get("/inbox/<mail_id>")
-    def show_mail(mail_id: str) -> str:
-        mail = wanted(mail_id)
+    def show_mail(self, mail_id: str) -> str:
+        mail = self._mail(mail_id)
         parts = read(mail)
         present = [view for view in _VIEWS if view == "source" or getattr(parts, view) is not None]
         view = request.args.get("view", "")
@@ -64,25 +65,28 @@ def create_inbox(mailbox: Mailbox) -> Blueprint:
             "mail.html", mail=mail, parts=parts, views=present, view=view if view in present else present[0]
         )
 
-    @inbox.get("/inbox/<mail_id>/html")
-    def show_html(mail_id: str) -> Response:
-        html = read(wanted(mail_id)).html
+    def show_html(self, mail_id: str) -> Response:
+        html = read(self._mail(mail_id)).html
         return as_paper(html) if html is not None else abort(404)
 
-    @inbox.get("/inbox/<mail_id>/invite.ics")
-    def download_invite(mail_id: str) -> Response:
-        mail = wanted(mail_id)
+    def download_invite(self, mail_id: str) -> Response:
+        mail = self._mail(mail_id)
         calendar = read(mail).calendar
         if calendar is None:
             abort(404, "This mail carries no calendar event.")
         content_type = f"text/calendar; charset=utf-8; method={mail.calendar_method or 'PUBLISH'}"
         return _download(calendar, "invite.ics", content_type)
 
-    @inbox.get("/inbox/<mail_id>/mail.eml")
-    def download_mail(mail_id: str) -> Response:
-        return _download(wanted(mail_id).delivered, "mail.eml", "message/rfc822")
+    def download_mail(self, mail_id: str) -> Response:
+        return _download(self._mail(mail_id).delivered, "mail.eml", "message/rfc822")
 
-    return inbox
+    def _mail(self, mail_id: str) -> Mail:
+        return self._mailbox.find(mail_id) or abort(404, "There is no such mail. The inbox lives in memory only.")
+
+    def _listing(self) -> dict[str, Any]:
+        to = request.args.get("to") or None
+        mails = self._mailbox.mails(to)[::-1]
+        return {"mails": mails[:_SHOWN], "hidden": max(0, len(mails) - _SHOWN), "to": to}
 
 
 def as_paper(html: str) -> Response:
