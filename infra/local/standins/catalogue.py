@@ -21,6 +21,8 @@ from infra.local.visitor import sign_in_and_consent
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from infra.local.standins.zoom import Zoom
+
 CLIENT_ID = "local-client"
 _GOOGLE_IDS = ("100000000000000000001", "100000000000000000002")
 _MICROSOFT_IDS = ("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
@@ -85,7 +87,6 @@ def second_address(host: Host) -> str:
 
 def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
     from infra.local.standins.zoom import Account, Zoom, create_app
-    from infra.local.standins.zoom.bodies import join_url
 
     secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random), "webhook_secret": _secret(random)}
     zoom = Zoom(
@@ -100,36 +101,39 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         clock=clock,
         random=random,
     )
-
-    def held() -> list[HeldMeeting]:
-        return [
-            HeldMeeting(
-                str(m.id),
-                m.topic,
-                m.start_time,
-                m.start_time + timedelta(minutes=m.duration),
-                join_url(m, zoom.web_url),
-            )
-            for m in zoom.meetings.values()
-        ]
-
-    def configure(url: str, redirects: frozenset[str]) -> None:
-        zoom.api_url = zoom.web_url = url
-        zoom.redirect_uris = redirects
-        app_url = min(redirects, default="").removesuffix("/oauth/zoom/callback")
-        zoom.webhook_url = f"{app_url}/v1/webhooks/providers/zoom" if app_url else None
-
     return StandIn(
         "zoom",
         create_app(zoom),
         zoom.faults,
-        held,
+        partial(_zoom_meetings, zoom),
         origins={"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"},
         secrets=secrets,
         sign_in=lambda browser, address: sign_in_and_consent(browser, address, host.email, host.password),
-        configure=configure,
+        configure=partial(_configure_zoom, zoom),
         identity=zoom.identity,
     )
+
+
+def _zoom_meetings(zoom: Zoom) -> list[HeldMeeting]:
+    from infra.local.standins.zoom.bodies import join_url
+
+    return [
+        HeldMeeting(
+            str(meeting.id),
+            meeting.topic,
+            meeting.start_time,
+            meeting.start_time + timedelta(minutes=meeting.duration),
+            join_url(meeting, zoom.web_url),
+        )
+        for meeting in zoom.meetings.values()
+    ]
+
+
+def _configure_zoom(zoom: Zoom, url: str, redirects: frozenset[str]) -> None:
+    zoom.api_url = zoom.web_url = url
+    zoom.redirect_uris = redirects
+    app_url = min(redirects, default="").removesuffix("/oauth/zoom/callback")
+    zoom.webhook_url = f"{app_url}/v1/webhooks/providers/zoom" if app_url else None
 
 
 def _with_oauth(

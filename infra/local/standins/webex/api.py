@@ -19,11 +19,68 @@ _LISTED_BY_DEFAULT = timedelta(days=7)
 
 def create_app(webex: Webex) -> Flask:
     """Give a stand-in its HTTP face: Webex's consent page, token endpoint, API below /v1, and /_admin for scripts."""
-    app = Flask(__name__)
-    identity = webex.identity
+    app, api = Flask(__name__), _Api(webex)
+    app.get("/v1/people/me")(api.me)
+    app.post("/v1/meetings")(api.create)
+    app.get("/v1/meetings")(api.list_meetings)
+    app.get("/v1/meetings/<meeting_id>")(api.get)
+    app.patch("/v1/meetings/<meeting_id>")(api.patch)
+    app.delete("/v1/meetings/<meeting_id>")(api.delete)
+    app.get(f"{ADMIN_PREFIX}/meetings")(api.list_everything)
+    app.register_error_handler(WebexError, _refusal)
+    webex.identity.install(app)
+    install_faults(app, webex.faults)
+    return app
 
-    def person(scope: str) -> Person:
-        token = identity.bearer()
+
+class _Api:
+    """The part of Webex's API that the product uses."""
+
+    def __init__(self, webex: Webex) -> None:
+        self._webex = webex
+
+    def me(self) -> dict[str, Any]:
+        person = self._person(PEOPLE)
+        return {"id": person.id, "emails": [person.email], "displayName": person.name, "orgId": "organization-1"}
+
+    def create(self) -> dict[str, Any]:
+        with self._webex.lock:
+            host = self._person(WRITE)
+            self._webex.count(host)
+            return _series(self._webex.create(host, _checked("post", "/meetings")))
+
+    def list_meetings(self) -> Response:
+        host = self._person(READ)
+        with self._webex.lock:
+            own = [meeting for meeting in self._webex.held.values() if meeting.host.id == host.id]
+            return _page(own, self._webex.clock())
+
+    def get(self, meeting_id: str) -> dict[str, Any]:
+        with self._webex.lock:
+            return _series(self._own_meeting(meeting_id, READ))
+
+    def patch(self, meeting_id: str) -> dict[str, Any]:
+        if request.mimetype not in self._webex.patch_types:
+            raise WebexError(self._webex.refuses_type_with, "Unsupported Media Type")
+        with self._webex.lock:
+            meeting = self._own_meeting(meeting_id, WRITE)
+            self._webex.change(meeting, _checked("patch", "/meetings/{meetingId}"))
+            return _listed(meeting, "meetingSeries")
+
+    def delete(self, meeting_id: str) -> tuple[str, int]:
+        _refuse_unknown({"sendEmail"})
+        with self._webex.lock:
+            meeting = self._own_meeting(meeting_id, WRITE)
+            self._webex.delete(meeting, mails=request.args.get("sendEmail", "true") != "false")
+        return "", 204
+
+    def list_everything(self) -> dict[str, Any]:
+        """List the meetings of every host and the emails that Webex sent."""
+        webex = self._webex
+        return {"meetings": [vars(held) for held in webex.meetings], "mails": [vars(mail) for mail in webex.mails]}
+
+    def _person(self, scope: str) -> Person:
+        token = self._webex.identity.bearer()
         if token is None:
             raise WebexError(401, "The request requires a valid access token set in the Authorization request header.")
         if scope not in token.scopes:
@@ -31,63 +88,16 @@ def create_app(webex: Webex) -> Flask:
             raise WebexError(403, f"The server understood the request, but refused to fulfill it because {message}")
         return token.person
 
-    def own(meeting_id: str, scope: str) -> Meeting:
-        host, meeting = person(scope), webex.held.get(meeting_id)
+    def _own_meeting(self, meeting_id: str, scope: str) -> Meeting:
+        host, meeting = self._person(scope), self._webex.held.get(meeting_id)
         if meeting is None or meeting.host.id != host.id:
             raise WebexError(404, "The requested resource could not be found.")
         return meeting
 
-    @app.get("/v1/people/me")
-    def me() -> dict[str, Any]:
-        who = person(PEOPLE)
-        return {"id": who.id, "emails": [who.email], "displayName": who.name, "orgId": "organization-1"}
 
-    @app.post("/v1/meetings")
-    def create() -> dict[str, Any]:
-        with webex.lock:
-            host = person(WRITE)
-            webex.count(host)
-            return _series(webex.create(host, _checked("post", "/meetings")))
-
-    @app.get("/v1/meetings")
-    def list_meetings() -> Response:
-        host = person(READ)
-        with webex.lock:
-            return _page([m for m in webex.held.values() if m.host.id == host.id], webex.clock())
-
-    @app.get("/v1/meetings/<meeting_id>")
-    def get(meeting_id: str) -> dict[str, Any]:
-        with webex.lock:
-            return _series(own(meeting_id, READ))
-
-    @app.patch("/v1/meetings/<meeting_id>")
-    def patch(meeting_id: str) -> dict[str, Any]:
-        if request.mimetype not in webex.patch_types:
-            raise WebexError(webex.refuses_type_with, "Unsupported Media Type")
-        with webex.lock:
-            meeting = own(meeting_id, WRITE)
-            webex.change(meeting, _checked("patch", "/meetings/{meetingId}"))
-            return _listed(meeting, "meetingSeries")
-
-    @app.delete("/v1/meetings/<meeting_id>")
-    def delete(meeting_id: str) -> tuple[str, int]:
-        _refuse_unknown({"sendEmail"})
-        with webex.lock:
-            webex.delete(own(meeting_id, WRITE), mails=request.args.get("sendEmail", "true") != "false")
-        return "", 204
-
-    @app.get(f"{ADMIN_PREFIX}/meetings")
-    def meetings() -> dict[str, Any]:
-        return {"meetings": [vars(held) for held in webex.meetings], "mails": [vars(mail) for mail in webex.mails]}
-
-    @app.errorhandler(WebexError)
-    def answer_refusal(no: WebexError) -> tuple[dict[str, Any], int, dict[str, str]]:
-        headers = {"trackingId": "ROUTER_1"} | ({"Retry-After": str(no.retry_after)} if no.retry_after else {})
-        return refused(no.message), no.status, headers
-
-    identity.install(app)
-    install_faults(app, webex.faults)
-    return app
+def _refusal(error: WebexError) -> tuple[dict[str, Any], int, dict[str, str]]:
+    headers = {"trackingId": "ROUTER_1"} | ({"Retry-After": str(error.retry_after)} if error.retry_after else {})
+    return refused(error.message), error.status, headers
 
 
 def _page(meetings: list[Meeting], now: datetime) -> Response:

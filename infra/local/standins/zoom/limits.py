@@ -13,11 +13,13 @@ from infra.local.standins.zoom.errors import daily_headers, daily_limit_reached,
 
 
 class Limits:
-    """Counts calls; `qps` None leaves calls per second unlimited."""
+    """Counts calls."""
 
-    def __init__(self, clock: Clock, daily_limit: int, qps: int | None) -> None:
-        self.daily_limit = daily_limit
-        self.qps = qps
+    daily_limit = 100
+    qps: int | None = None
+    """The limit of calls per second. None leaves them unlimited."""
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._days: Counter[tuple[str, date]] = Counter()
         self._seconds: dict[str, tuple[int, int]] = {}

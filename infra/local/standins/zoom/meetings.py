@@ -80,8 +80,8 @@ class _Rest:
 class Meetings:
     """All meetings alive. Not safe for threads: callers hold the stand-in's lock."""
 
-    def __init__(self, clock: Clock, mint: Mint, list_lag: timedelta) -> None:
-        self.list_lag = list_lag
+    def __init__(self, clock: Clock, mint: Mint) -> None:
+        self.list_lag = timedelta()
         self.unknown_zones: frozenset[str] = frozenset()
         self._clock = clock
         self._mint = mint

@@ -43,6 +43,16 @@ _RULES = Rules(
 class Zoom:
     """State and rules of the stand-in Zoom. Hold `lock` while you use `limits` or `held`."""
 
+    app_name = "Meetlink"
+    api_url = "https://api.zoom.us"
+    """Part of token responses."""
+    web_url = "https://zoom.us"
+    """The base of join and start links. With the stand-in's own address, join links open its pages."""
+    scopes: tuple[str, ...] = APP_SCOPES
+    """The scopes that the app asks for. Consent grants those of them that the person can grant."""
+    lists_agenda = True
+    """Whether lists contain agendas. They do by the documentation, but none was recorded."""
+
     def __init__(
         self,
         *,
@@ -52,31 +62,15 @@ class Zoom:
         redirect_uris: Iterable[str],
         accounts: Iterable[Account],
         clock: Clock = utc_now,
-        daily_limit: int = 100,
-        scopes: tuple[str, ...] = APP_SCOPES,
         webhook_url: str | None = None,
         webhook_transport: httpx.BaseTransport | None = None,
-        list_lag_seconds: float = 0.0,
-        qps: int | None = None,
         random: Random | None = None,
-        app_name: str = "Meetlink",
-        api_url: str = "https://api.zoom.us",
-        web_url: str = "https://zoom.us",
     ) -> None:
+        """`webhook_transport` carries events; None uses the network."""
         self.webhook_secret = webhook_secret
-        self.lists_agenda = True
-        """Whether lists contain agendas. They do by the documentation, but none was recorded."""
         self.clock = clock
-        self.scopes = tuple(scopes)
-        """The scopes that the app asks for. Consent grants those of them that the person can grant."""
         self.webhook_url = webhook_url
         self.webhook_transport = webhook_transport
-        """Carries events. None uses the network."""
-        self.app_name = app_name
-        self.api_url = api_url
-        """Part of token responses."""
-        self.web_url = web_url
-        """The base of join and start links. With the stand-in's own address, join links open its pages."""
         self.lock = threading.RLock()
         self.faults = Faults()
         random = random or SystemRandom()
@@ -97,8 +91,8 @@ class Zoom:
         self.accounts: dict[str, Account] = {}
         for account in accounts:
             self.add_account(account)
-        self.limits = Limits(clock, daily_limit, qps)
-        self.held = Meetings(clock, self.mint, timedelta(seconds=list_lag_seconds))
+        self.limits = Limits(clock)
+        self.held = Meetings(clock, self.mint)
 
     def add_account(self, account: Account) -> None:
         """Add a person who can sign in."""
