@@ -26,7 +26,7 @@ from chalice.deploy.packager import (
 )
 from chalice.utils import UI, OSUtils
 
-from infra.deploy import chalice_config, requirements
+from infra.deploy import chalice_config, package_pruning, requirements
 from infra.deploy.stage import DeployError, Stage
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -51,6 +51,7 @@ def build(stage: Stage) -> Path:
         path = Path(packager.create_deployment_package(str(stage.project), f"python{python[0]}.{python[1]}"))
     except (NoSuchPackageError, PackageDownloadError) as error:
         raise DeployError(f"Nothing was deployed: {_explain(str(error))}") from error
+    package_pruning.prune(path)
     if flaws := list(find_flaws(path, requirements.pins(stage.project), architecture, python)):
         path.unlink()  # Otherwise Chalice would reuse it.
         raise DeployError(
