@@ -36,6 +36,8 @@ NAMES = {
     "settled": "cold start, stream: a settled record",
     "schedule": "cold start, schedule: nothing is due",
 }
+HANDLERS = {"stream": "app.on_booking", "settled": "app.on_booking", "schedule": "app.on_schedule"}
+"""What Lambda sets `_HANDLER` to."""
 MEMORY_MIB = 80
 _RIVAL = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
 _SETTINGS = {
@@ -95,6 +97,7 @@ def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> di
     """One cold start: milliseconds and the peak of memory in MiB. Raises CalledProcessError if it fails."""
     script = Path(__file__).with_name("cold_child.py")
     environment = _SETTINGS | {
+        "_HANDLER": HANDLERS.get(kind, "app.app"),
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": endpoint,
         "PYTHONDONTWRITEBYTECODE": "1",

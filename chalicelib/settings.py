@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 _LAMBDA_VARIABLE = "AWS_LAMBDA_FUNCTION_NAME"
+_HANDLER_VARIABLE = "_HANDLER"
+"""The handler of this process: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+_HTTP_HANDLER = "app.app"
 _FALLBACKS = {"TOKEN": "OAUTH", "USERINFO": "API", "MEET": "API"}
 
 
@@ -52,6 +55,11 @@ class Settings(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<Settings of {self.stage}>"  # The environment may hold secrets.
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether this process needs the routes: the Lambda functions of streams, queues and schedules do not."""
+        return self.environment.get(_HANDLER_VARIABLE, _HTTP_HANDLER) == _HTTP_HANDLER
 
     @property
     def is_on_lambda(self) -> bool:

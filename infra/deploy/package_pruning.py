@@ -41,8 +41,8 @@ def select(names: Iterable[str]) -> Iterator[str]:
     """Yield the names of the files that ship: of each service's models, only the newest version."""
     names = list(names)
     versions: dict[str, str] = {}
-    for data in filter(None, map(_DATA.fullmatch, names)):
-        versions[data["service"]] = max(data["version"], versions.get(data["service"], ""))
+    for model in filter(None, map(_DATA.fullmatch, names)):
+        versions[model["service"]] = max(model["version"], versions.get(model["service"], ""))
     for name in names:
         data = _DATA.fullmatch(name)
         is_read = data is None or (data["service"] in SERVICES and data["version"] == versions[data["service"]])
