@@ -148,6 +148,8 @@ class Meeting(Struct, frozen=True):
     next_attempt_at: datetime | None = None
     verify_at: datetime | None = None
     """When to check that the meeting still exists and is the only one."""
+    referenced_for: datetime | None = None
+    """The booking's end when its reference was stored, which leads from the provider's events to the booking."""
 
     @property
     def exists(self) -> bool:

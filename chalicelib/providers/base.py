@@ -140,6 +140,8 @@ class Provider(ABC):
     """What happens if a create is sent twice; decides how a create without a response is resolved."""
     is_local: ClassVar[bool] = False
     """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
+    reports_meetings: ClassVar[bool] = False
+    """Whether the provider can send events about meetings; see `read_event`."""
     no_place_advice: ClassVar[str] = (
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again."
     )

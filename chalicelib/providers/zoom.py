@@ -93,6 +93,7 @@ class Zoom(OAuthProvider):
     )
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     create_semantics = CreateSemantics()
+    reports_meetings = True
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         super().__init__(http, clock, urls)

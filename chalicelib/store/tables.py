@@ -273,6 +273,20 @@ class AuditItem(Table):
     expires_at = ExpiryAttribute()
 
 
+class ReferenceItem(Table):
+    """Leads from something outside, such as a provider's meeting, to the booking that it belongs to."""
+
+    class Meta(ClientSettings):
+        table_name = "references"
+
+    key = UnicodeAttribute(hash_key=True)
+    """What it is, and its name there: `meeting#<provider>#<id>`."""
+    format = NumberAttribute(default=FORMAT)
+    workspace_id = UnicodeAttribute()
+    booking_id = UnicodeAttribute()
+    expires_at = ExpiryAttribute(null=True)
+
+
 MODELS: tuple[type[Model], ...] = (
     BookingItem,
     ConnectionItem,
@@ -283,6 +297,7 @@ MODELS: tuple[type[Model], ...] = (
     EndpointItem,
     DeliveryItem,
     AuditItem,
+    ReferenceItem,
 )
 _NAMES = {model: model.Meta.table_name for model in MODELS}
 

@@ -11,6 +11,7 @@ from chalicelib import settings as environment
 from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
+from chalicelib.store.references import ReferenceStore
 from chalicelib.wiring.accounts import AccountServices
 from chalicelib.wiring.foundation import AwsClient
 
@@ -109,6 +110,7 @@ class Services(AccountServices):
         """Return what settling maintains, in this order: an invitation contains the meeting's link."""
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.invitations import Invitations
+        from chalicelib.usecases.meeting_references import MeetingReferences
         from chalicelib.usecases.meetings import Meetings
         from chalicelib.usecases.notices import FailureNotices
         from chalicelib.usecases.provider_calls import ProviderCalls
@@ -140,7 +142,9 @@ class Services(AccountServices):
             self.clock,
             self.settings.product_name,
         )
-        return meetings, invitations, notices
+        reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
+        references = MeetingReferences(ReferenceStore(), reporting, self.retention, self.clock)
+        return meetings, references, invitations, notices
 
     @cached_property
     def bounces(self) -> Bounces:

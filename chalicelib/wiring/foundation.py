@@ -80,12 +80,17 @@ class Foundation:
         from chalicelib.domain.guest_key import first_guest_key
         from chalicelib.store.booking_leases import BookingLeases
 
-        days = self.settings.retention_days
         return BookingLeases(
-            timedelta(days=days) if days else None,
+            self.retention,
             retry_delays.after_killed_run,
             lambda booking: first_guest_key(self.deployment_secrets.tag_secret(), booking),
         )
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long bookings are kept after their end; None: forever."""
+        days = self.settings.retention_days
+        return timedelta(days=days) if days else None
 
     @cached_property
     def calendar_store(self) -> CalendarStore:

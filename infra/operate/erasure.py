@@ -23,6 +23,7 @@ from infra.progress import Progress
 
 _ORDER = (
     "bookings",
+    "references",
     "connections",
     "grants",
     "calendars",

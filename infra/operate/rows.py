@@ -45,7 +45,7 @@ class Row:
                     return rest.partition("#")[0]
                 document = self.content.get("document")
                 return document.get("workspace_id") if isinstance(document, dict) else None
-        return self.key["workspace_id"]
+        return str(self.content["workspace_id"])
 
     def export(self) -> dict[str, Any]:
         """Return the row for an export, without secrets."""

@@ -10,6 +10,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.store.booking_records import Record
+from chalicelib.store.references import meeting_key
 from infra.local.standins.base import HeldMeeting
 from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail
@@ -99,6 +100,10 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
     if there is None:
         return [] if local else ["the recorded meeting is not at the provider"]
     wrong = []
+    if world.place.kind.reports_meetings and meeting.provider == world.place.name:
+        key = meeting_key(world.place.name, str(meeting.id))
+        if key not in {item["key"]["S"] for item in world.db.items("references")}:
+            wrong.append("no reference leads from the meeting to the booking")
     if meeting.join_url != there.link if there.link else not str(meeting.join_url).startswith(f"{BASE_URL}/j/"):
         wrong.append("another link than the provider's is recorded")
     if there.starts_at not in (None, record.booking.appointment.starts_at):

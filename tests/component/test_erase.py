@@ -74,6 +74,7 @@ def test_everything_about_a_person_is_shown_and_nothing_secret(full: Product) ->
         "deliveries",
         "ephemeral",
         "grants",
+        "references",
         "workspaces",
     }
     bookings = {row["booking_id"] for row in shown if row["table"] == "bookings"}

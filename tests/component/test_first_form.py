@@ -13,7 +13,7 @@ from chalicelib.handlers import booking_stream, webhook_streams
 from chalicelib.store.tables import FORMAT, MODELS
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
-from tests.support.first_form import RECORDED, inherit
+from tests.support.first_form import LATER_TABLES, RECORDED, inherit
 from tests.support.product import LambdaContext, Product, booking
 from tests.support.queues import Queues
 from tests.support.webhooks import SECRET, Receivers, send_event
@@ -27,7 +27,8 @@ def heir(request: pytest.FixtureRequest, moto_aws: Aws, clock: FakeClock) -> Ite
 
 
 def test_every_table_was_recorded_and_every_row_names_its_format() -> None:
-    assert set(RECORDED["tables"]) == {model.Meta.table_name.rpartition("-")[2] for model in MODELS}
+    first = {model.Meta.table_name.rpartition("-")[2] for model in MODELS} - LATER_TABLES
+    assert set(RECORDED["tables"]) == first
     formats = {int(row["format"]["N"]) for rows in RECORDED["tables"].values() for row in rows if "format" in row}
     assert formats == {1}
     assert FORMAT == 1, "record rows of the new format beside these, and read both"

@@ -16,6 +16,8 @@ from tests.support.product import ACCOUNT, SECOND_ACCOUNT, WORKSPACE, Product, b
 
 PATH = Path(__file__).parent.parent / "component" / "first_form" / "rows_and_records.json"
 RECORDED: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+LATER_TABLES = {"references"}
+"""Tables that the first release did not have."""
 _ROW_KEYS = {
     "audit": ("workspace_id", "entry_name"),
     "bookings": ("workspace_id", "booking_id"),
@@ -25,6 +27,7 @@ _ROW_KEYS = {
     "endpoints": ("workspace_id", "endpoint_id"),
     "ephemeral": ("key",),
     "grants": ("grant_id",),
+    "references": ("key",),
     "workspaces": ("workspace_id",),
 }
 
