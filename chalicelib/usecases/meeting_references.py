@@ -39,9 +39,10 @@ class MeetingReferences:
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Store the reference if it is missing. After an outage of its table, the booking is due again soon."""
         meeting, ends_at = lease.settlement.meeting, lease.booking.appointment.ends_at
-        if not meeting.exists or meeting.provider not in self._reporting or meeting.referenced_for == ends_at:
+        provider = meeting.provider or ""
+        if not meeting.exists or provider not in self._reporting or meeting.referenced_for == ends_at:
             return EffectResult(lease)
-        booking, key = lease.booking, meeting_key(meeting.provider, str(meeting.id))
+        booking, key = lease.booking, meeting_key(provider, str(meeting.id))
         expires_at = None if self._retention is None else ends_at + self._retention
         try:
             self._references.put(key, booking.workspace_id, booking.booking_id, expires_at)
