@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
+from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.errors import Conflict
 
 
@@ -54,6 +55,8 @@ class Appointment(Struct, frozen=True):
     guests: tuple[Guest, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     links: Links = NO_LINKS
+    emails: Emails = UNDECIDED
+    """In a stored booking, undecided counts as yes."""
 
 
 class Eligibility(Struct, frozen=True):
@@ -103,15 +106,17 @@ def book(
     *,
     version: int | None,
     now: datetime,
+    workspace_emails: Emails = UNDECIDED,
 ) -> Booking:
     """Return a new booking on `calendar`. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
+    emails = appointment.emails.or_else(calendar.emails).or_else(workspace_emails)
     return Booking(
         workspace_id=workspace_id,
         booking_id=booking_id,
         revision=1,
         status=BookingStatus.CONFIRMED,
-        appointment=appointment,
+        appointment=replace(appointment, emails=emails),
         host=calendar.host,
         location=_location_of(calendar.location, booking_id),
         eligibility=_eligibility(calendar, connection, hosted_since=now),
@@ -142,6 +147,7 @@ def change(
         return booking
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Create a new one with another id.", reason="booking_cancelled")
+    appointment = replace(appointment, emails=appointment.emails.or_else(booking.appointment.emails))
     is_same = content_digest(appointment) == content_digest(booking.appointment)
     if is_same and version in (None, booking.version):
         return booking
@@ -212,8 +218,14 @@ def content_digest(appointment: Appointment) -> str:
         ],
         metadata=appointment.metadata,
         links=set_values(reschedule=appointment.links.reschedule, cancel=appointment.links.cancel),
+        emails=set_values(guests=_choice(appointment.emails.guests), host=_choice(appointment.emails.host)),
     )
     return digest(values, length=32)
+
+
+def _choice(choice: bool | None) -> str | None:
+    # A text, because False adds nothing to a digest.
+    return None if choice is None else str(choice)
 
 
 def settle_again(booking: Booking, *, now: datetime) -> Booking:

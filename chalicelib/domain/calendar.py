@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from chalicelib.domain.emails import UNDECIDED, Emails
+
 
 class LocationType(StrEnum):
     """How people meet; a closed list, part of the API."""
@@ -49,3 +51,5 @@ class Calendar(Struct, frozen=True):
     updated_at: datetime
     guests_see_each_other: bool = False
     """Whether each guest of a booking sees the names and addresses of the others."""
+    emails: Emails = UNDECIDED
+    """Copied to each booking when it is created."""

@@ -35,6 +35,8 @@ class InvitationState(StrEnum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     SUPPRESSED = "suppressed"
+    NOT_SENT = "not_sent"
+    """The caller emails the recipient. Shown, but not stored: the previous release could not read it."""
 
 
 class Trouble(StrEnum):
@@ -111,6 +113,8 @@ class Invite(Struct, frozen=True):
     """The address in From; None: the deployment's own."""
     brand: Brand = PLAIN
     reminder_minutes: int | None = None
+    is_left_to_caller: bool = False
+    """Whether the recipient's emails are switched off: the invitation is recorded and not sent."""
 
     @property
     def content(self) -> str:
@@ -154,7 +158,7 @@ class Invitation(Struct, frozen=True):
     content: str
     """Digest of what the recipient saw: see `Invite.content`."""
     state: InvitationState
-    """`sending`: a send was started and its outcome is not recorded yet."""
+    """`sending`: a send was started and its outcome is not recorded yet. `sent`: also if it was left to the caller."""
     sent_at: datetime | None = None
     message_id: str | None = None
     language: str = DEFAULT_LANGUAGE
@@ -164,6 +168,22 @@ class Invitation(Struct, frozen=True):
     """What the email said, as `starts_at` and `ends_at`: a cancellation to a former recipient repeats it."""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    left_at_revision: int | None = None
+    """The booking's revision whose email was left to the caller; None: meetlink sent the email."""
+
+    @property
+    def is_left_to_caller(self) -> bool:
+        return self.left_at_revision is not None
+
+    @property
+    def shown_state(self) -> InvitationState:
+        return InvitationState.NOT_SENT if self.is_left_to_caller else self.state
+
+
+def is_emailed(booking: Booking, role: Role) -> bool:
+    """Return whether meetlink emails the host, or the guests. The caller emails recipients that are switched off."""
+    emails = booking.appointment.emails
+    return (emails.host if role is Role.HOST else emails.guests) is not False
 
 
 def parties(booking: Booking) -> list[Party]:

@@ -16,6 +16,7 @@ from chalicelib.domain.invitation import (
     Party,
     Role,
     address_key,
+    is_emailed,
     parties,
 )
 from chalicelib.domain.meeting import Meeting, MeetingState
@@ -40,7 +41,14 @@ def release_at(booking: Booking, meeting: Meeting, hold: timedelta = DEFAULT_HOL
 
 
 def outstanding(
-    booking: Booking, meeting: Meeting, invitations: tuple[Invitation, ...], *, uid: str, sequence: int, now: datetime
+    booking: Booking,
+    meeting: Meeting,
+    invitations: tuple[Invitation, ...],
+    *,
+    uid: str,
+    sequence: int,
+    now: datetime,
+    settled_revision: int = 0,
 ) -> list[Invite]:
     """Return the emails that bring every recipient up to date. `sequence` is the number for emails with new content.
 
@@ -55,9 +63,11 @@ def outstanding(
     addresses = {address_key(party.email) for party in invited}
     former = [i for i in invitations if address_key(i.email) not in addresses and needs_cancellation(i)]
     invites += [_cancellation(booking, meeting, i, uid=uid, now=now) for i in former]
-    numbered = (
-        _number(invite, last_by_address.get(address_key(invite.recipient.email)), sequence) for invite in invites
-    )
+    numbered = []
+    for invite in invites:
+        last = last_by_address.get(address_key(invite.recipient.email))
+        skipped = _skipped_revisions(booking, invite, last, settled_revision)
+        numbered.append(_number(invite, last, sequence + skipped, is_skipping=skipped > 0))
     return [invite for invite in numbered if invite is not None]
 
 
@@ -86,14 +96,30 @@ def needs_cancellation(invitation: Invitation) -> bool:
     return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
 
 
-def _number(invite: Invite, last: Invitation | None, sequence: int) -> Invite | None:
+def _number(invite: Invite, last: Invitation | None, sequence: int, *, is_skipping: bool) -> Invite | None:
     """Return the email with its sequence number; None if the recipient is up to date."""
-    if last is None or last.content != invite.content:
-        return replace(invite, sequence=sequence, is_update=last is not None)
-    # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
-    if last.state is not InvitationState.SENT:
-        return replace(invite, sequence=last.sequence, is_update=last.sequence > 0)
-    return None
+    if last is None or last.content != invite.content or is_skipping:
+        return replace(invite, sequence=sequence, is_update=last is not None and not last.is_left_to_caller)
+    if invite.is_left_to_caller:
+        # An email with an unknown outcome is not sent again: it is the caller's now.
+        is_outstanding = last.state is InvitationState.SENDING
+    else:
+        # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
+        is_outstanding = last.is_left_to_caller or last.state is not InvitationState.SENT
+    is_update = last.sequence > 0 and not last.is_left_to_caller
+    return replace(invite, sequence=last.sequence, is_update=is_update) if is_outstanding else None
+
+
+def _skipped_revisions(booking: Booking, invite: Invite, last: Invitation | None, settled_revision: int) -> int:
+    """Return how many earlier revisions were never settled, if the caller may have mailed their calendar files.
+
+    Each of these files had a sequence number of its own, and the next one must be higher.
+    """
+    was_left = last is not None and last.is_left_to_caller
+    if not (invite.is_left_to_caller or was_left):
+        return 0
+    recorded = last.left_at_revision if last is not None else None
+    return max(0, booking.revision - 1 - max(settled_revision, recorded or 0))
 
 
 def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, uid: str, now: datetime) -> Invite:
@@ -120,6 +146,7 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         link_follows=is_link_pending and booking.wants_video,
         links=appointment.links,
         provider=meeting.provider,
+        is_left_to_caller=not is_emailed(booking, to.role),
     )
 
 

@@ -75,4 +75,5 @@ def _longest_invitation(booking: Booking, party: Party) -> Invitation:
         title=appointment.title,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
+        left_at_revision=_LONGEST_SEQUENCE,
     )

@@ -11,6 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.webhook_signing import SigningSecret
 
@@ -67,6 +68,8 @@ class Workspace(Struct, frozen=True):
     brand: Brand = PLAIN
     language: str | None = None
     """BCP 47: the language of pages and notices where neither the reader's nor the host's is known."""
+    emails: Emails = UNDECIDED
+    """Copied to each booking when it is created."""
     inbound_secrets: tuple[SigningSecret, ...] = ()
     version: int = 0
 

@@ -24,8 +24,9 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
-    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, brand?:
-    {name?, color?, logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
+    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
+    {guests?, host?}, brand?: {name?, color?, logo_url?, footer?, sender?}}; bookings with sent invitations keep their
+    sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
     `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces
@@ -118,6 +119,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
         "language": workspace.language,
+        "emails": asdict(workspace.emails),
         "brand": asdict(workspace.brand),
         "keys": [{"key_id": k.key_id, "note": k.note, "created_at": str(k.created_at)} for k in workspace.keys],
     }
@@ -155,7 +157,7 @@ OPERATIONS = {
     "set-lists": Operation(_set_lists, ("workspace_id", *LISTS)),
     "update-workspace": Operation(
         _update_workspace,
-        ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand", "language"),
+        ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand", "language", "emails"),
     ),
     "show-suppression": Operation(_show_suppression, ("workspace_id", "email")),
     "lift-suppression": Operation(_lift_suppression, ("workspace_id", "email")),

@@ -57,6 +57,13 @@ class BrandForm(Struct, forbid_unknown_fields=True):
     sender: Annotated[str, requires(_sender_flaw)] | UnsetType | None = UNSET
 
 
+class EmailsForm(Struct, forbid_unknown_fields=True):
+    """Changes to `Workspace.emails`. An absent field is not changed; null removes its value: meetlink then emails."""
+
+    guests: bool | UnsetType | None = UNSET
+    host: bool | UnsetType | None = UNSET
+
+
 class MailForm(Struct):
     """Changes to a workspace's email settings. An absent field is not changed."""
 
@@ -64,6 +71,7 @@ class MailForm(Struct):
     reminder_minutes: Annotated[int, Meta(ge=0, le=_MAX_REMINDER_MINUTES)] | UnsetType | None = UNSET
     """None: no reminder."""
     brand: BrandForm | UnsetType = UNSET
+    emails: EmailsForm | UnsetType = UNSET
     language: Annotated[str, requires(_language_flaw)] | UnsetType | None = UNSET
     """Of pages and notices where no one's language is known. None: English."""
 
@@ -71,9 +79,11 @@ class MailForm(Struct):
 def with_mail_settings(workspace: Workspace, request: dict[str, Any]) -> Workspace:
     """Return the workspace with the email settings of the request. Raises `InvalidInput`."""
     form = convert(request, MailForm)
-    changes = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+    changes = _set_fields(form)
     if not isinstance(form.brand, UnsetType):
         changes["brand"] = replace(workspace.brand, **_clean_brand(form.brand))
+    if not isinstance(form.emails, UnsetType):
+        changes["emails"] = replace(workspace.emails, **_set_fields(form.emails))
     return replace(workspace, **changes)
 
 
@@ -96,10 +106,14 @@ def _read_texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _set_fields(form: Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+
+
 def _clean_brand(form: BrandForm) -> dict[str, str | None]:
     from chalicelib.mail.addresses import sending_address
 
-    brand = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+    brand = _set_fields(form)
     if brand.get("sender"):
         brand["sender"] = sending_address(brand["sender"])
     for name, clean, limit in (("name", clean_line, 100), ("footer", clean_lines, 500)):

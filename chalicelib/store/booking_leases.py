@@ -39,6 +39,8 @@ class Lease(Struct, frozen=True):
     """Runs in a row before this one that were killed: their end was never recorded (see `domain.give_up`)."""
     crashed_runs: int = 0
     """Runs before this one that an internal error ended."""
+    settled_revision: int = 0
+    """The newest revision that was settled before."""
     is_settled: bool = False
     """Whether the booking was leased only to verify it."""
     mail_notes: frozenset[str] = frozenset()
@@ -181,6 +183,7 @@ def _lease_of(item: BookingItem) -> Lease:
         held_until=item.lease_until,
         killed_runs=int(item.killed_runs or 1) - 1,
         crashed_runs=int(item.crashed_runs or 0),
+        settled_revision=record.settled_revision,
         is_settled=record.is_settled,
         mail_notes=frozenset(item.mail_troubles or ()),
     )

@@ -1,4 +1,4 @@
-"""Read the rows of four tables that decide about one booking, together or one by one."""
+"""Read the rows of five tables that decide about one booking, together or one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.store.connections import ConnectionStore, connection_of
 from chalicelib.store.dynamodb import read_together
 from chalicelib.store.ephemeral import usage_key, used_until_of
 from chalicelib.store.tables import BookingItem, CalendarItem, ConnectionItem, EphemeralItem, WorkspaceItem
-from chalicelib.store.workspaces import workspace_of
+from chalicelib.store.workspaces import WorkspaceStore, workspace_of
 
 _MAX_HOSTS = 10_000
 
@@ -26,6 +26,7 @@ class _Rows(Struct):
     """Rows that were read; None for a row that does not exist."""
 
     bookings: dict[str, Record | None] = field(default_factory=dict)
+    workspaces: dict[str, Workspace | None] = field(default_factory=dict)
     calendars: dict[str, Calendar | None] = field(default_factory=dict)
     connections: dict[str, Connection | None] = field(default_factory=dict)
 
@@ -43,14 +44,16 @@ class BookingReads:
         bookings: BookingStore,
         calendars: CalendarStore,
         connections: ConnectionStore,
-        prefetched: _Rows | None = None,
+        workspaces: WorkspaceStore,
+        prefetched: _Rows,
     ) -> None:
         self._workspace_id = workspace_id
         self._booking_id = booking_id
         self._bookings = bookings
         self._calendars = calendars
         self._connections = connections
-        self._rows = prefetched or _Rows()
+        self._workspaces = workspaces
+        self._rows = prefetched
 
     def booking(self) -> Record | None:
         """Return the booking; None if it does not exist."""
@@ -73,6 +76,13 @@ class BookingReads:
             rows[user_id] = self._connections.get(self._workspace_id, user_id)
         return rows[user_id]
 
+    def workspace(self) -> Workspace | None:
+        """Return the workspace; None if it does not exist."""
+        rows = self._rows.workspaces
+        if self._workspace_id not in rows:
+            rows[self._workspace_id] = self._workspaces.get(self._workspace_id)
+        return rows[self._workspace_id]
+
     def forget(self) -> None:
         """Read every row again when it is next needed, because one of them has changed."""
         self._rows = _Rows()
@@ -94,15 +104,22 @@ class BookingReader:
     the hosts of calendars to prefetch their connections too; a connection of another user than the host is not used.
     """
 
-    def __init__(self, bookings: BookingStore, calendars: CalendarStore, connections: ConnectionStore) -> None:
+    def __init__(
+        self,
+        bookings: BookingStore,
+        calendars: CalendarStore,
+        connections: ConnectionStore,
+        workspaces: WorkspaceStore,
+    ) -> None:
         self._bookings = bookings
         self._calendars = calendars
         self._connections = connections
+        self._workspaces = workspaces
         self._hosts: dict[tuple[str, str], str] = {}
 
     def open(self, workspace_id: str, booking_id: str) -> BookingReads:
         """Return reads for a booking; nothing is read yet."""
-        return BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections)
+        return self._reads(workspace_id, booking_id, _Rows())
 
     def prefetch(self, workspace_id: str, booking_id: str, calendar_id: str) -> Prefetched:
         """Read the workspace, its usage and the rows for a booking in one call. None of them needs to exist."""
@@ -122,15 +139,17 @@ class BookingReader:
         calendar, connection = items.get(CalendarItem), items.get(ConnectionItem)
         rows = _Rows(
             {booking_id: record_of(booking) if booking else None},
+            {workspace_id: workspace_of(workspace) if workspace else None},
             {calendar_id: calendar_of(calendar) if calendar else None},
             {user_id: connection_of(connection) if connection else None} if user_id else {},
         )
         self._remember_host(rows.calendars[calendar_id])
-        reads = BookingReads(workspace_id, booking_id, self._bookings, self._calendars, self._connections, rows)
-        usage = items.get(EphemeralItem)
-        return Prefetched(
-            workspace_of(workspace) if workspace else None, used_until_of(usage) if usage else None, reads
-        )
+        reads, usage = self._reads(workspace_id, booking_id, rows), items.get(EphemeralItem)
+        return Prefetched(rows.workspaces[workspace_id], used_until_of(usage) if usage else None, reads)
+
+    def _reads(self, workspace_id: str, booking_id: str, rows: _Rows) -> BookingReads:
+        stores = self._bookings, self._calendars, self._connections, self._workspaces
+        return BookingReads(workspace_id, booking_id, *stores, rows)
 
     def _remember_host(self, calendar: Calendar | None) -> None:
         if calendar is None:

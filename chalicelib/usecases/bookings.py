@@ -19,6 +19,7 @@ from chalicelib.domain.booking import (
 )
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
+from chalicelib.domain.emails import UNDECIDED
 from chalicelib.domain.row_size import fits_in_row
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound, RowTooLarge, TooLarge
@@ -230,8 +231,16 @@ class Bookings:
         version: int | None,
     ) -> Booking:
         calendar = _require_calendar(reads, appointment.calendar_id)
-        connection = _host_connection(reads, calendar)
-        return book((workspace_id, booking_id), appointment, calendar, connection, version=version, now=self._clock())
+        connection, workspace = _host_connection(reads, calendar), reads.workspace()
+        return book(
+            (workspace_id, booking_id),
+            appointment,
+            calendar,
+            connection,
+            version=version,
+            now=self._clock(),
+            workspace_emails=workspace.emails if workspace else UNDECIDED,
+        )
 
 
 def _too_large() -> TooLarge:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Invitation, InvitationState, address_key
+from chalicelib.domain.invitation import Invitation, InvitationState, Role, address_key, is_emailed
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import LostRace, MailUnavailable
 from chalicelib.observability import count, log
@@ -117,9 +117,10 @@ class Bounces:
             send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
 
     def _notice_addresses(self, booking: Booking, email: str, workspace: Workspace | None) -> list[str]:
-        """Return the host's address, or the administrators' if it is the host that cannot be reached."""
+        """Return the host's address, or the administrators' if the host cannot be reached or gets no emails."""
         host = booking.host.email
-        if address_key(host) != address_key(email) and not self._suppressions.is_suppressed(booking.workspace_id, host):
+        is_other = is_emailed(booking, Role.HOST) and address_key(host) != address_key(email)
+        if is_other and not self._suppressions.is_suppressed(booking.workspace_id, host):
             return [host]
         return list(workspace.admin_emails) if workspace else []
 

@@ -69,6 +69,8 @@ class Invitations:
         invites = self._outstanding(lease, workspace)
         if invites and send_at > self._clock():
             return EffectResult(lease, send_at)
+        lease = _record_left_to_caller(lease, invites)
+        invites = [invite for invite in invites if not invite.is_left_to_caller]
         if invites and (parked_until := self._mailer.check(invites[0].sender)):
             return EffectResult(lease, parked_until, is_mail_parked=True)
         share = self._share(lease.booking.workspace_id, len(invites)) if invites else 0
@@ -131,6 +133,7 @@ class Invitations:
             uid=settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender),
             sequence=settlement.sequence + 1,
             now=self._clock(),
+            settled_revision=lease.settled_revision,
         )
         return [in_style(replace(invite, sender=sender), workspace) for invite in invites]
 
@@ -169,13 +172,27 @@ def _forget_former(lease: Lease) -> Lease:
     )
 
 
+def _record_left_to_caller(lease: Lease, invites: list[Invite]) -> Lease:
+    """Record what the caller emails. The settlement is stored with the next email, or after the last effect."""
+    settlement = lease.settlement
+    for invite in invites:
+        if invite.is_left_to_caller:
+            invitation = replace(_invitation(invite, InvitationState.SENT), left_at_revision=lease.booking.revision)
+            settlement = _with_invitation(settlement, invite, invitation)
+    return replace(lease, settlement=settlement)
+
+
 def _with_sending_mark(settlement: Settlement, invite: Invite) -> Settlement:
+    return _with_invitation(settlement, invite, _invitation(invite, InvitationState.SENDING))
+
+
+def _with_invitation(settlement: Settlement, invite: Invite, invitation: Invitation) -> Settlement:
     return replace(
         settlement,
         uid=invite.uid,
         sender=invite.sender,
         sequence=max(settlement.sequence, invite.sequence),
-        invitations=_put(settlement.invitations, _invitation(invite, InvitationState.SENDING)),
+        invitations=_put(settlement.invitations, invitation),
     )
 
 

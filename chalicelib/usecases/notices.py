@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import Connection, Grant
 from chalicelib.domain.deadline import Deadline
-from chalicelib.domain.invitation import InvitationState, address_key
+from chalicelib.domain.invitation import InvitationState, Role, address_key, is_emailed
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
@@ -80,6 +80,8 @@ class FailureNotices:
 
     def _is_pending(self, lease: Lease) -> bool:
         booking, settlement = lease.booking, lease.settlement
+        if not is_emailed(booking, Role.HOST):
+            return False
         if settlement.notice not in (None, InvitationState.SENDING):
             return False
         nothing_left = booking.is_cancelled and not settlement.meeting.exists

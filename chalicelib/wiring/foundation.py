@@ -114,7 +114,7 @@ class Foundation:
 
     @cached_property
     def booking_reader(self) -> BookingReader:
-        return BookingReader(self.booking_store, self.calendar_store, self.connection_store)
+        return BookingReader(self.booking_store, self.calendar_store, self.connection_store, self.workspace_store)
 
     @cached_property
     def suppression_store(self) -> SuppressionStore:

@@ -90,7 +90,8 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for its link")
     parser.add_argument("--reminder-minutes", type=_minutes, help="minutes before a booking, or none")
-    parser.add_argument("--brand", type=_brand, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
+    parser.add_argument("--brand", type=_json, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
+    parser.add_argument("--emails", type=_json, help='JSON: {"guests", "host"}, true or false')
     parser.add_argument("--language", help="of pages where no one's language is known, or none")
 
 
@@ -117,7 +118,7 @@ def _minutes(text: str) -> int | str:
     return text if text == NONE else int(text)
 
 
-def _brand(text: str) -> Any:
+def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:

@@ -223,6 +223,7 @@ def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
         (["--reminder-minutes", "none"], {"reminder_minutes": None}),
         (["--language", "none"], {"language": None}),
         (["--brand", '{"color": null}'], {"brand": {"color": None}}),
+        (["--emails", '{"guests": false}'], {"emails": {"guests": False}}),
         (["--frame-ancestor", "https://a.example"], {}),
         ([], {}),
     ],

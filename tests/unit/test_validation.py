@@ -32,12 +32,14 @@ BOOKING = {
     "metadata": {"a": {"b": [1]}},
     "version": 1,
     "links": {"reschedule": "https://example.com/r", "cancel": "https://example.com/c"},
+    "emails": {"guests": False, "host": None},
 }
 CALENDAR = {
     "name": "Introduction",
     "host": {"user_id": "u-1", "name": "H", "email": "h@example.com", "time_zone": "UTC", "language": "en"},
     "location": {"type": "custom_link", "url": "https://example.com"},
     "guests_see_each_other": False,
+    "emails": {"guests": None, "host": True},
 }
 EVENT = {
     "type": "booking.created",
@@ -65,6 +67,8 @@ BOOKING_BREAKS: dict[str, list[Any]] = {
     "/version": ["1", -1, 1.5, True, 2**53 + 1],
     "/links/reschedule": NO_LINK,
     "/links/cancel": NO_LINK,
+    "/emails/guests": [0, "false", []],
+    "/emails/hosts": [True],
     "/unknown": [None, {}],
     "/a~1b~0c": [1],
 }
@@ -78,6 +82,7 @@ CALENDAR_BREAKS: dict[str, list[Any]] = {
     "/location/url": [MISSING, None, *NO_LINK],
     "/location/unknown": [1],
     "/guests_see_each_other": [None, 0, "true"],
+    "/emails/host": [1, "true"],
     "/unknown": [1],
 }
 EVENT_BREAKS = {

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from chalicelib.api.pagination import PageQuery
-from chalicelib.api.schemas.calendars import Host, Location, format_host, format_location
+from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
 from chalicelib.api.schemas.fields import (
     END,
     DateTime,
@@ -34,7 +34,7 @@ from chalicelib.api.schemas.fields import (
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
-from chalicelib.domain.invitation import InvitationState, Role, Trouble
+from chalicelib.domain.invitation import InvitationState, Role, Trouble, is_emailed
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -82,6 +82,10 @@ class BookingBody(Struct, forbid_unknown_fields=True):
     metadata: Metadata = {}
     version: Version | None = None
     links: LinksBody | None = None
+    emails: Annotated[
+        EmailsBody | None,
+        Meta(description="Null: the calendar's setting for a new booking, else no change"),
+    ] = None
 
     @staticmethod
     def check_together(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -125,6 +129,13 @@ class Links(Struct):
     cancel: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/cancel"])]
 
 
+class BookingEmails(Struct):
+    """Whether meetlink emails the guests and the host. You email those who are switched off."""
+
+    guests: Annotated[bool, Meta(examples=[True])]
+    host: Annotated[bool, Meta(examples=[True])]
+
+
 class DialIn(Struct):
     """A number to join by phone. `,,`, a code and `#` follow it if the phone must send a code."""
 
@@ -148,7 +159,7 @@ class Meeting(Struct):
 
 
 class Invitation(Struct):
-    """The last email to one person. `reason` is why it did not arrive, or is delayed."""
+    """The last invitation of one person. `reason` is why its email did not arrive, or is delayed."""
 
     email: Annotated[str, Meta(examples=["guest@example.com"])]
     role: Role
@@ -175,6 +186,7 @@ class Booking(Struct):
     guests: list[Guest]
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
     links: Links
+    emails: BookingEmails
     metadata: Metadata
     version: Annotated[int | None, Meta(examples=[None])]
     meeting: Meeting
@@ -201,6 +213,7 @@ def parse_appointment(body: BookingBody) -> Appointment:
         guests=tuple(guests),
         metadata=body.metadata,
         links=DomainLinks(body.links.reschedule, body.links.cancel) if body.links else NO_LINKS,
+        emails=parse_emails(body.emails),
     )
 
 
@@ -222,6 +235,7 @@ def format_booking(record: Record) -> Booking:
         guests=[Guest(g.name, g.email, g.time_zone, g.language) for g in appointment.guests],
         guests_see_each_other=booking.guests_see_each_other,
         links=Links(appointment.links.reschedule, appointment.links.cancel),
+        emails=BookingEmails(is_emailed(booking, Role.GUEST), is_emailed(booking, Role.HOST)),
         metadata=appointment.metadata,
         version=booking.version,
         meeting=_format_meeting(record.current_meeting),
@@ -247,6 +261,6 @@ def _format_meeting(meeting: DomainMeeting) -> Meeting:
 
 def _format_invitations(record: Record) -> list[Invitation]:
     return [
-        Invitation(i.email, i.role, i.sequence, i.state, i.reason, format_optional_timestamp(i.sent_at))
+        Invitation(i.email, i.role, i.sequence, i.shown_state, i.reason, format_optional_timestamp(i.sent_at))
         for i in record.settlement.invitations
     ]

@@ -25,6 +25,8 @@ from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.calendar import Location as DomainLocation
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.emails import UNDECIDED
+from chalicelib.domain.emails import Emails as DomainEmails
 from chalicelib.domain.meeting import MeetingReason
 from chalicelib.domain.plain_text import clean_line
 
@@ -60,6 +62,13 @@ class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown
 LocationBody = VideoBody | PhoneBody | InPersonBody | CustomLinkBody
 
 
+class EmailsBody(Struct, forbid_unknown_fields=True):
+    """Whether meetlink emails the guests and the host. You email those who are switched off."""
+
+    guests: bool | None = None
+    host: bool | None = None
+
+
 class CalendarBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/calendars/{calendar_id}`"""
 
@@ -69,6 +78,9 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
     guests_see_each_other: Annotated[
         bool, Meta(description="Whether each guest's email names the other guests. Default: false")
     ] = False
+    emails: Annotated[
+        EmailsBody | None, Meta(description="New bookings start with it. Null: the workspace's setting decides")
+    ] = None
 
 
 class Host(Struct):
@@ -90,6 +102,13 @@ class Location(Struct):
     url: str | UnsetType | None = UNSET
 
 
+class CalendarEmails(Struct):
+    """Whether meetlink emails the guests and the host of new bookings. Null: the workspace's setting decides."""
+
+    guests: Annotated[bool | None, Meta(examples=[None])]
+    host: Annotated[bool | None, Meta(examples=[None])]
+
+
 class Calendar(Struct):
     """What guests book on."""
 
@@ -98,6 +117,7 @@ class Calendar(Struct):
     host: Host
     location: Location
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
+    emails: CalendarEmails
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -128,7 +148,12 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         created_at=now,
         updated_at=now,
         guests_see_each_other=body.guests_see_each_other,
+        emails=parse_emails(body.emails),
     )
+
+
+def parse_emails(body: EmailsBody | None) -> DomainEmails:
+    return DomainEmails(body.guests, body.host) if body else UNDECIDED
 
 
 def _parse_host(body: HostBody) -> DomainHost:
@@ -154,6 +179,7 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         host=format_host(calendar.host),
         location=format_location(calendar.location),
         guests_see_each_other=calendar.guests_see_each_other,
+        emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         created_at=format_timestamp(calendar.created_at),
         updated_at=format_timestamp(calendar.updated_at),
     )
