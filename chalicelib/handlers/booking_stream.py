@@ -12,7 +12,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.errors import StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store import streams
-from chalicelib.store.tables import DUE_SHARDS
+from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS
 
 if TYPE_CHECKING:
     from chalicelib.usecases.settling import Settling
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WORKERS = 25
 """Bookings settled in parallel. The work is mostly waiting for providers, and a slow provider must not delay others."""
-_DUE_PER_SHARD = 100
+_DUE_PER_PARTITION = 100
 _RESERVE_SECONDS = 34.0
 """Time that an invocation keeps in reserve: enough for a token refresh or a provider call, and the writes after it."""
 _SHORTEST_PAUSE_SECONDS = 0.05
@@ -62,12 +62,11 @@ def _hand_over_excess(keys: Iterable[Key], services: Services) -> list[Key]:
 def settle_due(context: Any, services: Services) -> dict[str, int]:
     """Settle the bookings that are due: retries, and changes that the stream missed. Then process the due grants.
 
-    At the end report how many meetings wait: in every run, so that the metric also becomes 0.
+    Each run reports how many meetings wait, so that the metric also becomes 0.
     """
     deadline = Deadline.of(context)
     bookings, failed = _settle_due_bookings(deadline, services)
     grants = _process_due_grants(deadline, services)
-    count("MeetingsWaitingNow", services.booking_store.count_waiting())
     if bookings or grants:
         log.info("schedule", bookings=bookings, failed=failed, grants=grants)
     return {"bookings": bookings, "failed": failed, "grants": grants}
@@ -79,16 +78,19 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
     Reads more than one page while there is time: bookings that wait for an outage to end must not hide the others.
     A booking that failed is due again; it is not tried twice, and does not end the run.
     """
-    now, tried, failed = services.clock(), set[Key](), 0
+    now, tried, failed, store = services.clock(), set[Key](), 0, services.booking_store
+    waiting = store.count_waiting()
+    count("MeetingsWaitingNow", waiting)
+    partitions = (*DUE_PARTITIONS, *(WAITING_PARTITIONS if waiting else ()))
     while True:
-        due = [key for shard in DUE_SHARDS for key in services.booking_store.due(shard, now, _DUE_PER_SHARD)]
+        due = [key for partition in partitions for key in store.due(partition, now, _DUE_PER_PARTITION)]
         keys = [key for key in due if key not in tried]
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
         failed_now = len(_settle_all(_in_turn(keys), deadline, services))
         tried.update(keys)
         failed += failed_now
         is_outage = failed_now == len(keys)
-        if is_outage or len(due) < _DUE_PER_SHARD or not deadline.allows(_RESERVE_SECONDS):
+        if is_outage or len(due) < _DUE_PER_PARTITION or not deadline.allows(_RESERVE_SECONDS):
             return len(tried), failed
 
 
@@ -108,8 +110,8 @@ def _in_turn(keys: Iterable[Key]) -> list[Key]:
 def _process_due_grants(deadline: Deadline, services: Services) -> int:
     """Return how many grants were processed. The next tick processes those for which there was no time."""
     now, total = services.clock(), 0
-    for shard in DUE_SHARDS:
-        for grant_id in services.grant_store.due(shard, now, _DUE_PER_SHARD):
+    for partition in DUE_PARTITIONS:
+        for grant_id in services.grant_store.due(partition, now, _DUE_PER_PARTITION):
             # A token refresh that is cut off by the end of the invocation can end the grant.
             if not deadline.allows(_RESERVE_SECONDS):
                 return total

@@ -22,7 +22,7 @@ from chalicelib.handlers.webhook_queue import WORKERS, wake_up_of
 from chalicelib.observability import count, log
 from chalicelib.store import streams
 from chalicelib.store.streams import BookingChange, ConnectionChange
-from chalicelib.store.tables import DUE_SHARDS
+from chalicelib.store.tables import DUE_PARTITIONS
 from chalicelib.webhooks.delivery import ATTEMPT_SECONDS, WebhookDeliveries
 from chalicelib.webhooks.events import (
     Event,
@@ -38,8 +38,8 @@ from chalicelib.webhooks.model import DeliveryKey
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_DUE_PER_SHARD = 100
-_WOKEN_PER_SHARD = 1000
+_DUE_PER_PARTITION = 100
+_WOKEN_PER_PARTITION = 1000
 """A message costs little, so that the many due webhooks of one workspace do not hide those of others."""
 _STREAM_SECONDS = 15.0
 """How long a stream waits for receivers. The schedule delivers the rest."""
@@ -67,8 +67,8 @@ def announce_connections(event: dict[str, Any], context: Any, services: Services
 def deliver_due(context: Any, services: Services) -> dict[str, int]:
     """Have delivered what is due: retries, and deliveries whose message was lost."""
     now, store = services.clock(), services.delivery_store
-    limit = _DUE_PER_SHARD if services.webhook_queue is None else _WOKEN_PER_SHARD
-    keys = [key for shard in DUE_SHARDS for key in store.due(shard, now, limit)]
+    limit = _DUE_PER_PARTITION if services.webhook_queue is None else _WOKEN_PER_PARTITION
+    keys = [key for partition in DUE_PARTITIONS for key in store.due(partition, now, limit)]
     _deliver(sorted(keys, key=lambda key: key.name), Deadline.of(context), services)
     return {"deliveries": len(keys)}
 

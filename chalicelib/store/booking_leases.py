@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreUnavailable
 from chalicelib.store.booking_records import record_of, trouble_key
 from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import WAITING_PREFIX, BookingItem, due_shard
+from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS, BookingItem, choose_partition
 
 LEASE = timedelta(seconds=90)
 """Longer than any pause between two writes of one settler. A shorter one would be safe too: writes are fenced."""
@@ -111,14 +111,14 @@ class BookingLeases:
         if verify_at is None:
             actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expire(lease.booking, now)]
         else:
-            actions += [BookingItem.due_at.set(verify_at), BookingItem.due_shard.set(_shard(lease.booking))]
+            actions += [BookingItem.due_at.set(verify_at), BookingItem.due_shard.set(_partition(lease.booking))]
         return self._release(lease, settlement, actions, now)
 
     def defer(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:
         """Record what was observed and release the lease; the booking is due at `until`. Otherwise like `finish`."""
         is_waiting = settlement.meeting.state is MeetingState.WAITING
-        shard = (WAITING_PREFIX if is_waiting else "") + _shard(lease.booking)
-        actions: list[Action] = [BookingItem.due_at.set(until), BookingItem.due_shard.set(shard)]
+        partition = _partition(lease.booking, WAITING_PARTITIONS if is_waiting else DUE_PARTITIONS)
+        actions: list[Action] = [BookingItem.due_at.set(until), BookingItem.due_shard.set(partition)]
         return self._release(lease, settlement, actions, now)
 
     def record_early_end(self, lease: Lease, *, crashed: bool = False) -> None:
@@ -149,11 +149,11 @@ class BookingLeases:
         # Due again when the lease ends: if this settler is killed, the schedule finds the booking. A booking with a
         # waiting meeting stays in its partition, where it is counted.
         until = now + LEASE
-        shard = due_shard(item.workspace_id, item.booking_id)
+        partition = choose_partition(DUE_PARTITIONS, item.workspace_id, item.booking_id)
         return [
             BookingItem.lease_until.set(until),
             BookingItem.due_at.set(until + self._delay(item)),
-            BookingItem.due_shard.set(BookingItem.due_shard | shard),
+            BookingItem.due_shard.set(BookingItem.due_shard | partition),
             BookingItem.expires_at.remove(),
         ]
 
@@ -166,8 +166,8 @@ class BookingLeases:
         return [BookingItem.expires_at.set(max(booking.appointment.ends_at, now) + self._retention)]
 
 
-def _shard(booking: Booking) -> str:
-    return due_shard(booking.workspace_id, booking.booking_id)
+def _partition(booking: Booking, partitions: Sequence[str] = DUE_PARTITIONS) -> str:
+    return choose_partition(partitions, booking.workspace_id, booking.booking_id)
 
 
 def _item(lease: Lease) -> BookingItem:

@@ -16,7 +16,7 @@ from chalicelib.errors import LostRace
 from chalicelib.store.booking_lists import FILTERED_ROWS, BookingQuery, read_page
 from chalicelib.store.booking_records import Record, host_key, record_of, start_key_of
 from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import DUE_SHARDS, WAITING_PREFIX, BookingItem, due_shard
+from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS, BookingItem, choose_partition
 
 _MAX_COUNTED = 10_000
 """Per partition. A larger number is reported as this one, which limits the cost of a count."""
@@ -70,19 +70,17 @@ class BookingStore:
         with suppress(LostRace), translated_errors():
             BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.booking_id.exists())
 
-    def due(self, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """Return (workspace, booking) ids that are due in one of `DUE_SHARDS`.
+    def due(self, partition: str, now: datetime, limit: int) -> list[tuple[str, str]]:
+        """Return at most `limit` (workspace, booking) ids that are due in a partition, longest overdue first.
 
-        At most `limit` of those with a waiting meeting and `limit` of the others, each longest overdue first.
+        Bookings with a waiting meeting are in `WAITING_PARTITIONS`, the others in `DUE_PARTITIONS`.
         """
-        partitions = (str(shard), f"{WAITING_PREFIX}{shard}")
-        items = [item for partition in partitions for item in BookingItem.due.find(partition, now, limit)]
-        return [(item.workspace_id, item.booking_id) for item in items]
+        return [(item.workspace_id, item.booking_id) for item in BookingItem.due.find(partition, now, limit)]
 
     def count_waiting(self) -> int:
         """Count the deferred bookings with a waiting meeting, in all workspaces together."""
         with translated_errors():
-            counts = [BookingItem.due.count(f"{WAITING_PREFIX}{shard}", limit=_MAX_COUNTED) for shard in DUE_SHARDS]
+            counts = [BookingItem.due.count(partition, limit=_MAX_COUNTED) for partition in WAITING_PARTITIONS]
         return sum(counts)
 
     def page(self, query: BookingQuery, *, limit: int, after: str | None) -> tuple[list[Record], str | None]:
@@ -110,6 +108,6 @@ def _desired(booking: Booking, now: datetime) -> dict[str, Any]:
         "start_key": start_key_of(booking),
         "host_key": host_key(booking.workspace_id, booking.host.user_id),
         "desired": msgspec.json.encode(booking).decode(),
-        "due_shard": due_shard(booking.workspace_id, booking.booking_id),
+        "due_shard": choose_partition(DUE_PARTITIONS, booking.workspace_id, booking.booking_id),
         "due_at": now,
     }

@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.connection import Grant
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import GrantItem, due_shard
+from chalicelib.store.tables import DUE_PARTITIONS, GrantItem, choose_partition
 
 REFRESH_LEASE = timedelta(seconds=90)
 """Longer than the longest token call. A process that is killed while refreshing delays the others by at most this."""
@@ -86,9 +86,9 @@ class GrantStore:
         with suppress(LostRace), translated_errors():
             GrantItem(grant.id).delete(condition=GrantItem.version == grant.version)
 
-    def due(self, shard: int, now: datetime, limit: int) -> list[str]:
-        """Return ids of grants that are due in one of `DUE_SHARDS`, longest overdue first."""
-        return [item.grant_id for item in GrantItem.due.find(str(shard), now, limit)]
+    def due(self, partition: str, now: datetime, limit: int) -> list[str]:
+        """Return ids of grants that are due in one of `DUE_PARTITIONS`, longest overdue first."""
+        return [item.grant_id for item in GrantItem.due.find(partition, now, limit)]
 
 
 def grant_item(grant: Grant) -> GrantItem:
@@ -98,7 +98,7 @@ def grant_item(grant: Grant) -> GrantItem:
         version=grant.version,
         document=_encode(grant),
         tokens=grant.sealed_tokens,
-        due_shard=due_shard(grant.id) if grant.due_at else None,
+        due_shard=choose_partition(DUE_PARTITIONS, grant.id) if grant.due_at else None,
         due_at=grant.due_at,
     )
 
@@ -119,4 +119,4 @@ def _encode(grant: Grant) -> str:
 
 
 def _set_due(grant_id: str, at: datetime) -> list[Action]:
-    return [GrantItem.due_shard.set(due_shard(grant_id)), GrantItem.due_at.set(at)]
+    return [GrantItem.due_shard.set(choose_partition(DUE_PARTITIONS, grant_id)), GrantItem.due_at.set(at)]

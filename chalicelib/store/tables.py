@@ -5,6 +5,7 @@ Each row has its keys, and what conditions and indexes need, as attributes. The 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from zlib import crc32
@@ -17,18 +18,18 @@ from chalicelib.store.dynamodb import ClientSettings, ExpiryAttribute, Table, Ti
 
 FORMAT = 1
 """The version of a row's documents."""
-DUE_SHARDS = range(8)
+DUE_PARTITIONS = tuple(map(str, range(8)))
 """Partitions of the index of due work: enough for 8,000 writes a second."""
 
-WAITING_PREFIX = "waiting#"
-"""Begins the partitions of deferred bookings with a waiting meeting, which are counted."""
+WAITING_PARTITIONS = tuple(f"waiting#{partition}" for partition in DUE_PARTITIONS)
+"""Partitions of deferred bookings with a waiting meeting, which are counted."""
 
 T = TypeVar("T", bound=Model)
 
 
-def due_shard(*key: str) -> str:
+def choose_partition(partitions: Sequence[str], *key: str) -> str:
     """Return the partition of the due index that a row belongs to."""
-    return str(crc32("\0".join(key).encode()) % len(DUE_SHARDS))
+    return partitions[crc32("\0".join(key).encode()) % len(partitions)]
 
 
 class DueIndex(GlobalSecondaryIndex[T]):  # type: ignore[no-untyped-call]

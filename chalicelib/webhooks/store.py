@@ -12,7 +12,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import DeliveryItem, EndpointItem, due_shard
+from chalicelib.store.tables import DUE_PARTITIONS, DeliveryItem, EndpointItem, choose_partition
 from chalicelib.webhooks.events import Event
 from chalicelib.webhooks.model import LOG_LIFE, Attempt, Delivery, DeliveryKey, DeliveryState, Endpoint
 
@@ -112,7 +112,7 @@ class DeliveryStore:
             range_key,
             document=msgspec.json.encode(document).decode(),
             state=DeliveryState.PENDING.value,
-            due_shard=due_shard(hash_key, range_key),
+            due_shard=choose_partition(DUE_PARTITIONS, hash_key, range_key),
             due_at=now,
             expires_at=now + LOG_LIFE,
         )
@@ -160,9 +160,9 @@ class DeliveryStore:
         """Make a pending delivery due at `until`, without an attempt."""
         self._update(key, [DeliveryItem.due_at.set(until)])
 
-    def due(self, shard: int, now: datetime, limit: int) -> list[DeliveryKey]:
-        """Return deliveries that are due in one of `DUE_SHARDS`, longest overdue first."""
-        return [_key_of(item) for item in DeliveryItem.due.find(str(shard), now, limit)]
+    def due(self, partition: str, now: datetime, limit: int) -> list[DeliveryKey]:
+        """Return deliveries that are due in one of `DUE_PARTITIONS`, longest overdue first."""
+        return [_key_of(item) for item in DeliveryItem.due.find(partition, now, limit)]
 
     def resend(self, key: DeliveryKey, now: datetime) -> Delivery | None:
         """Make a delivery due now, with a new day of retries. Return it as it is then; None if it does not exist.
@@ -185,7 +185,7 @@ class DeliveryStore:
             DeliveryItem.document.set(msgspec.json.encode(document).decode()),
             DeliveryItem.state.set(DeliveryState.PENDING.value),
             DeliveryItem.attempts.set(0),
-            DeliveryItem.due_shard.set(due_shard(hash_key, range_key)),
+            DeliveryItem.due_shard.set(choose_partition(DUE_PARTITIONS, hash_key, range_key)),
             DeliveryItem.due_at.set(now),
             DeliveryItem.expires_at.set(now + LOG_LIFE),
         ]

@@ -54,7 +54,7 @@ def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     seen.append(leases.defer(other, settlement(), START + 5 * MINUTE, START))
     store.make_due("ws-1", "b-2", START)
     store.make_due("ws-1", "b-9", START)
-    seen += [sorted(store.due(shard, START + MINUTE, 10)) for shard in tables.DUE_SHARDS]
+    seen += [sorted(store.due(partition, START + MINUTE, 10)) for partition in tables.DUE_PARTITIONS]
     query = BookingQuery("ws-1", starts_from=START, calendar_id="c-1", user_id="u-1", status="confirmed")
     records, after = store.page(query, limit=2, after=None)
     seen += [records, after, store.page(query, limit=2, after=after), store.get("ws-1", "b-4")]

@@ -136,7 +136,7 @@ def test_a_row_that_the_database_refuses_ends_as_a_failure_and_is_counted(
 def test_a_booking_that_fails_does_not_end_a_page_of_due_work(
     connected: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(booking_stream, "_DUE_PER_SHARD", 1)
+    monkeypatch.setattr(booking_stream, "_DUE_PER_PARTITION", 1)
     for number in range(20):
         connected.caller().put(f"/v1/bookings/b-{number}", json=booking())
     settling = connected.services.settling

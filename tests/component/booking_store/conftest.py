@@ -10,7 +10,7 @@ from chalicelib.domain import retry_delays
 from chalicelib.domain.booking import Booking
 from chalicelib.store.booking_leases import BookingLeases
 from chalicelib.store.bookings import BookingStore
-from chalicelib.store.tables import DUE_SHARDS
+from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.rows import booking
@@ -36,4 +36,6 @@ def stored(store: BookingStore, clock: FakeClock) -> Booking:
 @pytest.fixture
 def due(store: BookingStore, clock: FakeClock) -> Callable[[], list[tuple[str, str]]]:
     """What is due now, over all partitions."""
-    return lambda: [key for shard in DUE_SHARDS for key in store.due(shard, clock(), 100)]
+    return lambda: [
+        key for partition in (*DUE_PARTITIONS, *WAITING_PARTITIONS) for key in store.due(partition, clock(), 100)
+    ]

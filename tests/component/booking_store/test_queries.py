@@ -19,7 +19,7 @@ from chalicelib.store.booking_leases import LEASE, BookingLeases
 from chalicelib.store.booking_lists import BookingQuery
 from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
-from chalicelib.store.tables import DUE_SHARDS
+from chalicelib.store.tables import DUE_PARTITIONS
 from tests.component.booking_store.leases import acquire
 from tests.support.clock import START, FakeClock
 from tests.support.rows import KEY, MINUTE, WORKSPACE, booking, settlement
@@ -86,16 +86,16 @@ class TestDueWork:
     ) -> None:
         for number in range(40):
             store.create(booking(f"b-{number}"), clock() - number * MINUTE)
-        for shard in DUE_SHARDS:
-            everything = store.due(shard, clock(), 100)
+        for partition in DUE_PARTITIONS:
+            everything = store.due(partition, clock(), 100)
             numbers = [int(booking_id.removeprefix("b-")) for _, booking_id in everything]
             assert numbers == sorted(numbers, reverse=True)
-            assert store.due(shard, clock(), 2) == everything[:2]
+            assert store.due(partition, clock(), 2) == everything[:2]
 
     def test_work_is_spread_over_every_partition(self, store: BookingStore, clock: FakeClock) -> None:
         for number in range(60):
             store.create(booking(f"b-{number}"), clock())
-        assert all(store.due(shard, clock(), 1) for shard in DUE_SHARDS)
+        assert all(store.due(partition, clock(), 1) for partition in DUE_PARTITIONS)
 
 
 class TestWaiting:
@@ -155,7 +155,7 @@ class TestWaiting:
             leases.defer(acquire(leases, clock, f"b-{number}"), waiting(), clock(), clock())
         store.create(booking("b-new"), clock() + MINUTE)
         clock.advance(61)
-        assert (WORKSPACE, "b-new") in [key for shard in DUE_SHARDS for key in store.due(shard, clock(), 1)]
+        assert (WORKSPACE, "b-new") in [key for partition in DUE_PARTITIONS for key in store.due(partition, clock(), 1)]
 
 
 def waiting() -> Settlement:
