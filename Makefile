@@ -4,6 +4,8 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 COMPILE = $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --annotation-style line
 unexport VIRTUAL_ENV
+# Without bytecode, each of the many processes that tests start compiles every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo run chaos bench live test lint format lock clean
 
@@ -26,7 +28,7 @@ bench: .venv/ready ## measure time and memory against floors and alternatives; s
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 test: .venv/ready ## run the tests; ALL=1 adds the deployments, pictures and generated requests, as .ci/run does
-	@$(BIN)/pytest $(if $(ALL),,-m "not exhaustive")
+	@$(BIN)/pytest $(if $(ALL),--hypothesis-profile=thorough,-m "not exhaustive")
 
 lint: .venv/ready ## check style, types and templates
 	@$(BIN)/ruff check .

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from functools import cache
 from uuid import uuid4
 
 import boto3
 import pytest
-from hypothesis import settings
 from moto import mock_aws
 
 from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
-from tests.support import fast_routing
+from tests.support import examples, fast_routing
 from tests.support.aws import Aws, SharedClients, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
-# A deadline would measure the machine, not the code.
-settings.register_profile("meetlink", deadline=None, max_examples=25)
-settings.register_profile("meetlink-ci", deadline=None, max_examples=60)
-settings.load_profile("meetlink-ci" if "CI" in os.environ else "meetlink")
+examples.install()
 fast_routing.install()
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")

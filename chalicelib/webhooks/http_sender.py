@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from functools import cached_property, partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 import httpcore
@@ -83,16 +83,10 @@ class WebhookSender:
         # httpcore instead of httpx: it follows no redirects, reads no proxy settings and keeps no cookies. One pool per
         # request: a connection that is reused would outlive the check of its address.
         with (
-            httpcore.ConnectionPool(self._ssl_context, max_connections=1, network_backend=backend) as pool,
+            httpcore.ConnectionPool(_ssl_context(), max_connections=1, network_backend=backend) as pool,
             pool.stream("POST", url, headers=fields, content=body) as response,
         ):
             return int(response.status)
-
-    @cached_property
-    def _ssl_context(self) -> ssl.SSLContext:
-        import httpx
-
-        return httpx.create_ssl_context(trust_env=False)
 
 
 class CheckedBackend(httpcore.NetworkBackend):
@@ -185,3 +179,10 @@ class _TimedStream(httpcore.NetworkStream):
         if seconds <= 0:
             raise timeout_error("the request took too long")
         return seconds
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chaos.cases import Case, Outcome, paired_crashes, queue_crashes, run, single_crashes
 from tests.chaos.scenarios import SCENARIOS
+from tests.support.examples import sample
 
 _ALONE = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is None]
 _TOGETHER = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is not None]
@@ -20,25 +21,30 @@ def failures(outcomes: list[Outcome]) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("scenario", _ALONE)
 def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(scenario: str) -> None:
-    assert failures([run(case) for case in single_crashes(scenario)]) == []
+    assert failures([run(case) for case in sample(single_crashes(scenario), 3)]) == []
 
 
 @pytest.mark.parametrize("scenario", _TOGETHER)
 def test_neither_does_a_crash_while_a_second_request_comes(scenario: str) -> None:
     every_seventh = islice(single_crashes(scenario, seed=3), 0, None, 7)
-    assert failures([run(case) for case in every_seventh]) == []
+    assert failures([run(case) for case in sample(every_seventh, 5)]) == []
 
 
 @pytest.mark.parametrize("scenario", _ALONE)
 def test_neither_does_a_crash_while_emails_are_handed_over(scenario: str) -> None:
-    assert failures([run(case) for case in islice(queue_crashes(scenario, seed=1), 0, None, 2)]) == []
+    every_second = islice(queue_crashes(scenario, seed=1), 0, None, 2)
+    assert failures([run(case) for case in sample(every_second, 5)]) == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_neither_do_two_crashes(scenario: str) -> None:
     firsts = islice(single_crashes(scenario, seed=5), 1, None, 11)
-    pairs = (pair for first in islice(firsts, 6) for pair in islice(paired_crashes(first, run(first)), 0, None, 13))
-    assert failures([run(case) for case in islice(pairs, 60)]) == []
+    pairs = (
+        pair
+        for first in sample(islice(firsts, 6), 4)
+        for pair in islice(paired_crashes(first, run(first)), 0, None, 13)
+    )
+    assert failures([run(case) for case in sample(islice(pairs, 60), 4)]) == []
 
 
 def test_a_run_is_the_same_again_from_its_seed() -> None:

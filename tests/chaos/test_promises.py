@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chalicelib.domain.meeting import MeetingState
 from tests.chaos.world import WORKSPACE, new_world
 from tests.support.clock import START
+from tests.support.examples import examples
 
 USERS = {"u-1": "zoom", "u-2": "zoom", "u-3": "rooms"}
 BOOKINGS = st.sampled_from([f"b-{number}" for number in range(5)])
@@ -98,5 +98,5 @@ class Promises(RuleBasedStateMachine):
             self.parts.close()
 
 
-Promises.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+Promises.TestCase.settings = examples(30, stateful_step_count=20)
 TestPromises = Promises.TestCase

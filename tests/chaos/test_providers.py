@@ -9,6 +9,7 @@ import pytest
 from tests.chaos.cases import run, single_crashes
 from tests.chaos.providers import OTHERS, cases
 from tests.chaos.test_crashes import failures
+from tests.support.examples import sample
 
 _EACH = 40
 _BOUNDED = "google_meet_spaces"
@@ -17,7 +18,8 @@ _BOUNDED = "google_meet_spaces"
 @pytest.mark.parametrize("provider", OTHERS)
 def test_nothing_is_lost_doubled_or_left_behind(provider: str) -> None:
     possible = list(cases(provider, range(1)))
-    outcomes = [run(case) for case in islice(possible, OTHERS.index(provider), None, len(possible) // _EACH)]
+    chosen = islice(possible, OTHERS.index(provider), None, len(possible) // _EACH)
+    outcomes = [run(case) for case in sample(chosen, 5)]
     assert failures(outcomes) == []
     assert provider == _BOUNDED or [outcome.case.text for outcome in outcomes if outcome.orphans] == []
 

@@ -169,16 +169,16 @@ def test_an_outage_neither_burns_attempts_nor_delays_another_provider(world: Wor
     until = world.simulation.seconds + 3600
     lost = faults.lost_before(world)
     world.network.troubles.append(while_it_lasts("zoom.us", lost, lambda: world.simulation.seconds < until))
-    for number in range(40):
-        world.put(f"b-out-{number}", delay=80.0 * number)
-        world.put(f"b-well-{number}", delay=80.0 * number, calendar_id="c-3")
+    for number in range(16):
+        world.put(f"b-out-{number}", delay=200.0 * number)
+        world.put(f"b-well-{number}", delay=200.0 * number, calendar_id="c-3")
     begun = world.simulation.seconds
     world.run(3590)
-    waiting = [meeting(world, f"b-out-{number}") for number in range(40)]
-    assert {one.state for one in waiting} == {MeetingState.WAITING}
-    assert sum(one.attempts for one in waiting) <= 8
+    waiting = [meeting(world, f"b-out-{number}") for number in range(16)]
+    assert {meeting.state for meeting in waiting} == {MeetingState.WAITING}
+    assert sum(meeting.attempts for meeting in waiting) <= 8
     assert len([point for point in world.network.points if "zoom.us" in point]) < 250
-    delays = [world.settled_at[f"b-well-{number}"] - begun - 80.0 * number for number in range(40)]
+    delays = [world.settled_at[f"b-well-{number}"] - begun - 200.0 * number for number in range(16)]
     assert max(delays) < 5
     world.rest()
     assert max(world.settled_at.values()) - until <= 122  # Two ticks, and what the second one takes.

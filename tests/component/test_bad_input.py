@@ -17,11 +17,12 @@ from infra.local.aws import REGION
 from tests.support.answers import assert_problem
 from tests.support.aws import furnish, moto_client
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.product import Product, booking, calendar, recorded_event
 
 PATH = "/v1/bookings/b-1"
 JSON = {"Content-Type": "application/json"}
-SHARED = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+SHARED = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 BODIES = {
     PATH: ("PUT", booking()),
     "/v1/calendars/c-2": ("PUT", calendar("phone")),
@@ -500,7 +501,7 @@ def test_no_bytes_give_a_5xx(caller: httpx.Client, path: str, body: bytes) -> No
     assert_answered(send(caller, path, body))
 
 
-@settings(SHARED, max_examples=15)
+@settings(SHARED, max_examples=10)
 @given(title=st.text(st.characters(exclude_categories=()), max_size=300))
 def test_every_title_is_accepted_and_the_booking_is_invited(product: Product, title: str) -> None:
     answer = send(product.caller(), PATH, json.dumps(booking(title=title, description=title)).encode())

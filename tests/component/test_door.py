@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from infra.operate.link_keys import rotate
 from infra.operate.replay import Range, replay
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.product import DAILY_KEY, GUEST, Product, booking, calendar
 
 DAYS = 7
@@ -209,7 +210,7 @@ def test_a_ticket_that_is_not_ours_opens_nothing(product: Product, ticket: str) 
     assert "This link does not open a meeting" in page.text
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.integers(0, 511), st.integers(1, 255))
 def test_no_changed_ticket_is_accepted(place: int, change: int) -> None:
     ticket = in_link(tickets().shared_link("", BOOKING))

@@ -10,12 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from chalicelib.domain.webhook_signing import new_secret
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
+from tests.support.examples import examples
 from tests.support.product import WORKSPACE, Product, booking, calendar
 from tests.support.webhooks import SECRET, send_event
 
@@ -132,7 +133,7 @@ def test_every_order_ends_with_the_newest_word(signed: Product, ending: str) -> 
             assert found["status"] == "cancelled", order
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_delivery_of_any_story_converges(signed: Product, data: st.DataObject) -> None:
     booking_id = f"b-{uuid4()}"  # Not drawn: what one example booked would be there for the next.
@@ -254,7 +255,7 @@ NONSENSE = st.recursive(
 
 
 @given(body=st.binary(max_size=60) | NONSENSE.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_signed_nonsense_gives_a_5xx(signed: Product, body: bytes) -> None:
     assert send_event(signed, body).status_code < 500
 

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -208,13 +208,11 @@ def test_a_sender_that_is_not_verified_says_nothing_of_other_senders(failure: Ex
 IDS = st.text("AZaz09._:-", min_size=1, max_size=128)
 
 
-@settings(deadline=None)
 @given(IDS)
 def test_every_id_survives_its_tag(identifier: str):
     assert decode_tag(encode_tag(identifier)) == identifier
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_every_tag_is_one_that_ses_allows(text: str):
     value = encode_tag(text)

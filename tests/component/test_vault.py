@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from chalicelib.errors import StoreUnavailable
@@ -19,11 +19,12 @@ from chalicelib.providers.http_client import TOKEN_TIMEOUT_SECONDS
 from chalicelib.store.encryption import KEY_LIFE, Encryption, Owner, Purpose, Unsealable
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 
 OWNER = Owner(Purpose.TOKENS, "zoom#a-1")
 OTHER_OWNER = Owner(Purpose.TOKENS, "zoom#a-2")
 SECRET = b"canary-access-token"
-many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+many = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Counting:

@@ -85,6 +85,7 @@ def test_the_zip_has_what_is_locked_for_the_functions_processor(stage: Stage, in
     assert zips(stage) == [path]
 
 
+@pytest.mark.exhaustive
 def test_a_missing_wheel_is_refused_and_the_next_run_builds_again(stage: Stage, index: Path) -> None:
     absent = (index / f"quick-2.0-{THERE}.whl").rename(index / "absent")
     with pytest.raises(
@@ -98,6 +99,7 @@ def test_a_missing_wheel_is_refused_and_the_next_run_builds_again(stage: Stage, 
     assert zips(stage) == [path]
 
 
+@pytest.mark.exhaustive
 def test_a_compiled_wheel_that_was_replaced_at_the_index_is_refused(stage: Stage, index: Path) -> None:
     wheel(index, "quick", "2.0", THERE, "quick.so", elf(ARM if OTHERS == "arm64" else INTEL) + b"something else")
     with pytest.raises(DeployError, match=r"\(quick 2\.0 is missing\)"):

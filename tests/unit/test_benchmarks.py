@@ -46,6 +46,7 @@ def test_the_table_says_what_was_missed() -> None:
     assert "missed" in measure.table([slow])
 
 
+@pytest.mark.exhaustive
 def test_the_neighbours_of_a_busy_workspace_hardly_notice() -> None:
     """A smaller flood than the benchmark's, with the limits of docs/reliability.md."""
     flood = neighbours.measure(bookings=60, guests=50, slow_endpoints=10, victims=11, seconds=180.0)

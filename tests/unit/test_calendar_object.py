@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import vobject
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Component
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invite, Party, Role
 from chalicelib.errors import MailRejected
 from chalicelib.mail.icalendar_object import build_calendar_file
+from tests.support.examples import examples
 from tests.support.invites import HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
 
 ZONES = """Africa/Casablanca Africa/Johannesburg America/Anchorage America/Bogota America/Caracas America/Chicago
@@ -145,7 +146,7 @@ def test_a_sender_with_a_plus_sign_is_refused():
         build_calendar_file(guest_invite(), "invitations+b42@example.net")
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(st.text(ANYTHING, max_size=120), min_size=1, max_size=6), st.text(ANYTHING, max_size=400))
 def test_no_text_loses_an_attendee_breaks_a_line_or_adds_one(names: list[str], text: str):
     guests = [Party(Role.GUEST, name, f"guest{number}@example.com", "UTC") for number, name in enumerate(names)]
@@ -157,7 +158,7 @@ def test_no_text_loses_an_attendee_breaks_a_line_or_adds_one(names: list[str], t
     assert len(starts) == len(set(starts)) + len(names) + 2  # BEGIN and END twice
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text("abc ,;:\\nN\"'\n\té😀", max_size=200))
 def test_a_description_is_read_back_as_it_was_typed(text: str):
     typed = "\n".join(text.split("\n")).strip()

@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from html import unescape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from chalicelib.mail.addresses import SenderAddress
 from chalicelib.mail.message import compose, compose_notice
 from chalicelib.wording import in_language
 from infra.local.console.mail_cases import INVITATIONS
+from tests.support.examples import examples
 from tests.support.invites import GUEST, HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
 from tests.support.mailcheck import calendar_of, check_mail, texts_of
 
@@ -297,7 +298,7 @@ hostile = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     hostile, hostile, hostile, hostile, st.sampled_from(LocationType), st.sampled_from(Method), st.sampled_from(Role)
 )
@@ -363,7 +364,7 @@ def test_the_most_that_a_caller_may_send_stays_below_a_hundred_kilobytes(method:
     assert calendar_of(mail).count(b"\r\nATTENDEE;") == 51
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(ANYTHING, max_size=80) | st.from_regex(r"[\w.+\"(),:;<>@\[\]\\\s-]{1,70}@[\w.\[\]\s-]{1,70}"))
 def test_any_address_is_refused_or_mailed_rightly(address: str):
     guest = replace(GUEST, email=address)
@@ -376,7 +377,7 @@ def test_any_address_is_refused_or_mailed_rightly(address: str):
         assert check_mail(mail) == []
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(hostile, hostile)
 def test_any_link_is_left_out_or_stands_everywhere(path: str, host: str):
     link = f"https://{host[:20] or 'video.example.org'}/{path}"

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.connection import Account
@@ -22,6 +22,7 @@ from chalicelib.providers.parsing import Phone, parse_meeting
 from chalicelib.providers.registry import PROVIDERS
 from chalicelib.providers.rooms import RoomProvider
 from chalicelib.providers.zoom import Zoom
+from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REQUEST = MeetingRequest("v" * 32, "Talk", "", NOW + timedelta(days=1), NOW + timedelta(days=1, minutes=30), "UTC")
@@ -106,7 +107,7 @@ def test_every_provider_that_is_asked_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", BODIES)
-@settings(max_examples=150)
+@examples(150)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(USUAL, ANY_JSON) | {"is_list": st.booleans()}))
 def test_a_meeting_can_be_kept_or_is_in_doubt(name: str, fields: Fields) -> None:
     try:

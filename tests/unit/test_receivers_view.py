@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from chalicelib.errors import MailUnavailable
 from chalicelib.mail.message import compose
 from chalicelib.store.booking_leases import Lease
 from chalicelib.usecases.invitations import Invitations
+from tests.support.examples import examples
 from tests.support.invites import SENDER
 from tests.support.mailbox import Mailbox, Shown
 
@@ -123,7 +124,7 @@ STEPS = st.lists(st.sampled_from(["link", "move", "guests", "host", "title", "ca
 FAILURES = st.lists(st.sampled_from(["", "", "lost before", "lost after"]), max_size=8)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(STEPS, FAILURES, st.randoms(use_true_random=False))
 def test_one_correct_entry_whatever_the_order(steps: list[str], failures: list[str], random: Random):
     desk = Desk()

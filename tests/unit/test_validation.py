@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from chalicelib.api.schemas import bookings, calendars, connections, fields, web
 from chalicelib.errors import InvalidInput
 from chalicelib.handlers import workspace_forms
 from chalicelib.validation import MAX_ERRORS, convert, find_flaws
+from tests.support.examples import examples
 
 MISSING = object()
 BOOKING = {
@@ -121,7 +122,7 @@ def test_a_valid_body_has_no_flaws(case: str) -> None:
     assert convert(body, kind) == msgspec.convert(body, kind)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(data=st.data())
 def test_the_pointers_are_those_of_the_fields_that_are_wrong(data: st.DataObject) -> None:
     kind, valid, breaks = CASES[data.draw(st.sampled_from(sorted(CASES)))]
@@ -153,7 +154,7 @@ ANY_JSON = st.recursive(
 PLACES = ["", "/guests", "/guests/0", "/links", "/metadata", "/starts_at", "/calendar_id", "/time_zone", "/version"]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(place=st.sampled_from(PLACES), value=ANY_JSON)
 def test_what_has_no_flaw_can_be_converted_and_flaws_are_in_plain_words(place: str, value: Any) -> None:
     body: Any = copy.deepcopy(BOOKING)

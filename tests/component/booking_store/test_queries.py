@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ from chalicelib.store.bookings import BookingStore
 from chalicelib.store.tables import DUE_PARTITIONS
 from tests.component.booking_store.leases import acquire
 from tests.support.clock import START, FakeClock
+from tests.support.examples import examples
 from tests.support.rows import KEY, MINUTE, WORKSPACE, booking, settlement
 
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -264,7 +265,7 @@ class TestPages:
 
 
 @given(st.lists(MOMENTS, min_size=6, max_size=6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_time_comes_back_as_the_same_instant(
     store: BookingStore, leases: BookingLeases, times: list[datetime]
 ) -> None:
@@ -283,7 +284,7 @@ def test_every_time_comes_back_as_the_same_instant(
 
 
 @given(MOMENTS, MOMENTS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_starts_are_listed_in_the_order_of_time_whatever_their_offset(
     store: BookingStore, one: datetime, other: datetime
 ) -> None:
