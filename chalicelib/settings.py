@@ -40,6 +40,10 @@ class Settings(Struct, frozen=True):
     """Requests of a workspace per second."""
     rate_burst: int
     """Requests of a workspace at once."""
+    mails_per_minute: int
+    """Emails of a workspace, 0: any number."""
+    mails_per_day: int
+    """Emails of a workspace, 0: any number."""
     max_waiting_calls: int
     """API calls that may wait for a link at the same time."""
     allows_loopback_webhooks: bool
@@ -106,6 +110,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),
+        mails_per_minute=max(0, int(env.get("MEETLINK_MAILS_PER_MINUTE", "600"))),
+        mails_per_day=max(0, int(env.get("MEETLINK_MAILS_PER_DAY", "20000"))),
         max_waiting_calls=max(0, int(env.get("MEETLINK_MAX_WAITING_CALLS") or _default_waiting_calls(env))),
         retention_days=max(0, int(env.get("MEETLINK_RETENTION_DAYS", "365"))),
         # On Lambda, loopback is the address of the runtime API, which webhooks must never reach.

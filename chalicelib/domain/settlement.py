@@ -30,6 +30,8 @@ class Settlement(Struct, frozen=True):
     """The state of the email that reports a failed meeting to the host."""
     leftovers: tuple[Meeting, ...] = ()
     """Meetings of former hosts that still have to be deleted."""
+    emails_wait_until: datetime | None = None
+    """When emails are tried again that wait because the workspace's allowance is used up."""
     written_at: datetime | None = None
     """When a settler wrote this, in milliseconds of its clock. It only increases, so that two writes within a second
     can be ordered."""

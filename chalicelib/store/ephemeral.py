@@ -113,6 +113,29 @@ class EphemeralStore:
                 return
             is_idle = not is_idle
 
+    def take_usage(
+        self, key: str, amount: timedelta, now: datetime, burst: timedelta, *, is_idle: bool
+    ) -> tuple[bool, datetime]:
+        """Move the time of a usage as `add_usage` does, unless it is further ahead than `burst`.
+
+        Return whether it was moved, and the time.
+        """
+        item, start = EphemeralItem(key), (now - _EPOCH) // timedelta(milliseconds=1)
+        step, limit = max(1, amount // timedelta(milliseconds=1)), start + burst // timedelta(milliseconds=1)
+        is_past = EphemeralItem.counted.does_not_exist() | (EphemeralItem.counted < start)
+        is_near = (EphemeralItem.counted >= start) & (EphemeralItem.counted < limit)
+        expires_at = EphemeralItem.expires_at.set(now + burst + amount + timedelta(hours=1))
+        for _ in range(2):
+            used_until = EphemeralItem.counted.set(start + step) if is_idle else EphemeralItem.counted.add(step)
+            actions: list[Action] = [used_until, EphemeralItem.document.set(""), expires_at]
+            with suppress(LostRace), translated_errors():
+                item.update(actions, condition=is_past if is_idle else is_near)
+                return True, used_until_of(item)
+            is_idle = not is_idle
+        stored = EphemeralItem.find(key)
+        # A time that is near was moved by other processes between these calls: none of them would wait.
+        return stored is None or int(stored.counted or 0) < limit, used_until_of(stored) if stored else now
+
     def increment(self, key: str, amount: int, expires_at: datetime) -> int:
         """Add to a counter. Return its value, with what other callers have added."""
         item = EphemeralItem(key)

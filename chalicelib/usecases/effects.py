@@ -24,6 +24,8 @@ class EffectResult(Struct, frozen=True):
     """Whether another function continues, and has to be woken when the lease is released."""
     is_mail_parked: bool = False
     """Whether an email waits because SES refuses every email at the moment."""
+    is_over_allowance: bool = False
+    """Whether emails wait because the workspace's allowance is used up."""
 
 
 class Effect(Protocol):

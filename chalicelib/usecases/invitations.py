@@ -23,6 +23,7 @@ from chalicelib.store.booking_records import Record
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces
 from chalicelib.usecases.effects import EffectResult
+from chalicelib.usecases.mail_allowance import MailAllowance, wait_for_allowance
 from chalicelib.usecases.mail_circuit import GuardedMailer
 from chalicelib.usecases.sending_shares import SendingShare, send_all
 
@@ -44,6 +45,7 @@ class Invitations:
         workspaces: RecentWorkspaces,
         suppressions: SuppressionStore,
         clock: Callable[[], datetime],
+        allowance: MailAllowance,
         *,
         personal_link: Callable[[Booking, Meeting, Party], str | None],
         mail_from: str,
@@ -54,13 +56,14 @@ class Invitations:
         self._workspaces = workspaces
         self._suppressions = suppressions
         self._clock = clock
+        self._allowance = allowance
         self._personal_link = personal_link
         self._mail_from = mail_from
         self._share = share
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Send the invitations that are outstanding, unless they must wait for the meeting or for SES."""
-        lease = _forget_former(lease)
+        lease = _forget_former(_forget_wait(lease))
         workspace = self._workspaces.get(lease.booking.workspace_id)
         hold = timedelta(minutes=workspace.hold_minutes) if workspace else DEFAULT_HOLD
         send_at = release_at(lease.booking, lease.settlement.meeting, hold)
@@ -73,20 +76,39 @@ class Invitations:
         invites = [invite for invite in invites if not invite.is_left_to_caller]
         if invites and (parked_until := self._mailer.check(invites[0].sender)):
             return EffectResult(lease, parked_until, is_mail_parked=True)
+        if invites and (wait_until := self._allowance.check(lease.booking.workspace_id, len(invites))):
+            return wait_for_allowance(lease, wait_until)
         share = self._share(lease.booking.workspace_id, len(invites)) if invites else 0
         if invites and share == 0:
             return self._hand_over(lease)
         return self._send(lease, invites, share, deadline)
 
     def _send(self, lease: Lease, invites: list[Invite], share: int, deadline: Deadline) -> EffectResult:
-        """Send as many as the share allows. Rejected emails do not count: each run tries them again."""
+        """Send as many as the share allows, if the workspace's allowance is not used up."""
         # These are read before the first email: the mark that an email was sent is stored together with the mark that
         # the next one is being sent, and nothing that may fail must come between them.
-        emails = [invite.recipient.email for invite in invites]
-        suppressed = self._suppressions.find_suppressed(lease.booking.workspace_id, emails)
+        workspace_id, emails = lease.booking.workspace_id, [invite.recipient.email for invite in invites]
+        suppressed = self._suppressions.find_suppressed(workspace_id, emails)
         personal = [self._with_personal_link(lease, invite) for invite in invites]
+        counted = min(share, len(invites) - len(suppressed))
+        if wait_until := self._allowance.take(workspace_id, counted):
+            return wait_for_allowance(lease, wait_until)
+        result = self._send_each(lease, list(zip(invites, personal, strict=True)), suppressed, share, deadline)
+        sent = _message_ids(result.lease.settlement) - _message_ids(lease.settlement)
+        self._allowance.give_back(workspace_id, counted - len(sent))
+        return result
+
+    def _send_each(
+        self,
+        lease: Lease,
+        invites: list[tuple[Invite, Invite]],
+        suppressed: frozenset[str],
+        share: int,
+        deadline: Deadline,
+    ) -> EffectResult:
+        """Send each invite's personal form. Rejected emails do not count: each run tries them again."""
         revision, continue_at = lease.booking.revision, None
-        for invite, email in zip(invites, personal, strict=True):
+        for invite, email in invites:
             if invite.recipient.email in suppressed:
                 lease = _record_suppressed(lease, invite)
                 continue
@@ -180,6 +202,14 @@ def _record_left_to_caller(lease: Lease, invites: list[Invite]) -> Lease:
             invitation = replace(_invitation(invite, InvitationState.SENT), left_at_revision=lease.booking.revision)
             settlement = _with_invitation(settlement, invite, invitation)
     return replace(lease, settlement=settlement)
+
+
+def _forget_wait(lease: Lease) -> Lease:
+    return replace(lease, settlement=replace(lease.settlement, emails_wait_until=None))
+
+
+def _message_ids(settlement: Settlement) -> set[str]:
+    return {invitation.message_id for invitation in settlement.invitations if invitation.message_id}
 
 
 def _with_sending_mark(settlement: Settlement, invite: Invite) -> Settlement:

@@ -22,6 +22,7 @@ from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, Visitor
 from chalicelib.usecases.effects import EffectResult
+from chalicelib.usecases.mail_allowance import MailAllowance, wait_for_allowance
 from chalicelib.usecases.mail_circuit import GuardedMailer
 
 _RETRY_DELAY = timedelta(seconds=30)
@@ -53,6 +54,7 @@ class FailureNotices:
         workspaces: RecentWorkspaces,
         suppressions: SuppressionStore,
         clock: Callable[[], datetime],
+        allowance: MailAllowance,
         product_name: str,
     ) -> None:
         self._leases = leases
@@ -60,6 +62,7 @@ class FailureNotices:
         self._workspaces = workspaces
         self._suppressions = suppressions
         self._clock = clock
+        self._allowance = allowance
         self._product_name = product_name
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
@@ -71,6 +74,8 @@ class FailureNotices:
             return EffectResult(lease)
         if parked_until := self._mailer.check():
             return EffectResult(lease, parked_until, is_mail_parked=True)
+        if wait_until := self._allowance.take(booking.workspace_id, 1):
+            return wait_for_allowance(lease, wait_until)
         # Read before the mark: nothing that may fail comes between it and the email.
         workspace = self._workspaces.get(booking.workspace_id)
         lease = self._leases.save(lease, _with_notice(lease, InvitationState.SENDING).settlement, self._clock())
@@ -95,6 +100,7 @@ class FailureNotices:
         try:
             state = send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
         except MailUnavailable as error:
+            self._allowance.give_back(booking.workspace_id, 1)
             is_parked = error.retry_at is not None
             return EffectResult(lease, error.retry_at or self._clock() + _RETRY_DELAY, is_mail_parked=is_parked)
         return EffectResult(_with_notice(lease, state))

@@ -87,6 +87,8 @@ class Settling:
                 # After the lease is released: its holder would be in the way of the function that continues.
                 self._hand_over(lease.booking.workspace_id, lease.booking.booking_id)
                 return None, None
+            # The schedule continues with emails over the allowance. A process that waited would delay its neighbours.
+            continue_at = _earliest(result.continue_at for result in results if not result.is_over_allowance)
         return remaining, continue_at
 
     def _record_end(self, lease: Lease, *, crashed: bool) -> None:
@@ -141,6 +143,8 @@ class Settling:
 def _mail_state(results: Sequence[EffectResult]) -> str:
     if any(result.is_mail_parked for result in results):
         return "parked"
+    if any(result.is_over_allowance for result in results):
+        return "over allowance"
     return "handed over" if any(result.is_handed_over for result in results) else "done"
 
 

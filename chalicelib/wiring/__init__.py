@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
+    from chalicelib.usecases.mail_allowance import MailAllowance
     from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
     from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
@@ -63,6 +64,14 @@ class Services(AccountServices):
 
         circuit = MailCircuit(self.ephemeral_store, self.clock, self.random)
         return GuardedMailer(self.mail_transport or self.ses, circuit, self.settings.mail_from)
+
+    @cached_property
+    def mail_allowance(self) -> MailAllowance:
+        """How many emails of a workspace all processes may send."""
+        from chalicelib.usecases.mail_allowance import MailAllowance, mail_limits
+
+        limits = mail_limits(self.settings.mails_per_minute, self.settings.mails_per_day)
+        return MailAllowance(self.ephemeral_store, limits, self.clock, self.sample)
 
     @cached_property
     def ses(self) -> Mailer:
@@ -130,6 +139,7 @@ class Services(AccountServices):
             self.recent_workspaces,
             self.suppression_store,
             self.clock,
+            self.mail_allowance,
             personal_link=self.join_tickets.personal_link,
             mail_from=self.settings.mail_from,
             share=share,
@@ -140,6 +150,7 @@ class Services(AccountServices):
             self.recent_workspaces,
             self.suppression_store,
             self.clock,
+            self.mail_allowance,
             self.settings.product_name,
         )
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]

@@ -19,6 +19,10 @@ _OMITTED = {"tokens", "sealed", "digest", "verifier"}
 _deserializer, _serializer = TypeDeserializer(), TypeSerializer()
 
 
+_KINDS_BY_WORKSPACE = ("cancelled", "epoch", "mails-day", "mails-minute", "notified", "usage")
+"""What keys of `ephemeral` begin with in which the workspace comes next."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A row of a table."""
@@ -41,7 +45,7 @@ class Row:
                 return self.key["endpoint_key"].partition("#")[0]
             case "ephemeral":
                 kind, _, rest = self.key["key"].partition("#")
-                if kind in ("rate", "told", "cancelled", "epoch"):
+                if kind in _KINDS_BY_WORKSPACE:
                     return rest.partition("#")[0]
                 document = self.content.get("document")
                 return document.get("workspace_id") if isinstance(document, dict) else None

@@ -12,8 +12,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from infra.progress import Progress
-from tests.chaos.cases import PAIR, SINGLE, Case, faulty, queue_crashes, run, single_crashes
-from tests.chaos.classes import FAULTS
+from tests.chaos.cases import PAIR, SINGLE, Case, crashes_of, faulty, run, single_crashes
+from tests.chaos.classes import ALLOWANCE, FAULTS, QUEUE
 from tests.chaos.report import Row, table
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.secrets import listener
@@ -85,7 +85,8 @@ def _tasks(seed: int, runs: int, about: int) -> Iterator[Task]:
         yield from split(faulty(name, range(seed, seed + runs)))
     for scenario in SCENARIOS:
         yield from split(single_crashes(scenario, seed))
-        yield from split(queue_crashes(scenario, seed))
+        for name in (QUEUE, ALLOWANCE):
+            yield from split(crashes_of(name, scenario, seed))
         yield from pairs(scenario, seed, about)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.wiring import Services
 from tests.chaos import invariants
-from tests.chaos.classes import FAULTS, QUEUE, Fault
+from tests.chaos.classes import FAULTS, Fault
 from tests.chaos.network import When
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.world import TICK_SECONDS, World, new_world
@@ -99,9 +99,9 @@ def single_crashes(scenario: str, seed: int = 0, provider: str = "zoom") -> Iter
                 yield replace(calm, fault=SINGLE, crashes=((number, when),))
 
 
-def queue_crashes(scenario: str, seed: int = 0) -> Iterator[Case]:
-    """A crash before and after every I/O call, where every email is handed over to the other function."""
-    calm = Case(QUEUE, scenario, "calm", seed)
+def crashes_of(fault: str, scenario: str, seed: int = 0) -> Iterator[Case]:
+    """A crash before and after every I/O call, in the conditions of a class's variant `calm`."""
+    calm = Case(fault, scenario, "calm", seed)
     for number in range(len(run(calm).points)):
         for when in When:
             yield replace(calm, crashes=((number, when),))

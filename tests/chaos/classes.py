@@ -15,6 +15,7 @@ from tests.chaos.world import WORKSPACE, Conditions, Stream, World
 
 Arm = Callable[[World], list[Trouble]]
 QUEUE = "emails through a queue"
+ALLOWANCE = "emails over the allowance"
 _SES = "ses SendEmail"
 _WRITES = "dynamodb (Put|Update)"
 
@@ -110,6 +111,13 @@ def _sqs_refuses(world: World) -> list[Trouble]:
     """SQS is throttled for five minutes."""
     until = world.simulation.seconds + 300
     return [while_it_lasts("sqs", faults.sqs_says("ThrottlingException"), lambda: world.simulation.seconds < until)]
+
+
+def _uncounted(world: World) -> list[Trouble]:
+    """The rows in which emails are counted cannot be read or written for five minutes."""
+    until = world.simulation.seconds + 300
+    refused = faults.dynamo_says(world, "ProvisionedThroughputExceededException")
+    return [while_it_lasts("dynamodb .* ephemeral", refused, lambda: world.simulation.seconds < until)]
 
 
 def _everything(world: World) -> list[Trouble]:
@@ -282,6 +290,21 @@ FAULTS = {
                 "Lambda dies": Variant(
                     lambda world: [trouble(_SES, faults.slow(world, 9), times=4)],
                     Conditions(queue=Queue(duplicate=0.5), lambda_seconds=(1.0, 40.0)),
+                ),
+            },
+        ),
+        Fault(
+            ALLOWANCE,
+            {
+                "calm": Variant(conditions=Conditions(mails_per_minute=5, queue=Queue())),
+                "no queue": Variant(conditions=Conditions(mails_per_minute=2)),
+                "rough stream": Variant(
+                    conditions=Conditions(_ROUGH, Queue((0.0, 90.0), 0.3, 0.5), schedules=2, mails_per_minute=5)
+                ),
+                "not counted": Variant(_uncounted, Conditions(mails_per_minute=5, queue=Queue())),
+                "SES throttles": Variant(
+                    lambda world: [trouble(_SES, faults.mail_unavailable(world), times=3)],
+                    Conditions(mails_per_minute=5, queue=Queue(duplicate=0.5)),
                 ),
             },
         ),

@@ -6,7 +6,8 @@ from itertools import islice
 
 import pytest
 
-from tests.chaos.cases import Case, Outcome, paired_crashes, queue_crashes, run, single_crashes
+from tests.chaos.cases import Case, Outcome, crashes_of, paired_crashes, run, single_crashes
+from tests.chaos.classes import ALLOWANCE, QUEUE
 from tests.chaos.scenarios import SCENARIOS
 from tests.support.examples import sample
 
@@ -32,8 +33,14 @@ def test_neither_does_a_crash_while_a_second_request_comes(scenario: str) -> Non
 
 @pytest.mark.parametrize("scenario", _ALONE)
 def test_neither_does_a_crash_while_emails_are_handed_over(scenario: str) -> None:
-    every_second = islice(queue_crashes(scenario, seed=1), 0, None, 2)
+    every_second = islice(crashes_of(QUEUE, scenario, seed=1), 0, None, 2)
     assert failures([run(case) for case in sample(every_second, 5)]) == []
+
+
+@pytest.mark.parametrize("scenario", _ALONE)
+def test_neither_does_a_crash_while_emails_wait_for_the_allowance(scenario: str) -> None:
+    every_third = islice(crashes_of(ALLOWANCE, scenario, seed=2), 0, None, 3)
+    assert failures([run(case) for case in sample(every_third, 8)]) == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

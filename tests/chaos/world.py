@@ -88,6 +88,8 @@ class Conditions:
     list_lag_seconds: float = 0.0
     daily_limit: int = 10**9
     compose: Callable[[Invite], bytes] | None = None
+    mails_per_minute: int = 0
+    """The allowance of a workspace, and its count is written before each email. 0: none."""
 
 
 @dataclass
@@ -366,9 +368,10 @@ class World:
 
     def _services(self, clock: Callable[[], datetime]) -> Services:
         services = build(
-            from_environment({**_ENVIRONMENT, **self.place.settings}),
+            from_environment({**_ENVIRONMENT, **self._allowance(), **self.place.settings}),
             clock=clock,
             random=self.random,
+            sample=lambda: 0.0,
             mail_transport=self.post,
             sleep=self.simulation.sleep,
             workers=partial(SideBySide, self.simulation),
@@ -384,6 +387,10 @@ class World:
             parts["settling"] = services.settling_with(lambda _, outstanding: min(outstanding, queue.here))
             parts["email_settling"] = services.settling_with(lambda _, outstanding: min(outstanding, queue.part))
         return services
+
+    def _allowance(self) -> dict[str, str]:
+        per_minute = self.conditions.mails_per_minute
+        return {"MEETLINK_MAILS_PER_MINUTE": str(per_minute), "MEETLINK_MAILS_PER_DAY": str(1000 * per_minute)}
 
     def _sqs(self, queue: queues.Queue) -> queues.Sqs:
         return queues.Sqs(self.network, queue, self.random, partial(self._invoke, "emails", email_queue.send_emails))

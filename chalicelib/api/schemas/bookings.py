@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -169,6 +169,13 @@ class Invitation(Struct):
     sent_at: Timestamp | None
 
 
+class EmailsWaiting(Struct):
+    """Why emails of a booking are not sent yet, and when they are tried again."""
+
+    reason: Annotated[Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")]
+    until: Timestamp
+
+
 class Booking(Struct):
     """An appointment, its meeting and its invitations."""
 
@@ -191,6 +198,7 @@ class Booking(Struct):
     version: Annotated[int | None, Meta(examples=[None])]
     meeting: Meeting
     invitations: list[Invitation]
+    emails_waiting: Annotated[EmailsWaiting | None, Meta(examples=[None])]
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -240,6 +248,7 @@ def format_booking(record: Record) -> Booking:
         version=booking.version,
         meeting=_format_meeting(record.current_meeting),
         invitations=_format_invitations(record),
+        emails_waiting=_format_wait(record.settlement.emails_wait_until),
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
     )
@@ -257,6 +266,10 @@ def _format_meeting(meeting: DomainMeeting) -> Meeting:
         attempts=meeting.attempts,
         next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
     )
+
+
+def _format_wait(until: datetime | None) -> EmailsWaiting | None:
+    return EmailsWaiting("allowance_used_up", format_timestamp(until)) if until else None
 
 
 def _format_invitations(record: Record) -> list[Invitation]:
