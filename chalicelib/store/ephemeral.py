@@ -126,7 +126,7 @@ class EphemeralStore:
         is_near = (EphemeralItem.counted >= start) & (EphemeralItem.counted < limit)
         expires_at = EphemeralItem.expires_at.set(now + burst + amount + timedelta(hours=1))
         for _ in range(2):
-            used_until = EphemeralItem.counted.set(start + step) if is_idle else EphemeralItem.counted.add(step)
+            used_until = EphemeralItem.counted.set(start + step if is_idle else EphemeralItem.counted + step)
             actions: list[Action] = [used_until, EphemeralItem.document.set(""), expires_at]
             with suppress(LostRace), translated_errors():
                 item.update(actions, condition=is_past if is_idle else is_near)

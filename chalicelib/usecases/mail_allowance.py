@@ -5,10 +5,9 @@ refills. It is counted as requests are (`usecases.rate_limit`): a row has the ti
 each email moves it into the future by period / limit, and emails wait while it is further ahead than one period. So a
 workspace may send the whole allowance at once, and then as fast as it refills.
 
-Emails are counted before they are sent: between a send and the mark that it was sent nothing may fail. To save writes,
-fewer than `BLOCK` emails are counted as `BLOCK`, with the probability that makes the sum right. What was counted and
-not sent is used by the next emails of this process. If a count fails, emails are sent: a limit must never cause an
-outage.
+Emails are counted before they are sent, because between a send and the mark that it was sent nothing may fail. To save
+writes they are counted in blocks: what is left of a block is used by the next emails of the workspace in this process,
+and so is what was counted and not sent. If a count fails, emails are sent: a limit must never cause an outage.
 """
 
 from __future__ import annotations
@@ -26,7 +25,9 @@ from chalicelib.observability import count, log
 from chalicelib.store.booking_leases import Lease
 from chalicelib.usecases.effects import EffectResult
 
-BLOCK = 10
+LARGEST_BLOCK = 10
+_BLOCKS = 60
+"""A block is at most this part of an allowance: each process may have one that it has not used up."""
 LONGEST_SPREAD = timedelta(minutes=15)
 _MAX_WORKSPACES = 10_000
 
@@ -69,9 +70,10 @@ class MailAllowance:
         clock: Callable[[], datetime],
         sample: Callable[[], float],
     ) -> None:
-        """`sample` returns a random number from 0 to 1."""
+        """`sample` returns a random number from 0 to 1, which spreads the retries."""
         self._rows = rows
         self._limits = limits
+        self._block = max(1, min([LARGEST_BLOCK, *(limit.emails // _BLOCKS for limit in limits)]))
         self._clock = clock
         self._sample = sample
         self._workspaces: dict[str, _Known] = {}
@@ -94,13 +96,14 @@ class MailAllowance:
             return retry_at
         with self._lock:
             known = self._known(workspace_id)
-            reused = min(known.unsent, emails)
-            known.unsent -= reused
-        counted = self._round(emails - reused)
+            missing = max(0, emails - known.unsent)
+            known.unsent -= emails - missing
+        counted = max(missing, self._block) if missing else 0
         for limit in self._limits if counted else ():
             if free_at := self._count(limit, workspace_id, counted):
-                self.give_back(workspace_id, reused)
+                self.give_back(workspace_id, emails - missing)
                 return self._refuse(limit, free_at, emails)
+        self.give_back(workspace_id, counted - missing)
         return None
 
     def give_back(self, workspace_id: str, emails: int) -> None:
@@ -128,9 +131,6 @@ class MailAllowance:
         """Count emails that must wait. Return when to retry: spread, so that not all bookings return at once."""
         count("MailsOverAllowance", emails)
         return max(free_at, self._clock()) + min(limit.period, LONGEST_SPREAD) * self._sample()
-
-    def _round(self, emails: int) -> int:
-        return emails if emails >= BLOCK else BLOCK * (self._sample() < emails / BLOCK)
 
     def _known(self, workspace_id: str) -> _Known:
         if len(self._workspaces) >= _MAX_WORKSPACES:

@@ -296,15 +296,15 @@ FAULTS = {
         Fault(
             ALLOWANCE,
             {
-                "calm": Variant(conditions=Conditions(mails_per_minute=5, queue=Queue())),
-                "no queue": Variant(conditions=Conditions(mails_per_minute=2)),
+                "calm": Variant(conditions=Conditions(mails_per_minute=1, queue=Queue())),
+                "no queue": Variant(conditions=Conditions(mails_per_minute=1)),
                 "rough stream": Variant(
-                    conditions=Conditions(_ROUGH, Queue((0.0, 90.0), 0.3, 0.5), schedules=2, mails_per_minute=5)
+                    conditions=Conditions(_ROUGH, Queue((0.0, 90.0), 0.3, 0.5), schedules=2, mails_per_minute=1)
                 ),
-                "not counted": Variant(_uncounted, Conditions(mails_per_minute=5, queue=Queue())),
+                "not counted": Variant(_uncounted, Conditions(mails_per_minute=1, queue=Queue())),
                 "SES throttles": Variant(
                     lambda world: [trouble(_SES, faults.mail_unavailable(world), times=3)],
-                    Conditions(mails_per_minute=5, queue=Queue(duplicate=0.5)),
+                    Conditions(mails_per_minute=1, queue=Queue(duplicate=0.5)),
                 ),
             },
         ),

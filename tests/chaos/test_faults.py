@@ -34,3 +34,10 @@ def test_emails_that_are_handed_over_arrive_as_soon_as_messages_do() -> None:
     outcomes = [run(case) for case in sample(faulty(QUEUE, range(1)), 3)]
     late = [(o.case.text, o.ticks) for o in outcomes if o.ticks > limits.get(o.case.variant, 1.0)]
     assert late == []
+
+
+def test_emails_over_the_allowance_are_sent_as_it_refills() -> None:
+    """One email a minute: a change of host sends four after the two of the booking."""
+    outcomes = [run(case) for case in faulty(ALLOWANCE, range(1)) if case.variant in ("calm", "no queue")]
+    assert [(o.case.text, o.ticks) for o in outcomes if o.ticks > 4.1] == []
+    assert max(o.ticks for o in outcomes) > 1.9

@@ -89,7 +89,7 @@ class Conditions:
     daily_limit: int = 10**9
     compose: Callable[[Invite], bytes] | None = None
     mails_per_minute: int = 0
-    """The allowance of a workspace, and its count is written before each email. 0: none."""
+    """The allowance of a workspace. 0: none."""
 
 
 @dataclass

@@ -54,3 +54,4 @@ def test_the_neighbours_of_a_busy_workspace_hardly_notice() -> None:
     assert max(flood.emails) < 10
     assert max(flood.first_try) < 5
     assert max(flood.retry) < 66 + 60 + 5
+    assert 1200 <= flood.attackers_emails <= 600 + 3 * 600

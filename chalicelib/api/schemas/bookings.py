@@ -172,7 +172,9 @@ class Invitation(Struct):
 class EmailsWaiting(Struct):
     """Why emails of a booking are not sent yet, and when they are tried again."""
 
-    reason: Annotated[Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")]
+    reason: Annotated[
+        Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")
+    ]
     until: Timestamp
 
 
