@@ -29,6 +29,15 @@ class Method(StrEnum):
     CANCEL = "CANCEL"
 
 
+class EntryOwner(StrEnum):
+    """Which system maintains a recipient's calendar entry. A closed list, part of the API."""
+
+    OURS = "ours"
+    """The calendar part of our emails (iMIP)."""
+    PROVIDER = "provider"
+    """The meeting's provider wrote an event into the recipient's calendar. Our emails have no calendar part."""
+
+
 class InvitationState(StrEnum):
     SENDING = "sending"
     SENT = "sent"
@@ -115,13 +124,27 @@ class Invite(Struct, frozen=True):
     reminder_minutes: int | None = None
     is_left_to_caller: bool = False
     """Whether the recipient's emails are switched off: the invitation is recorded and not sent."""
+    entry_owner: EntryOwner = EntryOwner.OURS
+    """For a cancellation: the owner of the entry that is cancelled."""
+    withdraws: bool = False
+    """Whether our own entry is removed, because the provider's event replaces it."""
+    is_event_current: bool = True
+    """Whether the provider's event is known to match the booking."""
+
+    @property
+    def calendar_method(self) -> Method | None:
+        """The method of the email's calendar part; None: the email has no calendar part."""
+        if self.entry_owner is EntryOwner.OURS:
+            return self.method
+        return Method.CANCEL if self.withdraws else None
 
     @property
     def content(self) -> str:
         """Return a digest of what the recipient sees. Equal content needs no new email.
 
         It is stored: a value that changes with an upgrade would email every recipient again. The workspace's settings
-        (brand, reminder) are not part of it, because a new color is no reason to email everyone.
+        (brand, reminder) are not part of it, because a new color is no reason to email everyone. The owner of the entry
+        is stored and compared separately.
         """
         recipient = self.recipient
         values = set_values(
@@ -170,6 +193,9 @@ class Invitation(Struct, frozen=True):
     ends_at: datetime | None = None
     left_at_revision: int | None = None
     """The booking's revision whose email was left to the caller; None: meetlink sent the email."""
+    entry_owner: EntryOwner = EntryOwner.OURS
+    withdraws: bool = False
+    """Whether the email removed our earlier entry: see `Invite.withdraws`."""
 
     @property
     def is_left_to_caller(self) -> bool:
@@ -178,6 +204,15 @@ class Invitation(Struct, frozen=True):
     @property
     def shown_state(self) -> InvitationState:
         return InvitationState.NOT_SENT if self.is_left_to_caller else self.state
+
+    @property
+    def may_have_our_entry(self) -> bool:
+        """Whether our entry may be in the recipient's calendar after this email."""
+        is_delivered = self.state is InvitationState.SENT and not self.is_left_to_caller
+        removed_ours = self.withdraws if self.entry_owner is EntryOwner.PROVIDER else self.method is Method.CANCEL
+        if removed_ours:
+            return not is_delivered
+        return self.entry_owner is EntryOwner.OURS
 
 
 def is_emailed(booking: Booking, role: Role) -> bool:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import (
+    EntryOwner,
     Invitation,
     InvitationState,
     Invite,
@@ -45,6 +46,7 @@ def outstanding(
     meeting: Meeting,
     invitations: tuple[Invitation, ...],
     *,
+    leftovers: tuple[Meeting, ...] = (),
     uid: str,
     sequence: int,
     now: datetime,
@@ -53,15 +55,18 @@ def outstanding(
     """Return the emails that bring every recipient up to date. `sequence` is the number for emails with new content.
 
     An email with an unknown outcome is sent again with its own number, so that calendars show one entry. Nothing is
-    announced for a booking that is over.
+    announced for a booking that is over. `leftovers` are former meetings that are not deleted yet.
     """
     last_by_address = {address_key(invitation.email): invitation for invitation in invitations}
     invited = [] if booking.is_cancelled else parties(booking)
     invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in invited]
+    invites = [_with_owner(invite, meeting, leftovers) for invite in invites]
     if booking.appointment.ends_at <= now:
         invites = []
     addresses = {address_key(party.email) for party in invited}
     former = [i for i in invitations if address_key(i.email) not in addresses and needs_cancellation(i)]
+    if not booking.is_cancelled:  # Under another address, the host still uses the calendar with the meeting's event.
+        former = [i for i in former if i.entry_owner is EntryOwner.OURS or not has_event_for(i.email, meeting)]
     invites += [_cancellation(booking, meeting, i, uid=uid, now=now) for i in former]
     numbered = []
     for invite in invites:
@@ -80,10 +85,29 @@ def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, 
 def _cancellation(booking: Booking, meeting: Meeting, last: Invitation, *, uid: str, now: datetime) -> Invite:
     """Return a CANCEL with what the last email said: its recipient may have no part in the booking any more."""
     invite = _invite(booking, meeting, Method.CANCEL, _recipient(last), uid=uid, now=now)
+    invite = replace(invite, entry_owner=last.entry_owner)
     takes_part = any(address_key(party.email) == address_key(last.email) for party in parties(booking))
     if takes_part or last.title is None or last.starts_at is None or last.ends_at is None:
         return invite
     return replace(invite, title=last.title, description="", starts_at=last.starts_at, ends_at=last.ends_at)
+
+
+def _with_owner(invite: Invite, meeting: Meeting, leftovers: tuple[Meeting, ...]) -> Invite:
+    """Return the invite with the owner of the entry: the provider, while an event is in the recipient's calendar.
+
+    A former meeting's event counts until it is deleted: our entry follows then, so that there are never two.
+    """
+    email = invite.recipient.email
+    if not has_event_for(email, meeting, *leftovers):
+        return invite
+    is_current = has_event_for(email, meeting) and meeting.state is MeetingState.READY and meeting.reason is None
+    return replace(invite, entry_owner=EntryOwner.PROVIDER, is_event_current=is_current)
+
+
+def has_event_for(email: str, *meetings: Meeting) -> bool:
+    """Return whether one of the meetings is an event in the calendar of this address."""
+    calendars = {address_key(meeting.calendar_address or "") for meeting in meetings if meeting.exists}
+    return address_key(email) in calendars
 
 
 def _recipient(invitation: Invitation) -> Party:
@@ -98,8 +122,10 @@ def needs_cancellation(invitation: Invitation) -> bool:
 
 def _number(invite: Invite, last: Invitation | None, sequence: int, *, is_skipping: bool) -> Invite | None:
     """Return the email with its sequence number; None if the recipient is up to date."""
-    if last is None or last.content != invite.content or is_skipping:
-        return replace(invite, sequence=sequence, is_update=last is not None and not last.is_left_to_caller)
+    if last is None or (last.content, last.entry_owner) != (invite.content, invite.entry_owner) or is_skipping:
+        withdraws = invite.entry_owner is EntryOwner.PROVIDER and last is not None and last.may_have_our_entry
+        is_update = last is not None and not last.is_left_to_caller
+        return replace(invite, sequence=sequence, is_update=is_update, withdraws=withdraws)
     if invite.is_left_to_caller:
         # An email with an unknown outcome is not sent again: it is the caller's now.
         is_outstanding = last.state is InvitationState.SENDING
@@ -107,7 +133,8 @@ def _number(invite: Invite, last: Invitation | None, sequence: int, *, is_skippi
         # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
         is_outstanding = last.is_left_to_caller or last.state is not InvitationState.SENT
     is_update = last.sequence > 0 and not last.is_left_to_caller
-    return replace(invite, sequence=last.sequence, is_update=is_update) if is_outstanding else None
+    again = replace(invite, sequence=last.sequence, is_update=is_update, withdraws=last.withdraws)
+    return again if is_outstanding else None
 
 
 def _skipped_revisions(booking: Booking, invite: Invite, last: Invitation | None, settled_revision: int) -> int:

@@ -150,6 +150,9 @@ class Meeting(Struct, frozen=True):
     """When to check that the meeting still exists and is the only one."""
     referenced_for: datetime | None = None
     """The booking's end when its reference was stored, which leads from the provider's events to the booking."""
+    calendar_address: str | None = None
+    """The address of the account whose calendar has the meeting as an event; None if the provider writes no events, and
+    for events of earlier releases until they are next changed."""
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import (
+    EntryOwner,
     Invitation,
     InvitationState,
     Method,
@@ -76,4 +77,5 @@ def _longest_invitation(booking: Booking, party: Party) -> Invitation:
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         left_at_revision=_LONGEST_SEQUENCE,
+        entry_owner=EntryOwner.PROVIDER,
     )

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.colors import ink_on, readable_on
-from chalicelib.domain.invitation import Invite, Method, Party, Role
+from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import Brand
@@ -80,6 +80,8 @@ class Content(Struct, frozen=True):
     """Links to reschedule and cancel, or a sentence that says how."""
     entries: tuple[Line, ...]
     """Links that add the booking to a web calendar."""
+    event_note: str | None
+    """Instead of `entries`: what happens to the provider's event in the recipient's calendar."""
     footer: tuple[str, ...]
     look: Look
 
@@ -107,6 +109,7 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         details=tuple(invite.description.split("\n")) if invite.description else (),
         changes=change_links(invite, wording) or _change_by_reply(invite, wording),
         entries=_calendar_links(invite, title, wording),
+        event_note=_event_note(invite, wording),
         footer=_footer(invite, service_name, wording),
         look=look_of(invite.brand),
     )
@@ -161,6 +164,8 @@ def outlook_link(invite: Invite, title: str, details: str) -> str:
 def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
     if invite.method is Method.CANCEL:
         return wording.cancelled
+    if invite.withdraws:
+        return wording.handed_over
     return wording.updated if invite.is_update else wording.invited
 
 
@@ -179,7 +184,7 @@ def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
 
 def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line, ...]:
     """Return links for recipients of email programs that ignore invitations."""
-    if invite.method is Method.CANCEL:
+    if invite.method is Method.CANCEL or invite.entry_owner is EntryOwner.PROVIDER:
         return ()
     passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""
     details = "\n".join(line for line in (invite.join_url, passcode) if line)
@@ -188,6 +193,16 @@ def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line,
         Line("Outlook.com", outlook_link(invite, title, details)),
         Line(wording.entry_file),
     )
+
+
+def _event_note(invite: Invite, wording: Wording) -> str | None:
+    if invite.entry_owner is EntryOwner.OURS:
+        return None
+    if invite.method is Method.CANCEL:
+        note = wording.event_removed
+    else:
+        note = wording.event_in_calendar if invite.is_event_current else wording.event_outdated
+    return note.format(email=_email(invite.recipient))
 
 
 def _calendar_place(invite: Invite) -> str:

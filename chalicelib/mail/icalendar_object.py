@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invite, Method, Party
 from chalicelib.mail.addresses import mailable_address, mailto, sending_address
@@ -37,6 +39,8 @@ def write_calendar(invite: Invite, organizer: str) -> bytes:
     """
     from icalendar import Calendar
 
+    if invite.withdraws:
+        invite = sanitize_invite(replace(invite, method=Method.CANCEL))
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
@@ -65,6 +69,8 @@ def _build_event(invite: Invite, organizer: str, wording: Wording) -> Event:
         if address := mailable_address(party.email):
             event.add("attendee", _build_attendee(party, address))
     _add_place(event, invite, wording)
+    if invite.withdraws:
+        event.add("comment", _escape_text(wording.entry_replaced))
     description = _build_description(invite, wording)
     if description:
         event.add("description", _escape_text(description))
@@ -100,7 +106,7 @@ def _add_place(event: Event, invite: Invite, wording: Wording) -> None:
 
 
 def _build_description(invite: Invite, wording: Wording) -> str:
-    lines = []
+    lines = [wording.entry_replaced] if invite.withdraws else []
     if invite.join_url:
         lines.append(wording.join_at.format(link=invite.join_url))
     elif invite.location.type is LocationType.VIDEO and invite.method is not Method.CANCEL:

@@ -94,7 +94,8 @@ def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limi
     if reply_to := _reply_to(invite):
         message["Reply-To"] = reply_to
     _add_texts(message, content, wording)
-    _add_calendar(message, write_calendar(invite, sender), invite.method.value)
+    if invite.calendar_method is not None:
+        _add_calendar(message, write_calendar(invite, sender), invite.calendar_method.value)
     return Mail(sender=sender, to=to, subject=content.subject, raw=message.as_bytes())
 
 

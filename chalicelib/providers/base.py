@@ -142,6 +142,9 @@ class Provider(ABC):
     """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
     reports_meetings: ClassVar[bool] = False
     """Whether the provider can send events about meetings; see `read_event`."""
+    writes_calendar_events: ClassVar[bool] = False
+    """True if each meeting is an event in the account's own calendar. Emails to the account's address then have no
+    calendar part."""
     no_place_advice: ClassVar[str] = (
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again."
     )

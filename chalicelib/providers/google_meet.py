@@ -53,10 +53,14 @@ class GoogleMeet(Google):
     name = "google_meet"
     display_name = "Google Meet"
     needs = "A Google account with Google Calendar. A Workspace administrator may have to allow the app first."
-    limits = "Every booking also adds an event to your primary Google calendar. If you delete it, it is created again."
+    limits = (
+        "Every booking is an event in the primary calendar of your account. Emails to the account’s own address "
+        "therefore have no invitation attached. If you delete the event, it is created again."
+    )
     oauth = build_oauth(CALENDAR_SCOPES)
     urls = Google.identity_urls | {"API": "https://www.googleapis.com"}
     create_semantics = CreateSemantics(idempotent=True, keeps_tags=True)
+    writes_calendar_events = True
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.describe_experience(account, GuestEntry.KNOCK, _KNOCKING)

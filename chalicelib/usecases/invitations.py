@@ -152,6 +152,7 @@ class Invitations:
             booking,
             settlement.meeting,
             settlement.invitations,
+            leftovers=settlement.leftovers,
             uid=settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender),
             sequence=settlement.sequence + 1,
             now=self._clock(),
@@ -256,6 +257,8 @@ def _invitation(invite: Invite, state: InvitationState) -> Invitation:
         title=invite.title,
         starts_at=invite.starts_at,
         ends_at=invite.ends_at,
+        entry_owner=invite.entry_owner,
+        withdraws=invite.withdraws,
     )
 
 

@@ -196,7 +196,13 @@ class Meetings:
         booking, meeting = work.lease.booking, work.meeting
         provider = self._calls.provider(access)
         grant_id = access.grant.id if access.grant else None
-        started = replace(meeting, provider=provider.name, user_id=booking.host.user_id, grant_id=grant_id)
+        started = replace(
+            meeting,
+            provider=provider.name,
+            user_id=booking.host.user_id,
+            grant_id=grant_id,
+            calendar_address=self._calls.calendar_address(access),
+        )
         request = self._request(booking, started)
         prepare = partial(self._prepare_create, work, started, is_local=provider.is_local)
         create = partial(provider.create, request=request)
@@ -245,6 +251,7 @@ class Meetings:
             work.set_meeting(next_generation(meeting))
             return
         unchanged = ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
+        meeting = replace(meeting, calendar_address=self._calls.calendar_address(access))
         work.mark_current(record_created(meeting, updated or unchanged, request, self._clock()))
 
     def _require_lease(self, work: _Work) -> None:

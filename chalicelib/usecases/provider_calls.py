@@ -44,6 +44,12 @@ class ProviderCalls:
         provider = self._providers.get(access.grant.provider) if access.grant else None
         return provider.create_semantics if provider else UNKNOWN_SEMANTICS
 
+    def calendar_address(self, access: GrantAccess) -> str | None:
+        """Return the address of the calendar that the account's meetings are events in; None if there is none."""
+        grant = access.grant
+        provider = self._providers.get(grant.provider) if grant else None
+        return grant.account.email if grant and provider and provider.writes_calendar_events else None
+
     def call(
         self,
         access: GrantAccess,

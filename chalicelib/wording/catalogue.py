@@ -64,6 +64,8 @@ class Wording(Struct, frozen=True):
     invited: InvitationText
     updated: InvitationText
     cancelled: InvitationText
+    handed_over: InvitationText
+    """The provider's event replaces our calendar entry, which the email removes. The booking takes place."""
 
     untitled: str
     """The title of a booking without one."""
@@ -114,6 +116,14 @@ class Wording(Struct, frozen=True):
     """Introduces links to web calendars: Google Calendar, Outlook.com, then `entry_file`."""
     entry_file: str
     """The last item after `add_to_calendar`: the attached file invite.ics."""
+    event_in_calendar: str
+    """Instead of `add_to_calendar`: the provider's event is in the recipient's calendar. `{email}`: the recipient."""
+    event_outdated: str
+    """As `event_in_calendar`, while the event could not be changed. `{email}`."""
+    event_removed: str
+    """As `event_in_calendar`, for a cancellation. `{email}`."""
+    entry_replaced: str
+    """In our calendar entry, when the provider's event replaces it."""
     footer: str
     """`{service}`: the name of the workspace's brand or of the service."""
 

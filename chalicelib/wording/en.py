@@ -39,6 +39,12 @@ WORDING = Wording(
         to_guest="Your appointment with {host} has been cancelled.",
         to_host="This booking has been cancelled.",
     ),
+    handed_over=InvitationText(
+        label="In your calendar",
+        subject="Now in your calendar: {title}, {when}",
+        to_guest="Your appointment with {host} takes place. It is in your calendar as an event of your video account now, so we removed our own entry.",
+        to_host="This booking takes place. It is in your calendar as an event of your video account now, so we removed our own entry.",
+    ),
     untitled="Appointment",
     when="When",
     where="Where",
@@ -63,6 +69,10 @@ WORDING = Wording(
     change_by_reply="To reschedule or cancel, reply to this email.",
     add_to_calendar="Not in your calendar yet? Add it:",
     entry_file="or open the attached file invite.ics",
+    event_in_calendar="This appointment is in your calendar ({email}) already.",
+    event_outdated="The event in your calendar ({email}) may still show earlier details. If it stays that way, please correct it there.",
+    event_removed="We also remove the event from your calendar ({email}). If you still see it later, please delete it there.",
+    entry_replaced="The appointment takes place. Its event is in your calendar now and replaces this entry.",
     footer="Sent by {service}.",
     reconnect=NoticeText(
         subject="Reconnect {provider} to keep your meeting links coming",
