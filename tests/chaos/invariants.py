@@ -12,6 +12,7 @@ from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.store.booking_records import Record
 from chalicelib.store.references import meeting_key
 from infra.local.standins.base import HeldMeeting
+from tests.chaos.places import USERS
 from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail
 from tests.chaos.world import BASE_URL, World
@@ -138,15 +139,29 @@ def _mails(world: World, record: Record) -> list[str]:
     for mail in mails:
         inboxes.setdefault(address_key(mail.recipient.email), []).append(mail)
     for address, inbox in inboxes.items():
-        entry = _calendar(inbox)
+        entry, events = _calendar(inbox), _events(world, booking, address)
         if address not in wanted:
-            if entry is not None:
+            if entry is not None or events:
                 wrong.append("a cancelled entry stays in a calendar")
-        elif entry is None:
+            continue
+        if entry is None and not events:
             wrong.append("a recipient has no entry")
-        elif (entry.join_url, entry.starts_at) != (_link(world, record, address), booking.appointment.starts_at):
-            wrong.append("a calendar shows another link or time")
+        elif (entry is not None) + len(events) > 1:
+            wrong.append("a recipient has two entries")
+        if any(event.starts_at != booking.appointment.starts_at for event in events):
+            wrong.append("the provider's event is at another time")
+        truth = (_link(world, record, address), booking.appointment.starts_at)
+        if not inbox or (inbox[-1].join_url, inbox[-1].starts_at) != truth or inbox[-1].method is Method.CANCEL:
+            wrong.append("the newest email shows another link or time")
     return wrong
+
+
+def _events(world: World, booking: Booking, address: str) -> list[HeldMeeting]:
+    """The events of the booking that the provider keeps in the calendar of this address."""
+    user_id = address.partition("@")[0]
+    if world.place.name != "google_meet" or user_id not in USERS:
+        return []
+    return [one for one in world.held_for(booking.booking_id) if one.owner == world.place.owner(user_id)]
 
 
 def _link(world: World, record: Record, address: str) -> str | None:
@@ -156,14 +171,14 @@ def _link(world: World, record: Record, address: str) -> str | None:
 
 
 def _calendar(inbox: list[Invite]) -> Invite | None:
-    """The entry that a calendar shows after these mails (RFC 5546, 2.1.5: an older sequence changes nothing)."""
+    """Our entry that a calendar shows after these mails (RFC 5546, 2.1.5: an older sequence changes nothing)."""
     entry: Invite | None = None
     newest = -1
     for mail in inbox:
-        if mail.sequence < newest:
+        if mail.sequence < newest or mail.calendar_method is None:
             continue
         newest = mail.sequence
-        entry = mail if mail.method is Method.REQUEST else None
+        entry = mail if mail.calendar_method is Method.REQUEST else None
     return entry
 
 

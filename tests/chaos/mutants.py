@@ -46,6 +46,12 @@ def without_fence(services: Services) -> None:
     services.__dict__["booking_leases"] = _Fenceless()
 
 
+def without_owner(services: Services) -> None:
+    """Our invitation goes into a calendar that has the provider's event."""
+    for provider in services.providers.values():
+        provider.__dict__["writes_calendar_events"] = False
+
+
 MUTANTS: dict[str, Callable[[Services], None]] = {
     "no intent": without_intent,
     "no settle window": without_settle_window,

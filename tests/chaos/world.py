@@ -34,6 +34,7 @@ from chalicelib.store.work_queue import WorkQueue
 from chalicelib.usecases.bookings import Accepted, Bookings
 from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.wiring import Services, build
+from infra.local.standins.base import HeldMeeting
 from infra.local.standins.zoom import Zoom
 from infra.tables import table_definitions
 from tests.chaos import queues
@@ -272,6 +273,11 @@ class World:
 
     def record(self, booking_id: str = "b-1") -> Record:
         return next(record for record in self.records() if record.booking.booking_id == booking_id)
+
+    def held_for(self, booking_id: str) -> list[HeldMeeting]:
+        """The booking's meetings that are alive at the run's provider and within reach of the product."""
+        held = [one for one in self.place.held() if one.id not in self.left_behind]
+        return [one for one in held if self._booking_by_tag.get(str(one.tag)) == booking_id]
 
     def count_twins(self) -> None:
         """Notice it when a booking has more than one meeting that can be reached.

@@ -10,7 +10,7 @@ from typing import Any
 
 from icalendar import Calendar
 
-from tests.support.mailcheck import calendar_of
+from tests.support.mailcheck import calendar_of, has_calendar
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Mailbox:
 
     def receive(self, mails: Iterable[bytes]) -> Mailbox:
         for raw in mails:
-            self._apply(_parsed(raw))
+            if has_calendar(raw):
+                self._apply(_parsed(raw))
         return self
 
     @property

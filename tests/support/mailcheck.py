@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from html import unescape
 from urllib.parse import unquote
 
@@ -22,15 +22,16 @@ _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _ADDRESS = re.compile(r"mailto:[^\s<>\"]+@[^\s<>\"@]+", re.I)
 
 
-def check_mail(raw: bytes, *, previous: bytes | None = None) -> list[str]:
+def check_mail(raw: bytes, *, previous: bytes | None = None, is_plain: bool = False) -> list[str]:
     """What is wrong with an invitation mail; nothing, if it is good.
 
-    `previous` is the mail that this one follows, to the same recipient about the same booking.
+    `previous` is the mail that this one follows, to the same recipient about the same booking. A plain mail must have
+    no calendar part: its recipient has the entry already.
     """
     message = message_from_bytes(raw, policy=policy.SMTP)
     assert isinstance(message, EmailMessage)
-    problems = [*_wire(raw), *_headers(message), *_structure(message)]
-    if problems:
+    problems = [*_wire(raw), *_headers(message), *(_plain(message) if is_plain else _structure(message))]
+    if problems or is_plain:
         return problems
     problems += _calendar_lines(_calendar_bytes(message))
     try:
@@ -43,6 +44,12 @@ def check_mail(raw: bytes, *, previous: bytes | None = None) -> list[str]:
     except (ValueError, KeyError, AttributeError, IndexError) as error:
         problems.append(f"the calendar object cannot be read: {error!r}")
     return problems
+
+
+def has_calendar(raw: bytes) -> bool:
+    """Whether a mail has a calendar part, or any other part that a mail program may take for one."""
+    parts = message_from_bytes(raw, policy=policy.SMTP).walk()
+    return any(part.get_content_maintype() not in ("multipart", "text") or _is_calendar(part) for part in parts)
 
 
 def calendar_of(raw: bytes) -> bytes:
@@ -106,6 +113,24 @@ def _structure(message: EmailMessage) -> Iterator[str]:
         yield "the attachment is not invite.ics"
     if attachment.get_payload(decode=True) != _calendar_bytes(message):
         yield "the attachment differs from the calendar part"
+
+
+def _plain(message: EmailMessage) -> Iterator[str]:
+    shape = [part.get_content_type() for part in message.walk()]
+    if shape != ["multipart/alternative", "text/plain", "text/html"]:
+        yield f"wrong structure: {shape}"
+        return
+    text, html = _text(message, "plain"), unescape(_text(message, "html"))
+    if "invite.ics" in text or "invite.ics" in html:
+        yield "the mail names a file that it does not have"
+    if "calendar.google.com" in html or "outlook." in html:
+        yield "the mail offers to add a second entry"
+    if any(link not in html for link in re.findall(r"https?://\S+", text)):
+        yield "a link of the text is absent from html"
+
+
+def _is_calendar(part: Message) -> bool:
+    return part.get_content_type() == "text/calendar"
 
 
 def _calendar_lines(octets: bytes) -> Iterator[str]:
@@ -179,6 +204,9 @@ def _people(event: Component, message: EmailMessage) -> Iterator[str]:
 
 def _links(calendar: Calendar, message: EmailMessage) -> Iterator[str]:
     event = _event(calendar)
+    if str(calendar.get("METHOD")) == "CANCEL":
+        yield from (f"a cancelled entry has a {name}" for name in ("URL", "CONFERENCE") if name in event)
+        return
     location = str(event.get("LOCATION", ""))
     places = {name: str(event.get(name, "")) for name in ("URL", "CONFERENCE", "DESCRIPTION")}
     places |= {"LOCATION": location, "text": _text(message, "plain"), "html": unescape(_text(message, "html"))}

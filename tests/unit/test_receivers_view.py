@@ -28,6 +28,8 @@ from tests.support.mailbox import Mailbox, Shown
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 GUESTS = tuple(Guest(f"Guest {n}", f"guest{n}@example.com") for n in range(3))
 HOSTS = [Host(f"u-{n}", f"Host {n}", f"host{n}@example.com") for n in range(2)]
+ADDRESSES = [host.email for host in HOSTS] + [GUESTS[0].email, "other@example.com"]
+"""Calendars that a provider may write into: a host's, a guest's, or one that is no recipient's."""
 BOOKING = Booking(
     workspace_id="ws-1",
     booking_id="b-1",
@@ -53,6 +55,8 @@ class Desk:
         self.lease = Lease(BOOKING, Settlement(meeting=Meeting(MeetingState.WAITING)), fence=1)
         self.failures: list[str] = []
         self.mails: dict[str, list[bytes]] = defaultdict(list)
+        self.events: dict[int, str] = {}
+        """The calendars that have an event of the provider, by the generation of the meeting."""
         self.inviter = Invitations(  # type: ignore[arg-type]
             self, self, self, self, lambda: self.now, self, personal_link=lambda *_: None, mail_from=SENDER.address
         )
@@ -89,8 +93,21 @@ class Desk:
         later = timedelta(hours=random.randint(1, 5))
         if booking.is_cancelled:
             return
+        leftovers = self.lease.settlement.leftovers
         if step == "link":
-            meeting = Meeting(MeetingState.READY, join_url=f"https://video.example.org/j/{random.randint(1, 9)}")
+            self.events.pop(meeting.generation, None)
+            link = f"https://video.example.org/j/{random.randint(1, 9)}"
+            meeting = Meeting(MeetingState.READY, id="1", join_url=link, generation=meeting.generation + 1)
+        elif step == "event":
+            self.events.pop(meeting.generation, None)
+            meeting = self.event(meeting.generation + 1, random.choice(ADDRESSES))
+        elif step == "leave":
+            leftovers += (meeting,) if meeting.exists else ()
+            meeting = Meeting(MeetingState.WAITING, generation=meeting.generation + 1)
+        elif step == "tidy":
+            for leftover in leftovers:
+                self.events.pop(leftover.generation, None)
+            leftovers = ()
         elif step == "move":
             moved = {"starts_at": appointment.starts_at + later, "ends_at": appointment.ends_at + later}
             booking = replace(booking, appointment=replace(appointment, **moved))
@@ -103,8 +120,21 @@ class Desk:
             booking = replace(booking, appointment=replace(appointment, title=f"Talk {random.randint(1, 9)}"))
         elif step == "cancel":
             booking, meeting = replace(booking, status=BookingStatus.CANCELLED), Meeting(MeetingState.REMOVED)
-        settlement = replace(self.lease.settlement, meeting=meeting)
+            self.events, leftovers = {}, ()
+        settlement = replace(self.lease.settlement, meeting=meeting, leftovers=leftovers)
         self.lease = replace(self.lease, booking=replace(booking, updated_at=self.now), settlement=settlement)
+
+    def event(self, generation: int, calendar: str) -> Meeting:
+        """A meeting that the provider wrote into this calendar as an event."""
+        self.events[generation] = calendar
+        link = f"https://video.example.org/e/{generation}"
+        return Meeting(
+            MeetingState.READY, id="1", join_url=link, generation=generation, calendar_address=calendar.upper()
+        )
+
+    def entries(self, email: str, mails: list[bytes]) -> int:
+        """How many entries the recipient's calendar shows: our own, and the provider's events."""
+        return len(Mailbox().receive(mails).entries) + sum(calendar == email for calendar in self.events.values())
 
     def settle(self) -> None:
         self.now += timedelta(seconds=7)
@@ -116,13 +146,16 @@ class Desk:
         recipients = parties(booking)
         if booking.is_cancelled or email not in [party.email for party in recipients]:
             return []
+        if email in self.events.values():
+            return []  # The provider's event is the entry.
         host = recipients[0].email
         visible = [party.email for party in recipients] if email == host else [host, email]
         appointment, link = booking.appointment, self.lease.settlement.meeting.join_url
         return [Shown(appointment.starts_at, appointment.ends_at, appointment.title, link, tuple(sorted(visible)))]
 
 
-STEPS = st.lists(st.sampled_from(["link", "move", "guests", "host", "title", "cancel"]), max_size=7)
+CHANGES = ["link", "event", "leave", "tidy", "move", "guests", "host", "title", "cancel"]
+STEPS = st.lists(st.sampled_from(CHANGES), max_size=8)
 FAILURES = st.lists(st.sampled_from(["", "", "lost before", "lost after"]), max_size=8)
 
 
@@ -137,6 +170,10 @@ def test_one_correct_entry_whatever_the_order(steps: list[str], failures: list[s
     desk.failures = []
     desk.settle()
     assert desk.mails
+    recipients = [] if desk.lease.booking.is_cancelled else [party.email for party in parties(desk.lease.booking)]
+    for email in recipients:
+        calendars = desk.events.values()
+        assert desk.entries(email, desk.mails[email]) == max(1, list(calendars).count(email)), email
     for email, mails in desk.mails.items():
         for _ in range(3):
             assert Mailbox().receive(mails).entries == desk.truth(email)

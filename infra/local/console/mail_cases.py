@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingStatus, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
-from chalicelib.domain.invitation import Invite, Method, Party, Role, Trouble
+from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role, Trouble
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingReason, MeetingState
 from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.mail.addresses import SenderAddress
@@ -81,6 +81,14 @@ def _updated(invite: Invite) -> Invite:
     return replace(invite, sequence=invite.sequence + 1, is_update=True)
 
 
+def _with_event(invite: Invite) -> Invite:
+    return replace(invite, entry_owner=EntryOwner.PROVIDER)
+
+
+def _handed_over(invite: Invite) -> Invite:
+    return replace(_with_event(_updated(invite)), withdraws=True)
+
+
 INVITATIONS: dict[str, Invite] = {
     "guest": _GUESTS,
     "guest, no links of the caller's": replace(_GUESTS, links=NO_LINKS),
@@ -90,6 +98,12 @@ INVITATIONS: dict[str, Invite] = {
     "host, changed": _updated(_HOSTS),
     "guest, cancelled": _cancelled(_GUESTS),
     "host, cancelled": _cancelled(_HOSTS),
+    "host, event in the calendar": _with_event(_HOSTS),
+    "host, event changed": _with_event(_updated(_HOSTS)),
+    "host, event not changed yet": replace(_with_event(_updated(_HOSTS)), is_event_current=False),
+    "host, event cancelled": _with_event(_cancelled(_HOSTS)),
+    "host, entry replaced by an event": _handed_over(_HOSTS),
+    "guest, entry replaced by an event": _handed_over(_GUESTS),
     "guest, link follows": replace(_LINKLESS, link_follows=True),
     "host, link follows": replace(_HOSTS, join_url=None, passcode=None, dial_in=(), link_follows=True),
     "guest, no link could be made": _LINKLESS,
@@ -111,6 +125,10 @@ INVITATIONS: dict[str, Invite] = {
             "host": _HOSTS,
             "guest, changed": _updated(_GUESTS),
             "guest, cancelled": _cancelled(_GUESTS),
+            "host, event in the calendar": _with_event(_HOSTS),
+            "host, event not changed yet": replace(_with_event(_updated(_HOSTS)), is_event_current=False),
+            "host, event cancelled": _with_event(_cancelled(_HOSTS)),
+            "host, entry replaced by an event": _handed_over(_HOSTS),
             "guest, link follows": replace(_LINKLESS, link_follows=True, links=NO_LINKS),
         }.items()
     },
