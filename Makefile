@@ -27,7 +27,7 @@ live: .venv/ready ## test with your own provider account, ten minutes; PROVIDER=
 bench: .venv/ready ## measure time and memory against floors and alternatives; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-test: .venv/ready ## run the tests; ALL=1 adds the deployments, pictures and generated requests, as .ci/run does
+test: .venv/ready ## run the tests; ALL=1 adds whole matrices, deployments, pictures and generated requests, as .ci/run does
 	@$(BIN)/pytest $(if $(ALL),--hypothesis-profile=thorough,-m "not exhaustive")
 
 lint: .venv/ready ## check style, types and templates

@@ -13,12 +13,12 @@ from moto import mock_aws
 
 from chalicelib.store.tables import MODELS
 from infra.local.aws import REGION, LocalAws
-from tests.support import examples, fast_routing
+from tests.support import examples, fast_flask
 from tests.support.aws import Aws, SharedClients, furnish, furnish_moto, shared_local_aws
 from tests.support.clock import FakeClock
 
 examples.install()
-fast_routing.install()
+fast_flask.install()
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from moto import mock_aws
@@ -18,6 +18,7 @@ from moto import mock_aws
 from infra.local.aws import REGION
 from tests.support.aws import furnish_moto
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, Product, booking, calendar
 
 Owner = tuple[str, str]  # workspace, user
@@ -145,7 +146,5 @@ class Promises(RuleBasedStateMachine):
 
 
 # Without shrinking: each example takes a second, and the steps of a failing one are printed anyway.
-Promises.TestCase.settings = settings(
-    max_examples=6, stateful_step_count=12, deadline=None, phases=[Phase.explicit, Phase.generate]
-)
+Promises.TestCase.settings = examples(12, stateful_step_count=12, phases=[Phase.explicit, Phase.generate])
 TestPromises = Promises.TestCase

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.catalogue import Host, create_stand_in
 from tests.contract.kit.contract import ProviderContract
@@ -51,6 +53,7 @@ def test_every_provider_is_on_the_page_and_in_the_demo() -> None:
         assert create_stand_in(name, Host("host@example.com", "password-1", "Demo Host")).provider == name
 
 
+@pytest.mark.exhaustive
 def test_the_example_works_when_it_is_followed_to_the_letter(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE, re.DOTALL)
     assert [path for path, _ in blocks] == [

@@ -18,7 +18,8 @@ from infra.local.stack import HOST_EMAIL, PASSWORD, WORKSPACE_ID, LocalStack
 from infra.local.visitor import sign_in_and_consent
 from tests.e2e.test_settings_in_a_browser import connect_link, connection, sign_in_at_zoom
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
+"""`tests/component/test_pages.py` and `test_takeover.py` try the same attacks over HTTP, in every run."""
 
 
 @pytest.fixture
