@@ -100,6 +100,10 @@ class MeetingRequest(Struct, frozen=True):
     ends_at: datetime
     time_zone: str
     """For display only. The times are aware."""
+    guests: tuple[str, ...] = ()
+    """The guests' names, if the meeting is an event in the host's calendar."""
+    guests_label: str = ""
+    """The word before the guests' names, in the host's language. Not part of the fingerprint."""
 
     @property
     def fingerprint(self) -> str:
@@ -113,6 +117,7 @@ class MeetingRequest(Struct, frozen=True):
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             time_zone=self.time_zone,
+            guests=self.guests,
         )
         return digest(values, length=16)
 

@@ -60,8 +60,8 @@ def wants_meeting(booking: Booking) -> bool:
     return booking.wants_video and booking.eligibility is not None
 
 
-def build_request(booking: Booking, meeting: Meeting, tag_secret: bytes) -> MeetingRequest:
-    """Return the meeting that the booking wants."""
+def build_request(booking: Booking, meeting: Meeting, tag_secret: bytes, *, guests_label: str = "") -> MeetingRequest:
+    """Return the meeting that the booking wants. It names the guests if there is a label for them."""
     appointment = booking.appointment
     return MeetingRequest(
         tag=tag(tag_secret, booking.workspace_id, booking.booking_id, meeting.generation),
@@ -70,7 +70,19 @@ def build_request(booking: Booking, meeting: Meeting, tag_secret: bytes) -> Meet
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         time_zone=appointment.time_zone,
+        guests=tuple(guest.name or guest.email for guest in appointment.guests) if guests_label else (),
+        guests_label=guests_label,
     )
+
+
+def names_guests(booking: Booking, meeting: Meeting, settled_revision: int) -> bool:
+    """Return whether an event in the host's calendar names the guests.
+
+    Earlier releases wrote events without names. They stay as they are until the booking changes, so that an upgrade
+    changes no event.
+    """
+    is_earlier = meeting.exists and meeting.calendar_address is None and meeting.fingerprint is not None
+    return not is_earlier or settled_revision != booking.revision
 
 
 def verify_at(booking: Booking, meeting: Meeting, now: datetime) -> datetime | None:

@@ -15,6 +15,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -37,6 +38,10 @@ _QUIETLY = urlencode({"conferenceDataVersion": "1", "sendUpdates": "none"})
 _READS_WHILE_PENDING = 3
 _SUMMARY_LIMIT = 1024
 _DESCRIPTION_LIMIT = 8192
+_GUESTS_LIMIT = 2048
+_NAME_LIMIT = 200
+_WITHOUT_TAGS = str.maketrans("", "", "<>")
+_BETWEEN = "\n\n"
 _KNOCKING = "Guests are not on Google's own guest list, so they have to knock. Join on time and admit them."
 _NO_MEET = (
     "This account's calendar does not offer Google Meet. Turn on Google Meet (in Google Workspace, your administrator "
@@ -70,7 +75,7 @@ class GoogleMeet(Google):
         body = _event_body(request) | {
             "id": request.tag,
             "conferenceData": {"createRequest": conference},
-            "reminders": {"useDefault": False},  # The host's defaults may send emails, and our invitation has its own.
+            "reminders": {"useDefault": False},  # The host's defaults may send emails.
         }
         event = None
         try:
@@ -175,10 +180,21 @@ def _path(event_id: str) -> str:
 def _event_body(request: MeetingRequest) -> dict[str, Any]:
     return {
         "summary": request.title[:_SUMMARY_LIMIT],
-        "description": request.description[:_DESCRIPTION_LIMIT],
+        "description": _description(request),
         "start": {"dateTime": _moment(request.starts_at)},
         "end": {"dateTime": _moment(request.ends_at)},
     }
+
+
+def _description(request: MeetingRequest) -> str:
+    """Return the description with the guests' names. They are text, because Google would email attendees."""
+    # Google shows HTML tags in descriptions as markup. A name must not become a link.
+    names = ", ".join(clean_line(name, _NAME_LIMIT).translate(_WITHOUT_TAGS) for name in request.guests)
+    guests = f"{request.guests_label}: {names}" if names else ""
+    if len(guests) > _GUESTS_LIMIT:
+        guests = guests[: _GUESTS_LIMIT - 1] + "…"
+    text = request.description[: _DESCRIPTION_LIMIT - len(guests) - len(_BETWEEN)]
+    return _BETWEEN.join(part for part in (text, guests) if part)
 
 
 def _moment(at: datetime) -> str:

@@ -16,6 +16,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION
 from chalicelib.domain.deadline import Deadline, OutOfTime
 from chalicelib.domain.grant_access import AccessState, GrantAccess, grant_access
+from chalicelib.domain.invitation import DEFAULT_LANGUAGE
 from chalicelib.domain.meeting import Meeting, MeetingRequest, MeetingState, ProviderMeeting
 from chalicelib.domain.meeting_plan import Action, CreateSemantics
 from chalicelib.domain.meeting_states import mark_leftover, next_generation, record_created, record_intent
@@ -26,6 +27,7 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
+from chalicelib.wording import in_language
 
 
 class _Superseded(MeetlinkError):
@@ -114,7 +116,7 @@ class Meetings:
                 continue
             access = self._access(booking, meeting, is_wanted=is_wanted)
             create = self._calls.create_semantics(access)
-            step = self._plan(booking, meeting, access, create, is_wanted=is_wanted)
+            step = self._plan(work, access, create, is_wanted=is_wanted)
             if isinstance(step, Meeting):
                 work.mark_current(step)
                 return
@@ -129,12 +131,11 @@ class Meetings:
             except ProviderError as error:
                 self._record_failure(work, step, error, create, meeting.intent_at)
 
-    def _plan(
-        self, booking: Booking, meeting: Meeting, access: GrantAccess, create: CreateSemantics, *, is_wanted: bool
-    ) -> Meeting | Action:
+    def _plan(self, work: _Work, access: GrantAccess, create: CreateSemantics, *, is_wanted: bool) -> Meeting | Action:
+        booking, meeting = work.lease.booking, work.meeting
         if not is_wanted:
             return meeting_plan.plan_removal(booking, meeting, access, self._clock())
-        request = self._request(booking, meeting)
+        request = self._request(work, access)
         return meeting_plan.plan_wanted(booking, meeting, access, request, self._clock(), create)
 
     def _record_failure(
@@ -195,15 +196,10 @@ class Meetings:
     def _create(self, work: _Work, access: GrantAccess) -> None:
         booking, meeting = work.lease.booking, work.meeting
         provider = self._calls.provider(access)
-        grant_id = access.grant.id if access.grant else None
-        started = replace(
-            meeting,
-            provider=provider.name,
-            user_id=booking.host.user_id,
-            grant_id=grant_id,
-            calendar_address=self._calls.calendar_address(access),
-        )
-        request = self._request(booking, started)
+        account = {"user_id": booking.host.user_id, "grant_id": access.grant.id if access.grant else None}
+        account["calendar_address"] = self._calls.calendar_address(access)
+        started = replace(meeting, provider=provider.name, **account)
+        request = self._request(work, access)
         prepare = partial(self._prepare_create, work, started, is_local=provider.is_local)
         create = partial(provider.create, request=request)
         try:
@@ -239,7 +235,7 @@ class Meetings:
 
     def _update(self, work: _Work, access: GrantAccess) -> None:
         meeting, provider = work.meeting, self._calls.provider(access)
-        request = self._request(work.lease.booking, meeting)
+        request = self._request(work, access)
         # Unknown until the provider responds. Reverting the change is a change too.
         work.set_meeting(replace(meeting, fingerprint=None))
         update = partial(provider.update, meeting_id=str(meeting.id), request=request)
@@ -264,7 +260,7 @@ class Meetings:
     def _look_up(self, work: _Work, access: GrantAccess) -> None:
         """Find the meetings with the booking's tag, keep one and delete the others."""
         meeting, now, booking = work.meeting, self._clock(), work.lease.booking
-        provider, request = self._calls.provider(access), self._request(booking, meeting)
+        provider, request = self._calls.provider(access), self._request(work, access)
         try:
             candidates = self._calls.call(access, partial(provider.find, request=request), work.deadline)
         except ProviderError as error:
@@ -287,8 +283,12 @@ class Meetings:
         except MeetingGone:
             return
 
-    def _request(self, booking: Booking, meeting: Meeting) -> MeetingRequest:
-        return meeting_plan.build_request(booking, meeting, self._tag_secret())
+    def _request(self, work: _Work, access: GrantAccess) -> MeetingRequest:
+        booking, meeting = work.lease.booking, work.meeting
+        is_event = bool(meeting.calendar_address or self._calls.calendar_address(access))
+        names_guests = is_event and meeting_plan.names_guests(booking, meeting, work.lease.settlement.revision)
+        label = in_language(booking.host.language or DEFAULT_LANGUAGE).guests if names_guests else ""
+        return meeting_plan.build_request(booking, meeting, self._tag_secret(), guests_label=label)
 
     def _note_meeting(self, access: GrantAccess) -> None:
         """Record on the connection when it last created a meeting; not each time, to save writes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, Rejected
 from chalicelib.providers.google_meet import GoogleMeet
@@ -205,3 +206,23 @@ def test_an_answer_without_the_event_is_in_doubt(subject: GoogleMeetSubject) -> 
     subject.faults.add(Fault(subject.create_path, Action.AFTER, status=200, body={"hangoutLink": 7, "id": None}))
     with pytest.raises(Ambiguous):
         subject.create(tokens)
+
+
+@pytest.mark.parametrize("guests", [0, 1, 50, 900])
+@pytest.mark.parametrize("length", [0, 8190, 20_000])
+def test_description_and_guests_fit_into_googles_limit(subject: GoogleMeetSubject, guests: int, length: int) -> None:
+    request = replace(
+        subject.request(), description="x" * length, guests=("Demo Guest",) * guests, guests_label="Gäste"
+    )
+    subject.create(subject.connect(), request)
+    description = str(subject.event().get("description", ""))
+    assert len(description) <= 8192
+    assert ("Gäste: Demo Guest" in description) is (guests > 0)
+    assert "attendees" not in subject.event()
+
+
+def test_a_guests_name_is_one_line_without_tags(subject: GoogleMeetSubject) -> None:
+    names = ("<a href='https://evil.example'>Demo</a>\r\nGuest", "\u202eSecond")
+    request = replace(subject.request(), description="Questions", guests=names, guests_label="Guests")
+    subject.create(subject.connect(), request)
+    assert subject.event()["description"] == "Questions\n\nGuests: a href='https://evil.example'Demo/a Guest, Second"

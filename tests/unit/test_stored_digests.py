@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import Appointment, Guest, Links, content_digest
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.digest import digest, set_values
-from chalicelib.domain.invitation import Invite, Method, Party, Role
+from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn, MeetingRequest
 
 STARTS_AT = datetime(2027, 1, 5, 9, 30, tzinfo=UTC)
@@ -57,6 +58,9 @@ FULL_INVITE = Invite(
     links=Links("https://example.com/move", "https://example.com/cancel"),
 )
 REQUEST = MeetingRequest("tag", "Introductory call", "Questions", STARTS_AT, ENDS_AT, "Europe/Berlin")
+EVENT_REQUEST = MeetingRequest(
+    "tag", "Introductory call", "Questions", STARTS_AT, ENDS_AT, "Europe/Berlin", ("Demo Guest",), "Guests"
+)
 SHORT_APPOINTMENT = Appointment("c-1", STARTS_AT, ENDS_AT, "Europe/Berlin", "Introductory call")
 FULL_APPOINTMENT = Appointment(
     "c-1",
@@ -77,10 +81,11 @@ FULL_APPOINTMENT = Appointment(
         (SHORT_INVITE.content, "1d85357704c1bf78"),
         (FULL_INVITE.content, "8ff367a952991482"),
         (REQUEST.fingerprint, "4c213069b6c36cfa"),
+        (EVENT_REQUEST.fingerprint, "ed04505623f8607d"),
         (content_digest(SHORT_APPOINTMENT), "8a2fcce1d3a155fa482f29587dc3b7af"),
         (content_digest(FULL_APPOINTMENT), "8cba5400e6086a217e7eb0b32fac52cb"),
     ],
-    ids=["short invite", "full invite", "meeting request", "short appointment", "full appointment"],
+    ids=["short invite", "full invite", "meeting request", "event request", "short appointment", "full appointment"],
 )
 def test_the_digest_is_as_recorded(current: str, recorded: str) -> None:
     assert current == recorded
@@ -107,3 +112,12 @@ def test_an_instant_counts_and_not_its_offset() -> None:
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "é", "🙂"])
 def test_any_text_has_a_digest(text: str) -> None:
     assert len(digest({"text": text}, length=32)) == 32
+
+
+def test_the_label_of_the_guests_is_no_reason_to_change_an_event() -> None:
+    assert replace(EVENT_REQUEST, guests_label="Gäste").fingerprint == EVENT_REQUEST.fingerprint
+
+
+def test_the_owner_of_the_entry_and_what_happens_to_it_are_no_part_of_the_content() -> None:
+    event = replace(FULL_INVITE, entry_owner=EntryOwner.PROVIDER, withdraws=True, is_event_current=False)
+    assert event.content == FULL_INVITE.content
