@@ -18,13 +18,13 @@ from chalicelib.api import (
     webhook_endpoints,
     webhook_secrets,
 )
-from chalicelib.api.pages import connect_link, join, oauth_redirects, settings_page
+from chalicelib.api.pages import answer, connect_link, join, oauth_redirects, settings_page
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _API = (bookings, calendars, connections, webhook_endpoints, inbound_webhooks, webhook_secrets)
-_PAGES = (connect_link, settings_page, oauth_redirects, join)
+_PAGES = (connect_link, settings_page, oauth_redirects, join, answer)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:

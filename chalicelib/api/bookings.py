@@ -116,7 +116,12 @@ def list_bookings(call: CallerCall) -> Response:
 def post_booking(call: BookingCall) -> Response:
     body, booking_id = call.read(BookingBody), call.booking_id(call.workspace_id)
     accepted = call.services.bookings.post(
-        call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
+        call.workspace_id,
+        booking_id,
+        parse_appointment(body),
+        version=body.version,
+        reads=call.reads,
+        base_url=call.base_url,
     )
     return _respond(call, accepted, 201, {"Location": f"{call.base_url}/v1/bookings/{booking_id}"})
 
@@ -135,7 +140,12 @@ def post_booking(call: BookingCall) -> Response:
 def put_booking(call: BookingCall, booking_id: str) -> Response:
     body = call.read(BookingBody)
     accepted = call.services.bookings.put(
-        call.workspace_id, booking_id, parse_appointment(body), version=body.version, reads=call.reads
+        call.workspace_id,
+        booking_id,
+        parse_appointment(body),
+        version=body.version,
+        reads=call.reads,
+        base_url=call.base_url,
     )
     return _respond(call, accepted, 201 if accepted.created else 200)
 

@@ -104,7 +104,7 @@ def booking_event(call: Call, workspace_id: str) -> Response:
     _check_signature(call, workspace_id)
     event = parse_booking_event(call.raw_body)
     if event is not None:
-        call.services.booking_events.apply(workspace_id, event)
+        call.services.booking_events.apply(workspace_id, event, base_url=call.base_url)
     return Response("", status_code=204)
 
 

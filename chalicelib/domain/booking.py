@@ -10,7 +10,7 @@ from urllib.parse import quote
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
+from chalicelib.domain.calendar import Calendar, Host, Location, LocationType, OnDecline
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.emails import UNDECIDED, Emails
@@ -86,6 +86,10 @@ class Booking(Struct, frozen=True):
     version: int | None = None
     """The caller's own counter."""
     guests_see_each_other: bool = False
+    on_decline: OnDecline = OnDecline.NOTIFY
+    base_url: str | None = None
+    """The address that the caller reached this deployment at: new links in emails begin with it, unless the deployment
+    has another public address. None: unknown."""
     first_content: str | None = None
     """Digest of the content at creation, to distinguish a repeated creation from another one."""
 
@@ -107,6 +111,7 @@ def book(
     version: int | None,
     now: datetime,
     workspace_emails: Emails = UNDECIDED,
+    base_url: str | None = None,
 ) -> Booking:
     """Return a new booking on `calendar`. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
@@ -125,6 +130,8 @@ def book(
         updated_at=now,
         version=version,
         guests_see_each_other=calendar.guests_see_each_other,
+        on_decline=calendar.on_decline,
+        base_url=base_url,
         first_content=content_digest(appointment),
     )
 
@@ -177,6 +184,7 @@ def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *
         hosted_since=hosted_since,
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
+        on_decline=calendar.on_decline,
     )
 
 

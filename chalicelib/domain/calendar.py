@@ -19,6 +19,15 @@ class LocationType(StrEnum):
     CUSTOM_LINK = "custom_link"
 
 
+class OnDecline(StrEnum):
+    """What happens when every guest declined; a closed list, part of the API. The host is notified of each decline."""
+
+    NOTIFY = "notify"
+    """Nothing more."""
+    CANCEL = "cancel"
+    """The booking is cancelled, after the last guest confirmed that."""
+
+
 class Location(Struct, frozen=True):
     """Where a booking takes place."""
 
@@ -53,3 +62,4 @@ class Calendar(Struct, frozen=True):
     """Whether each guest of a booking sees the names and addresses of the others."""
     emails: Emails = UNDECIDED
     """Copied to each booking when it is created."""
+    on_decline: OnDecline = OnDecline.NOTIFY

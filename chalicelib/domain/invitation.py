@@ -118,6 +118,8 @@ class Invite(Struct, frozen=True):
     """Whether the recipient received an earlier email."""
     links: Links = NO_LINKS
     provider: str | None = None
+    answer_url: str | None = None
+    """The recipient's own page for the answer. Not part of `content`."""
     sender: str | None = None
     """The address in From; None: the deployment's own."""
     brand: Brand = PLAIN

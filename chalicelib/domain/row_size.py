@@ -22,7 +22,7 @@ from chalicelib.domain.invitation_plan import needs_cancellation
 from chalicelib.domain.settlement import Settlement
 
 MAX_DOCUMENT_BYTES = 350_000
-"""The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers and reports of bounces."""
+"""The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers, bounces and answers."""
 _LONGEST_MESSAGE_ID = "0" * 100
 _LONGEST_SEQUENCE = 10**6
 _LONGEST_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)

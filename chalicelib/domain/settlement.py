@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import DeclineNotice
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState
@@ -28,6 +29,8 @@ class Settlement(Struct, frozen=True):
     """The organizer's address, for the booking's whole life: calendars accept updates only from the same organizer."""
     notice: InvitationState | None = None
     """The state of the email that reports a failed meeting to the host."""
+    declines: tuple[DeclineNotice, ...] = ()
+    """The emails that report declines to the host, at most one for each guest."""
     leftovers: tuple[Meeting, ...] = ()
     """Meetings of former hosts that still have to be deleted."""
     emails_wait_until: datetime | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import answer_key
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.settlement import Settlement
@@ -27,6 +28,8 @@ from chalicelib.webhooks.delivery import ATTEMPT_SECONDS, WebhookDeliveries
 from chalicelib.webhooks.events import (
     Event,
     EventType,
+    answer_changes,
+    answer_event,
     connection_changes,
     connection_event,
     event_id,
@@ -49,6 +52,7 @@ _METRICS = {
     EventType.MEETING_WAITING: "MeetingsWaiting",
     EventType.MEETING_FAILED: "MeetingsFailed",
     EventType.MEETING_REMOVED: "MeetingsRemoved",
+    EventType.INVITATION_ANSWERED: "Answers",
     EventType.CONNECTION_CREATED: "ConnectionsCreated",
     EventType.CONNECTION_REMOVED: "ConnectionsRemoved",
 }
@@ -56,7 +60,7 @@ _METRICS = {
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
     """Enqueue the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
-    _announce(streams.booking_changes(event, with_documents=True), _meeting_events, Deadline.of(context), services)
+    _announce(streams.booking_changes(event, with_documents=True), _booking_events, Deadline.of(context), services)
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:
@@ -91,6 +95,23 @@ def _announce(
     with services.workers(min(WORKERS, len(events))) as pool:
         pending = [key for keys in pool.map(enqueue, events) for key in keys]
     _deliver(pending, deadline.within(_STREAM_SECONDS + ATTEMPT_SECONDS), services)
+
+
+def _booking_events(change: BookingChange) -> list[Event]:
+    return [*_meeting_events(change), *_answer_events(change)]
+
+
+def _answer_events(change: BookingChange) -> list[Event]:
+    if not change.has_new_answers or change.after is None:
+        return []
+    booking, events = change.after.booking, []
+    before = change.before.answers if change.before else {}
+    for party, answer in answer_changes(booking, before, change.after.answers):
+        count(_METRICS[EventType.INVITATION_ANSWERED])
+        cause = (booking.workspace_id, booking.booking_id, EventType.INVITATION_ANSWERED, answer_key(party.email))
+        identity = event_id(*cause, change.sequence_number)
+        events.append(replace(answer_event(identity, booking, party, answer), filed_at=change.written_at))
+    return events
 
 
 def _meeting_events(change: BookingChange) -> list[Event]:

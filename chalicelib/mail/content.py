@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.colors import ink_on, readable_on
 from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
@@ -74,6 +75,8 @@ class Content(Struct, frozen=True):
     join_url: str | None
     access: tuple[Row, ...]
     """Passcode and dial-in numbers."""
+    answers: tuple[Line, ...]
+    """Links that answer the invitation: yes, maybe, no."""
     details: tuple[str, ...]
     """The lines of the booking's description."""
     changes: tuple[Line, ...]
@@ -106,6 +109,7 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         facts=(Row(wording.where, (Line(describe_place(invite, wording)),)), *_people(invite, wording, listed_guests)),
         join_url=invite.join_url,
         access=access_rows(invite, wording),
+        answers=_answer_links(invite, wording),
         details=tuple(invite.description.split("\n")) if invite.description else (),
         changes=change_links(invite, wording) or _change_by_reply(invite, wording),
         entries=_calendar_links(invite, title, wording),
@@ -180,6 +184,13 @@ def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
     if invite.method is Method.CANCEL or invite.recipient.role is Role.HOST:
         return ()
     return (Line(wording.change_by_reply),)
+
+
+def _answer_links(invite: Invite, wording: Wording) -> tuple[Line, ...]:
+    if invite.answer_url is None:
+        return ()
+    texts = wording.answer_page
+    return tuple(Line(texts.choices[choice], f"{invite.answer_url}?answer={choice.value}") for choice in Choice)
 
 
 def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line, ...]:

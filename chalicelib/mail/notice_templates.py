@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Trouble
+from chalicelib.domain.invitation import DEFAULT_LANGUAGE, Party, Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import PLAIN, Workspace
@@ -59,6 +59,13 @@ def write_failed_meeting_notice(booking: Booking, meeting: Meeting, letterhead: 
     if meeting.exists:
         text = wording.not_changed if booking.wants_video else wording.not_deleted
     return _fill(wording, text, letterhead, advice=wording.explain(meeting), **_appointment(booking, wording))
+
+
+def write_declined_notice(booking: Booking, guest: Party, letterhead: Letterhead) -> Notice:
+    """Write to the host that a guest will not come."""
+    wording = _wording(booking.host.language, letterhead)
+    name = clean_line(guest.name, _TITLE_LENGTH) or clean_line(shown_address(guest.email), _ADDRESS_LENGTH)
+    return _fill(wording, wording.declined, letterhead, guest=name, **_appointment(booking, wording))
 
 
 def _wording(language: str | None, letterhead: Letterhead) -> Wording:

@@ -57,6 +57,7 @@ def sanitize_invite(invite: Invite, limits: Limits = USUAL) -> Invite:
         description=_clean_description(invite.description, limits.description),
         location=_clean_location(invite.location),
         join_url=safe_link(invite.join_url) if takes_place else None,
+        answer_url=safe_link(invite.answer_url) if takes_place else None,
         passcode=(_cut_line(invite.passcode or "", limits.name) or None) if takes_place else None,
         dial_in=tuple(_clean_dial_in(number, limits) for number in invite.dial_in[:_NUMBERS]) if takes_place else (),
         link_follows=invite.link_follows and takes_place,

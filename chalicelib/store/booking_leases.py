@@ -7,11 +7,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain.answers import Answers
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
@@ -45,6 +46,10 @@ class Lease(Struct, frozen=True):
     """Whether the booking was leased only to verify it."""
     mail_notes: frozenset[str] = frozenset()
     """The row's `mail_troubles`."""
+    answers: Answers = field(default_factory=dict)
+    """Who comes and who does not, by `answer_key`."""
+    wakes: int = 0
+    """The row's `wakes`."""
 
     def require(self, now: datetime, seconds: float) -> None:
         """Raise `LostRace` if the lease may end within `seconds`. Call it before work that cannot be undone.
@@ -105,7 +110,8 @@ class BookingLeases:
     ) -> Lease | None:
         """Record that the leased revision is settled, and release the lease; the booking is due at `verify_at`.
 
-        If the booking changed in the meantime, record what was observed and return the renewed lease: continue with it.
+        If the booking changed in the meantime, or was woken since the lease had `wakes`, record what was observed and
+        return the renewed lease: continue with it.
         """
         actions: list[Action] = [BookingItem.settled_revision.set(lease.booking.revision)]
         if verify_at is None:
@@ -137,7 +143,8 @@ class BookingLeases:
         ended = [getattr(BookingItem, name).remove() for name in ("lease_until", "killed_runs", "crashed_runs")]
         found_by = _set_or_remove(BookingItem.guest_key, self._guest_key(lease.booking))
         actions = [*_observed(lease, settlement, now), found_by, *ended, *_drop_notes(lease, settlement), *actions]
-        is_current = (BookingItem.fence == lease.fence) & (BookingItem.revision == lease.booking.revision)
+        is_unwoken = BookingItem.wakes == lease.wakes if lease.wakes else BookingItem.wakes.does_not_exist()
+        is_current = (BookingItem.fence == lease.fence) & (BookingItem.revision == lease.booking.revision) & is_unwoken
         try:
             with translated_errors():
                 item.update(actions, condition=is_current)
@@ -186,6 +193,8 @@ def _lease_of(item: BookingItem) -> Lease:
         settled_revision=record.settled_revision,
         is_settled=record.is_settled,
         mail_notes=frozenset(item.mail_troubles or ()),
+        answers=record.answers,
+        wakes=int(item.wakes or 0),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import Answer, Answers
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, with_troubles
 from chalicelib.domain.meeting import Meeting, MeetingState
@@ -25,6 +26,8 @@ class Record(Struct, frozen=True):
     settlement: Settlement
     settled_revision: int = 0
     """The newest revision that meeting and invitations match."""
+    answers: Answers = field(default_factory=dict)
+    """Who comes and who does not, by `answer_key`."""
 
     @property
     def is_settled(self) -> bool:
@@ -57,7 +60,18 @@ def record_of(item: BookingItem) -> Record:
     if item.mail_troubles:
         invitations = with_troubles(settlement.invitations, _worst_troubles(item.mail_troubles))
         settlement = replace(settlement, invitations=invitations)
-    return Record(msgspec.json.decode(item.desired, type=Booking), settlement, int(item.settled_revision))
+    booking = msgspec.json.decode(item.desired, type=Booking)
+    return Record(booking, settlement, int(item.settled_revision), decode_answers(item.answers))
+
+
+def encode_answers(answers: Answers) -> str:
+    """Encode answers as a row stores them: equal answers give equal texts."""
+    return msgspec.json.encode(answers, order="deterministic").decode()
+
+
+def decode_answers(text: str | None) -> dict[str, Answer]:
+    """Decode a row's answers; None: no one has answered."""
+    return msgspec.json.decode(text, type=dict[str, Answer]) if text else {}
 
 
 def _worst_troubles(notes: set[str]) -> dict[str, Trouble]:

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain.answers import Answer
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import LostRace
 from chalicelib.store.booking_lists import FILTERED_ROWS, BookingQuery, read_page
-from chalicelib.store.booking_records import Record, host_key, record_of, start_key_of
+from chalicelib.store.booking_records import Record, encode_answers, host_key, record_of, start_key_of
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS, BookingItem, choose_partition
 
@@ -70,6 +71,25 @@ class BookingStore:
         with suppress(LostRace), translated_errors():
             BookingItem(workspace_id, booking_id).update(actions, condition=BookingItem.booking_id.exists())
 
+    def put_answer(self, record: Record, key: str, answer: Answer, *, wakes_at: datetime | None = None) -> None:
+        """Store a person's answer to the booking that was read as `record`; with `wakes_at` the booking is then due.
+
+        Raises `LostRace` if the booking changed, or someone answered, since it was read.
+        """
+        booking, answers = record.booking, encode_answers({**record.answers, key: answer})
+        is_same = (
+            BookingItem.answers == encode_answers(record.answers)
+            if record.answers
+            else BookingItem.answers.does_not_exist()
+        )
+        actions: list[Action] = [BookingItem.answers.set(answers)]
+        if wakes_at is not None:
+            actions += _wake(booking, wakes_at)
+        with translated_errors():
+            BookingItem(booking.workspace_id, booking.booking_id).update(
+                actions, condition=(BookingItem.revision == booking.revision) & is_same
+            )
+
     def due(self, partition: str, now: datetime, limit: int) -> list[tuple[str, str]]:
         """Return at most `limit` (workspace, booking) ids that are due in a partition, longest overdue first.
 
@@ -97,6 +117,20 @@ class BookingStore:
             yield from (record for record in records if record.booking.appointment.ends_at > now)
             if after is None:
                 return
+
+
+def _wake(booking: Booking, now: datetime) -> list[Action]:
+    """Return what makes a booking due, settled or not, without a new revision.
+
+    A settler that holds the lease notices it by `wakes`. A waiting booking stays in its partition.
+    """
+    shard = choose_partition(DUE_PARTITIONS, booking.workspace_id, booking.booking_id)
+    return [
+        BookingItem.wakes.set((BookingItem.wakes | 0) + 1),
+        BookingItem.due_at.set(now),
+        BookingItem.due_shard.set(BookingItem.due_shard | shard),
+        BookingItem.expires_at.remove(),
+    ]
 
 
 def _desired(booking: Booking, now: datetime) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from chalicelib.domain.answers import Answers
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.settlement import Settlement
 from chalicelib.observability import log
+from chalicelib.store.booking_records import decode_answers
 from chalicelib.store.tables import BookingItem
 
 Image = dict[str, Any]
@@ -30,6 +32,8 @@ class BookingRow(Struct, frozen=True, dict=True):
     """The booking as stored."""
     observed: str | None
     """The settlement as stored. None: no settler has written yet."""
+    answers_text: str | None = None
+    """The answers as stored. None: no one has answered."""
 
     @cached_property
     def booking(self) -> Booking:
@@ -38,6 +42,10 @@ class BookingRow(Struct, frozen=True, dict=True):
     @cached_property
     def settlement(self) -> Settlement | None:
         return msgspec.json.decode(self.observed, type=Settlement) if self.observed else None
+
+    @cached_property
+    def answers(self) -> Answers:
+        return decode_answers(self.answers_text)
 
 
 class BookingChange(Struct, frozen=True):
@@ -61,13 +69,23 @@ class BookingChange(Struct, frozen=True):
             return False
         return self.before is None or self.after.observed != self.before.observed
 
+    @property
+    def has_new_answers(self) -> bool:
+        """Return whether the write recorded an answer."""
+        if self.after is None or self.after.answers_text is None:
+            return False
+        return self.before is None or self.after.answers_text != self.before.answers_text
+
     def needs_settling(self, now: datetime) -> bool:
         """Return whether there is work for a settler.
 
-        A settler's own writes do not raise the revision, and leave the row settled or due later.
+        A settler's own writes do not raise the revision, and leave the row settled or due later. A settled row that
+        is due was woken by something other than a caller's change, such as an answer.
         """
-        if self.after is None or self.after.settled_revision >= self.after.revision:
+        if self.after is None:
             return False
+        if self.after.settled_revision >= self.after.revision:
+            return self.after.due_at is not None and self.after.due_at <= now
         is_raised = self.before is None or self.after.revision > self.before.revision
         return is_raised or self.after.due_at is None or self.after.due_at <= now
 
@@ -88,8 +106,8 @@ class ConnectionChange(Struct, frozen=True):
 def booking_changes(event: dict[str, Any], *, with_documents: bool = False) -> Iterator[BookingChange]:
     """Decode a batch of the bookings stream. Records that cannot be decoded are logged and skipped.
 
-    With `with_documents` the booking and the settlements of a record with a new settlement are decoded too. Settling
-    reads the row itself, and must not skip a record because of a field that only another release can read.
+    With `with_documents` the documents of a record with a new settlement or answer are decoded too. Settling reads the
+    row itself, and must not skip a record because of a field that only another release can read.
     """
     return _decode_all(event, _complete_booking_change if with_documents else _booking_change)
 
@@ -124,22 +142,23 @@ def _booking_change(change: dict[str, Any]) -> BookingChange:
 
 def _complete_booking_change(change: dict[str, Any]) -> BookingChange:
     decoded = _booking_change(change)
-    if decoded.has_new_settlement:
+    if decoded.has_new_settlement or decoded.has_new_answers:
         for row in (decoded.before, decoded.after):
-            _ = row and (row.booking, row.settlement)  # Kept in the row. Raises if they cannot be decoded.
+            _ = row and (row.booking, row.settlement, row.answers)  # Kept in the row. Raises if they cannot be decoded.
     return decoded
 
 
 def _booking_row(image: Image | None) -> BookingRow | None:
     if not image:
         return None
-    due_at, observed = image.get("due_at"), image.get("observed")
+    due_at, observed, answers = image.get("due_at"), image.get("observed"), image.get("answers")
     return BookingRow(
         revision=int(image["revision"]["N"]),
         settled_revision=int(image["settled_revision"]["N"]),
         due_at=BookingItem.due_at.deserialize(due_at["N"]) if due_at else None,
         desired=image["desired"]["S"],
         observed=observed["S"] if observed else None,
+        answers_text=answers["S"] if answers else None,
     )
 
 

@@ -122,6 +122,11 @@ class BookingItem(Table):
     mail_troubles = UnicodeSetAttribute(null=True)
     """Bounces and complaints. They arrive at any time: each is added to this set, and settlers remove those about
     emails that newer ones replaced."""
+    answers = UnicodeAttribute(null=True)
+    """The `Answer` of each person by `answer_key`. Written by the people's answers, never by settlers or callers."""
+    wakes = NumberAttribute(null=True)
+    """Rises when something other than a caller's change makes the booking due. A settler that has read an earlier
+    number does not end its run."""
     fence = NumberAttribute(default=0)
     """Rises with every lease; the writes of an earlier lease are refused."""
     killed_runs = NumberAttribute(null=True)

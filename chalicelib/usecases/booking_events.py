@@ -54,18 +54,19 @@ class BookingEvents:
         self._ephemeral = ephemeral
         self._clock = clock
 
-    def apply(self, workspace_id: str, event: BookingEvent) -> None:
+    def apply(self, workspace_id: str, event: BookingEvent, *, base_url: str | None = None) -> None:
         """Apply one event. Raises `CallerError` as the API does; a late event is not an error."""
         if event.kind is EventKind.CANCELLED:
             self._cancel(workspace_id, event)
         elif event.appointment is not None:
-            self._put(workspace_id, event, event.appointment)
+            self._put(workspace_id, event, event.appointment, base_url)
 
-    def _put(self, workspace_id: str, event: BookingEvent, appointment: Appointment) -> None:
+    def _put(self, workspace_id: str, event: BookingEvent, appointment: Appointment, base_url: str | None) -> None:
         key = _key(workspace_id, event.booking_id)
         if self._ephemeral.get(key, _Cancellation, self._clock()) is None:
             try:
-                self._bookings.put(workspace_id, event.booking_id, appointment, version=event.version)
+                version = event.version
+                self._bookings.put(workspace_id, event.booking_id, appointment, version=version, base_url=base_url)
             except Conflict as error:
                 # A repeated creation of a booking that is cancelled by now changes nothing, under any version.
                 if event.kind is not EventKind.CREATED or error.reason != "booking_cancelled":

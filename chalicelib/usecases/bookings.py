@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.booking import (
     Appointment,
@@ -65,8 +66,9 @@ class Bookings:
         *,
         version: int | None = None,
         reads: BookingReads | None = None,
+        base_url: str | None = None,
     ) -> Accepted:
-        """Create or change a booking. `reads` can have prefetched rows.
+        """Create or change a booking. `reads` can have prefetched rows. `base_url` is this deployment's address.
 
         Raises `InvalidInput` for an unknown calendar, `Conflict` for a cancelled booking or a reused version,
         `TooLarge` if the row has no room.
@@ -76,7 +78,9 @@ class Bookings:
         def update(record: Record | None) -> Booking:
             now = self._clock()
             if record is None:
-                return self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
+                return self._new_booking(
+                    workspace_id, booking_id, appointment, reads, version=version, base_url=base_url
+                )
             if record.booking.appointment.calendar_id == appointment.calendar_id:
                 return change(record.booking, appointment, None, None, version=version, now=now)
             calendar = _require_calendar(reads, appointment.calendar_id)
@@ -93,6 +97,7 @@ class Bookings:
         *,
         version: int | None = None,
         reads: BookingReads | None = None,
+        base_url: str | None = None,
     ) -> Accepted:
         """Create a booking under an id from the Idempotency-Key (see `ids.booking_id_for`).
 
@@ -101,7 +106,9 @@ class Bookings:
         """
         reads = reads or self._reader.open(workspace_id, booking_id)
         if reads.booking() is None:
-            booking = self._new_booking(workspace_id, booking_id, appointment, reads, version=version)
+            booking = self._new_booking(
+                workspace_id, booking_id, appointment, reads, version=version, base_url=base_url
+            )
             try:
                 self._create(booking)
             except LostRace:
@@ -200,7 +207,7 @@ class Bookings:
                     self._create(booking)
                     return Accepted(Record(booking, Settlement()), created=True)
                 self._replace(booking, record)
-                return Accepted(Record(booking, record.settlement, record.settled_revision))
+                return Accepted(replace(record, booking=booking))
             except LostRace:
                 reads.forget()
         raise LostRace("the booking changes too fast")
@@ -229,6 +236,7 @@ class Bookings:
         reads: BookingReads,
         *,
         version: int | None,
+        base_url: str | None = None,
     ) -> Booking:
         calendar = _require_calendar(reads, appointment.calendar_id)
         connection, workspace = _host_connection(reads, calendar), reads.workspace()
@@ -240,6 +248,7 @@ class Bookings:
             version=version,
             now=self._clock(),
             workspace_emails=workspace.emails if workspace else UNDECIDED,
+            base_url=base_url,
         )
 
 

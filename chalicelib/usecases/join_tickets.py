@@ -1,54 +1,25 @@
 """Tickets of join links, and the links that contain them.
 
 A ticket contains the booking and its recipient: the host, one guest, or no one in particular (the link in the API,
-which the caller may hand out). A recipient who is not invited any more is refused. Tickets are not stored. They are
-encrypted (AES-SIV, RFC 5297), so no one can guess a ticket, create one, or read which booking it is for.
+which the caller may hand out). A recipient who is not invited any more is refused.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.grant_access import GrantAccess
-from chalicelib.domain.invitation import Party, Role, address_key, parties
+from chalicelib.domain.invitation import Party, Role
 from chalicelib.domain.meeting import Meeting, ProviderMeeting
-from chalicelib.errors import Forbidden
 from chalicelib.store.deployment_secrets import LinkKey
+from chalicelib.usecases.tickets import Ticket, guest_part, host_part, read_ticket, write_ticket
 
 VISITOR_ID_BYTES = 16
-_LONGEST_TICKET = 768
-"""More than the 543 characters of three ids of 128."""
-_HOST, _GUEST = "h", "g"
-
-
-class JoinTicket(Struct, frozen=True):
-    """What a ticket contains. At most one of `host_id` and `guest` is set."""
-
-    workspace_id: str
-    booking_id: str
-    host_id: str | None = None
-    """The user who got it as the booking's host."""
-    guest: str | None = None
-    """A digest of the address of the guest who got it."""
-
-    def recipient(self, booking: Booking) -> Party | None:
-        """Return who got this ticket, None if it names no one. Raise `Forbidden` if that person is uninvited."""
-        if self.host_id is None and self.guest is None:
-            return None
-        for party in parties(booking):
-            if party.role is Role.HOST and self.host_id == booking.host.user_id:
-                return party
-            if party.role is Role.GUEST and self.guest == _guest_digest(party.email):
-                return party
-        raise Forbidden("The ticket's recipient is not invited.", reason="uninvited")
 
 
 class JoinTickets:
@@ -68,11 +39,11 @@ class JoinTickets:
 
     def host_link(self, base_url: str, booking: Booking) -> str:
         """Return the link of the booking's host."""
-        return self._link(base_url, booking, _HOST, booking.host.user_id)
+        return self._link(base_url, booking, *host_part(booking))
 
     def guest_link(self, base_url: str, booking: Booking, email: str) -> str:
         """Return the link of one guest."""
-        return self._link(base_url, booking, _GUEST, _guest_digest(email))
+        return self._link(base_url, booking, *guest_part(email))
 
     def personal_link(self, booking: Booking, meeting: Meeting, to: Party) -> str | None:
         """Return the link to mail to `to`; None if the meeting's links are its provider's."""
@@ -108,38 +79,12 @@ class JoinTickets:
         digest = hmac.new(self._keys()[0].key, b"host at a provider\0" + host, hashlib.sha256).digest()
         return digest[:VISITOR_ID_BYTES].hex()
 
-    def read(self, ticket: str) -> JoinTicket | None:
+    def read(self, ticket: str) -> Ticket | None:
         """Return what the ticket contains; None if this deployment did not make it, or its key was retired."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
-        key_id, _, text = ticket.partition(".")
-        key = next((key for key in self._keys() if key.key_id == key_id), None)
-        if key is None or len(ticket) > _LONGEST_TICKET:
-            return None
-        try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            workspace_id, booking_id, *recipient = AESSIV(key.key).decrypt(sealed, None).decode().split("\0")
-        except (binascii.Error, ValueError, InvalidTag):
-            return None
-        match recipient:
-            case [role, host_id] if role == _HOST:
-                return JoinTicket(workspace_id, booking_id, host_id=host_id)
-            case [role, guest] if role == _GUEST:
-                return JoinTicket(workspace_id, booking_id, guest=guest)
-        return JoinTicket(workspace_id, booking_id)
+        return read_ticket(self._keys(), ticket)
 
     def _link(self, base_url: str, booking: Booking, *recipient: str) -> str:
-        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
-        key = self._keys()[0]
-        plain = "\0".join((booking.workspace_id, booking.booking_id, *recipient)).encode()
-        text = base64.urlsafe_b64encode(AESSIV(key.key).encrypt(plain, None)).decode().rstrip("=")
-        return f"{self._public_base_url or base_url}/j/{key.key_id}.{text}"
-
-
-def _guest_digest(email: str) -> str:
-    return hashlib.sha256(address_key(email).encode()).hexdigest()[:16]
+        return f"{self._public_base_url or base_url}/j/{write_ticket(self._keys()[0], booking, recipient)}"
 
 
 def _base_of(link: str) -> str:

@@ -68,13 +68,15 @@ class Settling:
         self, lease: Lease, deadline: Deadline, started_at: datetime
     ) -> tuple[Lease | None, datetime | None]:
         """Apply all effects once. Return a lease if the booking changed meanwhile, and when to continue."""
-        results = []
+        results, wakes = [], lease.wakes
         for effect in self._effects:
             result = effect.apply(lease, deadline)
             lease = result.lease
             if lease.booking.revision != lease.settlement.revision:
                 return lease, None  # The booking changed. Start again with its new revision.
             results.append(result)
+        # An effect that ran before the booking was woken has not seen why: then the release is refused.
+        lease = replace(lease, wakes=wakes)
         continue_at, now = _earliest(result.continue_at for result in results), self._clock()
         if continue_at is None:
             due_at = _earliest(result.due_at for result in results)

@@ -10,8 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from chalicelib.domain.answers import Answer, Answers, answer_of
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection, Reason
+from chalicelib.domain.invitation import Party, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
 
@@ -26,6 +28,7 @@ class EventType(StrEnum):
     CONNECTION_BROKEN = "connection.broken"
     CONNECTION_REMOVED = "connection.removed"
     INVITATION_BOUNCED = "invitation.bounced"
+    INVITATION_ANSWERED = "invitation.answered"
 
 
 TEST_EVENT = "endpoint.test"
@@ -79,15 +82,8 @@ def meeting_change(before: Settlement | None, after: Settlement) -> EventType | 
 
 def meeting_event(event_type: EventType, event_id: str, booking: Booking, meeting: Meeting, at: datetime) -> Event:
     """Create the event of a meeting. `metadata` is the caller's, for finding the booking in its own system."""
-    appointment = booking.appointment
     data = {
-        "booking_id": booking.booking_id,
-        "revision": booking.revision,
-        "calendar_id": appointment.calendar_id,
-        "user_id": booking.host.user_id,
-        "starts_at": _timestamp(appointment.starts_at),
-        "ends_at": _timestamp(appointment.ends_at),
-        "metadata": appointment.metadata,
+        **_appointment(booking),
         "meeting": {
             "state": meeting.state.value,
             "reason": meeting.reason,
@@ -98,6 +94,42 @@ def meeting_event(event_type: EventType, event_id: str, booking: Booking, meetin
         },
     }
     return Event(booking.workspace_id, event_id, event_type, at, data)
+
+
+def _appointment(booking: Booking) -> dict[str, Any]:
+    appointment = booking.appointment
+    return {
+        "booking_id": booking.booking_id,
+        "revision": booking.revision,
+        "calendar_id": appointment.calendar_id,
+        "user_id": booking.host.user_id,
+        "starts_at": _timestamp(appointment.starts_at),
+        "ends_at": _timestamp(appointment.ends_at),
+        "metadata": appointment.metadata,
+    }
+
+
+def answer_changes(booking: Booking, before: Answers, after: Answers) -> list[tuple[Party, Answer]]:
+    """Return the people whose answer a write changed, with their answers. A repeated answer is no change."""
+    changes = []
+    for party in parties(booking):
+        old, new = answer_of(before, party.email), answer_of(after, party.email)
+        if new is not None and (old is None or old.answered_at != new.answered_at):
+            changes.append((party, new))
+    return changes
+
+
+def answer_event(event_id: str, booking: Booking, party: Party, answer: Answer) -> Event:
+    """Create the event of an answer."""
+    invitation = {
+        "email": party.email,
+        "role": party.role.value,
+        "answer": answer.choice.value,
+        "answered_at": _timestamp(answer.answered_at),
+        "answer_outdated": answer.is_outdated(booking),
+    }
+    data = {**_appointment(booking), "invitation": invitation}
+    return Event(booking.workspace_id, event_id, EventType.INVITATION_ANSWERED, answer.answered_at, data)
 
 
 def connection_changes(

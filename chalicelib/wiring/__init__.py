@@ -118,6 +118,7 @@ class Services(AccountServices):
     def effects(self, share: SendingShare) -> Sequence[Effect]:
         """Return what settling maintains, in this order: an invitation contains the meeting's link."""
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
+        from chalicelib.usecases.decline_notices import DeclineNotices
         from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meeting_references import MeetingReferences
         from chalicelib.usecases.meetings import Meetings
@@ -141,6 +142,7 @@ class Services(AccountServices):
             self.clock,
             self.mail_allowance,
             personal_link=self.join_tickets.personal_link,
+            answer_link=self.answer_tickets.link,
             mail_from=self.settings.mail_from,
             share=share,
         )
@@ -155,7 +157,16 @@ class Services(AccountServices):
         )
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
         references = MeetingReferences(ReferenceStore(), reporting, self.retention, self.clock)
-        return meetings, references, invitations, notices
+        declines = DeclineNotices(
+            self.booking_leases,
+            self.mailer,
+            self.recent_workspaces,
+            self.suppression_store,
+            self.clock,
+            self.mail_allowance,
+            self.settings.product_name,
+        )
+        return meetings, references, invitations, notices, declines
 
     @cached_property
     def bounces(self) -> Bounces:

@@ -11,6 +11,8 @@ from chalicelib.wiring.foundation import Foundation
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
     from chalicelib.usecases.access_tokens import AccessTokens
+    from chalicelib.usecases.answer_links import AnswerLinks, AnswerTickets
+    from chalicelib.usecases.answers import Answers
     from chalicelib.usecases.booking_events import BookingEvents
     from chalicelib.usecases.bookings import Bookings
     from chalicelib.usecases.calendars import CalendarService
@@ -165,6 +167,26 @@ class AccountServices(Foundation):
             self.providers,
             self.ephemeral_store,
             self.clock,
+        )
+
+    @cached_property
+    def answer_tickets(self) -> AnswerTickets:
+        from chalicelib.usecases.answer_links import AnswerTickets
+
+        return AnswerTickets(self.deployment_secrets.link_keys, self.settings.public_base_url)
+
+    @cached_property
+    def answers(self) -> Answers:
+        from chalicelib.usecases.answers import Answers
+
+        return Answers(self.booking_store, self.clock)
+
+    @cached_property
+    def answer_links(self) -> AnswerLinks:
+        from chalicelib.usecases.answer_links import AnswerLinks
+
+        return AnswerLinks(
+            self.answer_tickets, self.booking_store, self.answers, self.bookings, self.ephemeral_store, self.clock
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from msgspec import Struct
 from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.wording.formats import Formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 
 class InvitationText(Struct, frozen=True):
@@ -139,6 +139,8 @@ class Wording(Struct, frozen=True):
     """A meeting could not be changed. `{title}`, `{when}`, `{advice}`."""
     not_deleted: NoticeText
     """A meeting could not be deleted. `{title}`, `{when}`, `{advice}`."""
+    declined: NoticeText
+    """A guest declined. `{guest}`, `{title}`, `{when}`."""
     trouble_reasons: dict[Trouble, str]
     """Why an email was not delivered, in a sentence or two."""
     sent_for: str
@@ -148,6 +150,7 @@ class Wording(Struct, frozen=True):
     sentences: dict[str, str]
     """What providers and settling say, by the English sentence. Empty in English."""
     join_page: JoinTexts
+    answer_page: AnswerTexts
     pages: PageTexts
     settings_page: SettingsTexts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -10,7 +11,7 @@ from chalicelib.domain.meeting import MeetingReason, MeetingState, NoEntry
 from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 WORDING = Wording(
     language="de",
@@ -128,6 +129,15 @@ WORDING = Wording(
             "„{title}“ am {when} braucht keinen Videotermin mehr, aber wir konnten ihn beim Anbieter nicht löschen. "
             "{advice}",
             "Bitte löschen Sie ihn dort selbst. Bis dahin funktioniert sein Link weiter.",
+        ),
+    ),
+    declined=NoticeText(
+        subject="{guest} kommt nicht: {title}",
+        heading="Ein Gast hat abgesagt",
+        paragraphs=(
+            "{guest} kommt nicht zu „{title}“ am {when}.",
+            "Der Termin ist weiterhin gebucht. Wenn er nicht stattfinden soll, sagen Sie ihn bitte dort ab, wo er gebucht "
+            "wurde.",
         ),
     ),
     trouble_reasons={
@@ -260,6 +270,35 @@ WORDING = Wording(
         "Wenn das nicht hilft, bitten Sie Ihren Gastgeber um einen neuen.",
         uninvited="Sie sind zu diesem Termin nicht mehr eingeladen. "
         "Falls Sie eingeladen sein sollten, bitten Sie Ihren Gastgeber um eine neue Einladung.",
+    ),
+    answer_page=AnswerTexts(
+        question="Kommen Sie?",
+        choices={Choice.ACCEPTED: "Ja", Choice.TENTATIVE: "Vielleicht", Choice.DECLINED: "Nein"},
+        current={
+            Choice.ACCEPTED: "Sie haben zugesagt.",
+            Choice.TENTATIVE: "Sie haben mit „Vielleicht“ geantwortet.",
+            Choice.DECLINED: "Sie haben abgesagt.",
+        },
+        none_yet="Sie haben noch nicht geantwortet.",
+        press="Drücken Sie „{choice}“, um Ihre Antwort zu speichern.",
+        saved="Vielen Dank. Ihre Antwort ist gespeichert.",
+        outdated="Der Termin wurde nach Ihrer Antwort verschoben. Bitte antworten Sie noch einmal.",
+        moved="Der Termin wurde verschoben, während diese Seite geöffnet war. Ihre Antwort wurde deshalb nicht gespeichert. Bitte prüfen Sie die neue Zeit und antworten Sie noch einmal.",
+        may_change="Sie können Ihre Antwort ändern, bis der Termin vorbei ist.",
+        cancels_title="Den Termin absagen?",
+        cancels="Wenn Sie nicht kommen, wird der Termin abgesagt. Alle Beteiligten erfahren es per E-Mail.",
+        cancels_confirm="Ja, den Termin absagen",
+        cancels_back="Nein, zurück",
+        ended={
+            "cancelled": "Dieser Termin wurde abgesagt.",
+            "over": "Dieser Termin ist vorbei.",
+            "cancelled_now": "Vielen Dank. Der Termin ist abgesagt. Alle Beteiligten erfahren es per E-Mail.",
+        },
+        refused="Dieser Link lässt sich nicht verwenden",
+        unknown="Der Link ist unvollständig oder wurde ersetzt. Öffnen Sie ihn aus Ihrer neuesten Einladung.",
+        uninvited="Sie sind zu diesem Termin nicht mehr eingeladen. Wenn Sie es sein sollten, bitten Sie den Gastgeber um eine neue Einladung.",
+        too_many="Sie haben Ihre Antwort sehr oft geändert. Bitte versuchen Sie es in einer Stunde noch einmal.",
+        unavailable="Ihre Antwort kann gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute noch einmal.",
     ),
     pages=PageTexts(
         link_title="Videokonto verbinden",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -11,7 +12,7 @@ from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 WORDING = Wording(
     language="en",
@@ -127,6 +128,14 @@ WORDING = Wording(
             "Please delete the meeting yourself. Until then, its link keeps working.",
         ),
     ),
+    declined=NoticeText(
+        subject="{guest} will not come: {title}",
+        heading="A guest declined",
+        paragraphs=(
+            "{guest} will not come to “{title}” on {when}.",
+            "The appointment is still booked. If it should not take place, please cancel it where it was booked.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "It was marked as spam. We will not email this address again.",
         Trouble.HARD_BOUNCE: "The address does not exist or does not accept email. We will not email it again.",
@@ -160,6 +169,35 @@ WORDING = Wording(
         unknown="The link is incomplete or was replaced. Open it from your newest invitation. "
         "If that does not help, ask the host for a new one.",
         uninvited="You are no longer invited to this meeting. If you should be, ask the host for a new invitation.",
+    ),
+    answer_page=AnswerTexts(
+        question="Will you come?",
+        choices={Choice.ACCEPTED: "Yes", Choice.TENTATIVE: "Maybe", Choice.DECLINED: "No"},
+        current={
+            Choice.ACCEPTED: "You said that you will come.",
+            Choice.TENTATIVE: "You said that you may come.",
+            Choice.DECLINED: "You said that you will not come.",
+        },
+        none_yet="You have not answered yet.",
+        press="Press “{choice}” to save your answer.",
+        saved="Thank you. Your answer is saved.",
+        outdated="The appointment was moved after you answered. Please answer again.",
+        moved="The appointment was moved while this page was open, so your answer was not saved. Please check the new time, and answer again.",
+        may_change="You can change your answer until the appointment is over.",
+        cancels_title="Cancel the appointment?",
+        cancels="If you do not come, the appointment will be cancelled, and everyone will be notified by email.",
+        cancels_confirm="Yes, cancel the appointment",
+        cancels_back="No, go back",
+        ended={
+            "cancelled": "This appointment was cancelled.",
+            "over": "This appointment is over.",
+            "cancelled_now": "Thank you. The appointment is cancelled, and everyone will be notified by email.",
+        },
+        refused="This link cannot be used",
+        unknown="The link is incomplete or was replaced. Open it from your newest invitation.",
+        uninvited="You are no longer invited to this appointment. If you should be, ask the host for a new invitation.",
+        too_many="You have changed your answer very often. Please try again in an hour.",
+        unavailable="Your answer cannot be saved right now. Please try again in a minute.",
     ),
     pages=PageTexts(
         link_title="Connect a video account",

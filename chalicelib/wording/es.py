@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -10,7 +11,7 @@ from chalicelib.domain.meeting import MeetingReason, MeetingState, NoEntry
 from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 WORDING = Wording(
     language="es",
@@ -125,6 +126,14 @@ WORDING = Wording(
         paragraphs=(
             "«{title}», {when}, ya no necesita su videollamada, pero no hemos podido eliminarla. {advice}",
             "Elimínela usted. Hasta entonces, su enlace sigue funcionando.",
+        ),
+    ),
+    declined=NoticeText(
+        subject="{guest} no asistirá: {title}",
+        heading="Un invitado ha rechazado la invitación",
+        paragraphs=(
+            "{guest} no asistirá a «{title}», {when}.",
+            "La cita sigue reservada. Si no debe celebrarse, cancélela donde se reservó.",
         ),
     ),
     trouble_reasons={
@@ -254,6 +263,35 @@ WORDING = Wording(
         "Si eso no ayuda, pida uno nuevo a su anfitrión.",
         uninvited="Ya no está en la lista de invitados de esta cita. Si debería estarlo, pida una nueva invitación a "
         "su anfitrión.",
+    ),
+    answer_page=AnswerTexts(
+        question="¿Asistirá?",
+        choices={Choice.ACCEPTED: "Sí", Choice.TENTATIVE: "Quizás", Choice.DECLINED: "No"},
+        current={
+            Choice.ACCEPTED: "Ha respondido que asistirá.",
+            Choice.TENTATIVE: "Ha respondido que quizás asista.",
+            Choice.DECLINED: "Ha respondido que no asistirá.",
+        },
+        none_yet="Todavía no ha respondido.",
+        press="Pulse «{choice}» para guardar su respuesta.",
+        saved="Gracias. Su respuesta se ha guardado.",
+        outdated="La cita cambió de hora después de su respuesta. Responda de nuevo, por favor.",
+        moved="La cita cambió de hora mientras esta página estaba abierta, por lo que su respuesta no se ha guardado. Compruebe la nueva hora y responda de nuevo.",
+        may_change="Puede cambiar su respuesta hasta que termine la cita.",
+        cancels_title="¿Cancelar la cita?",
+        cancels="Si usted no asiste, la cita se cancelará y se avisará a todos por correo electrónico.",
+        cancels_confirm="Sí, cancelar la cita",
+        cancels_back="No, volver",
+        ended={
+            "cancelled": "Esta cita se ha cancelado.",
+            "over": "Esta cita ya ha terminado.",
+            "cancelled_now": "Gracias. La cita se ha cancelado y se avisará a todos por correo electrónico.",
+        },
+        refused="Este enlace no se puede usar",
+        unknown="El enlace está incompleto o se ha sustituido. Ábralo desde su invitación más reciente.",
+        uninvited="Ya no está invitado a esta cita. Si debería estarlo, pida una nueva invitación al anfitrión.",
+        too_many="Ha cambiado su respuesta demasiadas veces. Inténtelo de nuevo dentro de una hora.",
+        unavailable="Su respuesta no se puede guardar en este momento. Inténtelo de nuevo dentro de un minuto.",
     ),
     pages=PageTexts(
         link_title="Conectar una cuenta de vídeo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -10,7 +11,7 @@ from chalicelib.domain.meeting import MeetingReason, MeetingState, NoEntry
 from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 _VOWELS = "AEIOUYÉÈÎÂÔ"
 
@@ -140,6 +141,14 @@ WORDING = Wording(
             "Supprimez-la vous-même. D’ici là, son lien fonctionne toujours.",
         ),
     ),
+    declined=NoticeText(
+        subject="{guest} ne viendra pas : {title}",
+        heading="Un invité a décliné",
+        paragraphs=(
+            "{guest} ne participera pas au rendez-vous « {title} », {when}.",
+            "Le rendez-vous reste réservé. S’il ne doit pas avoir lieu, veuillez l’annuler là où il a été réservé.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "Il a été signalé comme indésirable. Nous n’écrirons plus à cette adresse.",
         Trouble.HARD_BOUNCE: "L’adresse n’existe pas ou n’accepte pas d’e-mails. Nous n’y écrirons plus.",
@@ -266,6 +275,35 @@ WORDING = Wording(
         "Si cela ne suffit pas, demandez un nouveau lien à votre hôte.",
         uninvited="Vous n’êtes plus invité à ce rendez-vous. Si vous devriez l’être, demandez une nouvelle invitation "
         "à votre hôte.",
+    ),
+    answer_page=AnswerTexts(
+        question="Viendrez-vous ?",
+        choices={Choice.ACCEPTED: "Oui", Choice.TENTATIVE: "Peut-être", Choice.DECLINED: "Non"},
+        current={
+            Choice.ACCEPTED: "Vous avez répondu que vous viendrez.",
+            Choice.TENTATIVE: "Vous avez répondu que vous viendrez peut-être.",
+            Choice.DECLINED: "Vous avez répondu que vous ne viendrez pas.",
+        },
+        none_yet="Vous n’avez pas encore répondu.",
+        press="Appuyez sur « {choice} » pour enregistrer votre réponse.",
+        saved="Merci. Votre réponse est enregistrée.",
+        outdated="Le rendez-vous a été déplacé après votre réponse. Veuillez répondre à nouveau.",
+        moved="Le rendez-vous a été déplacé pendant que cette page était ouverte. Votre réponse n’a donc pas été enregistrée. Veuillez vérifier le nouvel horaire et répondre à nouveau.",
+        may_change="Vous pouvez modifier votre réponse jusqu’à la fin du rendez-vous.",
+        cancels_title="Annuler le rendez-vous ?",
+        cancels="Si vous ne venez pas, le rendez-vous sera annulé. Tous les participants en seront informés par e-mail.",
+        cancels_confirm="Oui, annuler le rendez-vous",
+        cancels_back="Non, revenir",
+        ended={
+            "cancelled": "Ce rendez-vous a été annulé.",
+            "over": "Ce rendez-vous est terminé.",
+            "cancelled_now": "Merci. Le rendez-vous est annulé. Tous les participants en seront informés par e-mail.",
+        },
+        refused="Ce lien ne peut pas être utilisé",
+        unknown="Le lien est incomplet ou a été remplacé. Ouvrez-le depuis votre invitation la plus récente.",
+        uninvited="Vous n’êtes plus invité à ce rendez-vous. Si vous devriez l’être, demandez une nouvelle invitation à votre hôte.",
+        too_many="Vous avez modifié votre réponse très souvent. Veuillez réessayer dans une heure.",
+        unavailable="Votre réponse ne peut pas être enregistrée pour le moment. Veuillez réessayer dans une minute.",
     ),
     pages=PageTexts(
         link_title="Connecter un compte vidéo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -10,7 +11,7 @@ from chalicelib.domain.meeting import MeetingReason, MeetingState, NoEntry
 from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
-from chalicelib.wording.page_texts import JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
 
 WORDING = Wording(
     language="ja",
@@ -124,6 +125,14 @@ WORDING = Wording(
         paragraphs=(
             "「{title}」、{when}のビデオ会議は不要になりましたが、削除できませんでした。{advice}",
             "お手数ですが、ご自身で削除してください。それまではリンクが有効です。",
+        ),
+    ),
+    declined=NoticeText(
+        subject="欠席の回答: {guest} 様（{title}）",
+        heading="ゲストが欠席と回答しました",
+        paragraphs=(
+            "{guest} 様は「{title}」（{when}）に欠席すると回答しました。",
+            "予約はそのまま残っています。実施しない場合は、予約元のサービスでキャンセルしてください。",
         ),
     ),
     trouble_reasons={
@@ -248,6 +257,35 @@ WORDING = Wording(
         unknown="リンクが不完全か、新しいものに変わっています。最新の招待から開いてください。"
         "解決しない場合は、担当者に新しいリンクをご依頼ください。",
         uninvited="このご予約の参加者ではなくなりました。お心当たりがない場合は、担当者に招待の再送をご依頼ください。",
+    ),
+    answer_page=AnswerTexts(
+        question="出席しますか？",
+        choices={Choice.ACCEPTED: "はい", Choice.TENTATIVE: "未定", Choice.DECLINED: "いいえ"},
+        current={
+            Choice.ACCEPTED: "「出席する」と回答済みです。",
+            Choice.TENTATIVE: "「未定」と回答済みです。",
+            Choice.DECLINED: "「欠席する」と回答済みです。",
+        },
+        none_yet="まだ回答していません。",
+        press="「{choice}」を押すと回答が保存されます。",
+        saved="ありがとうございます。回答を保存しました。",
+        outdated="回答後に日時が変更されました。もう一度回答してください。",
+        moved="このページを開いている間に日時が変更されたため、回答は保存されませんでした。新しい日時を確認して、もう一度回答してください。",
+        may_change="回答は予約が終了するまで変更できます。",
+        cancels_title="予約をキャンセルしますか？",
+        cancels="欠席すると予約はキャンセルされ、関係者全員にメールで通知されます。",
+        cancels_confirm="はい、キャンセルします",
+        cancels_back="いいえ、戻ります",
+        ended={
+            "cancelled": "この予約はキャンセルされました。",
+            "over": "この予約は終了しました。",
+            "cancelled_now": "ありがとうございます。予約をキャンセルしました。関係者全員にメールで通知されます。",
+        },
+        refused="このリンクは使用できません",
+        unknown="リンクが不完全か、新しいものに置き換えられています。最新の招待メールから開いてください。",
+        uninvited="この予約への招待は取り消されています。お心当たりがない場合は、主催者に新しい招待を依頼してください。",
+        too_many="回答の変更回数が多すぎます。1時間後にもう一度お試しください。",
+        unavailable="現在、回答を保存できません。1分後にもう一度お試しください。",
     ),
     pages=PageTexts(
         link_title="ビデオのアカウントを接続",

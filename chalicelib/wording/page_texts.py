@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.connection import KeyProblem, Reason, SignInProblem, StepProblem
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
@@ -47,6 +48,49 @@ class JoinTexts(Struct, frozen=True):
     """The link is incomplete or was replaced."""
     uninvited: str
     """The visitor is not invited any more."""
+
+
+class AnswerTexts(Struct, frozen=True):
+    """The question of an invitation, and the page behind its links."""
+
+    question: str
+    """Asks whether the recipient comes, above the links or buttons with `choices`."""
+    choices: dict[Choice, str]
+    """Labels of links and buttons, as short as possible."""
+    current: dict[Choice, str]
+    """The recipient's answer, in a sentence."""
+    none_yet: str
+    """The recipient has not answered."""
+    press: str
+    """The recipient followed a link of the email, and still has to press the button `{choice}`."""
+    saved: str
+    """After an answer."""
+    outdated: str
+    """The booking was moved to another time since the answer."""
+    moved: str
+    """The answer was not saved, because the booking was moved to another time meanwhile."""
+    may_change: str
+    """The answer can be changed."""
+    cancels_title: str
+    """Heading: asks whether to cancel the booking."""
+    cancels: str
+    """What declining does, if no other guest comes."""
+    cancels_confirm: str
+    """Label of the button that declines and cancels."""
+    cancels_back: str
+    """Label of the link back to the question."""
+    ended: dict[str, str]
+    """Why the booking can no longer be answered: `cancelled`, `over`, or `cancelled_now` by the recipient's answer."""
+    refused: str
+    """Heading for a link that does not work."""
+    unknown: str
+    """The link is incomplete or was replaced."""
+    uninvited: str
+    """The visitor is not invited any more."""
+    too_many: str
+    """The visitor answered too often."""
+    unavailable: str
+    """The page does not work right now."""
 
 
 class PageTexts(Struct, frozen=True):

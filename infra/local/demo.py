@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import httpx
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.aws import LocalAwsError
 from infra.local.calendar_entries import invited_entries, read_calendar_part
+from infra.local.console.mailbox import Mail
 from infra.local.stack import CALENDAR_ID, HOST_EMAIL, HOST_NAME, USER_ID, LocalStack, Ports
 from infra.local.standins.catalogue import UnknownProvider
 from infra.local.visitor import press
@@ -57,6 +59,7 @@ class DemoSteps:
         self.choose_video()
         link = self.book()
         self.reschedule(link)
+        self.decline()
         self.cancel()
         self.disconnect()
 
@@ -134,6 +137,21 @@ class DemoSteps:
         report("Rescheduled by a day", f"same link, new time at {self.stack.provider_name}, updates sent to both")
         self._report_entries("1 entry")
 
+    def decline(self) -> None:
+        """Press "No" on the page behind the link in the guest's email."""
+        mail = next(m for m in reversed(self.stack.mailbox.mails()) if m.to[0] == GUEST["email"])
+        link = re.search(r"http\S+/a/\S+answer=declined", _received(mail.to[0], mail.source).text)
+        seen = len(self.stack.mailbox.mails())
+        with httpx.Client(timeout=30) as browser:
+            page = browser.get(link[0] if link else "")
+            press(browser, page, "/a/", typed={"answer": "declined"})
+        booking = self._call("GET", "/v1/bookings/b-1")
+        answers = {one["email"]: one["answer"] for one in booking["invitations"]}
+        check(answers == {HOST_EMAIL: None, GUEST["email"]: "declined"}, f"the answers are {answers}")
+        notice = self._wait_for_mails(seen, 1)[0]
+        check(notice.to[0] == HOST_EMAIL, f"the notice went to {notice.to}")
+        report("Guest pressed No in the email", f"on the booking: declined; the host got: {notice.subject}")
+
     def cancel(self) -> None:
         seen = len(self.stack.mailbox.mails())
         booking = self._call("DELETE", "/v1/bookings/b-1")
@@ -186,12 +204,16 @@ class DemoSteps:
         return response.json() if response.content else {}
 
     def _mails(self, seen: int, expected: int) -> list[Received]:
+        """Wait for the next invitations, and read them."""
+        return [_received(mail.to[0], mail.source) for mail in self._wait_for_mails(seen, expected)]
+
+    def _wait_for_mails(self, seen: int, expected: int) -> list[Mail]:
         """Wait for the next emails. They can arrive a moment after the link."""
         deadline = time.monotonic() + _WAIT_SECONDS
         while len(mails := self.stack.mailbox.mails()[seen:]) < expected and time.monotonic() < deadline:
             time.sleep(0.02)
         check(len(mails) == expected, f"{len(mails)} emails arrived instead of {expected}")
-        return [_received(mail.to[0], mail.source) for mail in mails]
+        return mails
 
     def _has_event(self, mail: Received) -> bool:
         """Return whether the recipient's entry is the provider's event, so that the email has no calendar part."""

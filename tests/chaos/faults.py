@@ -184,7 +184,8 @@ def mail_unavailable(world: World, *, after: bool = False) -> Act:
     def act(point: str, perform: Callable[[], Any]) -> Any:
         if after:
             perform()
-            world.post.mails[-1].is_lost = True
+            accepted = world.post.notices if point.endswith("notice") else world.post.mails
+            accepted[-1].is_lost = True
         raise MailUnavailable("SES: no answer")
 
     return act
@@ -231,9 +232,10 @@ def while_it_lasts(at: str, act: Act, when: Callable[[], bool]) -> Trouble:
 def _forget_last_mail(world: World) -> None:
     """The process that runs now may have sent a mail without writing that down: it may be sent again."""
     actor = world.simulation.actor
-    mine = [mail for mail in world.post.mails[-100:] if actor and mail.sender is actor]
-    if mine:
-        mine[-1].is_lost = True
+    for accepted in (world.post.mails[-100:], world.post.notices[-100:]):
+        mine = [mail for mail in accepted if actor and mail.sender is actor]
+        if mine:
+            mine[-1].is_lost = True
 
 
 class _Body(httpx.SyncByteStream):

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.answers import declining_guests
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
@@ -26,7 +27,7 @@ def broken_promises(world: World) -> list[str]:
         booking_id, meeting = record.booking.booking_id, record.settlement.meeting
         expected = _expects_meeting(record.booking)
         wrong += [f"{booking_id}: {what}" for what in (*_settled(world, record), *_meeting(world, record, expected))]
-        wrong += [f"{booking_id}: {what}" for what in _mails(world, record)]
+        wrong += [f"{booking_id}: {what}" for what in (*_mails(world, record), *_answers(world, record))]
         if meeting.join_url:
             links[meeting.join_url] += 1
     wrong += [f"{count} bookings share a link" for link, count in links.items() if count > 1]
@@ -162,6 +163,21 @@ def _events(world: World, booking: Booking, address: str) -> list[HeldMeeting]:
     if world.place.name != "google_meet" or user_id not in USERS:
         return []
     return [one for one in world.held_for(booking.booking_id) if one.owner == world.place.owner(user_id)]
+
+
+def _answers(world: World, record: Record) -> list[str]:
+    """The answer is there, no guest was emailed because of it, and the host knows of a decline, once."""
+    choice = world.answered.get(record.booking.booking_id)
+    if choice is None:
+        return []
+    (stored,) = record.answers.values() or (None,)
+    if stored is None or stored.choice is not choice:
+        return ["the guest's answer is lost"]
+    notices = [notice for notice in world.post.notices if "will not come" in notice.subject]
+    declines = [party.email for party in declining_guests(record.booking, record.answers)]
+    certain = [notice for notice in notices if not notice.may_be_repeated]
+    wrong = ["the host does not know of a decline"] if declines and not notices else []
+    return wrong + (["the host was notified twice"] if len(certain) > 1 else [])
 
 
 def _link(world: World, record: Record, address: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from chalicelib.domain.answers import Choice
 from tests.chaos.world import World
 from tests.support.clock import START
 
@@ -43,6 +44,10 @@ def _create(world: World) -> object:
     return world.put()
 
 
+def _decline(world: World) -> object:
+    return world.answer(Choice.DECLINED)
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -53,5 +58,7 @@ SCENARIOS = {
         Scenario("cancel", lambda w: w.cancel(), _create),
         Scenario("cancel during create", _create, meanwhile=lambda w: w.cancel()),
         Scenario("reschedule during create", _create, meanwhile=lambda w: w.put(starts_at=LATER)),
+        Scenario("decline", _decline, _create),
+        Scenario("decline during reschedule", lambda w: w.put(starts_at=LATER), _create, meanwhile=_decline),
     )
 }

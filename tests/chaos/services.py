@@ -28,13 +28,20 @@ class Mail:
         return self.is_lost or (self.sender is not None and self.sender.sandbox.is_dead)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Notice:
     """A mail of the service itself."""
 
     to: str
     subject: str
     text: str
+    sender: Actor | None = None
+    is_lost: bool = False
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether no response confirmed that it was sent."""
+        return self.is_lost or (self.sender is not None and self.sender.sandbox.is_dead)
 
 
 class Post:
@@ -60,7 +67,7 @@ class Post:
 
     def send_notice(self, to: str, subject: str, text: str, html: str) -> str:
         def accept() -> str:
-            self.notices.append(Notice(to, subject, text))
+            self.notices.append(Notice(to, subject, text, self._network.simulation.actor))
             return f"notice-{len(self.notices)}"
 
         return self._network.call("ses SendEmail notice", accept)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from chalicelib.domain.answers import AnswerSource, Choice
 from chalicelib.domain.booking import Appointment, Guest
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
@@ -31,6 +32,7 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.deployment_secrets import first_link_key
 from chalicelib.store.encryption import Encryption
 from chalicelib.store.work_queue import WorkQueue
+from chalicelib.usecases.answers import GivenAnswer
 from chalicelib.usecases.bookings import Accepted, Bookings
 from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.wiring import Services, build
@@ -129,6 +131,7 @@ class World:
         self.changed_at = 0.0
         self.settled_at: dict[str, float] = {}
         self.acknowledged: dict[str, int] = {}
+        self.answered: dict[str, Choice] = {}
         self.failures: list[str] = []
         self.canaries = Canaries([("client-1", "canary-client-secret"), ("client-2", "canary-rooms-secret")])
         self._alter = alter
@@ -211,21 +214,23 @@ class World:
 
     def call(self, act: Callable[[Bookings], Accepted], *, delay: float = 0.0) -> Actor:
         """A caller's request: repeated until it is answered, as idempotent requests are."""
+        return self._insist(lambda services: act(services.bookings), self._acknowledge, delay)
 
-        def insist() -> Accepted:
+    def _acknowledge(self, accepted: Accepted) -> None:
+        booking = accepted.record.booking
+        newest = max(self.acknowledged.get(booking.booking_id, 0), booking.revision)
+        self.acknowledged[booking.booking_id] = newest
+
+    def _insist(self, act: Callable[[Services], Any], acknowledge: Callable[[Any], None], delay: float) -> Actor:
+        def insist() -> Any:
             for _ in range(_CALLER_TRIES):
                 process = self.process("api")
-                attempt = self.simulation.spawn(
-                    "request", partial(act, process.services.bookings), sandbox=process.sandbox
-                )
+                attempt = self.simulation.spawn("request", partial(act, process.services), sandbox=process.sandbox)
                 self.simulation.wait_for([attempt])
                 self._warm.setdefault("api", []).append(process)
                 if attempt.error is None:
-                    accepted: Accepted = attempt.result
-                    booking = accepted.record.booking
-                    newest = max(self.acknowledged.get(booking.booking_id, 0), booking.revision)
-                    self.acknowledged[booking.booking_id] = newest
-                    return accepted
+                    acknowledge(attempt.result)
+                    return attempt.result
                 if not isinstance(attempt.error, Crash | StoreUnavailable):
                     raise attempt.error
                 self.simulation.sleep(1.0)
@@ -238,6 +243,15 @@ class World:
         for generation in range(_GENERATIONS):
             self._booking_by_tag[tag(_TAG_SECRET.encode(), WORKSPACE, booking_id, generation)] = booking_id
         return self.call(lambda booker: booker.put(WORKSPACE, booking_id, appointment), delay=delay)
+
+    def answer(self, choice: Choice, booking_id: str = "b-1", *, delay: float = 0.0) -> Actor:
+        """The guest presses a button of the page behind the link; again, until the page says that it is saved."""
+        appointment, stamped_at = self.appointment(), self.simulation.now
+        given = GivenAnswer(
+            "guest@example.com", choice, AnswerSource.LINK, stamped_at, appointment.starts_at, sequence=0
+        )
+        self.answered[booking_id] = choice
+        return self._insist(lambda s: s.answers.record(WORKSPACE, booking_id, given), lambda _: None, delay)
 
     def cancel(self, booking_id: str = "b-1", *, delay: float = 0.0) -> Actor:
         return self.call(lambda booker: booker.cancel(WORKSPACE, booking_id), delay=delay)

@@ -20,7 +20,8 @@ from chalicelib.api.audience import browser_language
 from chalicelib.domain.booking import Booking
 from chalicelib.store.deployment_secrets import LinkKey
 from chalicelib.usecases.join_links import ADDRESS_LIFE, VISITS, WINDOW
-from chalicelib.usecases.join_tickets import JoinTicket, JoinTickets
+from chalicelib.usecases.join_tickets import JoinTickets
+from chalicelib.usecases.tickets import Ticket
 from chalicelib.wording.formats import TAGS
 from infra.local.standins.faults import Action, Fault
 from infra.operate.link_keys import rotate
@@ -224,16 +225,14 @@ def test_no_changed_ticket_is_accepted(place: int, change: int) -> None:
 
 def test_a_ticket_of_another_deployment_is_not_accepted() -> None:
     ticket = in_link(tickets().host_link("", BOOKING))
-    assert tickets().read(ticket) == JoinTicket("ws-1", "b-1", host_id="u-1")
+    assert tickets().read(ticket) == Ticket("ws-1", "b-1", host_id="u-1")
     assert tickets(LinkKey("1", b"x" * 64)).read(ticket) is None
 
 
 def test_a_ticket_of_the_longest_ids_is_read() -> None:
     longest = named("w" * 128, "b" * 128, "u" * 128)
-    assert tickets().read(in_link(tickets().host_link("", longest))) == JoinTicket(
-        "w" * 128, "b" * 128, host_id="u" * 128
-    )
-    assert tickets().read(in_link(tickets().shared_link("", longest))) == JoinTicket("w" * 128, "b" * 128)
+    assert tickets().read(in_link(tickets().host_link("", longest))) == Ticket("w" * 128, "b" * 128, host_id="u" * 128)
+    assert tickets().read(in_link(tickets().shared_link("", longest))) == Ticket("w" * 128, "b" * 128)
     guest = tickets().read(in_link(tickets().guest_link("", longest, "guest@example.com")))
     assert guest is not None
     assert (guest.workspace_id, guest.host_id, bool(guest.guest)) == ("w" * 128, None, True)
@@ -241,7 +240,7 @@ def test_a_ticket_of_the_longest_ids_is_read() -> None:
 
 def test_a_ticket_can_not_pretend_to_be_another_role() -> None:
     odd = named("ws-1", "b-1", "g")
-    assert tickets().read(in_link(tickets().host_link("", odd))) == JoinTicket("ws-1", "b-1", host_id="g")
+    assert tickets().read(in_link(tickets().host_link("", odd))) == Ticket("ws-1", "b-1", host_id="g")
 
 
 def test_links_with_the_longest_ids_let_in_host_and_guest(product: Product) -> None:
@@ -263,7 +262,7 @@ def test_two_link_keys_are_accepted_and_the_newer_one_is_used() -> None:
     before = in_link(tickets(OLD).host_link("", BOOKING))
     after = in_link(tickets(NEW, OLD).host_link("", BOOKING))
     assert (before.partition(".")[0], after.partition(".")[0]) == ("1", "2")
-    assert tickets(NEW, OLD).read(before) == tickets(NEW, OLD).read(after) == JoinTicket("ws-1", "b-1", host_id="u-1")
+    assert tickets(NEW, OLD).read(before) == tickets(NEW, OLD).read(after) == Ticket("ws-1", "b-1", host_id="u-1")
     assert tickets(NEWEST, NEW).read(before) is None
     assert tickets(NEWEST, NEW).read(after) is not None
 

@@ -58,7 +58,15 @@ class Desk:
         self.events: dict[int, str] = {}
         """The calendars that have an event of the provider, by the generation of the meeting."""
         self.inviter = Invitations(  # type: ignore[arg-type]
-            self, self, self, self, lambda: self.now, self, personal_link=lambda *_: None, mail_from=SENDER.address
+            self,
+            self,
+            self,
+            self,
+            lambda: self.now,
+            self,
+            personal_link=lambda *_: None,
+            answer_link=lambda *_: None,
+            mail_from=SENDER.address,
         )
 
     def save(self, lease: Lease, settlement: Settlement, now: datetime) -> Lease:

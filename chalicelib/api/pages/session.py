@@ -73,7 +73,7 @@ def session_or_none(call: Call) -> Session | None:
 
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
     """Return the session and the submitted form. Raises `Forbidden` for a form that is not from one of its pages."""
-    session, form = require_session(call), _form(call)
+    session, form = require_session(call), read_form(call)
     if not session.accepts_csrf(form.get("csrf", "")):
         raise Forbidden("The form is not from a page of this session.", reason="csrf")
     return session, form
@@ -116,7 +116,8 @@ def redirect(url: str, headers: dict[str, str] | None = None) -> Response:
     return Response("", {"Location": url, "Content-Type": "text/plain", **(headers or {})}, 303)
 
 
-def _form(call: Call) -> Mapping[str, str]:
+def read_form(call: Call) -> Mapping[str, str]:
+    """Return the fields of a submitted form. Raises `TooLarge`."""
     if len(call.raw_body) > _FORM_LIMIT:
         raise TooLarge("The form is too large.")
     try:

@@ -31,9 +31,11 @@ from chalicelib.api.schemas.fields import (
     format_timestamp,
     requires_year,
 )
+from chalicelib.domain.answers import Choice, answer_of
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
+from chalicelib.domain.invitation import Invitation as DomainInvitation
 from chalicelib.domain.invitation import InvitationState, Role, Trouble, is_emailed
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
@@ -167,6 +169,13 @@ class Invitation(Struct):
     state: Annotated[InvitationState, Meta(examples=["sent"])]
     reason: Annotated[Trouble | None, Meta(examples=[None])]
     sent_at: Timestamp | None
+    answer: Annotated[
+        Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
+    ]
+    answered_at: Timestamp | None
+    answer_outdated: Annotated[
+        bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
+    ]
 
 
 class EmailsWaiting(Struct):
@@ -275,7 +284,19 @@ def _format_wait(until: datetime | None) -> EmailsWaiting | None:
 
 
 def _format_invitations(record: Record) -> list[Invitation]:
-    return [
-        Invitation(i.email, i.role, i.sequence, i.shown_state, i.reason, format_optional_timestamp(i.sent_at))
-        for i in record.settlement.invitations
-    ]
+    return [_format_invitation(record, invitation) for invitation in record.settlement.invitations]
+
+
+def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitation:
+    answer = answer_of(record.answers, invitation.email)
+    return Invitation(
+        email=invitation.email,
+        role=invitation.role,
+        sequence=invitation.sequence,
+        state=invitation.shown_state,
+        reason=invitation.reason,
+        sent_at=format_optional_timestamp(invitation.sent_at),
+        answer=answer.choice if answer else None,
+        answered_at=format_optional_timestamp(answer.answered_at if answer else None),
+        answer_outdated=answer is not None and answer.is_outdated(record.booking),
+    )

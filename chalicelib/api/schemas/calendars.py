@@ -23,7 +23,7 @@ from chalicelib.api.schemas.fields import (
 from chalicelib.domain.calendar import Calendar as DomainCalendar
 from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.calendar import Location as DomainLocation
-from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.calendar import LocationType, OnDecline
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.emails import UNDECIDED
 from chalicelib.domain.emails import Emails as DomainEmails
@@ -81,6 +81,10 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
     emails: Annotated[
         EmailsBody | None, Meta(description="New bookings start with it. Null: the workspace's setting decides")
     ] = None
+    on_decline: Annotated[
+        OnDecline,
+        Meta(description="`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"),
+    ] = OnDecline.NOTIFY
 
 
 class Host(Struct):
@@ -118,6 +122,7 @@ class Calendar(Struct):
     location: Location
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
     emails: CalendarEmails
+    on_decline: Annotated[OnDecline, Meta(examples=["notify"])]
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -149,6 +154,7 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         updated_at=now,
         guests_see_each_other=body.guests_see_each_other,
         emails=parse_emails(body.emails),
+        on_decline=body.on_decline,
     )
 
 
@@ -180,6 +186,7 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         location=format_location(calendar.location),
         guests_see_each_other=calendar.guests_see_each_other,
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
+        on_decline=calendar.on_decline,
         created_at=format_timestamp(calendar.created_at),
         updated_at=format_timestamp(calendar.updated_at),
     )

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from chalicelib.api.schemas.connections import Account
 from chalicelib.api.schemas.fields import MeetingReasonName, Metadata, Timestamp, Url
+from chalicelib.domain.answers import Choice
 from chalicelib.domain.invitation import InvitationState, Role
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.webhooks.events import EventType
@@ -79,8 +80,40 @@ class InvitationEvent(Struct, forbid_unknown_fields=True):
     data: InvitationEventData
 
 
-STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent)
-_STRUCT_BY_RESOURCE = dict(zip(("meeting", "connection", "invitation"), STRUCTS, strict=True))
+class AnsweredInvitation(Struct, forbid_unknown_fields=True):
+    email: Annotated[str, Meta(examples=["guest@example.com"])]
+    role: Role
+    answer: Annotated[Choice, Meta(examples=["declined"])]
+    answered_at: Timestamp
+    answer_outdated: Annotated[bool, Meta(description="Whether the answer is to an earlier time", examples=[False])]
+
+
+class AnswerEventData(Struct, forbid_unknown_fields=True):
+    booking_id: Annotated[str, Meta(examples=["b-42"])]
+    revision: Annotated[int, Meta(examples=[1])]
+    calendar_id: Annotated[str, Meta(examples=["c-1"])]
+    user_id: Annotated[str, Meta(examples=["u-1"])]
+    starts_at: Timestamp
+    ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
+    metadata: Metadata
+    invitation: AnsweredInvitation
+
+
+class AnswerEvent(Struct, forbid_unknown_fields=True):
+    """A guest or the host answered an invitation."""
+
+    type: Literal["invitation.answered"]
+    timestamp: Timestamp
+    data: AnswerEventData
+
+
+STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent, AnswerEvent)
+_STRUCT_BY_RESOURCE: dict[str, type[Struct]] = {
+    "meeting": MeetingEvent,
+    "connection": ConnectionEvent,
+    "invitation": InvitationEvent,
+}
+_STRUCT_BY_TYPE: dict[EventType, type[Struct]] = {EventType.INVITATION_ANSWERED: AnswerEvent}
 _HEADERS = {
     "webhook-id": "The event's id: the same for every attempt",
     "webhook-timestamp": "When this attempt was sent, in seconds since 1970",
@@ -90,7 +123,7 @@ _HEADERS = {
 
 def event_struct(event_type: str) -> type[Struct]:
     """Return the struct of an event's body."""
-    return _STRUCT_BY_RESOURCE[event_type.partition(".")[0]]
+    return _STRUCT_BY_TYPE.get(EventType(event_type)) or _STRUCT_BY_RESOURCE[event_type.partition(".")[0]]
 
 
 def _path_item(event_type: EventType) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from chalicelib.mail.message import Mail, compose, compose_notice
 from chalicelib.mail.notice_templates import (
     Letterhead,
     Notice,
+    write_declined_notice,
     write_failed_meeting_notice,
     write_reconnect_notice,
     write_undelivered_notice,
@@ -52,6 +53,7 @@ _GUESTS = Invite(
     passcode="739 182",
     dial_in=(DialIn("+49 69 1234 5678", "DE", "Frankfurt"), DialIn("+1 646 555 0123", "US", "New York")),
     links=Links("https://shop.example.com/b-42/reschedule", "https://shop.example.com/b-42/cancel"),
+    answer_url="https://meetlink.example/a/1.MjAyNy0wMS0wNQ",
     reminder_minutes=15,
 )
 _HOSTS = replace(_GUESTS, recipient=_HOST, attendees=(_HOST, _GUEST, _SECOND))
@@ -170,6 +172,7 @@ def _notices(language: str, letterhead: Letterhead) -> dict[str, Notice]:
     return {
         "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language, letterhead),
         **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble, letterhead) for trouble in Trouble},
+        "declined": write_declined_notice(booking, _GUEST, letterhead),
         "no link": write_failed_meeting_notice(booking, _REFUSED, letterhead),
         "not changed": write_failed_meeting_notice(booking, existing, letterhead),
         "not deleted": write_failed_meeting_notice(cancelled, existing, letterhead),
