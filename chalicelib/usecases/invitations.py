@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
-from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Method, Party, Trouble, address_key
+from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Trouble, address_key
 from chalicelib.domain.invitation_plan import DEFAULT_HOLD, host_invite, outstanding, release_at
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.row_size import without_former
@@ -47,8 +47,7 @@ class Invitations:
         clock: Callable[[], datetime],
         allowance: MailAllowance,
         *,
-        personal_link: Callable[[Booking, Meeting, Party], str | None],
-        answer_link: Callable[[Booking, Party], str | None],
+        add_links: Callable[[Booking, Meeting, Invite], Invite],
         mail_from: str,
         share: SendingShare = send_all,
     ) -> None:
@@ -58,8 +57,7 @@ class Invitations:
         self._suppressions = suppressions
         self._clock = clock
         self._allowance = allowance
-        self._personal_link = personal_link
-        self._answer_link = answer_link
+        self._add_links = add_links
         self._mail_from = mail_from
         self._share = share
 
@@ -91,7 +89,7 @@ class Invitations:
         # the next one is being sent, and nothing that may fail must come between them.
         workspace_id, emails = lease.booking.workspace_id, [invite.recipient.email for invite in invites]
         suppressed = self._suppressions.find_suppressed(workspace_id, emails)
-        personal = [self._with_personal_links(lease, invite) for invite in invites]
+        personal = [self._add_links(lease.booking, lease.settlement.meeting, invite) for invite in invites]
         counted = min(share, len(invites) - len(suppressed))
         if wait_until := self._allowance.take(workspace_id, counted):
             return wait_for_allowance(lease, wait_until)
@@ -141,13 +139,6 @@ class Invitations:
         """Leave the other emails to another run. A booking that was leased to verify it can only be leased when due."""
         now = self._clock()
         return EffectResult(lease, now if lease.is_settled else now + _HAND_OVER, is_handed_over=True)
-
-    def _with_personal_links(self, lease: Lease, invite: Invite) -> Invite:
-        """Put the recipient's own links into the email. `Invite.content` omits them, so a new link key mails no one."""
-        link = self._personal_link(lease.booking, lease.settlement.meeting, invite.recipient)
-        join_url = link if link and invite.join_url else invite.join_url
-        answer_url = self._answer_link(lease.booking, invite.recipient) if invite.method is Method.REQUEST else None
-        return replace(invite, join_url=join_url, answer_url=answer_url)
 
     def _outstanding(self, lease: Lease, workspace: Workspace | None) -> list[Invite]:
         booking, settlement = lease.booking, lease.settlement

@@ -123,6 +123,7 @@ class Services(AccountServices):
         from chalicelib.usecases.meeting_references import MeetingReferences
         from chalicelib.usecases.meetings import Meetings
         from chalicelib.usecases.notices import FailureNotices
+        from chalicelib.usecases.personal_links import PersonalLinks
         from chalicelib.usecases.provider_calls import ProviderCalls
 
         meetings = Meetings(
@@ -141,8 +142,7 @@ class Services(AccountServices):
             self.suppression_store,
             self.clock,
             self.mail_allowance,
-            personal_link=self.join_tickets.personal_link,
-            answer_link=self.answer_tickets.link,
+            add_links=PersonalLinks(self.join_tickets, self.answer_tickets).add,
             mail_from=self.settings.mail_from,
             share=share,
         )

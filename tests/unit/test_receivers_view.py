@@ -64,8 +64,7 @@ class Desk:
             self,
             lambda: self.now,
             self,
-            personal_link=lambda *_: None,
-            answer_link=lambda *_: None,
+            add_links=lambda booking, meeting, invite: invite,
             mail_from=SENDER.address,
         )
 
