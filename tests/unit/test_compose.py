@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Links
 from chalicelib.domain.calendar import Location, LocationType
-from chalicelib.domain.invitation import Invite, Method, Party, Role
+from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
 from chalicelib.domain.workspace import Brand
 from chalicelib.errors import MailRejected
 from chalicelib.mail.addresses import SenderAddress
@@ -23,7 +23,7 @@ from chalicelib.wording import in_language
 from infra.local.console.mail_cases import INVITATIONS
 from tests.support.examples import examples
 from tests.support.invites import GUEST, HOST, LINK, SENDER, cancellation, guest_invite, host_invite, without_link
-from tests.support.mailcheck import calendar_of, check_mail, texts_of
+from tests.support.mailcheck import calendar_of, check_mail, has_calendar, texts_of
 
 HOSTILE = [
     "a\r\nBcc: evil@example.org",
@@ -133,6 +133,28 @@ def test_a_cancelled_booking_offers_nothing_to_join():
 @pytest.mark.parametrize(("kind", "detail", "words"), PLAIN_LOCATIONS)
 def test_other_places_are_named(kind: LocationType, detail: str, words: str):
     assert f"Where: {words}" in says(location_invite(kind, detail))
+
+
+@pytest.mark.parametrize("invite", INVITATIONS.values(), ids=INVITATIONS)
+def test_every_kind_of_mail_is_well_formed(invite: Invite):
+    is_plain = invite.calendar_method is None
+    assert check_mail(raw(invite), is_plain=is_plain) == []
+    assert has_calendar(raw(invite)) is not is_plain
+
+
+@pytest.mark.parametrize("withdraws", [False, True])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_do_no_harm_beside_the_providers_event(text: str, withdraws: bool):
+    host = replace(HOST, name=text)
+    invite = host_invite(title=text, description=text, recipient=host, host=host, attendees=(host, GUEST))
+    invite = replace(invite, entry_owner=EntryOwner.PROVIDER, withdraws=withdraws, is_update=withdraws)
+    assert check_mail(raw(invite), is_plain=not withdraws) == []
+
+
+def test_the_entry_that_an_event_replaces_has_no_link_and_says_that_the_booking_takes_place():
+    calendar = calendar_of(raw(replace(host_invite(), entry_owner=EntryOwner.PROVIDER, withdraws=True)))
+    assert b"METHOD:CANCEL" in calendar and b"STATUS:CANCELLED" in calendar
+    assert b"COMMENT:The appointment takes place" in calendar and b"video.example.org" not in calendar
 
 
 @pytest.mark.parametrize("invite", INVITATIONS.values(), ids=INVITATIONS)

@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
+from chalicelib.domain.invitation import EntryOwner
 from chalicelib.mail.message import compose
-from tests.support.invites import SENDER, cancellation, guest_invite
-from tests.support.mailcheck import calendar_of, check_mail
+from tests.support.invites import SENDER, cancellation, guest_invite, host_invite
+from tests.support.mailcheck import calendar_of, check_mail, has_calendar
 
 Change = Callable[[bytes], bytes]
 
@@ -167,3 +169,26 @@ def test_it_rejects_a_cancellation_with(mutate: Change, problem: str):
     genuine, previous = (compose(invite, SENDER).raw for invite in (cancellation(guest_invite()), guest_invite()))
     assert check_mail(genuine, previous=previous) == []
     assert problem in "\n".join(check_mail(mutate(genuine), previous=previous))
+
+
+PLAIN = replace(host_invite(), entry_owner=EntryOwner.PROVIDER)
+PLAIN_MUTANTS: dict[str, tuple[Change, str]] = {
+    "the file named": (in_mail("Sent by", "Open invite.ics. Sent by"), "names a file"),
+    "a link to add it": (in_mail("</body>", "<a href=3D'https://calendar.google.com/'>+</a></body>"), "a second entry"),
+    "the link absent from the HTML": (html_without_link, "absent from html"),
+    "a second recipient": (in_mail("To: ", "To: evil@example.org, "), "To is not exactly one address"),
+}
+
+
+@pytest.mark.parametrize(("mutate", "problem"), PLAIN_MUTANTS.values(), ids=PLAIN_MUTANTS)
+def test_it_rejects_a_plain_mail_with(mutate: Change, problem: str):
+    genuine = compose(PLAIN, SENDER).raw
+    assert check_mail(genuine, is_plain=True) == []
+    assert problem in "\n".join(check_mail(mutate(genuine), is_plain=True))
+
+
+def test_it_rejects_a_calendar_part_beside_the_providers_event_and_a_missing_one_without_it():
+    plain, invitation = (compose(invite, SENDER).raw for invite in (PLAIN, host_invite()))
+    assert "wrong structure" in "\n".join(check_mail(invitation, is_plain=True))
+    assert "wrong structure" in "\n".join(check_mail(plain))
+    assert (has_calendar(plain), has_calendar(invitation)) == (False, True)
