@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -52,25 +53,25 @@ class Answers:
         The booking's revision stays, and no guest is emailed. If a guest declines, the booking becomes due, so that
         settling notifies the host. Raises `NotFound`, or `LostRace` if others keep answering at the same moment.
         """
-        key = answer_key(given.email)
         for _ in range(_TRIES):
-            record, now = self._bookings.get(workspace_id, booking_id), self._clock()
-            if record is None:
-                raise NotFound("There is no booking with this id in your workspace.")
-            current = record.answers.get(key)
-            timely = replace(given, stamped_at=_stamp(given, current, now))
-            answer = supersede(current, timely.answer(answered_at=now))
-            if answer is None:
-                return record
-            is_news = answer.choice is Choice.DECLINED and answer.answered_at == now
-            wakes = is_news and _concerns_host(record.booking, given.email)
-            try:
-                self._bookings.put_answer(record, key, answer, wakes_at=now if wakes else None)
-            except LostRace:
-                continue
-            log.info("answer recorded", workspace_id=workspace_id, booking_id=booking_id, choice=answer.choice.value)
-            return replace(record, answers={**record.answers, key: answer})
+            with suppress(LostRace):
+                return self._record(workspace_id, booking_id, given)
         raise LostRace("the booking's answers change too fast")
+
+    def _record(self, workspace_id: str, booking_id: str, given: GivenAnswer) -> Record:
+        record, key, now = self._bookings.get(workspace_id, booking_id), answer_key(given.email), self._clock()
+        if record is None:
+            raise NotFound("There is no booking with this id in your workspace.")
+        current = record.answers.get(key)
+        timely = replace(given, stamped_at=_stamp(given, current, now))
+        answer = supersede(current, timely.answer(answered_at=now))
+        if answer is None:
+            return record
+        is_news = answer.choice is Choice.DECLINED and answer.answered_at == now
+        wakes = is_news and _concerns_host(record.booking, given.email)
+        self._bookings.put_answer(record, key, answer, wakes_at=now if wakes else None)
+        log.info("answer recorded", workspace_id=workspace_id, booking_id=booking_id, choice=answer.choice.value)
+        return replace(record, answers={**record.answers, key: answer})
 
 
 def _stamp(given: GivenAnswer, current: Answer | None, now: datetime) -> datetime:
