@@ -120,7 +120,7 @@ def get_delivery(call: CallerCall, endpoint_id: str, delivery_id: str) -> Respon
 @routes.post(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/resend",
     "Send an event again",
-    text="Also one that was delivered. It is sent within a minute, under the same `webhook-id`, and retried for "
+    text="Also one that was delivered. It is sent at once, under the same `webhook-id`, and retried for "
     "another day. A pause of the endpoint ends. A delivery that is being sent is returned as it is.",
     responses={202: schemas.WebhookDelivery},
     problems=("not_found", "endpoint_disabled"),

@@ -31,11 +31,6 @@ _LAST_SECONDS = 2 * ATTEMPT_SECONDS
 """When an invocation has this long left, it only takes deliveries of workspaces for which nothing is in work."""
 
 
-def wake_up_of(key: DeliveryKey) -> WakeUp:
-    """Return the message that names a delivery."""
-    return key.workspace_id, key.endpoint_id, key.name
-
-
 def deliver_messages(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
     """Deliver what the messages of a batch name.
 

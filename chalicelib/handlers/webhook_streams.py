@@ -19,7 +19,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreError
-from chalicelib.handlers.webhook_queue import WORKERS, wake_up_of
+from chalicelib.handlers.webhook_queue import WORKERS
 from chalicelib.observability import count, log
 from chalicelib.store import streams
 from chalicelib.store.streams import BookingChange, ConnectionChange
@@ -164,7 +164,7 @@ def _deliver(keys: Iterable[DeliveryKey], deadline: Deadline, services: Services
     After a failure the schedule finds them again.
     """
     if services.webhook_queue is not None:
-        services.webhook_queue.send(wake_up_of(key) for key in keys)
+        services.webhook_queue.send(key.wake_up for key in keys)
         return
     by_endpoint = sorted(keys, key=_endpoint_of)  # A stable sort: it keeps the order within an endpoint.
     groups = [list(group) for _, group in groupby(by_endpoint, key=_endpoint_of)]

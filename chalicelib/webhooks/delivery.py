@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.deadline import NO_DEADLINE, Deadline
 from chalicelib.domain.webhook_signing import signed_headers
+from chalicelib.observability import log
 from chalicelib.store.encryption import Encryption
 from chalicelib.webhooks.events import TEST_EVENT
 from chalicelib.webhooks.model import Attempt, Delivery, DeliveryKey, DeliveryState, Endpoint
@@ -84,10 +85,22 @@ class WebhookDeliveries:
             return
         self._deliveries.finish(delivery, DeliveryState.DELIVERED, attempt)
         if attempt.duration_ms > _SLOW_MS and delivery.type != TEST_EVENT:
-            slow_answers = endpoint.slow_answers + 1
-            self._endpoints.record_slow_answer(endpoint, pause_after_slow_answers(slow_answers, self._clock()))
+            self._handle_slow_answer(endpoint, attempt)
         elif endpoint.failures or endpoint.slow_answers:
             self._endpoints.clear_failures(endpoint)
+
+    def _handle_slow_answer(self, endpoint: Endpoint, attempt: Attempt) -> None:
+        slow_answers = endpoint.slow_answers + 1
+        paused_until = pause_after_slow_answers(slow_answers, self._clock())
+        log.info(
+            "a webhook endpoint responds slowly",
+            workspace_id=endpoint.workspace_id,
+            endpoint_id=endpoint.endpoint_id,
+            took_ms=attempt.duration_ms,
+            slow_answers=slow_answers,
+            paused_until=paused_until and paused_until.isoformat(),
+        )
+        self._endpoints.record_slow_answer(endpoint, paused_until)
 
     def _handle_failure(self, endpoint: Endpoint, delivery: Delivery, attempt: Attempt) -> None:
         now = self._clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -34,12 +34,15 @@ class WebhookEndpoints:
         sender: WebhookDeliveries,
         encryption: Encryption,
         clock: Callable[[], datetime],
+        wake_up: Callable[[Sequence[DeliveryKey]], None],
     ) -> None:
+        """`wake_up` wakes the function that makes deliveries which are due."""
         self._endpoints = endpoints
         self._deliveries = deliveries
         self._sender = sender
         self._encryption = encryption
         self._clock = clock
+        self._wake_up = wake_up
 
     def get(self, workspace_id: str, endpoint_id: str) -> Endpoint:
         """Return an endpoint. Raises `NotFound`."""
@@ -139,6 +142,7 @@ class WebhookEndpoints:
         delivery = self._deliveries.resend(key, self._clock())
         if delivery is None:
             raise _no_delivery()
+        self._wake_up([key])
         return delivery
 
     def resend_failed(self, query: DeliveryQuery, *, limit: int, after: str | None) -> tuple[int, str | None]:
@@ -148,6 +152,7 @@ class WebhookEndpoints:
         events = [delivery for delivery in failed if delivery.type != TEST_EVENT]
         for delivery in events:
             self._deliveries.resend(delivery.key, self._clock())
+        self._wake_up([delivery.key for delivery in events])
         return len(events), rest
 
     def _resume(self, workspace_id: str, endpoint_id: str) -> None:

@@ -61,6 +61,11 @@ class DeliveryKey(Struct, frozen=True):
     name: str
     """Begins with `Delivery.created_at`, so that names sort in the order of the log."""
 
+    @property
+    def wake_up(self) -> tuple[str, ...]:
+        """The message that wakes the function which delivers it."""
+        return self.workspace_id, self.endpoint_id, self.name
+
 
 class Attempt(Struct, frozen=True):
     """One attempt of a delivery."""

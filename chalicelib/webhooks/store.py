@@ -72,8 +72,9 @@ class EndpointStore:
         self._update(endpoint, actions, EndpointItem.version == endpoint.version)
 
     def record_failure(self, endpoint: Endpoint, paused_until: datetime | None) -> None:
-        """Count one more failure in a row."""
-        actions: list[Action] = [EndpointItem.failures.set(endpoint.failures + 1)]
+        """Count one more failure in a row. It ends a row of slow responses."""
+        failures = EndpointItem.failures.set(endpoint.failures + 1)
+        actions: list[Action] = [failures, EndpointItem.slow_answers.remove()]
         if paused_until is not None:
             actions.append(EndpointItem.paused_until.set(paused_until))
         self._update(endpoint, actions, EndpointItem.endpoint_id.exists())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.settling import Settling
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
+    from chalicelib.webhooks.model import DeliveryKey
     from chalicelib.webhooks.outbox import Outbox
     from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
@@ -204,8 +205,17 @@ class Services(AccountServices):
         from chalicelib.webhooks.endpoints import WebhookEndpoints
 
         return WebhookEndpoints(
-            self.endpoint_store, self.delivery_store, self.webhook_deliveries, self.encryption, self.clock
+            self.endpoint_store,
+            self.delivery_store,
+            self.webhook_deliveries,
+            self.encryption,
+            self.clock,
+            self._wake_webhooks,
         )
+
+    def _wake_webhooks(self, keys: Sequence[DeliveryKey]) -> None:
+        if self.webhook_queue is not None:
+            self.webhook_queue.send(key.wake_up for key in keys)
 
     @cached_property
     def webhook_secrets(self) -> WebhookSecrets:

@@ -53,6 +53,11 @@ class Queue:
 
     variable: str
     """The environment variable that contains the queue's ARN."""
+    concurrency: int = 40
+    """Invocations at once: as many as a bookings stream of four shards has readers.
+
+    Without a limit, a flood of messages could use up the executions that all functions of the account share.
+    """
 
 
 QUEUES = {
@@ -77,8 +82,9 @@ def mapping_options(function: str, queue_arn: str) -> dict[str, Any]:
 
     `queue_arn` is that of the queue of dead letters. A work queue has its own redrive policy.
     """
-    if function in QUEUES:
-        return {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
+    if queue := QUEUES.get(function):
+        scaling = {"MaximumConcurrency": queue.concurrency}
+        return {"FunctionResponseTypes": ["ReportBatchItemFailures"], "ScalingConfig": scaling}
     stream = STREAMS[function]
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

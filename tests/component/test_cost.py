@@ -158,13 +158,15 @@ def cost(what: str, bookings: int) -> float:
             return (
                 bookings * each["mails"] / 1e3 * price["mail"] + bookings * each["mails"] * 14e-6 * price["GB mailed"]
             )
+        case "SQS":
+            return minutes * assumed["polls of idle queues a minute"] / 1e6 * price["queue request"]
         case "Logs":
             kb = runs * assumed["kB logged a run"] + (calls + settlings + looks) * assumed["kB of a log line"]
             return bookings * kb / 1e6 * price["GB logged"]
         case "Fixed":
             alarms = price["alarm"] * assumed["metrics that alarms watch"] + price["metric"] * assumed["metrics"]
             return alarms + price["key"] + price["secret"] * 2 + price["dashboard"]
-    return sum(cost(part, bookings) for part in ("DynamoDB", "Lambda", "API Gateway", "SES", "Logs", "Fixed"))
+    return sum(cost(part, bookings) for part in ("DynamoDB", "Lambda", "API Gateway", "SES", "SQS", "Logs", "Fixed"))
 
 
 def table(first: str) -> dict[str, dict[str, str]]:

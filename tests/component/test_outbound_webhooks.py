@@ -315,11 +315,29 @@ def test_a_slow_endpoint_is_paused_until_it_is_fast_again(subscriber: Subscriber
         subscriber.book(f"b-{number}")
         assert len(subscriber.announce()) == (1 if number < 5 else 0)
         assert (subscriber.endpoint()["paused_until"] is not None) is (number >= 4)
+        assert subscriber.endpoint()["slow_answers"] == min(number + 1, 5)
     assert [delivery["state"] for delivery in subscriber.log()] == ["pending"] + ["delivered"] * 5
     assert subscriber.endpoint()["failures"] == 0
     subscriber.receivers.take_seconds = 0
     assert subscriber.wait(61) == 1
     assert subscriber.endpoint()["paused_until"] is None
+    assert subscriber.endpoint()["slow_answers"] == 0
+
+
+def test_a_failure_ends_a_row_of_slow_responses(subscriber: Subscriber, caplog: pytest.LogCaptureFixture) -> None:
+    subscriber.receivers.take_seconds = 6
+    for number in range(4):
+        subscriber.book(f"b-{number}")
+        subscriber.announce()
+    assert [line.message for line in caplog.records].count("a webhook endpoint responds slowly") == 4
+    subscriber.receivers.answers[HOOK] = BROKEN
+    subscriber.book("b-4")
+    subscriber.announce()
+    assert subscriber.endpoint()["slow_answers"] == 0
+    subscriber.receivers.answers.clear()
+    subscriber.book("b-5")
+    subscriber.announce()
+    assert (subscriber.endpoint()["slow_answers"], subscriber.endpoint()["paused_until"]) == (1, None)
 
 
 def test_a_dead_endpoint_is_paused_longer_and_longer_and_delays_no_other(subscriber: Subscriber) -> None:

@@ -136,6 +136,16 @@ class Watched:
     def connect(self, user_id: str = "u-1", account: Account = ACCOUNT) -> None:
         self.does(API, lambda: self.product.connect(user_id, account))
 
+    def resend_newest(self, deliveries: str) -> None:
+        """A caller has the newest event sent again: its message wakes the other function."""
+
+        def resend() -> None:
+            newest, *_ = self.caller.get(deliveries).json()["items"]
+            answer = self.caller.post(f"{deliveries}/{newest['delivery_id']}/resend")
+            assert answer.status_code == 202, answer.text
+
+        self.does(API, resend)
+
     def visit_door(self, user_id: str = "u-daily") -> None:
         """Someone opens the link of a booking whose guests join through our join page."""
         product = self.product
@@ -444,7 +454,7 @@ def live_a_day(watched: Watched) -> None:
 
     watched.does(API, take_event)
     watched.api("POST", "/v1/webhook-endpoints/e-1/test", 200)
-    watched.api("GET", "/v1/webhook-endpoints/e-1/deliveries", 200)
+    watched.resend_newest("/v1/webhook-endpoints/e-1/deliveries")
     watched.api("POST", "/v1/webhook-endpoints/e-1/resend-failed", 202)
     watched.api("GET", "/v1/connections", 200)
     # As often as something can be refused between owing an event and telling it: it is not owed again.

@@ -60,6 +60,23 @@ def test_the_readers_of_streams_send_a_message_and_no_webhook(world: World) -> N
     assert world.bookings() == ["b-1"]
 
 
+def test_an_event_that_is_sent_again_does_not_wait_for_the_schedule(world: World) -> None:
+    world.receivers.answers[HOOK] = Outcome(410, "bad_status")
+    world.book()
+    world.announce()
+    world.queues.deliver_webhooks()
+    world.receivers.answers[HOOK] = Outcome(204)
+    caller = world.product.caller()
+    caller.put("/v1/webhook-endpoints/e-1", json={"url": HOOK})
+    (delivery,) = caller.get("/v1/webhook-endpoints/e-1/deliveries?state=failed").json()["items"]
+    address = f"/v1/webhook-endpoints/e-1/deliveries/{delivery['delivery_id']}/resend"
+    for resend in (address, "/v1/webhook-endpoints/e-1/resend-failed"):
+        world.receivers.received.clear()
+        assert caller.post(resend).status_code == 202
+        world.queues.deliver_webhooks()
+        assert world.bookings() == (["b-1"] if resend == address else [])
+
+
 def test_a_message_names_a_row_and_contains_nothing_personal(world: World) -> None:
     world.book()
     world.announce()

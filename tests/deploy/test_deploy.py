@@ -105,7 +105,7 @@ def test_after_a_failed_deployment_the_next_goes_on_with_what_it_made(deployed: 
     assert len({mapping["FunctionArn"] for mapping in mappings}) == len(triggers.SOURCES)
 
 
-@pytest.mark.parametrize("function", triggers.STREAMS)
+@pytest.mark.parametrize("function", triggers.SOURCES)
 def test_streams_are_read_as_asked(deployed: Deployment, function: str) -> None:
     queue_arn = f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}"
     (mapping,) = triggers.mappings(deployed.client("lambda"), f"meetlink-{STAGE}-{function}")

@@ -66,6 +66,7 @@ class WebhookEndpoint(Struct):
     disabled_reason: Annotated[str | None, Meta(examples=[None])]
     disabled_at: Timestamp | None
     failures: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
+    slow_answers: Annotated[int, Meta(description="Successful responses in a row that took over 5 s", examples=[0])]
     paused_until: Annotated[Timestamp | None, Meta(description="Nothing is sent before this time", examples=[None])]
     created_at: Timestamp
     updated_at: Timestamp
@@ -159,6 +160,7 @@ def format_endpoint(endpoint: Endpoint, secret: str | None = None) -> WebhookEnd
         disabled_reason=endpoint.disabled_reason,
         disabled_at=format_optional_timestamp(endpoint.disabled_at),
         failures=endpoint.failures,
+        slow_answers=endpoint.slow_answers,
         paused_until=format_optional_timestamp(endpoint.paused_until),
         created_at=format_timestamp(endpoint.created_at),
         updated_at=format_timestamp(endpoint.updated_at),
