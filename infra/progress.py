@@ -32,12 +32,12 @@ class Progress:
         label: str,
         total: int | None = None,
         *,
-        is_estimate: bool = False,
+        qualifier: str = "",
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`total` is None if it is unknown. `is_estimate` marks a total that can be outdated."""
-        self._label, self._total, self._about = label, total or None, "about " if is_estimate else ""
+        """`total`: None if unknown. `qualifier`: shown before a total that is not exact, such as "about"."""
+        self._label, self._total, self._qualifier = label, total or None, f"{qualifier} ".lstrip()
         self._stream = stream or sys.stderr
         self._clock = clock
         self._started_at = self._shown_at = clock()
@@ -75,7 +75,7 @@ class Progress:
             return self._join(f"{self._done:,}", _rate(rate))
         percent = min(100, 100 * self._done // self._total)
         left = max(0, self._total - self._done)
-        figures = f"{self._done:,} of {self._about}{self._total:,} ({percent} %)"
+        figures = f"{self._done:,} of {self._qualifier}{self._total:,} ({percent} %)"
         return self._join(figures, _rate(rate), f"{_duration(left / rate)} left" if rate else "")
 
     def _join(self, *parts: str) -> str:

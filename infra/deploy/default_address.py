@@ -80,7 +80,7 @@ def require_unused(stage: Stage, default_url: str, now: datetime, say: Say) -> N
 
 def _require_no_links(stage: Stage, host: str, now: datetime) -> None:
     tables = Tables(stage.client("dynamodb"), stage.table_prefix)
-    with Progress("bookings checked", tables.estimate_size("bookings"), is_estimate=True) as progress:
+    with Progress("bookings checked", tables.estimate_size("bookings"), qualifier="about") as progress:
         affected = [
             f"{row.key['workspace_id']}/{row.key['booking_id']}"
             for row in progress.track(tables.rows("bookings"))

@@ -52,7 +52,7 @@ class Backfill:
         counts: Counter[str] = Counter(rows=position.rows if position else 0)
         start_key = position.start_key if position else None
         with (
-            Progress("bookings read", expected_rows, is_estimate=True) as progress,
+            Progress("bookings read", expected_rows, qualifier="about") as progress,
             ThreadPoolExecutor(_WORKERS) as pool,
         ):
             progress.advance(counts["rows"])

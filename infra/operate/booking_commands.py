@@ -28,9 +28,10 @@ _PAGE_SIZE = 100
 def _list(options: Options, services: wiring.Services) -> dict[str, Any]:
     query, items = _query(options, services), list[Any]()
     is_troubled = bool(query.meeting_states) and query.meeting_states <= TROUBLE_STATES
-    total = min(options.limit, count_troubled(query)) if is_troubled else None
+    total = min(options.limit, count_troubled(query)) if is_troubled else options.limit
     after: str | None = None
-    with Progress("bookings listed", total, is_estimate=True) as progress:
+    qualifier = "about" if is_troubled else "at most"
+    with Progress("bookings listed", total, qualifier=qualifier) as progress:
         while len(items) < options.limit:
             size = min(_PAGE_SIZE, options.limit - len(items))
             records, after = services.booking_store.page(query, limit=size, after=after)
@@ -102,7 +103,7 @@ def _list_connections(options: Options, services: wiring.Services) -> dict[str, 
     wanted = ConnectionFilter(ConnectionState(options.state) if options.state else None, options.provider)
     items: list[Any] = []
     after: str | None = None
-    with Progress("connections listed") as progress:
+    with Progress("connections listed", options.limit, qualifier="at most") as progress:
         while len(items) < options.limit:
             size = min(_PAGE_SIZE, options.limit - len(items))
             listed, after = services.connection_lists.page(options.workspace_id, wanted, limit=size, after=after)

@@ -53,7 +53,7 @@ class Redriver:
     def redrive(self, queue_url: str) -> Redriven:
         """Process the queue once. Messages that fail stay in it, invisible for five minutes."""
         outcome = Redriven()
-        with Progress("dead letters", self._count(queue_url), is_estimate=True) as progress:
+        with Progress("dead letters", self._count(queue_url), qualifier="about") as progress:
             while messages := self._receive(queue_url):
                 for message in messages:
                     if self._redrive(json.loads(message["Body"]), outcome):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from chalicelib import wiring
 from chalicelib.api.schemas.webhooks import format_delivery
 from chalicelib.errors import InvalidInput
 from chalicelib.webhooks.delivery_lists import DeliveryQuery
+from chalicelib.webhooks.endpoints import WebhookEndpoints
 from chalicelib.webhooks.events import EventType
 from chalicelib.webhooks.model import DeliveryKey, DeliveryState
 from infra.operate.booking_commands import expected_bookings, ranges
@@ -37,7 +40,7 @@ _PAGE_SIZE = 100
 def _list(options: Options, services: wiring.Services) -> dict[str, Any]:
     query, items = _query(options, options.state), list[Any]()
     after: str | None = None
-    with Progress("deliveries listed") as progress:
+    with Progress("deliveries listed", options.limit, qualifier="at most") as progress:
         while len(items) < options.limit:
             size = min(_PAGE_SIZE, options.limit - len(items))
             deliveries, after = services.webhook_endpoints.list_deliveries(query, limit=size, after=after)
@@ -57,19 +60,29 @@ def _resend(options: Options, services: wiring.Services) -> dict[str, Any]:
         key = DeliveryKey(options.workspace_id, options.endpoint, options.delivery)
         delivery = endpoints.resend(key) if options.yes else endpoints.get_delivery(key)
         return {"id": delivery.event_id, "state": delivery.state.value, "done": options.yes}
-    query, resent = _query(options, DeliveryState.FAILED), 0
-    after: str | None = None
-    with Progress("failed events") as progress:
+    query = _query(options, DeliveryState.FAILED)
+    found = _count_pages("failed events found", None, partial(_read_page, endpoints, query))
+    if not options.yes:
+        return {"events": found, "done": False}
+    resend = partial(endpoints.resend_failed, query, limit=_PAGE_SIZE)
+    return {"events": _count_pages("failed events sent", found, resend), "done": True}
+
+
+def _count_pages(label: str, total: int | None, read: Callable[..., tuple[int, str | None]]) -> int:
+    """Call `read` for each page, and return the sum of what it returns. Show the progress."""
+    number, after = 0, None
+    with Progress(label, total, qualifier="about") as progress:
         while True:
-            if options.yes:
-                count, after = endpoints.resend_failed(query, limit=_PAGE_SIZE, after=after)
-            else:
-                deliveries, after = endpoints.list_deliveries(query, limit=_PAGE_SIZE, after=after)
-                count = len(deliveries)
-            resent += count
+            count, after = read(after=after)
+            number += count
             progress.advance(count)
             if after is None:
-                return {"events": resent, "done": options.yes}
+                return number
+
+
+def _read_page(endpoints: WebhookEndpoints, query: DeliveryQuery, *, after: str | None) -> tuple[int, str | None]:
+    deliveries, rest = endpoints.list_deliveries(query, limit=_PAGE_SIZE, after=after)
+    return len(deliveries), rest
 
 
 def _query(options: Options, state: str | None) -> DeliveryQuery:

@@ -67,7 +67,7 @@ def replay(
     A booking with the right meeting and emails is only checked and does not change. `expected_bookings` is about how
     many bookings will be read, for the progress.
     """
-    with Progress("bookings read", expected_bookings, is_estimate=True) as progress:
+    with Progress("bookings read", expected_bookings, qualifier="about") as progress:
         matches = [
             (record.booking.workspace_id, record.booking.booking_id, record.settlement.meeting.state.value)
             for bookings in ranges
@@ -89,7 +89,7 @@ def announce_again(
     Returns their number by type. An endpoint has received an event if its delivery log contains it; the log covers 14
     days. Deleted rows, such as removed connections, cause no events. Running this again enqueues nothing twice.
     """
-    with Progress("bookings and connections read", expected_bookings, is_estimate=True) as progress:
+    with Progress("bookings and connections read", expected_bookings, qualifier="about") as progress:
         missing = [
             (event, endpoint)
             for bookings in ranges

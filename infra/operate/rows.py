@@ -76,7 +76,7 @@ class Tables:
 
     def scan_all(self) -> list[Row]:
         """Read every row of every table, and show the progress."""
-        with Progress("rows read", self.estimate_size(*self._keys), is_estimate=True) as progress:
+        with Progress("rows read", self.estimate_size(*self._keys), qualifier="about") as progress:
             return list(progress.track(self))
 
     def rows(self, table: str) -> Iterator[Row]:
@@ -105,10 +105,10 @@ class Tables:
 
         Returns the number of missing rows, also without `apply`. Raises `KeyError` for an unknown table.
         """
-        with Progress(f"rows of {table} read", self.estimate_size(table), is_estimate=True) as progress:
+        with Progress(f"rows of {table} read", self.estimate_size(table), qualifier="about") as progress:
             existing = {tuple(row.key.values()) for row in progress.track(self.rows(table))}
         missing = 0
-        with Progress(f"rows of {source} read", self._estimate(source), is_estimate=True) as progress:
+        with Progress(f"rows of {source} read", self._estimate(source), qualifier="about") as progress:
             for item in progress.track(self._items(source)):
                 key = tuple(str(_deserializer.deserialize(item[name])) for name in self._keys[table])
                 if key in existing or workspace_id not in (None, item.get("workspace_id", {}).get("S")):

@@ -22,9 +22,9 @@ class Clock:
         return self.now
 
 
-def run(stream: StringIO, items: int, *, seconds_each: float, total: int | None, is_estimate: bool = False) -> str:
+def run(stream: StringIO, items: int, *, seconds_each: float, total: int | None, qualifier: str = "") -> str:
     clock = Clock()
-    with Progress("rows", total, is_estimate=is_estimate, stream=stream, clock=clock) as progress:
+    with Progress("rows", total, qualifier=qualifier, stream=stream, clock=clock) as progress:
         for _ in progress.track(range(items)):
             clock.now += seconds_each
     return stream.getvalue()
@@ -52,17 +52,18 @@ def test_a_terminal_is_not_updated_more_than_ten_times_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "is_estimate", "expected"),
+    ("total", "qualifier", "expected"),
     [
-        (None, False, "rows: 10, 1 a second"),
-        (0, True, "rows: 10, 1 a second"),
-        (100, True, "rows: 10 of about 100 (10 %), 1 a second, 90 s left"),
-        (5, True, "rows: 10 of about 5 (100 %), 1 a second, 0 s left"),
-        (1000, False, "rows: 10 of 1,000 (1 %), 1 a second, 16 min left"),
+        (None, "", "rows: 10, 1 a second"),
+        (0, "about", "rows: 10, 1 a second"),
+        (100, "about", "rows: 10 of about 100 (10 %), 1 a second, 90 s left"),
+        (100, "at most", "rows: 10 of at most 100 (10 %), 1 a second, 90 s left"),
+        (5, "about", "rows: 10 of about 5 (100 %), 1 a second, 0 s left"),
+        (1000, "", "rows: 10 of 1,000 (1 %), 1 a second, 16 min left"),
     ],
 )
-def test_a_total_can_be_unknown_or_an_estimate(total: int | None, is_estimate: bool, expected: str) -> None:
-    assert run(StringIO(), 10, seconds_each=1.0, total=total, is_estimate=is_estimate).splitlines()[0] == expected
+def test_a_total_can_be_unknown_or_an_estimate(total: int | None, qualifier: str, expected: str) -> None:
+    assert run(StringIO(), 10, seconds_each=1.0, total=total, qualifier=qualifier).splitlines()[0] == expected
 
 
 def test_slow_work_is_counted_by_the_minute() -> None:
