@@ -103,7 +103,7 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         subject=header_text(subject, 2 * _TITLE_LENGTH),
         label=text.label,
         title=title,
-        intro=_intro(invite, text),
+        intro=_intro(invite, text, wording),
         is_cancelled=invite.method is Method.CANCEL,
         when=format_span(invite.starts_at, invite.ends_at, zone, wording),
         facts=(Row(wording.where, (Line(describe_place(invite, wording)),)), *_people(invite, wording, listed_guests)),
@@ -173,10 +173,12 @@ def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
     return wording.updated if invite.is_update else wording.invited
 
 
-def _intro(invite: Invite, text: InvitationText) -> str:
-    if invite.recipient.role is Role.HOST:
-        return text.to_host
-    return text.to_guest.format(host=invite.host.name or _email(invite.host))
+def _intro(invite: Invite, text: InvitationText, wording: Wording) -> str:
+    is_host = invite.recipient.role is Role.HOST
+    intro = text.to_host if is_host else text.to_guest.format(host=invite.host.name or _email(invite.host))
+    return (
+        intro if invite.is_event_current else f"{intro} {wording.event_outdated.format(email=_email(invite.recipient))}"
+    )
 
 
 def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
@@ -207,13 +209,13 @@ def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line,
 
 
 def _event_note(invite: Invite, wording: Wording) -> str | None:
+    email = _email(invite.recipient)
     if invite.entry_owner is EntryOwner.OURS:
         return None
     if invite.method is Method.CANCEL:
-        note = wording.event_removed
-    else:
-        note = wording.event_in_calendar if invite.is_event_current else wording.event_outdated
-    return note.format(email=_email(invite.recipient))
+        return wording.event_removed.format(email=email)
+    is_in_intro = invite.withdraws or not invite.is_event_current
+    return None if is_in_intro else wording.event_in_calendar.format(email=email)
 
 
 def _calendar_place(invite: Invite) -> str:

@@ -119,7 +119,7 @@ class Wording(Struct, frozen=True):
     event_in_calendar: str
     """Instead of `add_to_calendar`: the provider's event is in the recipient's calendar. `{email}`: the recipient."""
     event_outdated: str
-    """As `event_in_calendar`, while the event could not be changed. `{email}`."""
+    """After the first sentence, while the event could not be changed. `{email}`."""
     event_removed: str
     """As `event_in_calendar`, for a cancellation. `{email}`."""
     entry_replaced: str

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.errors import ProviderUnavailable
 from chalicelib.providers.google_meet_open import OpenGoogleMeet
+from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.faults import Action, Call, Fault
 from infra.local.standins.google import Door, OpenPolicy
 from tests.contract.kit.contract import ProviderContract
@@ -137,3 +138,8 @@ def test_an_event_whose_room_cannot_be_closed_is_deleted_all_the_same(
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED").fault(SPACE, method))
     subject.provider.delete(token, meeting.id)
     assert subject.held() == []
+
+
+def test_events_are_written_into_the_calendar_with_and_without_open_rooms_and_by_no_other_provider() -> None:
+    writers = {name for name, kind in PROVIDERS.items() if kind.writes_calendar_events}
+    assert (writers, OpenGoogleMeet.writes_calendar_events) == ({"google_meet"}, True)
