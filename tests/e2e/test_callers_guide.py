@@ -63,7 +63,8 @@ def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: 
     assert said[2].startswith("ready http")
     assert said[3] == "BEGIN:VCALENDAR"
     assert said[4] == "cancelled"
-    assert said[5:] == ["[]\n[]", "4"]
+    assert said[5].startswith("[('host@example.com', None, None), ")
+    assert said[6:] == ["[]\n[]", "5"]
 
 
 def test_the_first_link_takes_at_most_six_commands() -> None:
