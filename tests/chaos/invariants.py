@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.answers import declining_guests
+from chalicelib.domain.answers import Choice, declining_guests
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Invite, Method, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
@@ -167,17 +167,19 @@ def _events(world: World, booking: Booking, address: str) -> list[HeldMeeting]:
 
 def _answers(world: World, record: Record) -> list[str]:
     """The answer is there, no guest was emailed because of it, and the host knows of a decline, once."""
-    choice = world.answered.get(record.booking.booking_id)
-    if choice is None:
+    choices = world.answered.get(record.booking.booking_id)
+    if not choices:
         return []
     (stored,) = record.answers.values() or (None,)
-    if stored is None or stored.choice is not choice:
+    if stored is None or stored.choice is not choices[-1]:
         return ["the guest's answer is lost"]
     notices = [notice for notice in world.post.notices if "will not come" in notice.subject]
     declines = [party.email for party in declining_guests(record.booking, record.answers)]
     certain = [notice for notice in notices if not notice.may_be_repeated]
     wrong = ["the host does not know of a decline"] if declines and not notices else []
-    return wrong + (["the host was notified twice"] if len(certain) > 1 else [])
+    if len(certain) > choices.count(Choice.DECLINED):
+        wrong.append("the host was notified more often than guests declined")
+    return wrong
 
 
 def _link(world: World, record: Record, address: str) -> str | None:

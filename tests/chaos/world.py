@@ -131,7 +131,7 @@ class World:
         self.changed_at = 0.0
         self.settled_at: dict[str, float] = {}
         self.acknowledged: dict[str, int] = {}
-        self.answered: dict[str, Choice] = {}
+        self.answered: dict[str, list[Choice]] = {}
         self.failures: list[str] = []
         self.canaries = Canaries([("client-1", "canary-client-secret"), ("client-2", "canary-rooms-secret")])
         self._alter = alter
@@ -250,7 +250,7 @@ class World:
         given = GivenAnswer(
             "guest@example.com", choice, AnswerSource.LINK, stamped_at, appointment.starts_at, sequence=0
         )
-        self.answered[booking_id] = choice
+        self.answered.setdefault(booking_id, []).append(choice)
         return self._insist(lambda s: s.answers.record(WORKSPACE, booking_id, given), lambda _: None, delay)
 
     def cancel(self, booking_id: str = "b-1", *, delay: float = 0.0) -> Actor:
