@@ -14,6 +14,7 @@ from chalicelib.domain.calendar import Calendar, Host, Location, LocationType, O
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.emails import UNDECIDED, Emails
+from chalicelib.domain.reminder import Reminder
 from chalicelib.errors import Conflict
 
 
@@ -92,6 +93,10 @@ class Booking(Struct, frozen=True):
     has another public address. None: unknown."""
     first_content: str | None = None
     """Digest of the content at creation, to distinguish a repeated creation from another one."""
+    reminders: tuple[Reminder, ...] = ()
+    """As the calendar or the workspace had them when the booking was created, or moved to another calendar."""
+    reminders_set_at: datetime | None = None
+    """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -108,6 +113,7 @@ def book(
     calendar: Calendar,
     connection: Connection | None,
     *,
+    reminders: tuple[Reminder, ...] = (),
     version: int | None,
     now: datetime,
     workspace_emails: Emails = UNDECIDED,
@@ -133,6 +139,7 @@ def book(
         on_decline=calendar.on_decline,
         base_url=base_url,
         first_content=content_digest(appointment),
+        reminders=reminders,
     )
 
 
@@ -142,13 +149,14 @@ def change(
     calendar: Calendar | None,
     connection: Connection | None,
     *,
+    reminders: tuple[Reminder, ...] = (),
     version: int | None,
     now: datetime,
 ) -> Booking:
     """Return the booking with the caller's new content; the same object if nothing changes or `version` is older.
 
-    `calendar` is set if the booking moves to another calendar. Changes of a calendar apply to new bookings only. Raises
-    `Conflict` if the booking is cancelled, or if `version` was already used for other content.
+    `calendar` and its `reminders` are set if the booking moves to another calendar. Changes of a calendar apply to new
+    bookings only. Raises `Conflict` if the booking is cancelled, or if `version` was already used for other content.
     """
     if _is_late(booking, version):
         return booking
@@ -160,14 +168,16 @@ def change(
         return booking
     if not is_same and version is not None and version == booking.version:
         raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
+    is_moved = calendar is not None or appointment.starts_at != booking.appointment.starts_at
     changed = replace(
         booking,
         revision=booking.revision + 1,
         appointment=appointment,
         updated_at=now,
         version=version if version is not None else booking.version,
+        reminders_set_at=now if is_moved else booking.reminders_set_at,
     )
-    return _move(changed, calendar, connection, now=now) if calendar else changed
+    return replace(_move(changed, calendar, connection, now=now), reminders=reminders) if calendar else changed
 
 
 def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *, now: datetime) -> Booking:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.emails import UNDECIDED, Emails
+from chalicelib.domain.reminder import Reminder
 
 
 class LocationType(StrEnum):
@@ -63,3 +64,5 @@ class Calendar(Struct, frozen=True):
     emails: Emails = UNDECIDED
     """Copied to each booking when it is created."""
     on_decline: OnDecline = OnDecline.NOTIFY
+    reminders: tuple[Reminder, ...] | None = None
+    """None: the workspace's."""

@@ -132,10 +132,14 @@ class Invite(Struct, frozen=True):
     """Whether our own entry is removed, because the provider's event replaces it."""
     is_event_current: bool = True
     """Whether the provider's event is known to match the booking."""
+    is_reminder: bool = False
+    """Whether it is a plain email that repeats an earlier invitation, without a calendar entry."""
 
     @property
     def calendar_method(self) -> Method | None:
         """The method of the email's calendar part; None: the email has no calendar part."""
+        if self.is_reminder:
+            return None
         if self.entry_owner is EntryOwner.OURS:
             return self.method
         return Method.CANCEL if self.withdraws else None

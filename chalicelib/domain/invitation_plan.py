@@ -82,6 +82,12 @@ def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, 
     return replace(_invite(booking, meeting, method, parties(booking)[0], uid=uid, now=now), sequence=sequence)
 
 
+def reminder_invite(booking: Booking, meeting: Meeting, to: Party, *, uid: str, sequence: int, now: datetime) -> Invite:
+    """Return the email that reminds a participant of the booking as it is now."""
+    invite = _invite(booking, meeting, Method.REQUEST, to, uid=uid, now=now)
+    return replace(invite, sequence=sequence, is_reminder=True)
+
+
 def _cancellation(booking: Booking, meeting: Meeting, last: Invitation, *, uid: str, now: datetime) -> Invite:
     """Return a CANCEL with what the last email said: its recipient may have no part in the booking any more."""
     invite = _invite(booking, meeting, Method.CANCEL, _recipient(last), uid=uid, now=now)

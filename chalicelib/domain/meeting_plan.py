@@ -91,6 +91,11 @@ def verify_at(booking: Booking, meeting: Meeting, now: datetime) -> datetime | N
     return meeting.verify_at if is_ahead else None
 
 
+def is_verification_due(meeting: Meeting, now: datetime) -> bool:
+    """Return whether it is time to check that the meeting still exists and is the only one."""
+    return meeting.verify_at is not None and meeting.verify_at <= now
+
+
 def must_wait(meeting: Meeting, now: datetime) -> bool:
     """Return whether to leave the meeting alone for now: it failed for good, or its next attempt is due later.
 
@@ -154,7 +159,7 @@ def plan_wanted(
 def _plan_existing(meeting: Meeting, access: GrantAccess, request: MeetingRequest, now: datetime) -> Meeting | Action:
     has_started = request.starts_at <= now
     if meeting.fingerprint == request.fingerprint or has_started:
-        is_due = meeting.verify_at is not None and meeting.verify_at <= now and not has_started
+        is_due = is_verification_due(meeting, now) and not has_started
         return Action.LOOK_UP if is_due and access.state is AccessState.OPEN else mark_ready(meeting)
     if access.state is AccessState.OPEN:
         return Action.UPDATE

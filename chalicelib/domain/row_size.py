@@ -19,6 +19,8 @@ from chalicelib.domain.invitation import (
     parties,
 )
 from chalicelib.domain.invitation_plan import needs_cancellation
+from chalicelib.domain.reminder import ReminderProgress
+from chalicelib.domain.reminder_plan import recipient_key
 from chalicelib.domain.settlement import Settlement
 
 MAX_DOCUMENT_BYTES = 350_000
@@ -49,13 +51,19 @@ def fits_in_row(booking: Booking, settlement: Settlement) -> bool:
     """Return whether the row has room for the booking and for everything that settling it will record."""
     former = _former(booking, settlement.invitations)
     invitations = (*(_longest_invitation(booking, party) for party in parties(booking)), *former)
-    documents = (booking, replace(settlement, invitations=invitations))
+    documents = (booking, replace(settlement, invitations=invitations, reminders=_longest_reminders(booking)))
     return sum(len(msgspec.json.encode(document)) for document in documents) <= MAX_DOCUMENT_BYTES
 
 
 def _former(booking: Booking, invitations: tuple[Invitation, ...]) -> list[Invitation]:
     addresses = {address_key(party.email) for party in parties(booking)}
     return [i for i in without_former(booking, invitations) if address_key(i.email) not in addresses]
+
+
+def _longest_reminders(booking: Booking) -> tuple[ReminderProgress, ...]:
+    """Return the progress of all reminders at once, although one after the other comes due."""
+    marks, starts_at = {recipient_key(party.email): False for party in parties(booking)}, booking.appointment.starts_at
+    return tuple(ReminderProgress(one.minutes_before, starts_at, marks) for one in booking.reminders)
 
 
 def _longest_invitation(booking: Booking, party: Party) -> Invitation:

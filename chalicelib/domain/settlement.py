@@ -12,6 +12,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
+from chalicelib.domain.reminder import ReminderProgress
 
 
 class Settlement(Struct, frozen=True):
@@ -38,6 +39,8 @@ class Settlement(Struct, frozen=True):
     written_at: datetime | None = None
     """When a settler wrote this, in milliseconds of its clock. It only increases, so that two writes within a second
     can be ordered."""
+    reminders: tuple[ReminderProgress, ...] = ()
+    """The reminders that came due for the present start, and those of an earlier start until one comes due."""
 
     def next_attempt_at(self, now: datetime) -> datetime | None:
         """Return when to continue with the meeting and the leftovers; None if nothing is left to do."""

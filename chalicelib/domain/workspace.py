@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.ids import is_id
+from chalicelib.domain.reminder import Reminder
 from chalicelib.domain.webhook_signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
@@ -65,6 +66,8 @@ class Workspace(Struct, frozen=True):
     """Origins that may show the settings page in a frame."""
     reminder_minutes: int | None = None
     """How long before a booking calendars remind; None: the calendar's default."""
+    reminders: tuple[Reminder, ...] | None = None
+    """The reminders of new bookings, unless their calendar has its own; None: the default."""
     brand: Brand = PLAIN
     language: str | None = None
     """BCP 47: the language of pages and notices where neither the reader's nor the host's is known."""

@@ -25,8 +25,8 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
-    {guests?, host?}, brand?: {name?, color?, logo_url?, footer?, sender?}}; bookings with sent invitations keep their
-    sender ·
+    {guests?, host?}, reminders?: [{minutes_before, to?}] or null, brand?: {name?, color?, logo_url?, footer?,
+    sender?}}; bookings with sent invitations keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
     `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces
@@ -120,6 +120,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         "reminder_minutes": workspace.reminder_minutes,
         "language": workspace.language,
         "emails": asdict(workspace.emails),
+        "reminders": workspace.reminders and [asdict(reminder) for reminder in workspace.reminders],
         "brand": asdict(workspace.brand),
         "keys": [{"key_id": k.key_id, "note": k.note, "created_at": str(k.created_at)} for k in workspace.keys],
     }
@@ -157,7 +158,16 @@ OPERATIONS = {
     "set-lists": Operation(_set_lists, ("workspace_id", *LISTS)),
     "update-workspace": Operation(
         _update_workspace,
-        ("workspace_id", "confirms_connections", "hold_minutes", "reminder_minutes", "brand", "language", "emails"),
+        (
+            "workspace_id",
+            "confirms_connections",
+            "hold_minutes",
+            "reminder_minutes",
+            "brand",
+            "language",
+            "emails",
+            "reminders",
+        ),
     ),
     "show-suppression": Operation(_show_suppression, ("workspace_id", "email")),
     "lift-suppression": Operation(_lift_suppression, ("workspace_id", "email")),

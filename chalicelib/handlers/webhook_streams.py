@@ -30,11 +30,13 @@ from chalicelib.webhooks.events import (
     EventType,
     answer_changes,
     answer_event,
+    begun_reminders,
     connection_changes,
     connection_event,
     event_id,
     meeting_change,
     meeting_event,
+    reminder_event,
 )
 from chalicelib.webhooks.model import DeliveryKey
 
@@ -122,13 +124,13 @@ def _meeting_events(change: BookingChange) -> list[Event]:
     before = change.before.settlement if change.before else None
     booking, after = change.after.booking, change.after.settlement
     _count_emails(before, after, booking)
-    event_type = meeting_change(before, after)
-    if event_type is None:
-        return []
-    at = after.written_at or change.written_at
-    _count_meeting(event_type, before, booking, at)
-    identity = event_id(booking.workspace_id, booking.booking_id, event_type, change.sequence_number)
-    return [replace(meeting_event(event_type, identity, booking, after.meeting, at), filed_at=change.written_at)]
+    at, meeting = after.written_at or change.written_at, after.meeting
+    events = [reminder_event(booking, meeting, progress, at) for progress in begun_reminders(before, after)]
+    if event_type := meeting_change(before, after):
+        _count_meeting(event_type, before, booking, at)
+        identity = event_id(booking.workspace_id, booking.booking_id, event_type, change.sequence_number)
+        events.append(meeting_event(event_type, identity, booking, meeting, at))
+    return [replace(event, filed_at=change.written_at) for event in events if event is not None]
 
 
 def _count_meeting(event_type: EventType, before: Settlement | None, booking: Booking, at: datetime) -> None:

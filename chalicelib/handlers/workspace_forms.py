@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from chalicelib.api.schemas.reminders import RemindersBody, parse_reminders
 from chalicelib.domain.plain_text import clean_line, clean_lines, is_web_address
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import InvalidInput, MailRejected
@@ -72,6 +73,8 @@ class MailForm(Struct):
     """None: no reminder."""
     brand: BrandForm | UnsetType = UNSET
     emails: EmailsForm | UnsetType = UNSET
+    reminders: RemindersBody | UnsetType | None = UNSET
+    """Of new bookings. None: the default."""
     language: Annotated[str, requires(_language_flaw)] | UnsetType | None = UNSET
     """Of pages and notices where no one's language is known. None: English."""
 
@@ -84,6 +87,8 @@ def with_mail_settings(workspace: Workspace, request: dict[str, Any]) -> Workspa
         changes["brand"] = replace(workspace.brand, **_clean_brand(form.brand))
     if not isinstance(form.emails, UnsetType):
         changes["emails"] = replace(workspace.emails, **_set_fields(form.emails))
+    if not isinstance(form.reminders, UnsetType):
+        changes["reminders"] = parse_reminders(form.reminders)
     return replace(workspace, **changes)
 
 

@@ -170,6 +170,8 @@ def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
         return wording.cancelled
     if invite.withdraws:
         return wording.handed_over
+    if invite.is_reminder:
+        return wording.reminder
     return wording.updated if invite.is_update else wording.invited
 
 
@@ -196,8 +198,8 @@ def _answer_links(invite: Invite, wording: Wording) -> tuple[Line, ...]:
 
 
 def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line, ...]:
-    """Return links for recipients of email programs that ignore invitations."""
-    if invite.method is Method.CANCEL or invite.entry_owner is EntryOwner.PROVIDER:
+    """Return links for recipients of email programs that ignore invitations. A reminder has no entry to add."""
+    if invite.method is Method.CANCEL or invite.entry_owner is EntryOwner.PROVIDER or invite.is_reminder:
         return ()
     passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""
     details = "\n".join(line for line in (invite.join_url, passcode) if line)

@@ -43,7 +43,7 @@ class Lease(Struct, frozen=True):
     settled_revision: int = 0
     """The newest revision that was settled before."""
     is_settled: bool = False
-    """Whether the booking was leased only to verify it."""
+    """Whether the booking was leased although it is settled: a verification or a reminder is due."""
     mail_notes: frozenset[str] = frozenset()
     """The row's `mail_troubles`."""
     answers: Answers = field(default_factory=dict)
@@ -106,18 +106,18 @@ class BookingLeases:
         return _lease_of(item)
 
     def finish(
-        self, lease: Lease, settlement: Settlement, now: datetime, *, verify_at: datetime | None = None
+        self, lease: Lease, settlement: Settlement, now: datetime, *, due_at: datetime | None = None
     ) -> Lease | None:
-        """Record that the leased revision is settled, and release the lease; the booking is due at `verify_at`.
+        """Record that the leased revision is settled, and release the lease; the booking is due again at `due_at`.
 
         If the booking changed in the meantime, or was woken since the lease had `wakes`, record what was observed and
         return the renewed lease: continue with it.
         """
         actions: list[Action] = [BookingItem.settled_revision.set(lease.booking.revision)]
-        if verify_at is None:
+        if due_at is None:
             actions += [BookingItem.due_shard.remove(), BookingItem.due_at.remove(), *self._expire(lease.booking, now)]
         else:
-            actions += [BookingItem.due_at.set(verify_at), BookingItem.due_shard.set(_partition(lease.booking))]
+            actions += [BookingItem.due_at.set(due_at), BookingItem.due_shard.set(_partition(lease.booking))]
         return self._release(lease, settlement, actions, now)
 
     def defer(self, lease: Lease, settlement: Settlement, until: datetime, now: datetime) -> Lease | None:

@@ -21,6 +21,7 @@ from chalicelib.domain.booking import (
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.emails import UNDECIDED
+from chalicelib.domain.reminder import Reminder, choose_reminders
 from chalicelib.domain.row_size import fits_in_row
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import Conflict, FieldError, InvalidInput, LostRace, NotFound, RowTooLarge, TooLarge
@@ -85,7 +86,10 @@ class Bookings:
                 return change(record.booking, appointment, None, None, version=version, now=now)
             calendar = _require_calendar(reads, appointment.calendar_id)
             connection = _host_connection(reads, calendar)
-            return change(record.booking, appointment, calendar, connection, version=version, now=now)
+            reminders = _reminders(reads, calendar)
+            return change(
+                record.booking, appointment, calendar, connection, reminders=reminders, version=version, now=now
+            )
 
         return self._update(reads, update)
 
@@ -245,6 +249,7 @@ class Bookings:
             appointment,
             calendar,
             connection,
+            reminders=_reminders(reads, calendar),
             version=version,
             now=self._clock(),
             workspace_emails=workspace.emails if workspace else UNDECIDED,
@@ -266,6 +271,14 @@ def _require_calendar(reads: BookingReads, calendar_id: str) -> Calendar:
         detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
         raise InvalidInput("Unknown calendar.", reason="unknown_calendar", errors=[FieldError("/calendar_id", detail)])
     return calendar
+
+
+def _reminders(reads: BookingReads, calendar: Calendar) -> tuple[Reminder, ...]:
+    """Return the reminders of a booking on the calendar. The workspace is read only if the calendar has none."""
+    if calendar.reminders is not None:
+        return calendar.reminders
+    workspace = reads.workspace()
+    return choose_reminders(workspace.reminders if workspace else None)
 
 
 def _host_connection(reads: BookingReads, calendar: Calendar) -> Connection | None:

@@ -28,9 +28,9 @@ from chalicelib.usecases.mail_circuit import GuardedMailer
 from chalicelib.usecases.sending_shares import SendingShare, send_all
 
 _RETRY_DELAY = timedelta(seconds=30)
-_SEND_SECONDS = 15.0
+SEND_SECONDS = 15.0
 """The longest that handing over an email takes."""
-_WRITE_SECONDS = 3.0
+WRITE_SECONDS = 3.0
 _HAND_OVER = timedelta(minutes=2)
 """When a booking is due whose emails were handed over: the schedule hands them over again if the message was lost."""
 
@@ -114,13 +114,13 @@ class Invitations:
                 continue
             if share == 0:
                 return EffectResult(lease, continue_at) if continue_at else self._hand_over(lease)
-            if not deadline.allows(_SEND_SECONDS + _WRITE_SECONDS):
+            if not deadline.allows(SEND_SECONDS + WRITE_SECONDS):
                 return EffectResult(lease, self._clock())
             before = lease
             lease = self._leases.save(lease, _with_sending_mark(lease.settlement, invite), self._clock())
             if lease.booking.revision != revision:
                 return EffectResult(replace(lease, settlement=before.settlement))
-            lease.require(self._clock(), _SEND_SECONDS)
+            lease.require(self._clock(), SEND_SECONDS)
             try:
                 message_id = self._mailer.send(email)
             except MailUnavailable as error:

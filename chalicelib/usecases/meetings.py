@@ -91,6 +91,9 @@ class Meetings:
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Bring the meeting in line with the booking, as far as possible now. Only an intent is stored here."""
+        booking, meeting, now = lease.booking, lease.settlement.meeting, self._clock()
+        if lease.is_settled and not meeting_plan.is_verification_due(meeting, now):
+            return EffectResult(lease, due_at=meeting_plan.verify_at(booking, meeting, now))
         work = _Work(lease, deadline)
         if lease.booking.revision > lease.settlement.revision + 1:
             # A settler that was killed may have sent a revision in between, so what the provider has is unknown.

@@ -1,10 +1,11 @@
-"""Settle a booking: make the outside world (meeting, invitations, notices) match its newest revision."""
+"""Settle a booking: make the outside world (meeting, invitations, reminders, notices) match its newest revision."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.give_up import should_give_up
 from chalicelib.domain.meeting import MeetingReason
 from chalicelib.domain.meeting_states import fail_internal
+from chalicelib.domain.reminder_plan import next_due_at
 from chalicelib.domain.row_size import without_texts
 from chalicelib.errors import LostRace, RowTooLarge, StoreUnavailable
 from chalicelib.observability import count, log
@@ -78,11 +80,11 @@ class Settling:
         # An effect that ran before the booking was woken has not seen why: then the release is refused.
         lease = replace(lease, wakes=wakes)
         continue_at, now = _earliest(result.continue_at for result in results), self._clock()
-        if continue_at is None:
-            due_at = _earliest(result.due_at for result in results)
-            remaining = self._leases.finish(lease, lease.settlement, now, verify_at=due_at)
+        due_at = _earliest((continue_at, *(result.due_at for result in results)))
+        if continue_at is None or due_at is None:
+            remaining = self._leases.finish(lease, lease.settlement, now, due_at=due_at)
         else:
-            remaining = self._leases.defer(lease, lease.settlement, continue_at, now)
+            remaining = self._leases.defer(lease, lease.settlement, due_at, now)
         if remaining is None:
             self._log(lease, results, started_at)
             if any(result.is_handed_over for result in results):
@@ -117,11 +119,13 @@ class Settling:
         )
         count("BookingsGivenUp")
         meeting = settlement.meeting
-        if lease.is_settled:  # Only a verification was due. The meeting and the emails stay valid.
-            return self._leases.finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
+        # What is due now may be what fails. Reminders that are due later are kept.
+        finish = partial(self._leases.finish, due_at=next_due_at(booking, settlement, now))
+        if lease.is_settled:  # Only a verification or a reminder was due. The meeting and the emails stay valid.
+            return finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
         was_given_up = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
         settlement = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
-        write = self._leases.finish if was_given_up else self._leases.save
+        write = finish if was_given_up else self._leases.save
         try:
             return write(lease, settlement, now)
         except RowTooLarge:

@@ -15,6 +15,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection, Reason
 from chalicelib.domain.invitation import Party, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.reminder import ReminderProgress
 from chalicelib.domain.settlement import Settlement
 
 
@@ -29,6 +30,7 @@ class EventType(StrEnum):
     CONNECTION_REMOVED = "connection.removed"
     INVITATION_BOUNCED = "invitation.bounced"
     INVITATION_ANSWERED = "invitation.answered"
+    BOOKING_REMINDER = "booking.reminder"
 
 
 TEST_EVENT = "endpoint.test"
@@ -81,8 +83,39 @@ def meeting_change(before: Settlement | None, after: Settlement) -> EventType | 
 
 
 def meeting_event(event_type: EventType, event_id: str, booking: Booking, meeting: Meeting, at: datetime) -> Event:
-    """Create the event of a meeting. `metadata` is the caller's, for finding the booking in its own system."""
+    """Create the event of a meeting."""
+    return Event(booking.workspace_id, event_id, event_type, at, _booking_data(booking, meeting))
+
+
+def begun_reminders(before: Settlement | None, after: Settlement) -> list[ReminderProgress]:
+    """Return the reminders that came due with a settler's write, in time to be sent."""
+    earlier = {(one.minutes_before, one.starts_at) for one in before.reminders} if before else set()
+    new = (one for one in after.reminders if (one.minutes_before, one.starts_at) not in earlier)
+    return [one for one in new if not one.is_dropped]
+
+
+def reminder_event(booking: Booking, meeting: Meeting, progress: ReminderProgress, at: datetime) -> Event | None:
+    """Create the event of a reminder; None if the booking was cancelled, moved or changed its reminders meanwhile.
+
+    Its cause is the reminder and the start, so that a reminder has one event for each start, even if it is due again
+    after a backup was restored.
+    """
+    is_current = progress.starts_at == booking.appointment.starts_at and not booking.is_cancelled
+    reminder = next((one for one in booking.reminders if one.minutes_before == progress.minutes_before), None)
+    if reminder is None or not is_current:
+        return None
+    cause = (booking.workspace_id, booking.booking_id, EventType.BOOKING_REMINDER, progress.starts_at.isoformat())
     data = {
+        **_booking_data(booking, meeting),
+        "reminder": {"minutes_before": reminder.minutes_before, "to": reminder.to.value},
+    }
+    identity = event_id(*cause, str(reminder.minutes_before))
+    return Event(booking.workspace_id, identity, EventType.BOOKING_REMINDER, at, data)
+
+
+def _booking_data(booking: Booking, meeting: Meeting) -> dict[str, Any]:
+    """Return what events say about a booking. `metadata` is the caller's, for finding it in the caller's system."""
+    return {
         **_appointment(booking),
         "meeting": {
             "state": meeting.state.value,
@@ -93,7 +126,6 @@ def meeting_event(event_type: EventType, event_id: str, booking: Booking, meetin
             "passcode": meeting.passcode,
         },
     }
-    return Event(booking.workspace_id, event_id, event_type, at, data)
 
 
 def _appointment(booking: Booking) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class Services(AccountServices):
         from chalicelib.usecases.notices import FailureNotices
         from chalicelib.usecases.personal_links import PersonalLinks
         from chalicelib.usecases.provider_calls import ProviderCalls
+        from chalicelib.usecases.reminders import Reminders
 
         meetings = Meetings(
             self.booking_leases,
@@ -136,6 +137,7 @@ class Services(AccountServices):
             self.clock,
             self.random,
         )
+        add_links = PersonalLinks(self.join_tickets, self.answer_tickets).add
         invitations = Invitations(
             self.booking_leases,
             self.mailer,
@@ -143,8 +145,18 @@ class Services(AccountServices):
             self.suppression_store,
             self.clock,
             self.mail_allowance,
-            add_links=PersonalLinks(self.join_tickets, self.answer_tickets).add,
+            add_links=add_links,
             mail_from=self.settings.mail_from,
+            share=share,
+        )
+        reminders = Reminders(
+            self.booking_leases,
+            self.mailer,
+            self.recent_workspaces,
+            self.suppression_store,
+            self.clock,
+            self.mail_allowance,
+            add_links=add_links,
             share=share,
         )
         notices = FailureNotices(
@@ -167,7 +179,7 @@ class Services(AccountServices):
             self.mail_allowance,
             self.settings.product_name,
         )
-        return meetings, references, invitations, notices, declines
+        return meetings, references, invitations, reminders, notices, declines
 
     @cached_property
     def bounces(self) -> Bounces:

@@ -19,7 +19,7 @@ from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plu
 
 
 class InvitationText(Struct, frozen=True):
-    """The texts of one kind of invitation email: a new, changed or cancelled booking."""
+    """The texts of one kind of email about a booking: new, changed, cancelled or soon to start."""
 
     label: str
     """The kind in one word, above the title."""
@@ -66,6 +66,8 @@ class Wording(Struct, frozen=True):
     cancelled: InvitationText
     handed_over: InvitationText
     """The provider's event replaces our calendar entry, which the email removes. The booking takes place."""
+    reminder: InvitationText
+    """Before the start, minutes or weeks."""
 
     untitled: str
     """The title of a booking without one."""

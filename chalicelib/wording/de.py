@@ -45,6 +45,12 @@ WORDING = Wording(
         to_guest="Ihr Termin mit {host} findet statt. Er steht jetzt als Termin Ihres Videokontos in Ihrem Kalender; unseren eigenen Eintrag haben wir deshalb entfernt.",
         to_host="Diese Buchung findet statt. Sie steht jetzt als Termin Ihres Videokontos in Ihrem Kalender; unseren eigenen Eintrag haben wir deshalb entfernt.",
     ),
+    reminder=InvitationText(
+        label="Erinnerung",
+        subject="Erinnerung: {title}, {when}",
+        to_guest="Wir erinnern Sie an Ihren Termin mit {host}.",
+        to_host="Wir erinnern Sie an diese Buchung.",
+    ),
     untitled="Termin",
     when="Wann",
     where="Wo",

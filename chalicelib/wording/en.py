@@ -46,6 +46,12 @@ WORDING = Wording(
         to_guest="Your appointment with {host} takes place. It is in your calendar as an event of your video account now, so we removed our own entry.",
         to_host="This booking takes place. It is in your calendar as an event of your video account now, so we removed our own entry.",
     ),
+    reminder=InvitationText(
+        label="Reminder",
+        subject="Reminder: {title}, {when}",
+        to_guest="This is a reminder of your appointment with {host}.",
+        to_host="This is a reminder of your booking.",
+    ),
     untitled="Appointment",
     when="When",
     where="Where",

@@ -45,6 +45,12 @@ WORDING = Wording(
         to_guest="Su cita con {host} sigue en pie. Ahora figura en su calendario como evento de su cuenta de vídeo, por lo que hemos eliminado nuestra propia entrada.",
         to_host="Esta reserva sigue en pie. Ahora figura en su calendario como evento de su cuenta de vídeo, por lo que hemos eliminado nuestra propia entrada.",
     ),
+    reminder=InvitationText(
+        label="Recordatorio",
+        subject="Recordatorio: {title}, {when}",
+        to_guest="Le recordamos su cita con {host}.",
+        to_host="Le recordamos esta reserva.",
+    ),
     untitled="Cita",
     when="Cuándo",
     where="Dónde",

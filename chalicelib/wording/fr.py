@@ -55,6 +55,12 @@ WORDING = Wording(
         to_guest="Votre rendez-vous avec {host} a bien lieu. Il figure désormais dans votre agenda comme événement de votre compte vidéo ; nous avons donc supprimé notre propre entrée.",
         to_host="Cette réservation est maintenue. Elle figure désormais dans votre agenda comme événement de votre compte vidéo ; nous avons donc supprimé notre propre entrée.",
     ),
+    reminder=InvitationText(
+        label="Rappel",
+        subject="Rappel : {title}, {when}",
+        to_guest="Nous vous rappelons votre rendez-vous avec {host}.",
+        to_host="Nous vous rappelons cette réservation.",
+    ),
     untitled="Rendez-vous",
     when="Quand",
     where="Où",

@@ -16,6 +16,8 @@ from infra.operate.stage_access import caller, tables
 NONE = "none"
 """As the only value of a list it empties the list; as the reminder or the language it removes it."""
 _REMOVABLE = ("reminder_minutes", "language")
+_DEFAULT = "default"
+"""As the reminders: those that a workspace has without a setting."""
 
 
 def run_operation(name: str) -> Run:
@@ -33,6 +35,7 @@ def request_fields(options: Options, name: str) -> dict[str, Any]:
     request = {field: value for field, value in vars(options).items() if field in taken and value is not None}
     request |= {field: [] for field in workspace_forms.LISTS if request.get(field) == [NONE]}
     request |= {field: None for field in _REMOVABLE if request.get(field) == NONE}
+    request |= {"reminders": None} if request.get("reminders") == _DEFAULT else {}
     return request
 
 
@@ -92,6 +95,7 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reminder-minutes", type=_minutes, help="minutes before a booking, or none")
     parser.add_argument("--brand", type=_json, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
     parser.add_argument("--emails", type=_json, help='JSON: {"guests", "host"}, true or false')
+    parser.add_argument("--reminders", type=_reminders, help='JSON: [{"minutes_before", "to"}], or default')
     parser.add_argument("--language", help="of pages where no one's language is known, or none")
 
 
@@ -123,6 +127,10 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError('write JSON, as in \'{"name": "Acme", "color": "#0055aa"}\'') from error
+
+
+def _reminders(text: str) -> Any:
+    return text if text == _DEFAULT else _json(text)
 
 
 COMMANDS = (

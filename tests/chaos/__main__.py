@@ -12,10 +12,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from infra.progress import Progress
-from tests.chaos.cases import PAIR, SINGLE, Case, crashes_of, faulty, run, single_crashes
+from tests.chaos.cases import PAIR, SINGLE, Case, crashes_of, faulty, reminder_crashes, run, single_crashes
 from tests.chaos.classes import ALLOWANCE, FAULTS, QUEUE
 from tests.chaos.report import Row, table
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import REMINDING, SCENARIOS
 from tests.chaos.secrets import listener
 from tests.chaos.tasks import Task, conclude, do, merge_results, pairs, split
 
@@ -88,6 +88,8 @@ def _tasks(seed: int, runs: int, about: int) -> Iterator[Task]:
         for name in (QUEUE, ALLOWANCE):
             yield from split(crashes_of(name, scenario, seed))
         yield from pairs(scenario, seed, about)
+    for scenario in REMINDING:
+        yield from split(reminder_crashes(scenario, seed))
 
 
 if __name__ == "__main__":

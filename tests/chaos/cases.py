@@ -9,14 +9,15 @@ from typing import Any
 
 from chalicelib.wiring import Services
 from tests.chaos import invariants
-from tests.chaos.classes import FAULTS, Fault
+from tests.chaos.classes import FAULTS, REMINDERS, Fault
 from tests.chaos.network import When
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import ACCEPTED, REMINDING, SCENARIOS
 from tests.chaos.world import TICK_SECONDS, World, new_world
 
 Crashes = tuple[tuple[int, When], ...]
 Alter = Callable[[Services], None]
 SINGLE, PAIR = "crash at one point", "crash at two points"
+_ALL = SCENARIOS | REMINDING
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def run(case: Case, alter: Alter | None = None) -> Outcome:
     variant = fault.variants[case.variant] if case.variant != "-" else None
     with new_world(case.seed, variant.conditions if variant else None, alter, case.provider) as world:
         try:
-            SCENARIOS[case.scenario].begin(world, case.meanwhile_at)
+            _ALL[case.scenario].begin(world, case.meanwhile_at)
             world.network.crashes.update(dict(case.crashes))
             lasts_until = 0.0
             if variant is not None:
@@ -107,6 +108,22 @@ def crashes_of(fault: str, scenario: str, seed: int = 0) -> Iterator[Case]:
             yield replace(calm, crashes=((number, when),))
 
 
+def reminder_crashes(scenario: str, seed: int = 0) -> Iterator[Case]:
+    """A crash before and after every I/O call around reminders; the second request at every such call as well."""
+    for variant in ("two schedules", "queue"):
+        calm = Case(REMINDERS, scenario, variant, seed)
+        alone = [number - ACCEPTED for number in _calls_at_work(replace(calm, scenario="reminders"))]
+        for at in alone if REMINDING[scenario].meanwhile else [0]:
+            case = replace(calm, meanwhile_at=at)
+            for number in _calls_at_work(case):
+                yield from (replace(case, crashes=((number, when),)) for when in When)
+
+
+def _calls_at_work(case: Case) -> list[int]:
+    """The numbers of a run's I/O calls, without the schedule's many queries that find nothing."""
+    return [number for number, point in enumerate(run(case).points) if not point.startswith("dynamodb Query")]
+
+
 def paired_crashes(first: Case, outcome: Outcome) -> Iterator[Case]:
     """Every second crash after a first one."""
     ((number, _),) = first.crashes
@@ -119,7 +136,7 @@ def faulty(fault: str, seeds: range, provider: str = "zoom") -> Iterator[Case]:
     """A fault class: each variant in each scenario, from each seed."""
     for seed in seeds:
         for variant in FAULTS[fault].variants:
-            for number, scenario in enumerate(SCENARIOS):
+            for number, scenario in enumerate(REMINDING if fault == REMINDERS else SCENARIOS):
                 meanwhile_at = (seed * 7 + number) % 12
                 yield Case(fault, scenario, variant, seed * 1000 + number, meanwhile_at, provider=provider)
 
@@ -139,7 +156,7 @@ def _outcome(case: Case, world: World, ticks: float) -> Outcome:
     return Outcome(
         **known,
         wrong=invariants.broken_promises(world),
-        lost=invariants.lost(world),
+        lost=invariants.lost(world) + len(invariants.lost_reminders(world)),
         duplicate_meetings=world.most_twins,
         duplicate_mails=len(invariants.duplicate_mails(world)),
         orphans=len(invariants.orphans(world)),

@@ -16,6 +16,7 @@ from tests.chaos.world import WORKSPACE, Conditions, Stream, World
 Arm = Callable[[World], list[Trouble]]
 QUEUE = "emails through a queue"
 ALLOWANCE = "emails over the allowance"
+REMINDERS = "reminders"
 _SES = "ses SendEmail"
 _WRITES = "dynamodb (Put|Update)"
 
@@ -372,6 +373,49 @@ FAULTS = {
                 "500": _outage(lambda world: faults.answers(500, text="oops")),
                 "timeout": _outage(faults.lost_before),
                 "no connection": _outage(faults.no_connection),
+            },
+        ),
+        Fault(
+            REMINDERS,
+            {
+                "two schedules": Variant(conditions=Conditions(schedules=2)),
+                "three, stream doubled": Variant(
+                    conditions=Conditions(Stream(duplicate=1.0, shuffle=True), schedules=3)
+                ),
+                "stream dropped": Variant(conditions=Conditions(Stream(drop=1.0))),
+                "queue": Variant(conditions=Conditions(queue=Queue())),
+                "messages lost": Variant(conditions=Conditions(queue=Queue(drop=0.5))),
+                "messages doubled, late": Variant(
+                    conditions=Conditions(queue=Queue((0.0, 90.0), duplicate=0.7), schedules=2)
+                ),
+                "SES throttled": _at(_SES, faults.mail_unavailable, times=3),
+                "SES's answer lost": _at(_SES, lambda world: faults.mail_unavailable(world, after=True)),
+                "slow mail, Lambda dies": Variant(
+                    lambda world: [trouble(_SES, faults.slow(world, 9), times=3)],
+                    Conditions(lambda_seconds=(1.0, 40.0)),
+                ),
+                "clocks 30 s apart": Variant(conditions=Conditions(skews=(15.0, -15.0, 0.0), schedules=2)),
+                "a bug before a mail": _at(_SES, faults.our_own, times=2),
+                **{
+                    f"a process stalls {nth}": Variant(
+                        lambda world, nth=nth: [  # type: ignore[misc]
+                            trouble("dynamodb Update|ses", faults.stalls_for(world, 150), nth=nth)
+                        ],
+                        Conditions(lambda_seconds=(300.0, 300.0), schedules=2),
+                    )
+                    for nth in range(6)
+                },
+                **{
+                    f"{code} {nth}": _at(
+                        _WRITES, lambda w, code=code, after=after: faults.dynamo_says(w, code, after=after), nth
+                    )  # type: ignore[misc]
+                    for code, after in (
+                        ("ProvisionedThroughputExceededException", False),
+                        ("InternalServerError", True),
+                        ("ConditionalCheckFailedException", True),
+                    )
+                    for nth in range(5)
+                },
             },
         ),
         Fault(

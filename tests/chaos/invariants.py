@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.answers import Choice, declining_guests
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Invite, Method, address_key, parties
+from chalicelib.domain.invitation import Invite, Method, Role, address_key, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.reminder import Addressees
+from chalicelib.domain.reminder_plan import SPREAD
 from chalicelib.store.booking_records import Record
 from chalicelib.store.references import meeting_key
 from infra.local.standins.base import HeldMeeting
@@ -67,12 +69,35 @@ def duplicate_mails(world: World) -> list[Mail]:
             address_key(mail.invite.recipient.email),
             mail.invite.method,
             mail.invite.sequence,
+            reminder_of(mail),
         )
         before = seen.get(key)
         if before is not None and not before.may_be_repeated:
             twice.append(mail)
         seen[key] = mail
     return twice
+
+
+def reminder_of(mail: Mail) -> tuple[datetime, int] | None:
+    """The start and the minutes of the reminder that a mail is, by the time at which it was written."""
+    invite = mail.invite
+    minutes = (invite.starts_at - invite.stamped_at) / timedelta(minutes=1)
+    return (invite.starts_at, 60 if minutes > 45 else 30) if invite.is_reminder else None
+
+
+def lost_reminders(world: World) -> list[tuple[str, int]]:
+    """Reminders of bookings that are past, and that a recipient did not get: the address and the minutes."""
+    sent = {(mail.invite.booking_id, mail.invite.recipient.email, reminder_of(mail)) for mail in world.post.mails}
+    lost = []
+    for booking in (record.booking for record in world.records() if not record.booking.is_cancelled):
+        for reminder in booking.reminders:
+            due_by = booking.appointment.starts_at - timedelta(minutes=reminder.minutes_before)
+            was_in_time = (booking.reminders_set_at or booking.created_at) <= due_by - SPREAD
+            for party in parties(booking) if was_in_time and due_by < world.simulation.now else ():
+                key = booking.booking_id, party.email, (booking.appointment.starts_at, reminder.minutes_before)
+                is_addressed = reminder.to is Addressees.ALL or party.role is Role.GUEST
+                lost += [key[1:2] + key[2][1:]] if is_addressed and key not in sent else []
+    return lost
 
 
 def _expects_meeting(booking: Booking) -> bool:
@@ -133,6 +158,10 @@ def _is_known(world: World, orphan: HeldMeeting) -> bool:
 def _mails(world: World, record: Record) -> list[str]:
     booking, wrong = record.booking, []
     mails = [mail.invite for mail in world.post.mails if mail.invite.booking_id == booking.booking_id]
+    cancelled_at = booking.updated_at + timedelta(seconds=30) if booking.is_cancelled else world.simulation.now
+    if any(mail.is_reminder and mail.stamped_at > cancelled_at for mail in mails):
+        wrong.append("a reminder of a cancelled booking")
+    mails = [mail for mail in mails if not mail.is_reminder]
     if len({mail.uid for mail in mails}) > 1:
         wrong.append("two calendar entries")
     wanted = {} if booking.is_cancelled else {address_key(p.email): p for p in parties(booking)}

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from chalicelib.domain.answers import Choice
-from tests.chaos.world import World
+from chalicelib.domain.reminder import Addressees, Reminder
+from tests.chaos.world import WORKSPACE, World
 from tests.support.clock import START
 
 LATER = START + timedelta(days=36)
-_ACCEPTED = 4
+ACCEPTED = 4
 """I/O calls of a caller's PUT: from here on the booking exists."""
 
 
@@ -32,7 +35,7 @@ class Scenario:
             world.network.points.clear()
         if self.meanwhile is not None:
             meanwhile = self.meanwhile
-            world.network.at_point[_ACCEPTED + meanwhile_at] = lambda: ignore(meanwhile(world))
+            world.network.at_point[ACCEPTED + meanwhile_at] = lambda: ignore(meanwhile(world))
         self.act(world)
 
 
@@ -62,3 +65,43 @@ SCENARIOS = {
         Scenario("decline during reschedule", lambda w: w.put(starts_at=LATER), _create, meanwhile=_decline),
     )
 }
+
+
+SOON = START + timedelta(hours=3)
+_REMINDERS = (Reminder(60, Addressees.ALL), Reminder(30, Addressees.GUESTS))
+
+
+def _create_with_reminders(world: World) -> object:
+    store = world.process("setup").services.calendar_store
+    calendar = store.get(WORKSPACE, "c-1")
+    assert calendar is not None
+    store.put(replace(calendar, reminders=_REMINDERS))
+    return world.put(starts_at=SOON)
+
+
+def _wait_for_reminders(world: World) -> None:
+    """Until just before the first reminder can be due. There is nothing to do before.
+
+    The token is refreshed in peace: a crash at that moment can end a grant, which is another limit (reliability.md).
+    """
+    world.simulation.run(until=(SOON - START - timedelta(minutes=66)).total_seconds())
+    services = world.process("setup").services
+    grant = services.grant_store.get(f"{world.place.name}#{world.place.name}-u-1")
+    if grant is not None and world.place.has_tokens:
+        services.access_tokens.access_token(grant)
+
+
+REMINDING = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("reminders", _wait_for_reminders, _create_with_reminders),
+        Scenario("cancel at a reminder", _wait_for_reminders, _create_with_reminders, lambda w: w.cancel()),
+        Scenario(
+            "reschedule at a reminder",
+            _wait_for_reminders,
+            _create_with_reminders,
+            lambda w: w.put(starts_at=SOON + timedelta(minutes=30)),
+        ),
+    )
+}
+"""What happens when reminders come due. They are not run with every fault: an hour's outage drops reminders."""

@@ -6,9 +6,9 @@ from itertools import islice
 
 import pytest
 
-from tests.chaos.cases import Case, Outcome, crashes_of, paired_crashes, run, single_crashes
+from tests.chaos.cases import Case, Outcome, crashes_of, paired_crashes, reminder_crashes, run, single_crashes
 from tests.chaos.classes import ALLOWANCE, QUEUE
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import REMINDING, SCENARIOS
 from tests.support.examples import sample
 
 _ALONE = [name for name, scenario in SCENARIOS.items() if scenario.meanwhile is None]
@@ -52,6 +52,12 @@ def test_neither_do_two_crashes(scenario: str) -> None:
         for pair in islice(paired_crashes(first, run(first)), 0, None, 13)
     )
     assert failures([run(case) for case in sample(islice(pairs, 60), 4)]) == []
+
+
+@pytest.mark.parametrize("scenario", REMINDING)
+def test_neither_does_a_crash_around_a_reminder(scenario: str) -> None:
+    some = islice(reminder_crashes(scenario, seed=2), 0, None, 11 if REMINDING[scenario].meanwhile else 1)
+    assert failures([run(case) for case in sample(some, 7)]) == []
 
 
 def test_a_run_is_the_same_again_from_its_seed() -> None:

@@ -47,7 +47,7 @@ def use(scan: Callable[[str], list[dict[str, Any]]]) -> list[Any]:
     later = leases.acquire("ws-1", "b-1", START + 2 * MINUTE)
     seen += [later, tried(lambda: leases.save(lease, settlement(), START))]
     assert later is not None
-    seen.append(leases.finish(later, settlement(), START, verify_at=START + 9 * MINUTE))
+    seen.append(leases.finish(later, settlement(), START, due_at=START + 9 * MINUTE))
     seen += [leases.acquire("ws-1", "b-1", START + moment * MINUTE) for moment in (8, 10)]
     other = leases.acquire("ws-1", "b-2", START)
     assert other is not None

@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 
 from tests.chaos.cases import faulty, run
-from tests.chaos.classes import ALLOWANCE, FAULTS, QUEUE
+from tests.chaos.classes import ALLOWANCE, FAULTS, QUEUE, REMINDERS
 from tests.chaos.test_crashes import failures
 from tests.support.examples import sample
 
 _ENOUGH = {"provider out for an hour": 4}
 _TICKS = 2.6
 """The lease of a settler that died, then a tick, and what that does."""
-_BACKS_OFF = {"token endpoint", "everything at once", QUEUE, ALLOWANCE}
+_BACKS_OFF = {"token endpoint", "everything at once", QUEUE, ALLOWANCE, REMINDERS}
 """Here one booking may fail four times in a row and wait for minutes, lose messages or wait for its allowance."""
 
 

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from infra.local.console import Mailbox, create_console
-from infra.local.console.mail_cases import INVITATIONS, NOTICES
+from infra.local.console.mail_cases import INVITATIONS, NOTICES, REMINDERS
 from tests.component.test_console_inbox import DEMO
 
 
@@ -15,7 +15,7 @@ def browser() -> FlaskClient:
     return create_console(DEMO, Mailbox()).test_client()
 
 
-@pytest.mark.parametrize("case", [*INVITATIONS, *NOTICES])
+@pytest.mark.parametrize("case", [*INVITATIONS, *REMINDERS, *NOTICES])
 def test_it_can_be_looked_at(browser: FlaskClient, case: str) -> None:
     page = browser.get("/mails", query_string={"case": case})
     paper = browser.get("/mails/html", query_string={"case": case})

@@ -76,7 +76,12 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
     records = product.stream_records()[-1:]
     life.step("settled: the meeting moved, two updates", settle)
     product.stream_records()
-    for when, days in (("a day", 2.2), ("an hour", 3.2 - 1 / 24)):
+    hour = 1 / 24
+    for name, days in (
+        ("looked at, a day before", 2.2),
+        ("reminded, an hour before", 3.2 - hour - 4.6 / 1440),
+        ("looked at, an hour before", 3.2 - hour),
+    ):
         # Grants are looked at daily and tokens renewed hourly, for all bookings of an account.
         product.clock.advance((START + timedelta(days=days, minutes=-2) - product.clock()).total_seconds())
         product.tick()
@@ -84,7 +89,7 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
         assert grant is not None
         product.services.access_tokens.access_token(grant)
         product.clock.advance(180)
-        life.step(f"looked at, {when} before", tick, without="a minute without work")
+        life.step(name, tick, without="a minute without work")
     life.step("GET", lambda: caller.get("/v1/bookings/b-1"))
     life.step("DELETE", lambda: caller.delete("/v1/bookings/b-1"))
     records = product.stream_records()[-1:]
@@ -133,13 +138,14 @@ def cost(what: str, bookings: int) -> float:
     calls = sum(often[n] for n in often if n.startswith(("PUT", "GET", "DELETE")))
     settlings = sum(often[n] for n in often if n.startswith("settled"))
     looks = sum(often[n] for n in often if n.startswith("looked"))
+    reminders = sum(often[n] for n in often if n.startswith("reminded"))
     minutes = 30 * 24 * 60
     records = each["on_booking"] + each["announce"]
     runs = calls + records
     gb = 0.5
     seconds = (
         calls * assumed["ms of a call"] + settlings * assumed["ms of settling"] + looks * assumed["ms of a look"]
-        + records * assumed["ms of a record with nothing to do"]
+        + reminders * assumed["ms of a reminder"] + records * assumed["ms of a record with nothing to do"]
     ) / 1000  # fmt: skip
     idle = 2 * assumed["ms of a schedule without work"] / 1000
     match what:
@@ -161,7 +167,8 @@ def cost(what: str, bookings: int) -> float:
         case "SQS":
             return minutes * assumed["polls of idle queues a minute"] / 1e6 * price["queue request"]
         case "Logs":
-            kb = runs * assumed["kB logged a run"] + (calls + settlings + looks) * assumed["kB of a log line"]
+            lines = calls + settlings + looks + reminders
+            kb = runs * assumed["kB logged a run"] + lines * assumed["kB of a log line"]
             return bookings * kb / 1e6 * price["GB logged"]
         case "Fixed":
             alarms = price["alarm"] * assumed["metrics that alarms watch"] + price["metric"] * assumed["metrics"]

@@ -210,7 +210,13 @@ def test_every_command_has_help_of_its_own(capsys: pytest.CaptureFixture[str]) -
 def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
     callers = (ROOT / "docs" / "callers.md").read_text()
     asked_for = set(re.findall(r"`(--[a-z-]+)`", callers))
-    assert asked_for == {"--confirms-connections", "--return-to", "--allowed-origin", "--frame-ancestor"}
+    assert asked_for == {
+        "--confirms-connections",
+        "--return-to",
+        "--allowed-origin",
+        "--frame-ancestor",
+        "--reminders",
+    }
     assert asked_for <= {option for options in added_options("workspace update").values() for option in options}
 
 

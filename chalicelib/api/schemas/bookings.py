@@ -31,6 +31,7 @@ from chalicelib.api.schemas.fields import (
     format_timestamp,
     requires_year,
 )
+from chalicelib.api.schemas.reminders import Reminder, format_reminders
 from chalicelib.domain.answers import Choice, answer_of
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
@@ -210,6 +211,7 @@ class Booking(Struct):
     meeting: Meeting
     invitations: list[Invitation]
     emails_waiting: Annotated[EmailsWaiting | None, Meta(examples=[None])]
+    reminders: Annotated[list[Reminder], Meta(description="As its calendar or workspace had them when it was created")]
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -260,6 +262,7 @@ def format_booking(record: Record) -> Booking:
         meeting=_format_meeting(record.current_meeting),
         invitations=_format_invitations(record),
         emails_waiting=_format_wait(record.settlement.emails_wait_until),
+        reminders=format_reminders(booking.reminders),
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
     )

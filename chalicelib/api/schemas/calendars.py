@@ -20,6 +20,7 @@ from chalicelib.api.schemas.fields import (
     Zone,
     format_timestamp,
 )
+from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
 from chalicelib.domain.calendar import Calendar as DomainCalendar
 from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.calendar import Location as DomainLocation
@@ -85,6 +86,7 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
         OnDecline,
         Meta(description="`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"),
     ] = OnDecline.NOTIFY
+    reminders: RemindersBody | None = None
 
 
 class Host(Struct):
@@ -123,6 +125,7 @@ class Calendar(Struct):
     guests_see_each_other: Annotated[bool, Meta(examples=[False])]
     emails: CalendarEmails
     on_decline: Annotated[OnDecline, Meta(examples=["notify"])]
+    reminders: Annotated[list[Reminder] | None, Meta(description="null: the workspace's")]
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -155,6 +158,7 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         guests_see_each_other=body.guests_see_each_other,
         emails=parse_emails(body.emails),
         on_decline=body.on_decline,
+        reminders=parse_reminders(body.reminders),
     )
 
 
@@ -187,6 +191,7 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         guests_see_each_other=calendar.guests_see_each_other,
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         on_decline=calendar.on_decline,
+        reminders=None if calendar.reminders is None else format_reminders(calendar.reminders),
         created_at=format_timestamp(calendar.created_at),
         updated_at=format_timestamp(calendar.updated_at),
     )

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from chalicelib.api.schemas.connections import Account
 from chalicelib.api.schemas.fields import MeetingReasonName, Metadata, Timestamp, Url
+from chalicelib.api.schemas.reminders import Reminder
 from chalicelib.domain.answers import Choice
 from chalicelib.domain.invitation import InvitationState, Role
 from chalicelib.domain.meeting import MeetingState
@@ -107,11 +108,24 @@ class AnswerEvent(Struct, forbid_unknown_fields=True):
     data: AnswerEventData
 
 
-STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent, AnswerEvent)
+class ReminderEventData(MeetingEventData):
+    reminder: Reminder
+
+
+class ReminderEvent(Struct, forbid_unknown_fields=True):
+    """It is time to remind of a booking, once for each of its reminders, also if meetlink sends no email."""
+
+    type: Literal["booking.reminder"]
+    timestamp: Timestamp
+    data: ReminderEventData
+
+
+STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent, AnswerEvent, ReminderEvent)
 _STRUCT_BY_RESOURCE: dict[str, type[Struct]] = {
     "meeting": MeetingEvent,
     "connection": ConnectionEvent,
     "invitation": InvitationEvent,
+    "booking": ReminderEvent,
 }
 _STRUCT_BY_TYPE: dict[EventType, type[Struct]] = {EventType.INVITATION_ANSWERED: AnswerEvent}
 _HEADERS = {

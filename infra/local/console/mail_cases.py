@@ -137,6 +137,23 @@ INVITATIONS: dict[str, Invite] = {
 }
 
 
+def _reminder(invite: Invite) -> Invite:
+    return replace(invite, is_reminder=True)
+
+
+REMINDERS: dict[str, Invite] = {
+    "guest, reminder": _reminder(_GUESTS),
+    "host, reminder": _reminder(_HOSTS),
+    "guest, reminder without a link": _reminder(_LINKLESS),
+    "branded reminder": _reminder(INVITATIONS["branded"]),
+    **{
+        f"{language} {kind}": _translated(language, _reminder(invite))
+        for language in _LANGUAGES
+        for kind, invite in {"guest, reminder": _GUESTS, "host, reminder": _HOSTS}.items()
+    },
+}
+
+
 def _booking(language: str) -> Booking:
     appointment = Appointment("c-1", _STARTS_AT, _ENDS_AT, "Europe/Berlin", "Introductory call")
     return Booking(
@@ -193,5 +210,5 @@ NOTICES: dict[str, Notice] = {
 @cache
 def mails() -> dict[str, Mail]:
     """Every case, made by the product's own composer."""
-    invitations = {name: compose(invite, SENDER) for name, invite in INVITATIONS.items()}
-    return invitations | {name: compose_notice(_HOST.email, *notice, SENDER) for name, notice in NOTICES.items()}
+    bookings = {name: compose(invite, SENDER) for name, invite in (INVITATIONS | REMINDERS).items()}
+    return bookings | {name: compose_notice(_HOST.email, *notice, SENDER) for name, notice in NOTICES.items()}

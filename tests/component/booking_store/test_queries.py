@@ -143,7 +143,7 @@ class TestWaiting:
     ) -> None:
         leases.defer(acquire(leases, clock), waiting(), clock() + MINUTE, clock())
         lease = acquire(leases, clock, after=2 * MINUTE)
-        leases.finish(lease, settlement(), clock(), verify_at=clock() + MINUTE)
+        leases.finish(lease, settlement(), clock(), due_at=clock() + MINUTE)
         assert store.count_waiting() == 0
         clock.advance(61)
         assert due() == [KEY]

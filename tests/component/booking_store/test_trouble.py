@@ -229,7 +229,7 @@ def test_trouble_costs_a_write_unit_when_it_begins_and_one_when_it_ends(
         lease = acquire(leases, clock)
         meter.units.clear()
         with meter.running():
-            leases.finish(lease, meeting_in(state), clock(), verify_at=clock())
+            leases.finish(lease, meeting_in(state), clock(), due_at=clock())
         units.append(meter.units["writes"])
     ready, begins, stays, ends = units
     assert (begins - stays, ends - ready) == (1, 1)
