@@ -13,7 +13,7 @@ from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.google_hosts import HOST, OTHER_HOST, GoogleHosts
 from tests.support.mailcheck import calendar_of, check_mail, has_calendar, texts_of
-from tests.support.product import GUEST, WORKSPACE
+from tests.support.product import GUEST, WORKSPACE, calendar
 from tests.support.steps import cancel, disconnect, get, put, state
 
 
@@ -161,6 +161,28 @@ class TestTakingBack:
         hosts.rest()
         assert [held.owner for held in hosts.google.held_events()] == [OTHER_HOST]
         assert [hosts.entries(email) for email in (HOST, OTHER_HOST)] == [1, 1]
+
+
+def test_meetings_that_are_removed_before_disconnecting_give_the_entry_back(hosts: GoogleHosts) -> None:
+    put(hosts.product)
+    answer = hosts.product.caller().delete("/v1/users/u-1/connection", params={"meetings": "delete"})
+    assert answer.is_success, answer.text
+    hosts.rest()
+    assert (hosts.google.held_events(), hosts.entries(HOST)) == ([], 1)
+    assert check_mail(hosts.letters(HOST)[-1].raw) == []
+
+
+def test_a_host_who_goes_on_under_another_address_is_not_told_that_the_booking_is_cancelled(hosts: GoogleHosts) -> None:
+    office = calendar()
+    office["host"] |= {"email": "office@example.com"}
+    assert hosts.product.caller().put("/v1/calendars/c-4", json=office).is_success
+    put(hosts.product)
+    put(hosts.product, calendar_id="c-4")
+    assert len(hosts.letters(HOST)) == 1  # The event in this calendar still makes the link.
+    assert [hosts.entries(email) for email in (HOST, "office@example.com")] == [1, 1]
+    cancel(hosts.product)
+    assert hosts.letters(HOST)[-1].invite.method is Method.CANCEL
+    assert [hosts.entries(email) for email in (HOST, "office@example.com")] == [0, 0]
 
 
 def test_after_a_disconnect_the_event_stays_the_hosts_entry_and_the_host_is_told_to_move_it(

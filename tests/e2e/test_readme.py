@@ -28,6 +28,14 @@ def test_the_demo_prints_the_steps_that_the_readme_shows() -> None:
     assert '"level"' not in done.stdout, "log lines hide the steps"
 
 
+def test_the_demo_of_google_meet_shows_one_calendar_entry_for_the_host() -> None:
+    command, environment = [sys.executable, "-m", "infra.local.demo"], os.environ | {"PROVIDER": "google_meet"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    entries = re.findall(r"The host's calendar +(1 entry|no entry)\b.*?(event|invitation|$)", done.stdout, re.M)
+    assert entries == [("1 entry", "event"), ("1 entry", "event"), ("no entry", ""), ("1 entry", "invitation")]
+
+
 def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_behind() -> None:
     ports = free_ports(4)
     names = ("MEETLINK_PORT", "MEETLINK_CONSOLE_PORT", "MEETLINK_PROVIDER_PORT", "MEETLINK_AWS_PORT")
