@@ -97,6 +97,8 @@ class Booking(Struct, frozen=True):
     """As the calendar or the workspace had them when the booking was created, or moved to another calendar."""
     reminders_set_at: datetime | None = None
     """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
+    language: str | None = None
+    """The workspace's language at creation: of emails to people without a language of their own. None: English."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -118,6 +120,7 @@ def book(
     now: datetime,
     workspace_emails: Emails = UNDECIDED,
     base_url: str | None = None,
+    language: str | None = None,
 ) -> Booking:
     """Return a new booking on `calendar`. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
@@ -140,6 +143,7 @@ def book(
         base_url=base_url,
         first_content=content_digest(appointment),
         reminders=reminders,
+        language=language,
     )
 
 

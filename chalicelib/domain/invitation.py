@@ -230,8 +230,8 @@ def is_emailed(booking: Booking, role: Role) -> bool:
 def parties(booking: Booking) -> list[Party]:
     """Return the host, then the guests; each address once."""
     zone = booking.appointment.time_zone
-    host = _party(Role.HOST, booking.host, zone)
-    guests = [_party(Role.GUEST, guest, zone) for guest in booking.appointment.guests]
+    host = _party(Role.HOST, booking.host, zone, booking.language)
+    guests = [_party(Role.GUEST, guest, zone, booking.language) for guest in booking.appointment.guests]
     unique: dict[str, Party] = {}
     for party in [host, *guests]:
         unique.setdefault(address_key(party.email), party)
@@ -253,5 +253,6 @@ def address_key(email: str) -> str:
     return email.casefold()
 
 
-def _party(role: Role, person: Host | Guest, zone: str) -> Party:
-    return Party(role, person.name, person.email, person.time_zone or zone, person.language or DEFAULT_LANGUAGE)
+def _party(role: Role, person: Host | Guest, zone: str, language: str | None) -> Party:
+    language = person.language or language or DEFAULT_LANGUAGE
+    return Party(role, person.name, person.email, person.time_zone or zone, language)

@@ -70,7 +70,8 @@ class Workspace(Struct, frozen=True):
     """The reminders of new bookings, unless their calendar has its own; None: the default."""
     brand: Brand = PLAIN
     language: str | None = None
-    """BCP 47: the language of pages and notices where neither the reader's nor the host's is known."""
+    """BCP 47: the language of pages and notices where neither the reader's nor the host's is known, and of emails about
+    new bookings to people without one."""
     emails: Emails = UNDECIDED
     """Copied to each booking when it is created."""
     inbound_secrets: tuple[SigningSecret, ...] = ()

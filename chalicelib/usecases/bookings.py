@@ -254,6 +254,7 @@ class Bookings:
             now=self._clock(),
             workspace_emails=workspace.emails if workspace else UNDECIDED,
             base_url=base_url,
+            language=workspace.language if workspace else None,
         )
 
 

@@ -80,9 +80,11 @@ def _retry(options: Options, services: wiring.Services) -> dict[str, Any]:
         if options.yes:
             services.bookings.retry(options.workspace_id, options.booking)
         return {"bookings": {options.booking: 1}, "done": options.yes}
-    states = frozenset(options.state or ["failed"])
+    states, selected = frozenset(map(MeetingState, options.state or ["failed"])), ranges(options, services)
     expected = expected_bookings(options, services)
-    counts = replay(services, ranges(options, services), states, apply=options.yes, expected_bookings=expected)
+    if states <= TROUBLE_STATES:
+        expected = sum(count_troubled(bookings.query(states)) for bookings in selected)
+    counts = replay(services, selected, states, apply=options.yes, expected_bookings=expected)
     return {"bookings": counts, "done": options.yes}
 
 

@@ -39,9 +39,13 @@ class Range:
     starts_before: datetime | None = None
     """Exclusive; None: no upper limit."""
 
-    def records(self, services: Services) -> Iterator[Record]:
+    def query(self, states: frozenset[MeetingState] = frozenset()) -> BookingQuery:
+        return BookingQuery(self.workspace_id, self.starts_from, self.starts_before, meeting_states=states)
+
+    def records(self, services: Services, states: frozenset[MeetingState] = frozenset()) -> Iterator[Record]:
+        """Read the bookings; with `states`, those whose meeting is in one of them."""
         after: str | None = None
-        query = BookingQuery(self.workspace_id, self.starts_from, self.starts_before)
+        query = self.query(states)
         while True:
             records, after = services.booking_store.page(query, limit=_PAGE_SIZE, after=after)
             yield from records
@@ -57,7 +61,7 @@ def list_workspaces(tables: Tables) -> list[str]:
 def replay(
     services: Services,
     ranges: Iterable[Range],
-    states: frozenset[str],
+    states: frozenset[MeetingState],
     *,
     apply: bool,
     expected_bookings: int | None = None,
@@ -71,8 +75,7 @@ def replay(
         matches = [
             (record.booking.workspace_id, record.booking.booking_id, record.settlement.meeting.state.value)
             for bookings in ranges
-            for record in progress.track(bookings.records(services))
-            if record.settlement.meeting.state.value in states
+            for record in progress.track(bookings.records(services, states))
         ]
     if apply:
         with Progress("bookings enqueued", len(matches)) as progress:

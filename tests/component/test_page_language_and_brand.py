@@ -141,3 +141,33 @@ def test_every_page_has_the_products_icon(product: Product) -> None:
     assert icon is not None
     response = browser.get(icon[1])
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
+
+
+def test_people_without_a_language_get_emails_in_the_workspaces_if_they_were_booked_since(connected: Product) -> None:
+    caller = connected.caller()
+    guest = {"name": "Demo Guest", "email": "guest@example.com"}
+    french = guest | {"email": "other@example.com", "language": "fr"}
+    caller.put("/v1/bookings/b-before", json=booking(guests=[guest]))
+    connected.settle()
+    set_workspace(connected, language="de")
+    for booking_id in ("b-before", "b-since"):
+        caller.put(f"/v1/bookings/{booking_id}", json=booking(days=40, guests=[guest, french]))
+    connected.settle()
+    languages = {
+        (letter.invite.booking_id, letter.invite.recipient.email): letter.invite.recipient.language
+        for letter in connected.mails.sent
+    }
+    assert languages == {
+        ("b-before", "host@example.com"): "en",
+        ("b-before", "guest@example.com"): "en",
+        ("b-before", "other@example.com"): "fr",
+        ("b-since", "host@example.com"): "de",
+        ("b-since", "guest@example.com"): "de",
+        ("b-since", "other@example.com"): "fr",
+    }
+    sent = len(connected.mails.sent)
+    caller.put("/v1/bookings/b-since", json=booking(days=40, guests=[guest, french]))
+    set_workspace(connected, language="es")
+    caller.post("/v1/bookings/b-since/retry")
+    connected.settle()
+    assert len(connected.mails.sent) == sent
