@@ -65,6 +65,7 @@ class CancellationBody(Struct):
     auth="signature",
 )
 def provider_event(call: Call, provider: str) -> Response:
+    from chalicelib.domain.meeting_report import MeetingReport
     from chalicelib.providers.base import Deauthorized, Reply
 
     sender = call.services.providers.get(provider)
@@ -79,6 +80,8 @@ def provider_event(call: Call, provider: str) -> Response:
             raise Unauthorized("The signature is missing, wrong or too old.")
         case Reply(body):
             return json_response(body)
+        case MeetingReport():
+            call.services.meeting_reports.receive(sender, event)
         case Deauthorized(account_id, at):
             try:
                 call.services.connections.deauthorize(provider, account_id, at)

@@ -131,6 +131,8 @@ class Grant(Redacted, frozen=True):
     """How often the owners were notified that the grant is broken."""
     due_at: datetime | None = None
     """When the schedule checks the grant next."""
+    reported_at: datetime | None = None
+    """When the provider last sent an event about a meeting of this account, exact to a day."""
     refused_at: datetime | None = None
     """Since when the provider refuses refreshes with a code that means either this grant or the operator's client id.
     None after a successful refresh."""

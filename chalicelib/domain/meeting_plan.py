@@ -96,6 +96,16 @@ def is_verification_due(meeting: Meeting, now: datetime) -> bool:
     return meeting.verify_at is not None and meeting.verify_at <= now
 
 
+def is_look_requested(requested_at: datetime | None, looked_at: datetime | None) -> bool:
+    """Return whether the provider reported a change of the meeting since the last look, which served `looked_at`."""
+    return requested_at is not None and (looked_at is None or requested_at > looked_at)
+
+
+def verify_now(meeting: Meeting, now: datetime) -> Meeting:
+    """Return the meeting to be verified at once, if there is one."""
+    return replace(meeting, verify_at=now) if meeting.exists else meeting
+
+
 def must_wait(meeting: Meeting, now: datetime) -> bool:
     """Return whether to leave the meeting alone for now: it failed for good, or its next attempt is due later.
 
@@ -206,6 +216,13 @@ def after_lookup(meeting: Meeting, chosen: ProviderMeeting | None, request: Meet
         return verified
     # It may have been created with older content. Without a fingerprint, an update follows.
     return replace(with_details(verified, chosen, request), fingerprint=None)
+
+
+def adopt_passcode(meeting: Meeting, chosen: ProviderMeeting) -> Meeting:
+    """Return the meeting with a passcode that its host changed at the provider: the earlier link no longer works."""
+    if not meeting.exists or not chosen.join_url or chosen.passcode in (None, meeting.passcode):
+        return meeting
+    return replace(meeting, join_url=chosen.join_url, passcode=chosen.passcode, dial_in=chosen.dial_in)
 
 
 def after_failure(

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import DeclineNotice
+from chalicelib.domain.attendance import Attendance, Decision
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState
@@ -36,6 +37,9 @@ class Settlement(Struct, frozen=True):
     """Meetings of former hosts that still have to be deleted."""
     emails_wait_until: datetime | None = None
     """When emails are tried again that wait because the workspace's allowance is used up."""
+    looked_at: datetime | None = None
+    """The row's `look_requested_at` that was served last."""
+    attendance: Decision | None = None
     written_at: datetime | None = None
     """When a settler wrote this, in milliseconds of its clock. It only increases, so that two writes within a second
     can be ordered."""
@@ -59,3 +63,10 @@ def current_meeting(booking: Booking, settlement: Settlement) -> Meeting:
         if booking.eligibility is None:
             return Meeting(state=MeetingState.NONE, reason=MeetingReason.NOT_CONNECTED)
     return replace(meeting, state=MeetingState.PENDING, reason=None, detail=None, next_attempt_at=None)
+
+
+def current_attendance(booking: Booking, settlement: Settlement) -> Attendance:
+    """Return who came to the booking's present appointment: `unknown` until it is decided."""
+    decision = settlement.attendance
+    is_current = decision is not None and decision.ends_at == booking.appointment.ends_at
+    return decision.attendance if decision is not None and is_current else Attendance.UNKNOWN

@@ -34,8 +34,10 @@ from chalicelib.webhooks.events import (
     connection_changes,
     connection_event,
     event_id,
+    is_new_no_show,
     meeting_change,
     meeting_event,
+    no_show_event,
     reminder_event,
 )
 from chalicelib.webhooks.model import DeliveryKey
@@ -130,6 +132,9 @@ def _meeting_events(change: BookingChange) -> list[Event]:
         _count_meeting(event_type, before, booking, at)
         identity = event_id(booking.workspace_id, booking.booking_id, event_type, change.sequence_number)
         events.append(meeting_event(event_type, identity, booking, meeting, at))
+    if is_new_no_show(booking, before, after):
+        identity = event_id(booking.workspace_id, booking.booking_id, EventType.BOOKING_NO_SHOW, change.sequence_number)
+        events.append(no_show_event(identity, booking, meeting, at))
     return [replace(event, filed_at=change.written_at) for event in events if event is not None]
 
 

@@ -22,6 +22,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_report import MeetingReport
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -115,7 +116,7 @@ class Ignored(Struct, frozen=True):
     """An authentic event that needs no action."""
 
 
-Event = Reply | Deauthorized | Ignored
+Event = Reply | Deauthorized | MeetingReport | Ignored
 
 
 class Provider(ABC):
@@ -200,6 +201,13 @@ class Provider(ABC):
         Providers without webhooks do not override this.
         """
         return None
+
+    def reports_own_change(self, report: MeetingReport, request: MeetingRequest) -> bool:
+        """Return whether an update contains only values of `request`, as after an update of ours.
+
+        Called only if `read_event` returns reports.
+        """
+        raise NotImplementedError(f"{self.name} reports no meetings")
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         """Return the error that `response` means, where this provider differs from what the HTTP status says.

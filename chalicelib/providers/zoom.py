@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +13,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_report import MeetingReport
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -27,12 +25,12 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import count
-from chalicelib.providers.base import Deauthorized, Event, Ignored, OAuth, OAuthProvider, Reply
+from chalicelib.providers import zoom_events
+from chalicelib.providers.base import Event, OAuth, OAuthProvider
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
 from chalicelib.providers.time_zones import TimeZones
 
-_FRESH_SECONDS = 300
 _TOPIC_LIMIT = 200
 _AGENDA_LIMIT = 2000
 _PAGES = 100
@@ -168,23 +166,10 @@ class Zoom(OAuthProvider):
         return []
 
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
-        """Verify `v0=` and the HMAC-SHA256 of `v0:{timestamp}:{raw body}` (developers.zoom.us/docs/api/webhooks)."""
-        timestamp, signature = headers.get("x-zm-request-timestamp", ""), headers.get("x-zm-signature", "")
-        expected = "v0=" + _hmac(secret, b"v0:" + timestamp.encode() + b":" + raw)
-        if not hmac.compare_digest(expected.encode(), signature.encode()) or not self._is_recent(timestamp):
-            return None
-        try:
-            event = json.loads(raw)
-            return _parse_event(event["event"], event.get("event_ts"), event.get("payload", {}), secret)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return Ignored()  # The signature proves that it is from Zoom, but it is an event that needs no action.
+        return zoom_events.read_event(headers, raw, secret, self.now())
 
-    def _is_recent(self, timestamp: str) -> bool:
-        # Zoom sends seconds; its samples also have milliseconds.
-        if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 13:
-            return False
-        seconds = int(timestamp) / (1000 if len(timestamp) == 13 else 1)
-        return abs(self.now().timestamp() - seconds) <= _FRESH_SECONDS
+    def reports_own_change(self, report: MeetingReport, request: MeetingRequest) -> bool:
+        return zoom_events.changes_only(report.changes, _body(request))
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         body = response.body if isinstance(response.body, dict) else {}
@@ -213,24 +198,6 @@ class Zoom(OAuthProvider):
         if retry_at is None and response.headers.get("X-RateLimit-Type", "").lower().startswith("daily"):
             retry_at = self.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return retry_at
-
-
-def _parse_event(name: str, event_ts: int | None, payload: dict[str, Any], secret: str) -> Event:
-    if name == "endpoint.url_validation":
-        token = str(payload["plainToken"])
-        return Reply({"plainToken": token, "encryptedToken": _hmac(secret, token.encode())})
-    if name == "app_deauthorized":
-        at = (
-            datetime.fromtimestamp(event_ts / 1000, UTC)
-            if event_ts
-            else datetime.fromisoformat(payload["deauthorization_time"])
-        )
-        return Deauthorized(str(payload["user_id"]), at)
-    return Ignored()
-
-
-def _hmac(secret: str, message: bytes) -> str:
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def _body(request: MeetingRequest) -> dict[str, Any]:

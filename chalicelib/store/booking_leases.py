@@ -50,6 +50,10 @@ class Lease(Struct, frozen=True):
     """Who comes and who does not, by `answer_key`."""
     wakes: int = 0
     """The row's `wakes`."""
+    look_requested_at: datetime | None = None
+    """The row's `look_requested_at`."""
+    sightings: frozenset[str] = frozenset()
+    """The row's `sightings`."""
 
     def require(self, now: datetime, seconds: float) -> None:
         """Raise `LostRace` if the lease may end within `seconds`. Call it before work that cannot be undone.
@@ -195,6 +199,8 @@ def _lease_of(item: BookingItem) -> Lease:
         mail_notes=frozenset(item.mail_troubles or ()),
         answers=record.answers,
         wakes=int(item.wakes or 0),
+        look_requested_at=item.look_requested_at,
+        sightings=frozenset(item.sightings or ()),
     )
 
 

@@ -9,10 +9,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Answer, Answers
+from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble, with_troubles
 from chalicelib.domain.meeting import Meeting, MeetingState
-from chalicelib.domain.settlement import Settlement, current_meeting
+from chalicelib.domain.settlement import Settlement, current_attendance, current_meeting
 from chalicelib.store.tables import BookingItem
 
 TROUBLE_STATES = frozenset({MeetingState.WAITING, MeetingState.FAILED})
@@ -28,6 +29,8 @@ class Record(Struct, frozen=True):
     """The newest revision that meeting and invitations match."""
     answers: Answers = field(default_factory=dict)
     """Who comes and who does not, by `answer_key`."""
+    sightings: frozenset[str] = frozenset()
+    """The row's `sightings`."""
 
     @property
     def is_settled(self) -> bool:
@@ -37,6 +40,11 @@ class Record(Struct, frozen=True):
     def current_meeting(self) -> Meeting:
         """The meeting of the newest revision: `pending` until that revision is settled."""
         return current_meeting(self.booking, self.settlement)
+
+    @property
+    def current_attendance(self) -> Attendance:
+        """Who came to the appointment: `unknown` until it is decided."""
+        return current_attendance(self.booking, self.settlement)
 
 
 def host_key(workspace_id: str, user_id: str) -> str:
@@ -61,7 +69,13 @@ def record_of(item: BookingItem) -> Record:
         invitations = with_troubles(settlement.invitations, _worst_troubles(item.mail_troubles))
         settlement = replace(settlement, invitations=invitations)
     booking = msgspec.json.decode(item.desired, type=Booking)
-    return Record(booking, settlement, int(item.settled_revision), decode_answers(item.answers))
+    return Record(
+        booking,
+        settlement,
+        int(item.settled_revision),
+        decode_answers(item.answers),
+        frozenset(item.sightings or ()),
+    )
 
 
 def encode_answers(answers: Answers) -> str:

@@ -90,6 +90,21 @@ class BookingStore:
                 actions, condition=(BookingItem.revision == booking.revision) & is_same
             )
 
+    def request_look(self, booking: Booking, now: datetime) -> None:
+        """Have the booking's meeting looked at now, also if the booking is settled. Ignore a booking that is gone."""
+        actions: list[Action] = [BookingItem.look_requested_at.set(now), *_wake(booking, now)]
+        self._update_existing(booking, actions)
+
+    def add_sighting(self, booking: Booking, note: str, due_at: datetime) -> None:
+        """Note who is in the meeting. The booking is due at `due_at`, or earlier if it was. Ignore one that is gone."""
+        actions: list[Action] = [BookingItem.sightings.add({note}), *_wake(booking, BookingItem.due_at | due_at)]
+        self._update_existing(booking, actions)
+
+    def _update_existing(self, booking: Booking, actions: list[Action]) -> None:
+        with suppress(LostRace), translated_errors():
+            item = BookingItem(booking.workspace_id, booking.booking_id)
+            item.update(actions, condition=BookingItem.booking_id.exists())
+
     def due(self, partition: str, now: datetime, limit: int) -> list[tuple[str, str]]:
         """Return at most `limit` (workspace, booking) ids that are due in a partition, longest overdue first.
 
@@ -119,15 +134,15 @@ class BookingStore:
                 return
 
 
-def _wake(booking: Booking, now: datetime) -> list[Action]:
-    """Return what makes a booking due, settled or not, without a new revision.
+def _wake(booking: Booking, at: Any) -> list[Action]:
+    """Return what makes a booking due `at` a time, settled or not, without a new revision.
 
     A settler that holds the lease notices it by `wakes`. A waiting booking stays in its partition.
     """
     shard = choose_partition(DUE_PARTITIONS, booking.workspace_id, booking.booking_id)
     return [
         BookingItem.wakes.set((BookingItem.wakes | 0) + 1),
-        BookingItem.due_at.set(now),
+        BookingItem.due_at.set(at),
         BookingItem.due_shard.set(BookingItem.due_shard | shard),
         BookingItem.expires_at.remove(),
     ]

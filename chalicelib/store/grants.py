@@ -18,6 +18,8 @@ from chalicelib.store.tables import DUE_PARTITIONS, GrantItem, choose_partition
 REFRESH_LEASE = timedelta(seconds=90)
 """Longer than the longest token call. A process that is killed while refreshing delays the others by at most this."""
 
+_REPORT_PRECISION = timedelta(days=1)
+
 
 class GrantStore:
     """The grants table. Every write of tokens is fenced by `version`."""
@@ -81,6 +83,13 @@ class GrantStore:
         with suppress(LostRace), translated_errors():
             GrantItem(grant.id).update(_set_due(grant.id, at), condition=is_unchanged)
 
+    def note_report(self, grant: Grant, now: datetime) -> None:
+        """Record that the provider reports meetings of the account, once a day. Ignore a grant that was deleted."""
+        if grant.reported_at is not None and now - grant.reported_at < _REPORT_PRECISION:
+            return
+        with suppress(LostRace), translated_errors():
+            GrantItem(grant.id).update([GrantItem.reported_at.set(now)], condition=GrantItem.grant_id.exists())
+
     def delete(self, grant: Grant) -> None:
         """Delete the grant, unless it changed in the meantime, for example because the account was connected again."""
         with suppress(LostRace), translated_errors():
@@ -100,6 +109,7 @@ def grant_item(grant: Grant) -> GrantItem:
         tokens=grant.sealed_tokens,
         due_shard=choose_partition(DUE_PARTITIONS, grant.id) if grant.due_at else None,
         due_at=grant.due_at,
+        reported_at=grant.reported_at,
     )
 
 
@@ -110,12 +120,13 @@ def grant_of(item: GrantItem) -> Grant:
         version=int(item.version),
         sealed_tokens=item.tokens,
         due_at=item.due_at,
+        reported_at=item.reported_at,
     )
 
 
 def _encode(grant: Grant) -> str:
     """Encode everything that is not an attribute of its own."""
-    return msgspec.json.encode(replace(grant, sealed_tokens=None, due_at=None)).decode()
+    return msgspec.json.encode(replace(grant, sealed_tokens=None, due_at=None, reported_at=None)).decode()
 
 
 def _set_due(grant_id: str, at: datetime) -> list[Action]:

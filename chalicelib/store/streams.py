@@ -79,15 +79,16 @@ class BookingChange(Struct, frozen=True):
     def needs_settling(self, now: datetime) -> bool:
         """Return whether there is work for a settler.
 
-        A settler's own writes do not raise the revision, and leave the row settled or due later. A settled row that
-        is due was woken by something other than a caller's change, such as an answer.
+        A settler's own writes do not raise the revision, and leave the row settled or due later. A settled row that is
+        due was woken by something other than a caller's change, such as an answer or an event of the provider.
         """
         if self.after is None:
             return False
+        is_due = self.after.due_at is not None and self.after.due_at <= now
         if self.after.settled_revision >= self.after.revision:
-            return self.after.due_at is not None and self.after.due_at <= now
+            return is_due
         is_raised = self.before is None or self.after.revision > self.before.revision
-        return is_raised or self.after.due_at is None or self.after.due_at <= now
+        return is_raised or self.after.due_at is None or is_due
 
 
 class ConnectionChange(Struct, frozen=True):

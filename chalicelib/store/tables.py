@@ -127,6 +127,11 @@ class BookingItem(Table):
     wakes = NumberAttribute(null=True)
     """Rises when something other than a caller's change makes the booking due. A settler that has read an earlier
     number does not end its run."""
+    sightings = UnicodeSetAttribute(null=True)
+    """Who the provider reported in the meeting. Events arrive at any time: each is added to this set."""
+    look_requested_at = TimestampAttribute(null=True)
+    """When the provider last reported a change of the meeting. A settler looks at it if that is later than the last
+    look."""
     fence = NumberAttribute(default=0)
     """Rises with every lease; the writes of an earlier lease are refused."""
     killed_runs = NumberAttribute(null=True)
@@ -182,6 +187,8 @@ class GrantItem(Table):
     tokens = BinaryAttribute(null=True, legacy_encoding=False)
     lease_until = TimestampAttribute(null=True)
     """Until when one process alone may refresh the tokens."""
+    reported_at = TimestampAttribute(null=True)
+    """When the provider last reported a meeting of the account, exact to a day."""
     due_shard = UnicodeAttribute(null=True)
     due_at = TimestampAttribute(null=True)
 
@@ -293,6 +300,23 @@ class ReferenceItem(Table):
     expires_at = ExpiryAttribute(null=True)
 
 
+class ProviderEventItem(Table):
+    """An event of a provider about a meeting."""
+
+    class Meta(ClientSettings):
+        table_name = "provider_events"
+
+    meeting_key = UnicodeAttribute(hash_key=True)
+    """Provider and its id of the meeting."""
+    event_name = UnicodeAttribute(range_key=True)
+    """Kind, time and participant."""
+    format = NumberAttribute(default=FORMAT)
+    workspace_id = UnicodeAttribute()
+    booking_id = UnicodeAttribute()
+    document = UnicodeAttribute()
+    expires_at = ExpiryAttribute()
+
+
 MODELS: tuple[type[Model], ...] = (
     BookingItem,
     ConnectionItem,
@@ -304,6 +328,7 @@ MODELS: tuple[type[Model], ...] = (
     DeliveryItem,
     AuditItem,
     ReferenceItem,
+    ProviderEventItem,
 )
 _NAMES = {model: model.Meta.table_name for model in MODELS}
 

@@ -96,6 +96,7 @@ class ConnectionSetup:
             sealed_tokens=None,
             authorized_at=now,
             due_at=now + _FIRST_CHECK_AFTER,
+            reported_at=current.reported_at if current else None,
         )
         sealed, ended = self._tokens.seal(grant, tokens), self._links.entries_to_end_others(session)
         self._connections.establish(connection, sealed, flow_key=flow_key, also=ended)

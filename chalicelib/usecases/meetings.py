@@ -41,6 +41,8 @@ class _Work(Struct):
     deadline: Deadline
     is_current: bool = False
     """Whether the meeting is as close to the booking as it can be now."""
+    is_look_requested: bool = False
+    """Whether the provider reported a change of the meeting."""
     has_new_tag: bool = False
     """Whether a taken tag was already replaced by a new one."""
 
@@ -91,11 +93,13 @@ class Meetings:
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Bring the meeting in line with the booking, as far as possible now. Only an intent is stored here."""
-        booking, meeting, now = lease.booking, lease.settlement.meeting, self._clock()
-        if lease.is_settled and not meeting_plan.is_verification_due(meeting, now):
-            return EffectResult(lease, due_at=meeting_plan.verify_at(booking, meeting, now))
-        work = _Work(lease, deadline)
-        if lease.booking.revision > lease.settlement.revision + 1:
+        work, booking, now = _Work(lease, deadline), lease.booking, self._clock()
+        if meeting_plan.is_look_requested(lease.look_requested_at, lease.settlement.looked_at):
+            work.update(meeting=meeting_plan.verify_now(work.meeting, now), looked_at=lease.look_requested_at)
+            work.is_look_requested = True
+        if lease.is_settled and not meeting_plan.is_verification_due(work.meeting, now):
+            return EffectResult(work.lease, due_at=meeting_plan.verify_at(booking, work.meeting, now))
+        if booking.revision > lease.settlement.revision + 1:
             # A settler that was killed may have sent a revision in between, so what the provider has is unknown.
             work.set_meeting(replace(work.meeting, fingerprint=None))
         if lease.booking.revision > lease.settlement.revision:
@@ -277,6 +281,8 @@ class Meetings:
         if chosen is not None and not meeting.exists:
             chosen, host_url = self._tickets.with_links(access, booking, chosen)
             meeting = replace(meeting, host_url=host_url)
+        if chosen is not None and work.is_look_requested:
+            meeting = meeting_plan.adopt_passcode(meeting, chosen)
         work.set_meeting(meeting_plan.after_lookup(meeting, chosen, request, now))
 
     def _delete_at_provider(self, work: _Work, access: GrantAccess, meeting_id: str) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 from msgspec import Struct
 
 from chalicelib.domain.answers import Answer, Answers, answer_of
+from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection, Reason
-from chalicelib.domain.invitation import Party, parties
+from chalicelib.domain.invitation import Party, Role, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.meeting_report import MeetingReport, ReportKind
 from chalicelib.domain.reminder import ReminderProgress
-from chalicelib.domain.settlement import Settlement
+from chalicelib.domain.settlement import Settlement, current_attendance
 
 
 class EventType(StrEnum):
@@ -31,9 +33,22 @@ class EventType(StrEnum):
     INVITATION_BOUNCED = "invitation.bounced"
     INVITATION_ANSWERED = "invitation.answered"
     BOOKING_REMINDER = "booking.reminder"
+    MEETING_STARTED = "meeting.started"
+    MEETING_ENDED = "meeting.ended"
+    MEETING_JOINED = "meeting.joined"
+    MEETING_RECORDING_READY = "meeting.recording_ready"
+    BOOKING_NO_SHOW = "booking.no_show"
 
 
 TEST_EVENT = "endpoint.test"
+ONLY_IF_NAMED = frozenset({EventType.MEETING_JOINED})
+"""Events for endpoints that name them only: there may be many."""
+_REPORTS = {
+    ReportKind.STARTED: EventType.MEETING_STARTED,
+    ReportKind.ENDED: EventType.MEETING_ENDED,
+    ReportKind.JOINED: EventType.MEETING_JOINED,
+    ReportKind.RECORDING_READY: EventType.MEETING_RECORDING_READY,
+}
 
 
 class Event(Struct, frozen=True):
@@ -126,6 +141,35 @@ def _booking_data(booking: Booking, meeting: Meeting) -> dict[str, Any]:
             "passcode": meeting.passcode,
         },
     }
+
+
+def report_event(booking: Booking, provider: str, report: MeetingReport, present: int | None) -> Event | None:
+    """Create the event of a provider's report; None if it causes none. `present`: people in the meeting by then."""
+    event_type = _REPORTS.get(report.kind)
+    data = _appointment(booking) | {"provider": provider}
+    match event_type:
+        case None:
+            return None
+        case EventType.MEETING_JOINED:
+            data |= {"role": Role.HOST if report.is_host else Role.GUEST, "present": present}
+        case EventType.MEETING_RECORDING_READY:
+            if report.share_url is None:
+                return None
+            data |= {"share_url": report.share_url}
+    identity = event_id(booking.workspace_id, booking.booking_id, event_type, provider, report.meeting_id, report.name)
+    return Event(booking.workspace_id, identity, event_type, report.at, data)
+
+
+def no_show_event(event_id: str, booking: Booking, meeting: Meeting, at: datetime) -> Event:
+    """Create the event of a booking to which no one came."""
+    data = _appointment(booking) | {"provider": meeting.provider}
+    return Event(booking.workspace_id, event_id, EventType.BOOKING_NO_SHOW, at, data)
+
+
+def is_new_no_show(booking: Booking, before: Settlement | None, after: Settlement) -> bool:
+    """Return whether a settler's write decided that no one came."""
+    was = current_attendance(booking, before) if before else Attendance.UNKNOWN
+    return was is not Attendance.NONE and current_attendance(booking, after) is Attendance.NONE
 
 
 def _appointment(booking: Booking) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from chalicelib.domain.redacted import Redacted
 from chalicelib.domain.webhook_signing import SigningSecret
+from chalicelib.webhooks.events import ONLY_IF_NAMED
 
 MAX_ENDPOINTS = 10
 """Per workspace."""
@@ -34,7 +35,7 @@ class Endpoint(Struct, frozen=True):
     endpoint_id: str
     url: str
     events: tuple[str, ...]
-    """The types of events to send. Empty: all."""
+    """The types of events to send. Empty: all except `ONLY_IF_NAMED`."""
     secrets: tuple[SigningSecret, ...]
     """The last one is the newest."""
     created_at: datetime
@@ -50,7 +51,8 @@ class Endpoint(Struct, frozen=True):
     """Successful responses in a row that took more than five seconds."""
 
     def wants(self, event_type: str) -> bool:
-        return self.disabled_at is None and (not self.events or event_type in self.events)
+        is_wanted = event_type in self.events or (not self.events and event_type not in ONLY_IF_NAMED)
+        return self.disabled_at is None and is_wanted
 
 
 class DeliveryKey(Struct, frozen=True):

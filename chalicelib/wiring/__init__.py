@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.mail_allowance import MailAllowance
     from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
+    from chalicelib.usecases.meeting_reports import MeetingReports
     from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
+    from chalicelib.webhooks.events import Event
     from chalicelib.webhooks.model import DeliveryKey
     from chalicelib.webhooks.outbox import Outbox
     from chalicelib.webhooks.signing_secrets import WebhookSecrets
@@ -118,6 +120,7 @@ class Services(AccountServices):
 
     def effects(self, share: SendingShare) -> Sequence[Effect]:
         """Return what settling maintains, in this order: an invitation contains the meeting's link."""
+        from chalicelib.usecases.attendance_decisions import AttendanceDecisions
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.decline_notices import DeclineNotices
         from chalicelib.usecases.invitations import Invitations
@@ -179,7 +182,8 @@ class Services(AccountServices):
             self.mail_allowance,
             self.settings.product_name,
         )
-        return meetings, references, invitations, reminders, notices, declines
+        decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
+        return meetings, references, invitations, reminders, notices, declines, decisions
 
     @cached_property
     def bounces(self) -> Bounces:
@@ -201,6 +205,26 @@ class Services(AccountServices):
         from chalicelib.webhooks.outbox import Outbox
 
         return Outbox(self.endpoint_store, self.delivery_store, self.clock)
+
+    @cached_property
+    def meeting_reports(self) -> MeetingReports:
+        from chalicelib.store.provider_events import ProviderEventStore
+        from chalicelib.usecases.meeting_reports import MeetingReports
+        from chalicelib.usecases.reported_meetings import ReportedMeetings
+
+        return MeetingReports(
+            ReportedMeetings(ReferenceStore(), self.booking_store, self.connection_store),
+            self.booking_store,
+            self.grant_store,
+            ProviderEventStore(),
+            self._announce,
+            self.deployment_secrets.tag_secret,
+            self.clock,
+        )
+
+    def _announce(self, event: Event) -> None:
+        """Enqueue an event and wake the function that delivers it. Without a queue, the schedule delivers it."""
+        self._wake_webhooks(self.outbox.enqueue(event))
 
     @cached_property
     def webhook_deliveries(self) -> WebhookDeliveries:

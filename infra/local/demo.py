@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from chalicelib.domain.attendance import DECIDED_AFTER
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.aws import LocalAwsError
 from infra.local.calendar_entries import invited_entries, read_calendar_part
@@ -61,6 +62,7 @@ class DemoSteps:
         self.reschedule(link)
         self.decline()
         self.cancel()
+        self.take_place()
         self.disconnect()
 
     def video_is_unavailable(self) -> None:
@@ -167,7 +169,35 @@ class DemoSteps:
         report("Cancelled", f"meeting removed at {self.stack.provider_name}, cancellations sent to both")
         self._report_entries("no entry")
 
+    def take_place(self) -> None:
+        """Have a meeting take place, and show who came.
+
+        The attendance is decided 15 minutes after the end, so the booking moves to a time that will be so long ago in a
+        moment.
+        """
+        if self.stack.stand_in.take_place is None:
+            report("A meeting takes place", f"{self.stack.provider_name} does not report who came")
+            return
+        started_at = time.monotonic()
+        self._put("b-3", days=6, expect=201)
+        (meeting,) = self.stack.stand_in.held()
+        # Long enough for the events to arrive before, also on a slow machine.
+        decided_at = datetime.now(UTC) + timedelta(seconds=max(1.5, 8 * (time.monotonic() - started_at)))
+        ends_at = decided_at - DECIDED_AFTER
+        self._put("b-3", starts_at=ends_at - timedelta(minutes=30), expect=200, wait=0)
+        self.stack.stand_in.take_place(meeting.id)
+        time.sleep(max(0.0, (decided_at - datetime.now(UTC)).total_seconds()))
+        self._call("POST", "/v1/bookings/b-3/retry")
+        booking = self._call("GET", "/v1/bookings/b-3", headers={"Prefer": f"wait={_WAIT_SECONDS}"})
+        attendance = booking["meeting"]["attendance"]
+        check(attendance == "both", f"the attendance is {attendance}")
+        report("A meeting took place", f"{self.stack.provider_name} reported who came, attendance: {attendance}")
+        seen = len(self.stack.mailbox.mails())
+        self._call("DELETE", "/v1/bookings/b-3")  # The next step counts the entries of its own booking only.
+        self._mails(seen, 2)
+
     def disconnect(self) -> None:
+        held = self.stack.stand_in.held()
         self._call("DELETE", f"/v1/users/{USER_ID}/connection", expect=204)
         seen = len(self.stack.mailbox.mails())
         booking = self._put("b-2", days=9, expect=201)
@@ -175,12 +205,21 @@ class DemoSteps:
         check(meeting["state"] == "none" and meeting["join_url"] is None, f"the meeting is {meeting}")
         for mail in self._mails(seen, 2):
             check("://" not in str(mail.event.get("LOCATION", "")), "the invitation has a link")
-        check(not self.stack.stand_in.held(), "a meeting was created after disconnecting")
+        check(self.stack.stand_in.held() == held, "a meeting was created after disconnecting")
         report("Booked after disconnecting", f"no link ({meeting['reason']}), invitations without one sent to both")
         self._report_entries("1 entry")
 
-    def _put(self, booking_id: str, *, days: int, expect: int) -> dict[str, Any]:
-        starts_at = (datetime.now(UTC) + timedelta(days=days)).replace(hour=15, minute=0, second=0, microsecond=0)
+    def _put(
+        self,
+        booking_id: str,
+        *,
+        days: int = 0,
+        starts_at: datetime | None = None,
+        expect: int,
+        wait: int = _WAIT_SECONDS,
+    ) -> dict[str, Any]:
+        day = datetime.now(UTC) + timedelta(days=days)
+        starts_at = starts_at or day.replace(hour=15, minute=0, second=0, microsecond=0)
         booking = {
             "calendar_id": CALENDAR_ID,
             "starts_at": starts_at.isoformat(),
@@ -190,8 +229,8 @@ class DemoSteps:
             "description": "Getting to know each other.",
             "guests": [GUEST],
         }
-        wait = {"Prefer": f"wait={_WAIT_SECONDS}"}
-        return self._call("PUT", f"/v1/bookings/{booking_id}", json=booking, expect=expect, headers=wait)
+        headers = {"Prefer": f"wait={wait}"}
+        return self._call("PUT", f"/v1/bookings/{booking_id}", json=booking, expect=expect, headers=headers)
 
     def _locations(self) -> dict[str, Any]:
         locations = self._call("GET", f"/v1/calendars/{CALENDAR_ID}/locations")["locations"]

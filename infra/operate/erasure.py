@@ -24,6 +24,7 @@ from infra.progress import Progress
 _ORDER = (
     "bookings",
     "references",
+    "provider_events",
     "connections",
     "grants",
     "calendars",

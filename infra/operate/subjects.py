@@ -79,7 +79,7 @@ class Person:
 
 @dataclass
 class RelatedKeys:
-    """Keys of related rows: references and deliveries of a booking, sign-ins of a session, tokens of a connection."""
+    """Keys of related rows: what belongs to a booking, sign-ins of a session, tokens of a connection."""
 
     bookings: set[tuple[str, str]] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
@@ -102,7 +102,7 @@ class RelatedKeys:
         match row.table:
             case "grants":
                 return row.key["grant_id"] in self.grants
-            case "references":
+            case "references" | "provider_events":
                 return (row.workspace_id, row.content["booking_id"]) in self.bookings
             case "deliveries":
                 ids = values(row.content, "booking_id")

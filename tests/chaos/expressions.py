@@ -34,6 +34,8 @@ class Unsupported(NotImplementedError):
 def comparable(value: Value) -> Any:
     """What orders and equates values of one type."""
     kind, content = next(iter(value.items()))
+    if kind == "SS":
+        return frozenset(content)
     return Decimal(content) if kind == "N" else content
 
 
@@ -48,17 +50,18 @@ def condition(text: str, names: tuple[tuple[str, str], ...]) -> Condition:
 
 @lru_cache(maxsize=1024)
 def update(text: str, names: tuple[tuple[str, str], ...]) -> Update:
-    """An update expression, compiled: SET and REMOVE."""
+    """An update expression, compiled: SET, REMOVE, and ADD of a set."""
     reader = _Reader(text, dict(names))
     actions: list[Update] = []
     while reader.peek():
         section = reader.take()
-        if section not in ("SET", "REMOVE"):
+        if section not in ("SET", "REMOVE", "ADD"):
             raise Unsupported(text)
-        actions.append(reader.assignment() if section == "SET" else reader.removal())
+        read = {"SET": reader.assignment, "REMOVE": reader.removal, "ADD": reader.addition}[section]
+        actions.append(read())
         while reader.peek() == ",":
             reader.take()
-            actions.append(reader.assignment() if section == "SET" else reader.removal())
+            actions.append(read())
 
     def apply(item: Item, values: Values) -> None:
         before = dict(item)  # Every operand sees the item as it was.
@@ -174,6 +177,18 @@ class _Reader:
             if a is None or b is None:
                 raise Unsupported("arithmetic on an attribute that is not there")
             item.item[name] = {"N": str(Decimal(a["N"]) + sign * Decimal(b["N"]))}  # type: ignore[attr-defined]
+
+        return add
+
+    def addition(self) -> Update:
+        name, second = self.name(), self.operand()
+
+        def add(item: Item, values: Values) -> None:
+            added = second(item, values)
+            if added is None or "SS" not in added:
+                raise Unsupported(self._text)
+            members = {*item.get(name, {"SS": []})["SS"], *added["SS"]}
+            item.item[name] = {"SS": sorted(members)}  # type: ignore[attr-defined]
 
         return add
 

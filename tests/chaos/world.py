@@ -21,6 +21,7 @@ from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection, Grant, Tokens
 from chalicelib.domain.invitation import Invite
 from chalicelib.domain.meeting import tag
+from chalicelib.domain.meeting_report import MeetingReport
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import booking_stream, email_queue
@@ -255,6 +256,27 @@ class World:
 
     def cancel(self, booking_id: str = "b-1", *, delay: float = 0.0) -> Actor:
         return self.call(lambda booker: booker.cancel(WORKSPACE, booking_id), delay=delay)
+
+    def report(self, report: MeetingReport, *, delay: float = 0.0) -> Actor:
+        """An event of the provider: sent again until it is accepted."""
+
+        def insist() -> None:
+            for _ in range(_CALLER_TRIES):
+                process = self.process("api")
+                receive = partial(
+                    process.services.meeting_reports.receive, process.services.providers[self.place.name], report
+                )
+                attempt = self.simulation.spawn("report", receive, sandbox=process.sandbox)
+                self.simulation.wait_for([attempt])
+                self._warm.setdefault("api", []).append(process)
+                if attempt.error is None:
+                    return
+                if not isinstance(attempt.error, Crash | StoreUnavailable):
+                    raise attempt.error
+                self.simulation.sleep(1.0)
+            raise StoreUnavailable("no event arrives")
+
+        return self.simulation.spawn("zoom", insist, delay=delay)
 
     def rest(self, *, quiet_seconds: float = 1800.0) -> float:
         """Let time pass until nothing is due in the next `quiet_seconds`; when that was, in simulated seconds.

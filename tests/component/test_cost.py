@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,29 @@ def life(connected: Product, monkeypatch: pytest.MonkeyPatch) -> Life:
     records = product.stream_records()[-1:]
     product.services.mailer.check()  # Read once a minute, for all bookings of a process.
     life.step("settled: the meeting removed, two cancellations", settle)
+    _report_meeting(life)
     return life
+
+
+def _report_meeting(life: Life) -> None:
+    """Add the steps of an account whose events are subscribed to."""
+    product, zoom = life.product, life.product.zoom
+    product.caller().put("/v1/bookings/b-2", json=booking(days=0.02, start=product.clock()))
+    product.settle()
+    zoom.webhook_url = f"{product.base_url}/v1/webhooks/providers/zoom"
+    zoom.webhook_transport = product.browser()._transport
+    (meeting,) = zoom.meetings
+    for is_host in (True, False):  # The first event of an account on a day, and of a host or guest, write more.
+        zoom.sessions.join(meeting, is_host=is_host)
+    product.stream_records()
+    life.streams.records(product.aws.stream_arn)
+    life.step("event: someone joins", lambda: zoom.sessions.join(meeting))
+    product.clock.advance(0.02 * 86_400 + 46 * 60)
+    grant = product.services.grant_store.get("zoom#zoom-user-1")
+    assert grant is not None
+    product.services.access_tokens.access_token(grant)
+    tick = partial(booking_stream.settle_due, LambdaContext(), product.services)
+    life.step("event: who came is decided", tick, without="a minute without work")
 
 
 def test_the_counts_are_those_of_a_bookings_life(life: Life) -> None:
@@ -132,6 +155,7 @@ def cost(what: str, bookings: int) -> float:
     price = {name: float(row["US$"]) for name, row in table("price").items()}
     assumed = {name: float(row["figure"]) for name, row in table("assumption").items()}
     often = {name: assumed.get(name, 1.0) for name in steps if name != "a minute without work"}
+    often |= dict.fromkeys((n for n in steps if n.startswith("event")), 0.0)
     often |= dict.fromkeys((n for n in steps if "moved" in n), assumed["PUT, a new time"])
     often |= dict.fromkeys((n for n in steps if "removed" in n), assumed["DELETE"])
     each = {unit: sum(often[n] * steps[n][unit] for n in often) for unit in steps["GET"]}

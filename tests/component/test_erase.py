@@ -50,6 +50,11 @@ def full(product: Product) -> Product:
     caller.put("/v1/bookings/b-soon", json=booking(days=20, guests=[guest]))
     product.settle()
     streams.announce()
+    product.zoom.webhook_url = f"{product.base_url}/v1/webhooks/providers/zoom"
+    product.zoom.webhook_transport = product.browser()._transport
+    for meeting in product.zoom.meetings.values():
+        product.zoom.sessions.take_place(meeting.id)
+    product.zoom.webhook_url = None
     _bounce(product, "b-guest", CANARY)
     _bounce(product, "b-others", OTHERS[0])
     product.connect_link(USER, email=CANARY)
@@ -74,6 +79,7 @@ def test_everything_about_a_person_is_shown_and_nothing_secret(full: Product) ->
         "deliveries",
         "ephemeral",
         "grants",
+        "provider_events",
         "references",
         "workspaces",
     }

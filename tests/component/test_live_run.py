@@ -27,6 +27,7 @@ REDIRECT = "https://product.example/callback"
 NEEDS_A_PERSON = {
     "zoom-add-app",
     "zoom-deauthorization",
+    "zoom-events",
     "zoom-scopes",
     "google-guest-alone",
     "google-guest",

@@ -36,6 +36,7 @@ from infra.local.aws import REGION
 from infra.local.standins.zoom import Account
 from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
+from tests.component.test_meeting_reports import send, started
 from tests.support.aws import Aws, furnish_moto
 from tests.support.clock import FakeClock
 from tests.support.invites import guest_invite
@@ -162,6 +163,15 @@ class Watched:
             assert answer.status_code == 302, answer.text
 
         self.does(API, open_door)
+
+    def hear(self, event: str) -> None:
+        """Zoom reports something about the only meeting."""
+
+        def receive() -> None:
+            about = started(self.product, participant={"user_id": "7"})
+            assert send(self.product, event, about).status_code == 204
+
+        self.does(API, receive)
 
     def settle(self) -> None:
         self.product.clock.advance(_CACHES_SECONDS)  # Functions share no memory in a deployment.
@@ -417,6 +427,8 @@ def live_a_day(watched: Watched) -> None:
     watched.api("PUT", "/v1/bookings/b-1", 201, json=booking())
     watched.settle()
     watched.announce()
+    for event in ("meeting.started", "meeting.participant_joined"):
+        watched.hear(event)
     for days in (40, 41, 42):  # SES refuses; the schedule finds that it is over.
         product.mails.refusals[:] = [SANDBOXED]
         watched.api("PUT", "/v1/bookings/b-1", 200, json=booking(days=days))

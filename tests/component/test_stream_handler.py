@@ -95,6 +95,12 @@ class TestWhatCostsACall:
         assert settle(product, [made]) == NOTHING_FAILED
         assert aws_calls == []
 
+    def test_a_settled_image_that_was_woken_costs_one_attempt(self, product: Product, aws_calls: list[str]) -> None:
+        (made,) = recorded(lambda old, new: old == 0 and new == 1)
+        made["dynamodb"]["NewImage"]["settled_revision"] = {"N": "1"}  # It is due.
+        assert settle(product, [made]) == NOTHING_FAILED
+        assert len(aws_calls) == 1
+
     def test_no_event_at_all_costs_none(self, product: Product, aws_calls: list[str]) -> None:
         assert settle(product, []) == NOTHING_FAILED
         assert aws_calls == []

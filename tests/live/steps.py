@@ -72,14 +72,20 @@ def zoom_after(script: Script) -> None:
     with script.step("7. The app is removed"):
         what = "Add the app once more, remove it (Manage, Added apps). Was your deauthorization endpoint called?"
         script.look("zoom-deauthorization", what, "yes", "no")
-    with script.step("8. The app's scopes change"):
+    with script.step("8. An event of our own update"):
+        what = (
+            "If the app subscribes to meeting.updated: what has payload.object in the log of events after this run's "
+            "update?"
+        )
+        script.look("zoom-events", what, "what changed", "everything", "no event")
+    with script.step("9. The app's scopes change"):
         back = script.read(
-            "Sign in once more at the address below, paste where you get to, then add a scope to the app and wait a "
-            f"minute\n{script.subject.sign_in_address()}\n"
+            "Sign in once more at the address below, paste where you get to, then tick the events of "
+            f"docs/providers.md, which adds scopes to the app, and wait a minute\n{script.subject.sign_in_address()}\n"
         )
         if back:
             script.subject.connect_again(back)
-            script.read("Press Enter when the scope is added")
+            script.read("Press Enter when the scopes are added")
             answer = _refresh(script)
             script.learn("zoom-scopes", "as answered", status=answer.status, code=_code(answer))
             script.subject.revoke(script.tokens)

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from pynamodb.models import Model
 
-from chalicelib.store.tables import MODELS, AuditItem, BookingItem, DeliveryItem, EphemeralItem, ReferenceItem
+from chalicelib.store.tables import (
+    MODELS,
+    AuditItem,
+    BookingItem,
+    DeliveryItem,
+    EphemeralItem,
+    ProviderEventItem,
+    ReferenceItem,
+)
 from infra.tables import read_template, table_definitions
 
 TABLES = {table["TableName"]: table for table in table_definitions("")}
@@ -76,6 +84,7 @@ def test_bookings_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the
         "ephemeral": {"AttributeName": EphemeralItem.expires_at.attr_name, "Enabled": True},
         "deliveries": {"AttributeName": DeliveryItem.expires_at.attr_name, "Enabled": True},
         "audit": {"AttributeName": AuditItem.expires_at.attr_name, "Enabled": True},
+        "provider_events": {"AttributeName": ProviderEventItem.expires_at.attr_name, "Enabled": True},
         "references": {"AttributeName": ReferenceItem.expires_at.attr_name, "Enabled": True},
     }
 

@@ -33,6 +33,7 @@ from chalicelib.api.schemas.fields import (
 )
 from chalicelib.api.schemas.reminders import Reminder, format_reminders
 from chalicelib.domain.answers import Choice, answer_of
+from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
@@ -157,6 +158,7 @@ class Meeting(Struct):
     join_url: Url | None
     passcode: Annotated[str | None, Meta(examples=["482913"])]
     dial_in: list[DialIn]
+    attendance: Annotated[Attendance, Meta(description="Who came: decided 15 minutes after the end", examples=["both"])]
     attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
     next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
 
@@ -259,7 +261,7 @@ def format_booking(record: Record) -> Booking:
         emails=BookingEmails(is_emailed(booking, Role.GUEST), is_emailed(booking, Role.HOST)),
         metadata=appointment.metadata,
         version=booking.version,
-        meeting=_format_meeting(record.current_meeting),
+        meeting=_format_meeting(record.current_meeting, record.current_attendance),
         invitations=_format_invitations(record),
         emails_waiting=_format_wait(record.settlement.emails_wait_until),
         reminders=format_reminders(booking.reminders),
@@ -268,7 +270,7 @@ def format_booking(record: Record) -> Booking:
     )
 
 
-def _format_meeting(meeting: DomainMeeting) -> Meeting:
+def _format_meeting(meeting: DomainMeeting, attendance: Attendance) -> Meeting:
     return Meeting(
         state=meeting.state,
         reason=meeting.reason,
@@ -277,6 +279,7 @@ def _format_meeting(meeting: DomainMeeting) -> Meeting:
         join_url=meeting.join_url,
         passcode=meeting.passcode,
         dial_in=[DialIn(d.number, d.country, d.city) for d in meeting.dial_in],
+        attendance=attendance,
         attempts=meeting.attempts,
         next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -41,6 +41,58 @@ class MeetingEvent(Struct, forbid_unknown_fields=True):
     type: Literal["meeting.ready", "meeting.waiting", "meeting.failed", "meeting.removed"]
     timestamp: Timestamp
     data: MeetingEventData
+
+
+class ReportedBooking(Struct, forbid_unknown_fields=True):
+    booking_id: Annotated[str, Meta(examples=["b-42"])]
+    revision: Annotated[int, Meta(examples=[1])]
+    calendar_id: Annotated[str, Meta(examples=["c-1"])]
+    user_id: Annotated[str, Meta(examples=["u-1"])]
+    starts_at: Timestamp
+    ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
+    metadata: Metadata
+    provider: Annotated[str, Meta(examples=["zoom"])]
+
+
+class MeetingRunEvent(Struct, forbid_unknown_fields=True):
+    """A meeting was started or ended at its provider. `timestamp` is the provider's."""
+
+    type: Literal["meeting.started", "meeting.ended"]
+    timestamp: Timestamp
+    data: ReportedBooking
+
+
+class ParticipantJoined(ReportedBooking, forbid_unknown_fields=True):
+    role: Role
+    present: Annotated[int, Meta(description="People in the meeting by then", examples=[2])]
+
+
+class MeetingJoinedEvent(Struct, forbid_unknown_fields=True):
+    """Someone joined a meeting. Only endpoints that name this type receive it."""
+
+    type: Literal["meeting.joined"]
+    timestamp: Timestamp
+    data: ParticipantJoined
+
+
+class ReadyRecording(ReportedBooking, forbid_unknown_fields=True):
+    share_url: Annotated[str, Meta(description="Without a passcode", examples=["https://zoom.us/rec/share/abc123"])]
+
+
+class RecordingEvent(Struct, forbid_unknown_fields=True):
+    """A recording of a meeting can be watched."""
+
+    type: Literal["meeting.recording_ready"]
+    timestamp: Timestamp
+    data: ReadyRecording
+
+
+class NoShowEvent(Struct, forbid_unknown_fields=True):
+    """No one came to a meeting, as far as its provider reports."""
+
+    type: Literal["booking.no_show"]
+    timestamp: Timestamp
+    data: ReportedBooking
 
 
 class ConnectionEventData(Struct, forbid_unknown_fields=True):
@@ -120,14 +172,18 @@ class ReminderEvent(Struct, forbid_unknown_fields=True):
     data: ReminderEventData
 
 
-STRUCTS: tuple[type[Struct], ...] = (MeetingEvent, ConnectionEvent, InvitationEvent, AnswerEvent, ReminderEvent)
-_STRUCT_BY_RESOURCE: dict[str, type[Struct]] = {
-    "meeting": MeetingEvent,
-    "connection": ConnectionEvent,
-    "invitation": InvitationEvent,
-    "booking": ReminderEvent,
-}
-_STRUCT_BY_TYPE: dict[EventType, type[Struct]] = {EventType.INVITATION_ANSWERED: AnswerEvent}
+STRUCTS: tuple[type[Struct], ...] = (
+    MeetingEvent,
+    ConnectionEvent,
+    InvitationEvent,
+    AnswerEvent,
+    ReminderEvent,
+    MeetingRunEvent,
+    MeetingJoinedEvent,
+    RecordingEvent,
+    NoShowEvent,
+)
+_STRUCT_BY_TYPE = {name: struct for struct in STRUCTS for name in get_args(get_type_hints(struct)["type"])}
 _HEADERS = {
     "webhook-id": "The event's id: the same for every attempt",
     "webhook-timestamp": "When this attempt was sent, in seconds since 1970",
@@ -137,7 +193,7 @@ _HEADERS = {
 
 def event_struct(event_type: str) -> type[Struct]:
     """Return the struct of an event's body."""
-    return _STRUCT_BY_TYPE.get(EventType(event_type)) or _STRUCT_BY_RESOURCE[event_type.partition(".")[0]]
+    return _STRUCT_BY_TYPE[event_type]
 
 
 def _path_item(event_type: EventType) -> dict[str, Any]:

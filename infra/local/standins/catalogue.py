@@ -60,6 +60,8 @@ class StandIn:
     """The product's form for a provider that is connected with a key, filled in."""
     configure: Callable[[str, frozenset[str]], None] = lambda url, redirect_uris: None
     """Called with the address of the stand-in and the product's redirect addresses."""
+    take_place: Callable[[str], object] | None = None
+    """Let the meeting of this id take place with host and guest; None for a stand-in that reports no meetings."""
     identity: Identity | None = None
     """Issues tokens without a browser."""
 
@@ -110,6 +112,7 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         secrets=secrets,
         sign_in=lambda browser, address: sign_in_and_consent(browser, address, host.email, host.password),
         configure=partial(_configure_zoom, zoom),
+        take_place=lambda meeting_id: zoom.sessions.take_place(int(meeting_id)),
         identity=zoom.identity,
     )
 

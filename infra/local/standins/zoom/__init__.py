@@ -25,9 +25,16 @@ def create_app(zoom: Zoom) -> Flask:
         app.register_blueprint(blueprint)
     app.register_error_handler(ApiError, lambda error: (error.body, error.status, dict(error.headers)))
     app.after_request(_add_tracking_id)
+    app.after_request(_send_events)
     zoom.identity.install(app)
     install_faults(app, zoom.faults)
     return app
+
+
+def _send_events(response: Response) -> Response:
+    """Send the events of this request before its response: Zoom's events may arrive first, too."""
+    current_zoom().send_pending()
+    return response
 
 
 def _add_tracking_id(response: Response) -> Response:

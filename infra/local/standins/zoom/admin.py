@@ -49,6 +49,33 @@ def deauthorize() -> tuple[dict[str, Any], int]:
     return {"delivered": delivery.status if delivery else None}, 200
 
 
+@blueprint.post("/meetings/<int:meeting_id>/take-place")
+def take_place(meeting_id: int) -> tuple[dict[str, Any], int]:
+    """Let the meeting take place with {"host": true, "guests": 1, "recorded": false}.
+
+    `delivered` has the status of the response to each event.
+    """
+    zoom, body = current_zoom(), request.get_json(silent=True) or {}
+    if meeting_id not in zoom.held.by_id:
+        return {"error": "no such meeting"}, 404
+    deliveries = zoom.sessions.take_place(
+        meeting_id,
+        with_host=bool(body.get("host", True)),
+        guests=int(body.get("guests", 1)),
+        is_recorded=bool(body.get("recorded", False)),
+    )
+    return {"delivered": [delivery.status for delivery in deliveries]}, 200
+
+
+@blueprint.post("/meetings/<int:meeting_id>/delete")
+def delete_meeting(meeting_id: int) -> tuple[dict[str, Any], int]:
+    """Delete the meeting as its host does by hand."""
+    zoom = current_zoom()
+    if meeting_id not in zoom.held.by_id:
+        return {"error": "no such meeting"}, 404
+    return {"delivered": [delivery.status for delivery in zoom.sessions.delete_by_hand(meeting_id)]}, 200
+
+
 @blueprint.post("/validate-webhook")
 def validate_webhook() -> dict[str, Any]:
     """Ask the receiver of events to prove that it knows the secret."""

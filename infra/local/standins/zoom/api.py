@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from infra.local.standins.oauth_rules import Token
-from infra.local.standins.zoom import bodies, contract
+from infra.local.standins.zoom import bodies, contract, reports
 from infra.local.standins.zoom.accounts import USER_SCOPES, Account
 from infra.local.standins.zoom.current import current_zoom, locked
 from infra.local.standins.zoom.errors import (
@@ -93,6 +93,8 @@ def update_meeting(meeting_id: str) -> Response:
     _accept_query(())
     zoom.limits.check_day(host.user_id, operation.category)
     zoom.held.update(meeting, _body("patch", _MEETING))
+    changed = reports.updated(host, meeting, zoom.held.by_id[meeting.id], zoom.clock())
+    zoom.enqueue("meeting.updated", changed)
     response = _no_content()
     response.headers.update(zoom.limits.count_write(host.user_id, operation.category))
     return response
@@ -102,13 +104,14 @@ def update_meeting(meeting_id: str) -> Response:
 @locked
 def delete_meeting(meeting_id: str) -> Response:
     """Delete a meeting."""
-    _, meeting = _own_meeting(contract.operation("delete", _MEETING), meeting_id)
+    host, meeting = _own_meeting(contract.operation("delete", _MEETING), meeting_id)
     reminders = ("schedule_for_reminder", "cancel_meeting_reminder")
     _accept_query(reminders)
     for name in reminders:
         if request.args.get(name, "false") not in _BOOLEANS:
             raise invalid_field(name, "Must be true or false.")
     current_zoom().held.delete(meeting)
+    current_zoom().enqueue("meeting.deleted", reports.deleted(host, meeting))
     return _no_content()
 
 

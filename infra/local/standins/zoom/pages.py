@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from infra.local.standins.oauth_rules import PageError, Person
 from infra.local.standins.zoom.bodies import join_url
 from infra.local.standins.zoom.current import current_zoom, locked
+from infra.local.standins.zoom.meetings import Meeting
 
 blueprint = Blueprint("pages", __name__)
 
@@ -39,12 +40,31 @@ def remove_app() -> str:
 @locked
 def join(meeting_id: int) -> str:
     """Show the page that a guest's link opens, if `web_url` is the stand-in's own address."""
-    zoom = current_zoom()
-    meeting = zoom.held.by_id.get(meeting_id)
-    path = request.full_path.removesuffix("?")
-    if meeting is None or join_url(meeting, "") != path:
+    return render_template("meeting.html", meeting=_linked_meeting(meeting_id), address=_address())
+
+
+@blueprint.post("/j/<int:meeting_id>")
+def step_in(meeting_id: int) -> Response:
+    """Press a button of the meeting's page: join as host or guest, or end it. The product receives Zoom's events."""
+    sessions, step = current_zoom().sessions, request.form.get("step")
+    _linked_meeting(meeting_id)
+    if step == "end":
+        sessions.end(meeting_id)
+    else:
+        sessions.join(meeting_id, is_host=step == "host")
+    return redirect(_address())
+
+
+def _linked_meeting(meeting_id: int) -> Meeting:
+    """Return the meeting of the link that was opened. Raises `PageError` for an invalid one."""
+    meeting = current_zoom().held.by_id.get(meeting_id)
+    if meeting is None or join_url(meeting, "") != _address():
         raise PageError("This meeting link is invalid", 3001, status=404)
-    return render_template("meeting.html", meeting=meeting)
+    return meeting
+
+
+def _address() -> str:
+    return request.full_path.removesuffix("?")
 
 
 def _signed_in() -> Person:

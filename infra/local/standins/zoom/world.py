@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from random import Random, SystemRandom
 from typing import Any
@@ -20,6 +20,7 @@ from infra.local.standins.zoom.accounts import APP_SCOPES, SCOPE_TEXTS, Account
 from infra.local.standins.zoom.limits import Limits
 from infra.local.standins.zoom.meetings import Meeting, Meetings
 from infra.local.standins.zoom.minting import Mint
+from infra.local.standins.zoom.sessions import Sessions
 
 _RULES = Rules(
     authorize_path="/oauth/authorize",
@@ -93,6 +94,8 @@ class Zoom:
             self.add_account(account)
         self.limits = Limits(clock)
         self.held = Meetings(clock, self.mint)
+        self.sessions = Sessions(self)
+        self._pending: list[tuple[str, dict[str, Any]]] = []
 
     def add_account(self, account: Account) -> None:
         """Add a person who can sign in."""
@@ -141,6 +144,8 @@ class Zoom:
             self.identity.reset()
             self.limits.reset()
             self.held.reset()
+            self.sessions.reset()
+            self._pending.clear()
             self.faults.reset()
 
     def deauthorize(self, user_id: str) -> webhooks.Delivery | None:
@@ -162,13 +167,13 @@ class Zoom:
             "client_id": self.identity.client_id,
             "user_data_retention": None,
         }
-        return self._send("app_deauthorized", payload)
+        return self.send("app_deauthorized", payload)
 
     def validate_url(self) -> bool:
         """Send `endpoint.url_validation` and return whether the response proves that the receiver has the secret."""
         with self.lock:
             plain_token = self.mint.text(22)
-        delivery = self._send("endpoint.url_validation", {"plainToken": plain_token})
+        delivery = self.send("endpoint.url_validation", {"plainToken": plain_token})
         if delivery is None or delivery.status != 200:
             return False
         try:
@@ -178,8 +183,19 @@ class Zoom:
         encrypted_token = webhooks.hex_hmac(self.webhook_secret, plain_token)
         return bool(response == {"plainToken": plain_token, "encryptedToken": encrypted_token})
 
-    def _send(self, event: str, payload: dict[str, str | None]) -> webhooks.Delivery | None:
-        # Not under the lock: the receiver may call back before it responds.
+    def enqueue(self, event: str, payload: dict[str, Any]) -> None:
+        """Have an event sent after the request of the app that caused it, when the lock is released."""
+        self._pending.append((event, payload))
+
+    def send_pending(self) -> None:
+        """Send the events that requests have caused."""
+        with self.lock:
+            pending, self._pending = self._pending, []
+        for event, payload in pending:
+            self.send(event, payload)
+
+    def send(self, event: str, payload: Mapping[str, Any], **others: str) -> webhooks.Delivery | None:
+        """Send an event now. Do not hold the lock: the receiver may call back before it responds."""
         if self.webhook_url is None:
             return None
         return webhooks.send(
@@ -188,6 +204,7 @@ class Zoom:
             clock=self.clock,
             event=event,
             payload=payload,
+            others=others,
             transport=self.webhook_transport,
         )
 
