@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -183,3 +184,74 @@ def test_its_receiver_accepts_a_deauthorization(connected: Stage) -> None:
     assert [event["payload"]["user_id"] for event in connected.rivet("events")] == [HOST.user_id]
     with pytest.raises(RivetError, match="401/124"):
         connected.rivet("list")
+
+
+def test_its_receiver_accepts_the_events_of_a_meeting(connected: Stage) -> None:
+    body = {"type": 2, "topic": "Talk", "start_time": "2030-01-01T10:00:00Z", "duration": 30}
+    meeting_id = connected.rivet("create", body)["data"]["id"]
+    connected.rivet("update", {"meetingId": meeting_id, "body": {"duration": 45}})
+    deliveries = connected.zoom.sessions.take_place(meeting_id, is_recorded=True)
+    deliveries += connected.zoom.sessions.delete_by_hand(meeting_id)
+    assert [delivery.accepted for delivery in deliveries] == [True] * len(deliveries)
+    received = {event["name"]: event["payload"]["object"] for event in connected.rivet("events")}
+    assert set(received) == {
+        "meeting.updated",
+        "meeting.deleted",
+        "meeting.started",
+        "meeting.ended",
+        "meeting.participant_joined",
+        "meeting.participant_left",
+        "recording.completed",
+    }
+    assert {str(about["id"]) for about in received.values()} == {str(meeting_id)}
+
+
+@pytest.mark.parametrize(
+    ("event", "declared"),
+    [
+        ("meeting.updated", "MeetingUpdatedEvent"),
+        ("meeting.deleted", "MeetingDeletedEvent"),
+        ("meeting.started", "MeetingStartedEvent"),
+        ("meeting.ended", "MeetingEndedEvent"),
+        ("meeting.participant_joined", "MeetingParticipantJoinedEvent"),
+        ("meeting.participant_left", "MeetingParticipantLeftEvent"),
+        ("recording.completed", "RecordingCompletedEvent"),
+    ],
+)
+def test_the_payloads_have_every_field_that_the_client_declares(
+    modules: Path, stage: Stage, event: str, declared: str
+) -> None:
+    sent: list[tuple[str, Any]] = []
+    stage.zoom.send = lambda name, payload, **others: sent.append((name, payload))  # type: ignore[method-assign,assignment,func-returns-value]
+    meeting = stage.zoom.held.create(HOST, {"type": 2, "start_time": "2030-01-01T10:00:00Z"})
+    stage.zoom.sessions.take_place(meeting.id, is_recorded=True)
+    stage.zoom.sessions.change_by_hand(meeting.id, duration=45)
+    stage.zoom.sessions.delete_by_hand(meeting.id)
+    text = (modules / "node_modules" / "@zoom" / "rivet" / "meetings" / "meetings.d.ts").read_text()
+    lines = text.split(f"type {declared} = ")[1].split("\n};\n")[0].splitlines()[1:]
+    payloads = [payload for name, payload in sent if name == event]
+    assert payloads
+    for payload in payloads:
+        assert missing_fields({"payload": payload}, lines) == []
+
+
+def missing_fields(value: Any, lines: list[str]) -> list[str]:
+    """The required fields of a declaration, one a line, that the payload lacks."""
+    missing, path = [], []
+    for line in lines:
+        if found := re.match(r"( +)(\w+)(\??): ", line):
+            del path[len(found[1]) // 4 - 1 :]
+            path.append((found[2], found[3] == "?"))
+            names = [name for name, _ in path]
+            if names[0] == "payload" and not any(optional for _, optional in path) and not has(value, names):
+                missing.append(".".join(names))
+    return missing
+
+
+def has(value: Any, names: list[str]) -> bool:
+    for name in names:
+        value = value[0] if isinstance(value, list) else value
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True

@@ -39,7 +39,19 @@ const client = new MeetingsOAuthClient({
 });
 
 const events = [];
-client.webEventConsumer.event("app_deauthorized", (event) => events.push(event));
+const names = [
+  "app_deauthorized",
+  "meeting.updated",
+  "meeting.deleted",
+  "meeting.started",
+  "meeting.ended",
+  "meeting.participant_joined",
+  "meeting.participant_left",
+  "recording.completed",
+];
+for (const name of names) {
+  client.webEventConsumer.event(name, (event) => events.push({ name, ...event }));
+}
 
 const { meetings } = client.endpoints;
 const orders = {
