@@ -128,7 +128,12 @@ class Behind(EndpointStore):
 def test_requests_that_count_at_the_same_moment_make_no_endpoint_too_many(connected: Product) -> None:
     services = connected.services
     keeper = WebhookEndpoints(
-        Behind(), services.delivery_store, services.webhook_deliveries, services.encryption, services.clock
+        Behind(),
+        services.delivery_store,
+        services.webhook_deliveries,
+        services.encryption,
+        services.clock,
+        wake_up=lambda keys: None,
     )
     for number in range(MAX_ENDPOINTS):
         keeper.put("ws-1", f"e-{number}", URL, ("meeting.ready",))
