@@ -21,6 +21,7 @@ from chalicelib.api.schemas.bookings import (
     BookingBody,
     BookingPage,
     BookingsQuery,
+    InviteQuery,
     format_booking,
     parse_appointment,
 )
@@ -187,16 +188,18 @@ def retry_booking(call: CallerCall, booking_id: str) -> Response:
 
 @routes.get(
     "/v1/bookings/{booking_id}/invite.ics",
-    "Get the current invitation as a calendar file",
+    "Get a recipient's current invitation as a calendar file",
+    text="The host's without `for`. METHOD is REQUEST for participants, and CANCEL for former ones and for a cancelled "
+    "booking; the Content-Type names it too. UID and SEQUENCE are those of the email that meetlink would send.",
     responses={200: "text/calendar"},
+    query=InviteQuery,
     problems=("not_found",),
 )
 def get_invite(call: CallerCall, booking_id: str) -> Response:
-    from chalicelib.usecases.invitations import calendar_file
-
-    record, services = _get_record(call, booking_id), call.services
-    ics = calendar_file(record, call.workspace, services.settings.mail_from, services.clock())
-    return Response(ics.decode(), {"Content-Type": "text/calendar; charset=utf-8"})
+    email = call.read_query(InviteQuery).email
+    file = call.services.calendar_files.write(_get_record(call, booking_id), call.workspace, email)
+    content_type = f"text/calendar; charset=utf-8; method={file.method.value}"
+    return Response(file.content.decode(), {"Content-Type": content_type})
 
 
 def _get_record(call: CallerCall, booking_id: str) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -236,6 +237,11 @@ def parties(booking: Booking) -> list[Party]:
     for party in [host, *guests]:
         unique.setdefault(address_key(party.email), party)
     return list(unique.values())
+
+
+def calendar_file_path(booking_id: str, email: str) -> str:
+    """Return the path of a recipient's calendar file in the API."""
+    return f"/v1/bookings/{quote(booking_id, safe='')}/invite.ics?for={quote(email, safe='@')}"
 
 
 def with_troubles(invitations: tuple[Invitation, ...], troubles: dict[str, Trouble]) -> tuple[Invitation, ...]:

@@ -21,6 +21,7 @@ from chalicelib.domain.invitation import (
     parties,
 )
 from chalicelib.domain.meeting import Meeting, MeetingState
+from chalicelib.domain.settlement import Settlement
 
 DEFAULT_HOLD = timedelta(minutes=15)
 """How long an invitation waits for a link during an outage, unless the workspace has its own setting."""
@@ -71,15 +72,35 @@ def outstanding(
     numbered = []
     for invite in invites:
         last = last_by_address.get(address_key(invite.recipient.email))
-        skipped = _skipped_revisions(booking, invite, last, settled_revision)
-        numbered.append(_number(invite, last, sequence + skipped, is_skipping=skipped > 0))
+        numbered.append(_number(booking, invite, last, sequence, settled_revision))
     return [invite for invite in numbered if invite is not None]
 
 
-def host_invite(booking: Booking, meeting: Meeting, *, uid: str, sequence: int, now: datetime) -> Invite:
-    """Return the host's calendar entry as it is now."""
-    method = Method.CANCEL if booking.is_cancelled else Method.REQUEST
-    return replace(_invite(booking, meeting, method, parties(booking)[0], uid=uid, now=now), sequence=sequence)
+def current_invite(
+    booking: Booking, settlement: Settlement, email: str, *, uid: str, settled_revision: int, now: datetime
+) -> Invite | None:
+    """Return a recipient's calendar entry as it is now; None for an address that never had a part in the booking.
+
+    It has the number of the email that is outstanding, else that of the last one.
+    """
+    key, meeting, sequence = address_key(email), settlement.meeting, settlement.sequence + 1
+    last = next((i for i in settlement.invitations if address_key(i.email) == key), None)
+    party = next((party for party in parties(booking) if address_key(party.email) == key), None)
+    if party is not None and not booking.is_cancelled:
+        invite = _invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now)
+        invite = _with_owner(invite, meeting, settlement.leftovers)
+    elif last is not None:
+        invite = _cancellation(booking, meeting, last, uid=uid, now=now)
+        if not needs_cancellation(last):
+            return replace(invite, sequence=last.sequence)
+    elif party is not None:
+        invite = _invite(booking, meeting, Method.CANCEL, party, uid=uid, now=now)
+    else:
+        return None
+    numbered = _number(booking, invite, last, sequence, settled_revision)
+    if numbered is not None or last is None:
+        return numbered
+    return replace(invite, sequence=last.sequence, withdraws=last.withdraws)
 
 
 def reminder_invite(booking: Booking, meeting: Meeting, to: Party, *, uid: str, sequence: int, now: datetime) -> Invite:
@@ -126,12 +147,15 @@ def needs_cancellation(invitation: Invitation) -> bool:
     return invitation.method is Method.REQUEST or invitation.state is InvitationState.SENDING
 
 
-def _number(invite: Invite, last: Invitation | None, sequence: int, *, is_skipping: bool) -> Invite | None:
+def _number(
+    booking: Booking, invite: Invite, last: Invitation | None, sequence: int, settled_revision: int
+) -> Invite | None:
     """Return the email with its sequence number; None if the recipient is up to date."""
-    if last is None or (last.content, last.entry_owner) != (invite.content, invite.entry_owner) or is_skipping:
+    skipped = _skipped_revisions(booking, invite, last, settled_revision)
+    if last is None or (last.content, last.entry_owner) != (invite.content, invite.entry_owner) or skipped:
         withdraws = invite.entry_owner is EntryOwner.PROVIDER and last is not None and last.may_have_our_entry
         is_update = last is not None and not last.is_left_to_caller
-        return replace(invite, sequence=sequence, is_update=is_update, withdraws=withdraws)
+        return replace(invite, sequence=sequence + skipped, is_update=is_update, withdraws=withdraws)
     if invite.is_left_to_caller:
         # An email with an unknown outcome is not sent again: it is the caller's now.
         is_outstanding = last.state is InvitationState.SENDING

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Trouble, address_key
-from chalicelib.domain.invitation_plan import DEFAULT_HOLD, host_invite, outstanding, release_at
+from chalicelib.domain.invitation_plan import DEFAULT_HOLD, outstanding, release_at
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.row_size import without_former
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.store.booking_leases import BookingLeases, Lease
-from chalicelib.store.booking_records import Record
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces
 from chalicelib.usecases.effects import EffectResult
@@ -142,35 +141,18 @@ class Invitations:
 
     def _outstanding(self, lease: Lease, workspace: Workspace | None) -> list[Invite]:
         booking, settlement = lease.booking, lease.settlement
-        sender = settlement.sender or (workspace and workspace.brand.sender) or self._mail_from
+        sender = sender_of(settlement, workspace, self._mail_from)
         invites = outstanding(
             booking,
             settlement.meeting,
             settlement.invitations,
             leftovers=settlement.leftovers,
-            uid=settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender),
+            uid=settlement.uid or uid_of(booking, sender),
             sequence=settlement.sequence + 1,
             now=self._clock(),
             settled_revision=lease.settled_revision,
         )
         return [in_style(replace(invite, sender=sender), workspace) for invite in invites]
-
-
-def current_invite(record: Record, mail_from: str, now: datetime) -> Invite:
-    """Return the booking's calendar entry as its host has it, or would receive it now."""
-    booking, settlement = record.booking, record.settlement
-    sender = settlement.sender or mail_from
-    uid = settlement.uid or _uid(booking.workspace_id, booking.booking_id, sender)
-    invite = host_invite(booking, settlement.meeting, uid=uid, sequence=max(settlement.sequence, 0), now=now)
-    return replace(invite, sender=sender)
-
-
-def calendar_file(record: Record, workspace: Workspace | None, mail_from: str, now: datetime) -> bytes:
-    """Return the booking's calendar object (RFC 5545), as the host last got it or would get it now."""
-    from chalicelib.mail.icalendar_object import build_calendar_file
-
-    sender = (workspace and workspace.brand.sender) or mail_from
-    return build_calendar_file(in_style(current_invite(record, sender, now), workspace), sender)
 
 
 def in_style(invite: Invite, workspace: Workspace | None) -> Invite:
@@ -265,7 +247,13 @@ def _put(invitations: tuple[Invitation, ...], invitation: Invitation) -> tuple[I
     return (*invitations, invitation)
 
 
-def _uid(workspace_id: str, booking_id: str, sender: str) -> str:
+def sender_of(settlement: Settlement, workspace: Workspace | None, mail_from: str) -> str:
+    """Return the organizer's address: that of the booking's first invitation, if there was one."""
+    return settlement.sender or (workspace and workspace.brand.sender) or mail_from
+
+
+def uid_of(booking: Booking, sender: str) -> str:
+    """Return the UID of a booking without invitations. Afterwards the stored one counts."""
     # The ids may contain characters that calendars do not expect here, and guests do not need to see them.
-    digest = hashlib.sha256(f"{workspace_id}\0{booking_id}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{booking.workspace_id}\0{booking.booking_id}".encode()).hexdigest()[:32]
     return f"{digest}@{sender.rpartition('@')[2] or 'localhost'}"

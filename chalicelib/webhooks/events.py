@@ -14,7 +14,8 @@ from chalicelib.domain.answers import Answer, Answers, answer_of
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection, Reason
-from chalicelib.domain.invitation import Party, Role, parties
+from chalicelib.domain.invitation import Party, Role, calendar_file_path, is_emailed, parties
+from chalicelib.domain.invitation_plan import has_event_for
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.meeting_report import MeetingReport, ReportKind
 from chalicelib.domain.reminder import ReminderProgress
@@ -129,7 +130,10 @@ def reminder_event(booking: Booking, meeting: Meeting, progress: ReminderProgres
 
 
 def _booking_data(booking: Booking, meeting: Meeting) -> dict[str, Any]:
-    """Return what events say about a booking. `metadata` is the caller's, for finding it in the caller's system."""
+    """Return what events say about a booking. `metadata` is the caller's, for finding it in the caller's system.
+
+    `calendar_files` lists the participants whom the caller emails.
+    """
     return {
         **_appointment(booking),
         "meeting": {
@@ -140,6 +144,15 @@ def _booking_data(booking: Booking, meeting: Meeting) -> dict[str, Any]:
             "join_url": meeting.join_url,
             "passcode": meeting.passcode,
         },
+        "calendar_files": [
+            {
+                "email": party.email,
+                "role": party.role.value,
+                "calendar_file_path": calendar_file_path(booking.booking_id, party.email),
+            }
+            for party in parties(booking)
+            if not is_emailed(booking, party.role) and not has_event_for(party.email, meeting)
+        ],
     }
 
 

@@ -17,6 +17,7 @@ from chalicelib.wiring.foundation import AwsClient
 
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
+    from chalicelib.usecases.calendar_files import CalendarFiles
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.mail_allowance import MailAllowance
@@ -184,6 +185,14 @@ class Services(AccountServices):
         )
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
         return meetings, references, invitations, reminders, notices, declines, decisions
+
+    @cached_property
+    def calendar_files(self) -> CalendarFiles:
+        from chalicelib.usecases.calendar_files import CalendarFiles
+        from chalicelib.usecases.personal_links import PersonalLinks
+
+        add_links = PersonalLinks(self.join_tickets, self.answer_tickets).add
+        return CalendarFiles(add_links, self.settings.mail_from, self.clock)
 
     @cached_property
     def bounces(self) -> Bounces:

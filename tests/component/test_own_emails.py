@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
+from icalendar import Calendar
 
 from chalicelib.errors import MailUnavailable
 from chalicelib.handlers import operations
+from chalicelib.webhooks.events import EventType, meeting_event
 from infra.local.standins.faults import Action, Fault
-from tests.support.product import GUEST, Product, calendar
+from tests.support.mailcheck import calendar_of
+from tests.support.product import GUEST, Product, booking, calendar
 from tests.support.steps import cancel, get, put
 
+PATH = "/v1/bookings/b-1/invite.ics"
 HOST = "host@example.com"
 OFF = {"guests": False, "host": False}
 
@@ -91,3 +96,85 @@ def test_the_previous_release_reads_what_was_left_to_the_caller_as_sent(connecte
     (row,) = [row for row in connected.aws.scan("bookings") if row["booking_id"]["S"] == "b-1"]
     observed = msgspec.json.decode(row["observed"]["S"])
     assert [invitation["state"] for invitation in observed["invitations"]] == ["sent", "sent"]
+
+
+OTHER = {"name": "Other Guest", "email": "other+1@example.com"}
+
+
+def entry(product: Product, email: str | None) -> tuple[str, str, int]:
+    answer = product.caller().get(PATH, params={"for": email} if email else {})
+    assert answer.status_code == 200, answer.text
+    file = Calendar.from_ical(answer.content)
+    method = str(file["METHOD"])
+    assert answer.headers["Content-Type"].endswith(f"method={method}")
+    return method, str(file.events[0]["UID"]), int(file.events[0]["SEQUENCE"])
+
+
+def test_a_file_is_the_entry_that_would_be_mailed(connected: Product) -> None:
+    put(connected, emails={"guests": False})
+    connected.caller().put("/v1/bookings/b-1", json=booking(days=36))
+    before = entry(connected, GUEST["email"])
+    connected.settle()
+    uid = connected.mails.to(HOST)[-1].invite.uid
+    assert before == entry(connected, GUEST["email"].upper()) == ("REQUEST", uid, 1)
+    put(connected, days=36, emails={"guests": True})
+    assert (
+        calendar_of(connected.mails.to(GUEST["email"])[0].raw)
+        == connected.caller().get(PATH, params={"for": GUEST["email"]}).content
+    )
+    cancel(connected)
+    assert entry(connected, GUEST["email"]) == entry(connected, None) == ("CANCEL", uid, 2)
+
+
+def test_a_guest_who_is_taken_off_gets_a_cancellation_before_and_after_settling(connected: Product) -> None:
+    put(connected, guests=[GUEST, OTHER], emails=OFF)
+    connected.caller().put("/v1/bookings/b-1", json=booking(guests=[GUEST]))
+    early = entry(connected, OTHER["email"])
+    connected.settle()
+    assert early == entry(connected, OTHER["email"]) == ("CANCEL", early[1], 1)
+    path = next(one["calendar_file_path"] for one in get(connected)["invitations"] if one["email"] == OTHER["email"])
+    assert connected.caller().get(path).status_code == 200
+
+
+def test_cancelled_before_anyone_was_invited_is_a_cancellation_with_a_higher_number(connected: Product) -> None:
+    connected.caller().put("/v1/bookings/b-1", json=booking(emails=OFF))
+    assert entry(connected, GUEST["email"])[::2] == ("REQUEST", 0)
+    connected.caller().delete("/v1/bookings/b-1")
+    assert entry(connected, GUEST["email"])[::2] == ("CANCEL", 1)
+    connected.settle()
+    assert entry(connected, GUEST["email"])[0] == "CANCEL"
+
+
+@pytest.mark.parametrize("see_each_other", [True, False])
+def test_a_guests_file_names_another_guest_only_if_the_calendar_allows_it(
+    connected: Product, see_each_other: bool
+) -> None:
+    connected.caller().put("/v1/calendars/c-1", json=calendar() | {"guests_see_each_other": see_each_other})
+    put(connected, guests=[GUEST, OTHER], emails=OFF)
+    assert (OTHER["email"] in connected.caller().get(PATH, params={"for": GUEST["email"]}).text) is see_each_other
+
+
+def test_an_address_without_a_part_in_the_booking_is_not_found(connected: Product) -> None:
+    put(connected)
+    caller = connected.caller()
+    assert caller.get(PATH, params={"for": "stranger@example.com"}).status_code == 404
+    assert caller.get(PATH, params={"for": ""}).status_code == 422
+    assert caller.get(PATH, params={"to": HOST}).status_code == 422
+
+
+def test_getting_a_file_writes_nothing(connected: Product) -> None:
+    put(connected, emails=OFF)
+    connected.caller().put("/v1/bookings/b-1", json=booking(days=36))
+    before = connected.aws.scan("bookings")
+    entry(connected, HOST)
+    assert connected.aws.scan("bookings") == before
+
+
+def test_webhooks_name_the_files_of_those_whom_the_caller_emails(connected: Product) -> None:
+    put(connected, emails={"guests": False})
+    record = connected.services.booking_store.get("ws-1", "b-1")
+    assert record is not None
+    event = meeting_event(EventType.MEETING_READY, "e", record.booking, record.settlement.meeting, connected.clock())
+    path = f"{PATH}?for={GUEST['email']}"
+    assert event.data["calendar_files"] == [{"email": GUEST["email"], "role": "guest", "calendar_file_path": path}]
+    assert connected.caller().get(path).status_code == 200

@@ -39,6 +39,11 @@ class Mailbox:
                 self._apply(_parsed(raw))
         return self
 
+    def receive_files(self, calendars: Iterable[bytes]) -> Mailbox:
+        for calendar in calendars:
+            self._apply(Calendar.from_ical(calendar))
+        return self
+
     @property
     def entries(self) -> list[Shown]:
         return [shown for _, _, shown in self._newest.values() if shown is not None]

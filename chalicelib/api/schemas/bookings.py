@@ -12,6 +12,7 @@ from chalicelib.api.pagination import PageQuery
 from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
 from chalicelib.api.schemas.fields import (
     END,
+    CalendarFilePath,
     DateTime,
     Email,
     Id,
@@ -37,8 +38,8 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
+from chalicelib.domain.invitation import EntryOwner, InvitationState, Role, Trouble, calendar_file_path, is_emailed
 from chalicelib.domain.invitation import Invitation as DomainInvitation
-from chalicelib.domain.invitation import InvitationState, Role, Trouble, is_emailed
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -119,6 +120,14 @@ class BookingsQuery(PageQuery):
         return frozenset(MeetingState(name) for name in (self.meeting_state or "").split(",") if name)
 
 
+class InviteQuery(Struct, forbid_unknown_fields=True):
+    """Whose invitation to get."""
+
+    email: Annotated[Email | None, Meta(description="The address of the host, or of a guest or a former one")] = field(
+        default=None, name="for"
+    )
+
+
 class Guest(Struct):
     name: Annotated[str, Meta(examples=["Demo Guest"])]
     email: Annotated[str, Meta(examples=["guest@example.com"])]
@@ -172,6 +181,7 @@ class Invitation(Struct):
     state: Annotated[InvitationState, Meta(examples=["sent"])]
     reason: Annotated[Trouble | None, Meta(examples=[None])]
     sent_at: Timestamp | None
+    calendar_file_path: CalendarFilePath | None
     answer: Annotated[
         Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
     ]
@@ -294,7 +304,8 @@ def _format_invitations(record: Record) -> list[Invitation]:
 
 
 def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitation:
-    answer = answer_of(record.answers, invitation.email)
+    answer, email = answer_of(record.answers, invitation.email), invitation.email
+    has_file = invitation.entry_owner is EntryOwner.OURS
     return Invitation(
         email=invitation.email,
         role=invitation.role,
@@ -302,6 +313,7 @@ def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitati
         state=invitation.shown_state,
         reason=invitation.reason,
         sent_at=format_optional_timestamp(invitation.sent_at),
+        calendar_file_path=calendar_file_path(record.booking.booking_id, email) if has_file else None,
         answer=answer.choice if answer else None,
         answered_at=format_optional_timestamp(answer.answered_at if answer else None),
         answer_outdated=answer is not None and answer.is_outdated(record.booking),

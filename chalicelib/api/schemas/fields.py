@@ -116,6 +116,13 @@ Timestamp = Annotated[
 ]
 """A time in a response; `format_timestamp` writes it."""
 Url = Annotated[str, Meta(examples=["https://zoom.us/j/11576318513?pwd=oOVguuiy"])]
+CalendarFilePath = Annotated[
+    str,
+    Meta(
+        description="Where to get the person's calendar file: a path of this API",
+        examples=["/v1/bookings/b-42/invite.ics?for=guest@example.com"],
+    ),
+]
 MeetingReasonName = Annotated[
     str, Meta(extra_json_schema={"enum": [*MeetingReason]}, examples=["provider_unavailable"])
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from msgspec import Meta, Struct
 
 from chalicelib.api.schemas.connections import Account
-from chalicelib.api.schemas.fields import MeetingReasonName, Metadata, Timestamp, Url
+from chalicelib.api.schemas.fields import CalendarFilePath, MeetingReasonName, Metadata, Timestamp, Url
 from chalicelib.api.schemas.reminders import Reminder
 from chalicelib.domain.answers import Choice
 from chalicelib.domain.invitation import InvitationState, Role
@@ -24,6 +24,12 @@ class EventMeeting(Struct, forbid_unknown_fields=True):
     passcode: Annotated[str | None, Meta(examples=["482913"])]
 
 
+class EventCalendarFile(Struct, forbid_unknown_fields=True):
+    email: Annotated[str, Meta(examples=["guest@example.com"])]
+    role: Role
+    calendar_file_path: CalendarFilePath
+
+
 class MeetingEventData(Struct, forbid_unknown_fields=True):
     booking_id: Annotated[str, Meta(examples=["b-42"])]
     revision: Annotated[int, Meta(examples=[1])]
@@ -33,6 +39,7 @@ class MeetingEventData(Struct, forbid_unknown_fields=True):
     ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
     metadata: Metadata
     meeting: EventMeeting
+    calendar_files: Annotated[list[EventCalendarFile], Meta(description="The participants whom you email yourself")]
 
 
 class MeetingEvent(Struct, forbid_unknown_fields=True):

@@ -268,7 +268,7 @@ class TestGetAndCancel:
         caller.put(PATH, json=booking(title="Über uns"))
         product.settle()
         answer = caller.get(f"{PATH}/invite.ics")
-        assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+        assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8; method=REQUEST"
         known = Calendar.from_ical(answer.content)
         assert (str(known["METHOD"]), str(known.events[0]["SUMMARY"])) == ("REQUEST", "Über uns")
 
