@@ -92,6 +92,20 @@ class Party(Struct, frozen=True):
     """BCP 47."""
 
 
+class Announcement(Struct, frozen=True, omit_defaults=True):
+    """What the emails with one sequence number said. The next ones show what has changed."""
+
+    sequence: int
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    location: Location
+    host: str
+    """The host's name."""
+    join_url: str | None = None
+    """None also if each recipient has a link of their own."""
+
+
 class Invite(Struct, frozen=True):
     """One email to one recipient, with everything that is needed to compose it. Texts are already clean."""
 
@@ -117,6 +131,10 @@ class Invite(Struct, frozen=True):
     """Whether the video link is not available yet and will be sent in an update."""
     is_update: bool = False
     """Whether the recipient received an earlier email."""
+    follows: int | None = None
+    """The sequence number of the last email that the recipient received; None: of none, or the caller sent it."""
+    before: Announcement | None = None
+    """What that email said. Not part of `content`."""
     links: Links = NO_LINKS
     provider: str | None = None
     answer_url: str | None = None
@@ -198,6 +216,8 @@ class Invitation(Struct, frozen=True):
     """What the email said, as `starts_at` and `ends_at`: a cancellation to a former recipient repeats it."""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    follows: int | None = None
+    """See `Invite.follows`."""
     left_at_revision: int | None = None
     """The booking's revision whose email was left to the caller; None: meetlink sent the email."""
     entry_owner: EntryOwner = EntryOwner.OURS

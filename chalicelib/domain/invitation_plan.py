@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import (
+    Announcement,
     EntryOwner,
     Invitation,
     InvitationState,
@@ -48,6 +49,7 @@ def outstanding(
     invitations: tuple[Invitation, ...],
     *,
     leftovers: tuple[Meeting, ...] = (),
+    announcements: tuple[Announcement, ...] = (),
     uid: str,
     sequence: int,
     now: datetime,
@@ -56,7 +58,8 @@ def outstanding(
     """Return the emails that bring every recipient up to date. `sequence` is the number for emails with new content.
 
     An email with an unknown outcome is sent again with its own number, so that calendars show one entry. Nothing is
-    announced for a booking that is over. `leftovers` are former meetings that are not deleted yet.
+    announced for a booking that is over. `leftovers` are former meetings that are not deleted yet. `announcements` are
+    what earlier emails said.
     """
     last_by_address = {address_key(invitation.email): invitation for invitation in invitations}
     invited = [] if booking.is_cancelled else parties(booking)
@@ -73,7 +76,26 @@ def outstanding(
     for invite in invites:
         last = last_by_address.get(address_key(invite.recipient.email))
         numbered.append(_number(booking, invite, last, sequence, settled_revision))
-    return [invite for invite in numbered if invite is not None]
+    said = {a.sequence: a for a in announcements}
+    return [_with_before(invite, said) for invite in numbered if invite is not None]
+
+
+def _with_before(invite: Invite, said: dict[int, Announcement]) -> Invite:
+    return invite if invite.follows is None else replace(invite, before=said.get(invite.follows))
+
+
+def announce(booking: Booking, meeting: Meeting, sequence: int) -> Announcement:
+    """Return what the emails with this sequence number say."""
+    appointment = booking.appointment
+    return Announcement(
+        sequence,
+        title=appointment.title,
+        starts_at=appointment.starts_at,
+        ends_at=appointment.ends_at,
+        location=booking.location,
+        host=booking.host.name,
+        join_url=_join_url(booking, meeting, Role.GUEST) if meeting.host_url is None else None,
+    )
 
 
 def current_invite(
@@ -155,7 +177,8 @@ def _number(
     if last is None or (last.content, last.entry_owner) != (invite.content, invite.entry_owner) or skipped:
         withdraws = invite.entry_owner is EntryOwner.PROVIDER and last is not None and last.may_have_our_entry
         is_update = last is not None and not last.is_left_to_caller
-        return replace(invite, sequence=sequence + skipped, is_update=is_update, withdraws=withdraws)
+        invite = replace(invite, sequence=sequence + skipped, is_update=is_update, withdraws=withdraws)
+        return replace(invite, follows=_last_received(last))
     if invite.is_left_to_caller:
         # An email with an unknown outcome is not sent again: it is the caller's now.
         is_outstanding = last.state is InvitationState.SENDING
@@ -163,8 +186,15 @@ def _number(
         # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
         is_outstanding = last.is_left_to_caller or last.state is not InvitationState.SENT
     is_update = last.sequence > 0 and not last.is_left_to_caller
-    again = replace(invite, sequence=last.sequence, is_update=is_update, withdraws=last.withdraws)
+    again = replace(invite, sequence=last.sequence, is_update=is_update, withdraws=last.withdraws, follows=last.follows)
     return again if is_outstanding else None
+
+
+def _last_received(last: Invitation | None) -> int | None:
+    """Return the number of the email that the recipient surely received; None if there is none."""
+    if last is None or last.is_left_to_caller:
+        return None
+    return last.sequence if last.state is InvitationState.SENT else last.follows
 
 
 def _skipped_revisions(booking: Booking, invite: Invite, last: Invitation | None, settled_revision: int) -> int:
@@ -197,7 +227,7 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         location=booking.location,
-        join_url=_join_url(booking, meeting, to),
+        join_url=_join_url(booking, meeting, to.role),
         passcode=meeting.passcode,
         dial_in=meeting.dial_in,
         link_follows=is_link_pending and booking.wants_video,
@@ -216,7 +246,7 @@ def _visible_attendees(booking: Booking, to: Party) -> tuple[Party, ...]:
     return host, to
 
 
-def _join_url(booking: Booking, meeting: Meeting, to: Party) -> str | None:
+def _join_url(booking: Booking, meeting: Meeting, role: Role) -> str | None:
     if booking.location.type is not LocationType.VIDEO:
         return booking.location.detail if booking.location.type is LocationType.CUSTOM_LINK else None
-    return (meeting.host_url if to.role is Role.HOST else None) or meeting.join_url
+    return (meeting.host_url if role is Role.HOST else None) or meeting.join_url

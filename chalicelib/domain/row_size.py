@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import (
+    Announcement,
     EntryOwner,
     Invitation,
     InvitationState,
@@ -18,7 +19,8 @@ from chalicelib.domain.invitation import (
     address_key,
     parties,
 )
-from chalicelib.domain.invitation_plan import needs_cancellation
+from chalicelib.domain.invitation_plan import announce, needs_cancellation
+from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.reminder import ReminderProgress
 from chalicelib.domain.reminder_plan import recipient_key
 from chalicelib.domain.settlement import Settlement
@@ -27,6 +29,9 @@ MAX_DOCUMENT_BYTES = 350_000
 """The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers, bounces and answers."""
 _LONGEST_MESSAGE_ID = "0" * 100
 _LONGEST_SEQUENCE = 10**6
+_LONGEST_LINK = "0" * 500
+_MAX_ANNOUNCEMENTS = 4
+"""Usually there are two. More are needed while some recipients' emails are delayed."""
 _LONGEST_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 
 
@@ -44,14 +49,25 @@ def without_former(booking: Booking, invitations: tuple[Invitation, ...]) -> tup
 def without_texts(settlement: Settlement) -> Settlement:
     """Return the settlement without the texts that only cancellations to former recipients repeat."""
     invitations = tuple(replace(i, title=None, starts_at=None, ends_at=None) for i in settlement.invitations)
-    return replace(settlement, invitations=invitations)
+    return replace(settlement, invitations=invitations, announcements=())
+
+
+def with_announcement(settlement: Settlement, announcement: Announcement) -> Settlement:
+    """Return the settlement with what new emails say, and without what no email follows any more."""
+    needed = {number for i in settlement.invitations for number in (i.sequence, i.follows)}
+    others = [a for a in settlement.announcements if a.sequence in needed and a.sequence != announcement.sequence]
+    return replace(settlement, announcements=(*others, announcement)[-_MAX_ANNOUNCEMENTS:])
 
 
 def fits_in_row(booking: Booking, settlement: Settlement) -> bool:
     """Return whether the row has room for the booking and for everything that settling it will record."""
     former = _former(booking, settlement.invitations)
     invitations = (*(_longest_invitation(booking, party) for party in parties(booking)), *former)
-    documents = (booking, replace(settlement, invitations=invitations, reminders=_longest_reminders(booking)))
+    announcements = (_longest_announcement(booking),) * _MAX_ANNOUNCEMENTS
+    settlement = replace(
+        settlement, invitations=invitations, announcements=announcements, reminders=_longest_reminders(booking)
+    )
+    documents = (booking, settlement)
     return sum(len(msgspec.json.encode(document)) for document in documents) <= MAX_DOCUMENT_BYTES
 
 
@@ -64,6 +80,11 @@ def _longest_reminders(booking: Booking) -> tuple[ReminderProgress, ...]:
     """Return the progress of all reminders at once, although one after the other comes due."""
     marks, starts_at = {recipient_key(party.email): False for party in parties(booking)}, booking.appointment.starts_at
     return tuple(ReminderProgress(one.minutes_before, starts_at, marks) for one in booking.reminders)
+
+
+def _longest_announcement(booking: Booking) -> Announcement:
+    announcement = announce(booking, Meeting(join_url=_LONGEST_LINK), _LONGEST_SEQUENCE)
+    return replace(announcement, starts_at=_LONGEST_TIME, ends_at=_LONGEST_TIME)
 
 
 def _longest_invitation(booking: Booking, party: Party) -> Invitation:
@@ -84,6 +105,7 @@ def _longest_invitation(booking: Booking, party: Party) -> Invitation:
         title=appointment.title,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
+        follows=_LONGEST_SEQUENCE,
         left_at_revision=_LONGEST_SEQUENCE,
         entry_owner=EntryOwner.PROVIDER,
     )

@@ -11,7 +11,7 @@ from chalicelib.domain.answers import DeclineNotice
 from chalicelib.domain.attendance import Attendance, Decision
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
-from chalicelib.domain.invitation import Invitation, InvitationState
+from chalicelib.domain.invitation import Announcement, Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reminder import ReminderProgress
 
@@ -23,6 +23,8 @@ class Settlement(Struct, frozen=True):
     """The booking revision that `meeting` reflects. If the booking's is newer, `meeting` is out of date."""
     meeting: Meeting = field(default_factory=Meeting)
     invitations: tuple[Invitation, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
+    """What the emails of `invitations` said, and those before them: see `Invite.before`."""
     sequence: int = -1
     """The last iTIP SEQUENCE number that was used."""
     uid: str | None = None

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from urllib.parse import quote, urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.answers import Choice
-from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.colors import ink_on, readable_on
-from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
+from chalicelib.domain.invitation import Announcement, EntryOwner, Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import Brand
 from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.times import format_span, format_start
+from chalicelib.mail.web_calendars import web_calendar_links
 from chalicelib.wording import Wording
 from chalicelib.wording.catalogue import InvitationText
 
@@ -24,12 +24,6 @@ DEFAULT_COLOR = "#1f5fd6"
 _WHITE = "#ffffff"
 _TITLE_LENGTH = 120
 _ADDRESS_LENGTH = 320
-_GOOGLE = "https://calendar.google.com/calendar/render"
-_OUTLOOK = "https://outlook.live.com/calendar/0/deeplink/compose"
-_LONGEST_TEXT = 100
-"""In a web calendar's link. Percent encoding makes text up to twelve times as long, and the email must stay small."""
-_LONGEST_FIELD = 500
-"""Web calendars limit the length of their links: a longer join link is only in the email."""
 
 
 class Line(Struct, frozen=True):
@@ -45,6 +39,18 @@ class Row(Struct, frozen=True):
 
     label: str
     lines: tuple[Line, ...]
+    before: str | None = None
+    """What the last email said instead. It is struck through."""
+
+
+class EarlierValues(Struct, frozen=True):
+    """What the last email said, where this one says something else."""
+
+    title: str | None = None
+    when: str | None = None
+    place: str | None = None
+    host: str | None = None
+    join_url: str | None = None
 
 
 class Look(Struct, frozen=True):
@@ -87,6 +93,7 @@ class Content(Struct, frozen=True):
     """Instead of `entries`: what happens to the provider's event in the recipient's calendar."""
     footer: tuple[str, ...]
     look: Look
+    earlier: EarlierValues
 
 
 def build_content(invite: Invite, wording: Wording, *, service_name: str, listed_guests: int) -> Content:
@@ -95,9 +102,9 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
     `invite` is sanitized. Guests beyond `listed_guests` are only counted.
     """
     text = _invitation_text(invite, wording)
-    zone = invite.recipient.time_zone
+    earlier = _earlier_values(invite, wording)
     title = invite.title or wording.untitled
-    start = format_start(invite.starts_at, zone, wording)
+    start = format_start(invite.starts_at, invite.recipient.time_zone, wording)
     subject = text.subject.format(title=header_text(title, _TITLE_LENGTH), when=start)
     return Content(
         subject=header_text(subject, 2 * _TITLE_LENGTH),
@@ -105,8 +112,11 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         title=title,
         intro=_intro(invite, text, wording),
         is_cancelled=invite.method is Method.CANCEL,
-        when=format_span(invite.starts_at, invite.ends_at, zone, wording),
-        facts=(Row(wording.where, (Line(describe_place(invite, wording)),)), *_people(invite, wording, listed_guests)),
+        when=_span(invite, invite.recipient, wording),
+        facts=(
+            Row(wording.where, (Line(describe_place(invite, wording)),), earlier.place),
+            *_people(invite, wording, listed_guests, earlier.host),
+        ),
         join_url=invite.join_url,
         access=access_rows(invite, wording),
         answers=_answer_links(invite, wording),
@@ -116,7 +126,33 @@ def build_content(invite: Invite, wording: Wording, *, service_name: str, listed
         event_note=_event_note(invite, wording),
         footer=_footer(invite, service_name, wording),
         look=look_of(invite.brand),
+        earlier=earlier,
     )
+
+
+def _earlier_values(invite: Invite, wording: Wording) -> EarlierValues:
+    before = invite.before
+    if before is None or not invite.is_update:
+        return EarlierValues()
+    when = _span(before, invite.recipient, wording)
+    return EarlierValues(
+        title=before.title if before.title != invite.title else None,
+        when=when if when != _span(invite, invite.recipient, wording) else None,
+        place=_earlier_place(before.location, invite, wording),
+        host=before.host if before.host != invite.host.name else None,
+        join_url=before.join_url if invite.join_url != before.join_url else None,
+    )
+
+
+def _earlier_place(location: Location, invite: Invite, wording: Wording) -> str | None:
+    if location == invite.location:
+        return None
+    is_video = location.type is LocationType.VIDEO
+    return wording.video if is_video else describe_place(replace(invite, location=location), wording)
+
+
+def _span(times: Invite | Announcement, recipient: Party, wording: Wording) -> str:
+    return format_span(times.starts_at, times.ends_at, recipient.time_zone, wording)
 
 
 def describe_place(invite: Invite, wording: Wording) -> str:
@@ -149,20 +185,6 @@ def change_links(invite: Invite, wording: Wording) -> tuple[Line, ...]:
     """Return links to the caller's pages for rescheduling and cancelling, if there are any."""
     pages = ((wording.reschedule, invite.links.reschedule), (wording.cancel, invite.links.cancel))
     return tuple(Line(label, link) for label, link in pages if link)
-
-
-def google_calendar_link(invite: Invite, title: str, details: str) -> str:
-    """Return the link that opens Google Calendar with the booking filled in."""
-    times = "/".join(_iso(moment).replace("-", "").replace(":", "") for moment in (invite.starts_at, invite.ends_at))
-    query = {"action": "TEMPLATE", "text": title[:_LONGEST_TEXT], "dates": times}
-    return _link_with(_GOOGLE, query | {"details": details, "location": _calendar_place(invite)})
-
-
-def outlook_link(invite: Invite, title: str, details: str) -> str:
-    """Return the link that opens Outlook on the web with the booking filled in."""
-    query = {"path": "/calendar/action/compose", "rru": "addevent", "subject": title[:_LONGEST_TEXT]}
-    times = {"startdt": _iso(invite.starts_at), "enddt": _iso(invite.ends_at)}
-    return _link_with(_OUTLOOK, query | times | {"body": details, "location": _calendar_place(invite)})
 
 
 def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
@@ -203,11 +225,8 @@ def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line,
         return ()
     passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""
     details = "\n".join(line for line in (invite.join_url, passcode) if line)
-    return (
-        Line("Google Calendar", google_calendar_link(invite, title, details)),
-        Line("Outlook.com", outlook_link(invite, title, details)),
-        Line(wording.entry_file),
-    )
+    links = web_calendar_links(invite, title, details)
+    return (*(Line(name, link) for name, link in links.items()), Line(wording.entry_file))
 
 
 def _event_note(invite: Invite, wording: Wording) -> str | None:
@@ -218,19 +237,6 @@ def _event_note(invite: Invite, wording: Wording) -> str | None:
         return wording.event_removed.format(email=email)
     is_in_intro = invite.withdraws or not invite.is_event_current
     return None if is_in_intro else wording.event_in_calendar.format(email=email)
-
-
-def _calendar_place(invite: Invite) -> str:
-    return invite.join_url or (invite.location.detail or "")[:_LONGEST_TEXT]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
-
-
-def _link_with(page: str, query: dict[str, str]) -> str:
-    fields = {name: text for name, text in query.items() if text and len(text) <= _LONGEST_FIELD}
-    return f"{page}?{urlencode(fields, quote_via=quote)}"
 
 
 def _footer(invite: Invite, service_name: str, wording: Wording) -> tuple[str, ...]:
@@ -245,14 +251,15 @@ def look_of(brand: Brand) -> Look:
     return Look(brand.name, brand.logo_url, color, ink_on(color), readable_on(color, _WHITE))
 
 
-def _people(invite: Invite, wording: Wording, listed_guests: int) -> tuple[Row, ...]:
+def _people(invite: Invite, wording: Wording, listed_guests: int, earlier_host: str | None) -> tuple[Row, ...]:
     """Return rows for the hosts and guests other than the recipient."""
     others = [party for party in invite.attendees if party.email != invite.recipient.email]
     hosts = tuple(_person_line(party) for party in others if party.role is Role.HOST)
     guests = tuple(_person_line(party) for party in others if party.role is Role.GUEST)
     if len(guests) > listed_guests:
         guests = (*guests[:listed_guests], Line(wording.count(wording.and_more, len(guests) - listed_guests)))
-    return tuple(Row(label, lines) for label, lines in ((wording.host, hosts), (wording.guests, guests)) if lines)
+    rows = (Row(wording.host, hosts, earlier_host), Row(wording.guests, guests))
+    return tuple(row for row in rows if row.lines)
 
 
 def _person_line(party: Party) -> Line:

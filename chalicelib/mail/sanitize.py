@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import NO_LINKS, Links
 from chalicelib.domain.calendar import Location
 from chalicelib.domain.colors import is_color
-from chalicelib.domain.invitation import Invite, Method, Party
+from chalicelib.domain.invitation import Announcement, Invite, Method, Party
 from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.workspace import Brand
@@ -63,6 +63,17 @@ def sanitize_invite(invite: Invite, limits: Limits = USUAL) -> Invite:
         link_follows=invite.link_follows and takes_place,
         links=_clean_links(invite.links, limits) if takes_place else NO_LINKS,
         brand=clean_brand(invite.brand, limits),
+        before=_clean_before(invite.before, limits) if invite.before and takes_place else None,
+    )
+
+
+def _clean_before(before: Announcement, limits: Limits) -> Announcement:
+    return replace(
+        before,
+        title=_cut_line(before.title, limits.title),
+        host=_cut_line(before.host, limits.name),
+        location=_clean_location(before.location),
+        join_url=_short_link(before.join_url, limits),
     )
 
 

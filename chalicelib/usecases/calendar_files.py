@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Invite, Method
+from chalicelib.domain.invitation import EntryOwner, Invite, Method
 from chalicelib.domain.invitation_plan import current_invite
 from chalicelib.domain.meeting import Meeting
 from chalicelib.domain.workspace import Workspace
@@ -46,11 +46,13 @@ class CalendarFiles:
         from chalicelib.mail.icalendar_object import build_calendar_file
 
         invite = self._invite(record, workspace, email or record.booking.host.email)
-        method = invite.method if email is None else invite.calendar_method
+        if email is None:
+            invite = replace(invite, entry_owner=EntryOwner.OURS, withdraws=False)
+        method = invite.calendar_method
         if method is None:
             raise NotFound("The video provider wrote this person's calendar entry. A calendar file would add another.")
         invite = self._add_links(record.booking, record.settlement.meeting, invite)
-        content = build_calendar_file(in_style(replace(invite, method=method), workspace), str(invite.sender))
+        content = build_calendar_file(in_style(invite, workspace), str(invite.sender))
         return CalendarFile(method, content)
 
     def _invite(self, record: Record, workspace: Workspace, email: str) -> Invite:

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Trouble, address_key
-from chalicelib.domain.invitation_plan import DEFAULT_HOLD, outstanding, release_at
+from chalicelib.domain.invitation_plan import DEFAULT_HOLD, announce, outstanding, release_at
 from chalicelib.domain.meeting import Meeting
-from chalicelib.domain.row_size import without_former
+from chalicelib.domain.row_size import with_announcement, without_former
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
@@ -116,7 +116,7 @@ class Invitations:
             if not deadline.allows(SEND_SECONDS + WRITE_SECONDS):
                 return EffectResult(lease, self._clock())
             before = lease
-            lease = self._leases.save(lease, _with_sending_mark(lease.settlement, invite), self._clock())
+            lease = self._leases.save(lease, _with_sending_mark(lease, invite), self._clock())
             if lease.booking.revision != revision:
                 return EffectResult(replace(lease, settlement=before.settlement))
             lease.require(self._clock(), SEND_SECONDS)
@@ -147,6 +147,7 @@ class Invitations:
             settlement.meeting,
             settlement.invitations,
             leftovers=settlement.leftovers,
+            announcements=settlement.announcements,
             uid=settlement.uid or uid_of(booking, sender),
             sequence=settlement.sequence + 1,
             now=self._clock(),
@@ -178,7 +179,7 @@ def _record_left_to_caller(lease: Lease, invites: list[Invite]) -> Lease:
     for invite in invites:
         if invite.is_left_to_caller:
             invitation = replace(_invitation(invite, InvitationState.SENT), left_at_revision=lease.booking.revision)
-            settlement = _with_invitation(settlement, invite, invitation)
+            settlement = _with_invitation(settlement, lease.booking, invite, invitation)
     return replace(lease, settlement=settlement)
 
 
@@ -190,18 +191,19 @@ def _message_ids(settlement: Settlement) -> set[str]:
     return {invitation.message_id for invitation in settlement.invitations if invitation.message_id}
 
 
-def _with_sending_mark(settlement: Settlement, invite: Invite) -> Settlement:
-    return _with_invitation(settlement, invite, _invitation(invite, InvitationState.SENDING))
+def _with_sending_mark(lease: Lease, invite: Invite) -> Settlement:
+    return _with_invitation(lease.settlement, lease.booking, invite, _invitation(invite, InvitationState.SENDING))
 
 
-def _with_invitation(settlement: Settlement, invite: Invite, invitation: Invitation) -> Settlement:
-    return replace(
+def _with_invitation(settlement: Settlement, booking: Booking, invite: Invite, invitation: Invitation) -> Settlement:
+    settlement = replace(
         settlement,
         uid=invite.uid,
         sender=invite.sender,
         sequence=max(settlement.sequence, invite.sequence),
         invitations=_put(settlement.invitations, invitation),
     )
+    return with_announcement(settlement, announce(booking, settlement.meeting, invite.sequence))
 
 
 def _record_suppressed(lease: Lease, invite: Invite) -> Lease:
@@ -234,6 +236,7 @@ def _invitation(invite: Invite, state: InvitationState) -> Invitation:
         title=invite.title,
         starts_at=invite.starts_at,
         ends_at=invite.ends_at,
+        follows=invite.follows,
         entry_owner=invite.entry_owner,
         withdraws=invite.withdraws,
     )

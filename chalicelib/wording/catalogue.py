@@ -73,6 +73,8 @@ class Wording(Struct, frozen=True):
     """The title of a booking without one."""
     when: str
     """Label of the time."""
+    before: str
+    """In plain text, introduces what the last email said. HTML strikes it through."""
     where: str
     """Label of the place."""
     host: str
@@ -115,7 +117,7 @@ class Wording(Struct, frozen=True):
     change_by_reply: str
     """For a guest without these links: how to reschedule or cancel."""
     add_to_calendar: str
-    """Introduces links to web calendars: Google Calendar, Outlook.com, then `entry_file`."""
+    """Introduces links to web calendars, such as Google Calendar, then `entry_file`."""
     entry_file: str
     """The last item after `add_to_calendar`: the attached file invite.ics."""
     event_in_calendar: str

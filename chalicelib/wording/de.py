@@ -53,6 +53,7 @@ WORDING = Wording(
     ),
     untitled="Termin",
     when="Wann",
+    before="bisher",
     where="Wo",
     host="Mit",
     guests="Gäste",

@@ -54,6 +54,7 @@ WORDING = Wording(
     ),
     untitled="Appointment",
     when="When",
+    before="before",
     where="Where",
     host="With",
     guests="Guests",

@@ -53,6 +53,7 @@ WORDING = Wording(
     ),
     untitled="Cita",
     when="Cuándo",
+    before="antes",
     where="Dónde",
     host="Con",
     guests="Invitados",

@@ -63,6 +63,7 @@ WORDING = Wording(
     ),
     untitled="Rendez-vous",
     when="Quand",
+    before="avant",
     where="Où",
     host="Avec",
     guests="Invités",

@@ -53,6 +53,7 @@ WORDING = Wording(
     ),
     untitled="ご予約",
     when="日時",
+    before="変更前",
     where="場所",
     host="担当者",
     guests="参加者",

@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from chalicelib.api.page_look import _DARK, _LIGHT
 from chalicelib.domain.colors import contrast, ink_on, readable_on
+from chalicelib.domain.invitation import Invite
 from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
-from chalicelib.mail.content import google_calendar_link, outlook_link
 from chalicelib.mail.message import compose
 from chalicelib.mail.notice_templates import Letterhead, write_reconnect_notice
 from chalicelib.mail.send_rate import SendRate, read_account_rate
+from chalicelib.mail.web_calendars import web_calendar_links
 from infra.local.console.mail_cases import NOTICES, mails
 from tests.support.invites import GUEST, HOST, LINK, SENDER, guest_invite, host_invite, without_link
 from tests.support.mailcheck import texts_of
@@ -90,23 +91,38 @@ def query(link: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
 
 
+def link(calendar: str, invite: Invite, title: str, details: str = "") -> str:
+    return web_calendar_links(invite, title, details)[calendar]
+
+
 def test_google_gets_the_booking():
-    assert query(google_calendar_link(guest_invite(), "A & B", "x\ny")) == {
+    assert query(link("Google Calendar", guest_invite(), "A & B", "x\ny")) == {
         "action": "TEMPLATE", "text": "A & B", "dates": "20270105T150000Z/20270105T153000Z", "details": "x\ny",
         "location": LINK,
     }  # fmt: skip
 
 
-def test_outlook_gets_the_booking():
-    assert query(outlook_link(without_link(), "A", "")) == {
+@pytest.mark.parametrize(
+    ("calendar", "host"), [("Outlook.com", "outlook.live.com"), ("Outlook 365", "outlook.office.com")]
+)
+def test_outlook_gets_the_booking(calendar: str, host: str):
+    outlook = link(calendar, without_link(), "A")
+    assert urlsplit(outlook).hostname == host
+    assert query(outlook) == {
         "path": "/calendar/action/compose", "rru": "addevent", "subject": "A", "startdt": "2027-01-05T15:00:00Z",
         "enddt": "2027-01-05T15:30:00Z",
     }  # fmt: skip
 
 
+def test_yahoo_gets_the_booking():
+    assert query(link("Yahoo", guest_invite(), "A & B", "x\ny")) == {
+        "v": "60", "title": "A & B", "st": "20270105T150000Z", "et": "20270105T153000Z", "desc": "x\ny", "in_loc": LINK,
+    }  # fmt: skip
+
+
 @given(st.text(max_size=300))
 def test_no_title_makes_an_address_longer_than_calendars_take(title: str):
-    assert max(len(make(guest_invite(), title, "")) for make in (google_calendar_link, outlook_link)) < 2000
+    assert max(map(len, web_calendar_links(guest_invite(), title, "").values())) < 2000
 
 
 # Every kind

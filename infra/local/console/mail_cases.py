@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import NO_LINKS, Appointment, Booking, BookingStatus, Links
 from chalicelib.domain.calendar import Host, Location, LocationType
-from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role, Trouble
+from chalicelib.domain.invitation import Announcement, EntryOwner, Invite, Method, Party, Role, Trouble
 from chalicelib.domain.meeting import DialIn, Meeting, MeetingReason, MeetingState
 from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.mail.addresses import SenderAddress
@@ -56,6 +56,15 @@ _GUESTS = Invite(
     answer_url="https://meetlink.example/a/1.MjAyNy0wMS0wNQ",
     reminder_minutes=15,
 )
+_EARLIER = Announcement(
+    0,
+    title="First call",
+    starts_at=_STARTS_AT - timedelta(days=1, hours=2),
+    ends_at=_ENDS_AT - timedelta(days=1, hours=2),
+    location=Location(LocationType.IN_PERSON, "Example Street 1, 10115 Berlin"),
+    host="Former Host",
+    join_url="https://video.example.org/j/81100223344?pwd=k2Lm9QaXz3B",
+)
 _HOSTS = replace(_GUESTS, recipient=_HOST, attendees=(_HOST, _GUEST, _SECOND))
 _LINKLESS = replace(_GUESTS, join_url=None, passcode=None, dial_in=())
 _AT_A_PLACE = replace(_LINKLESS, links=NO_LINKS)
@@ -80,7 +89,7 @@ def _cancelled(invite: Invite) -> Invite:
 
 
 def _updated(invite: Invite) -> Invite:
-    return replace(invite, sequence=invite.sequence + 1, is_update=True)
+    return replace(invite, sequence=invite.sequence + 1, is_update=True, before=_EARLIER)
 
 
 def _with_event(invite: Invite) -> Invite:
