@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.domain.answers import Choice, declining_guests
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import Invite, Method, Role, address_key, parties
+from chalicelib.domain.invitation import Invite, Method, Role, address_key, is_emailed, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.reminder import Addressees
 from chalicelib.domain.reminder_plan import SPREAD
@@ -170,6 +170,9 @@ def _mails(world: World, record: Record) -> list[str]:
         inboxes.setdefault(address_key(mail.recipient.email), []).append(mail)
     for address, inbox in inboxes.items():
         entry, events = _calendar(inbox), _events(world, booking, address)
+        if address in wanted and not is_emailed(booking, wanted[address].role):
+            wrong += _left_to_caller(record, address, inbox)
+            continue
         if address not in wanted:
             if entry is not None or events:
                 wrong.append("a cancelled entry stays in a calendar")
@@ -184,6 +187,15 @@ def _mails(world: World, record: Record) -> list[str]:
         if not inbox or (inbox[-1].join_url, inbox[-1].starts_at) != truth or inbox[-1].method is Method.CANCEL:
             wrong.append("the newest email shows another link or time")
     return wrong
+
+
+def _left_to_caller(record: Record, address: str, inbox: list[Invite]) -> list[str]:
+    """What is wrong about a recipient who is switched off: the caller mails the newest entry, and meetlink does not."""
+    last = next((i for i in record.settlement.invitations if address_key(i.email) == address), None)
+    if last is None or not last.is_left_to_caller or last.starts_at != record.booking.appointment.starts_at:
+        return ["the newest entry of a switched-off recipient is not left to the caller"]
+    is_emailed_too = any(mail.is_left_to_caller or mail.sequence >= last.sequence for mail in inbox)
+    return ["a switched-off recipient was emailed"] if is_emailed_too else []
 
 
 def _events(world: World, booking: Booking, address: str) -> list[HeldMeeting]:

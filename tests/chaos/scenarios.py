@@ -9,12 +9,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Choice
+from chalicelib.domain.emails import Emails
 from chalicelib.domain.reminder import Addressees, Reminder
 from tests.chaos.world import WORKSPACE, World
 from tests.support.clock import START
 
 LATER = START + timedelta(days=36)
-ACCEPTED = 4
+ACCEPTED = 5
 """I/O calls of a caller's PUT: from here on the booking exists."""
 
 
@@ -51,6 +52,10 @@ def _decline(world: World) -> object:
     return world.answer(Choice.DECLINED)
 
 
+def _create_without_guests_emails(world: World) -> object:
+    return world.put(emails=Emails(guests=False))
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -59,6 +64,8 @@ SCENARIOS = {
         Scenario("host change", lambda w: w.put(calendar_id="c-2"), _create),
         Scenario("provider change", lambda w: w.put(calendar_id="c-3"), _create),
         Scenario("cancel", lambda w: w.cancel(), _create),
+        Scenario("emails off", lambda w: w.put(starts_at=LATER, emails=Emails(guests=False)), _create),
+        Scenario("emails on", lambda w: w.put(emails=Emails(guests=True)), _create_without_guests_emails),
         Scenario("cancel during create", _create, meanwhile=lambda w: w.cancel()),
         Scenario("reschedule during create", _create, meanwhile=lambda w: w.put(starts_at=LATER)),
         Scenario("decline", _decline, _create),
