@@ -80,7 +80,7 @@ def test_a_body_of_64_kb_fits_whatever_its_numbers_become(connected: Product) ->
 def test_former_guests_count_until_their_cancellation_is_delivered(
     connected: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_size, "MAX_DOCUMENT_BYTES", 26_000)
+    monkeypatch.setattr(row_size, "MAX_DOCUMENT_BYTES", 30_500)
     put(connected, guests=guests(0), title=LONG_NAME)
     answers = []
     for team in range(1, 4):
