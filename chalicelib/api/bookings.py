@@ -16,12 +16,12 @@ from chalicelib.api.calls import CallerCall
 from chalicelib.api.json_body import BODY_LIMIT
 from chalicelib.api.pagination import encode_cursor, fit_page
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas.booking_emails import InviteQuery
 from chalicelib.api.schemas.bookings import (
     Booking,
     BookingBody,
     BookingPage,
     BookingsQuery,
-    InviteQuery,
     format_booking,
     parse_appointment,
 )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 from chalicelib.api.pagination import PageQuery
+from chalicelib.api.schemas.booking_emails import (
+    BookingEmails,
+    EmailsWaiting,
+    Invitation,
+    format_emails,
+    format_invitations,
+    format_wait,
+)
 from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
 from chalicelib.api.schemas.fields import (
     END,
-    CalendarFilePath,
     DateTime,
     Email,
     Id,
@@ -33,13 +40,10 @@ from chalicelib.api.schemas.fields import (
     requires_year,
 )
 from chalicelib.api.schemas.reminders import Reminder, format_reminders
-from chalicelib.domain.answers import Choice, answer_of
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
-from chalicelib.domain.invitation import EntryOwner, InvitationState, Role, Trouble, calendar_file_path, is_emailed
-from chalicelib.domain.invitation import Invitation as DomainInvitation
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -120,14 +124,6 @@ class BookingsQuery(PageQuery):
         return frozenset(MeetingState(name) for name in (self.meeting_state or "").split(",") if name)
 
 
-class InviteQuery(Struct, forbid_unknown_fields=True):
-    """Whose invitation to get."""
-
-    email: Annotated[Email | None, Meta(description="The address of the host, or of a guest or a former one")] = field(
-        default=None, name="for"
-    )
-
-
 class Guest(Struct):
     name: Annotated[str, Meta(examples=["Demo Guest"])]
     email: Annotated[str, Meta(examples=["guest@example.com"])]
@@ -140,13 +136,6 @@ class Links(Struct):
 
     reschedule: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/reschedule"])]
     cancel: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/cancel"])]
-
-
-class BookingEmails(Struct):
-    """Whether meetlink emails the guests and the host. You email those who are switched off."""
-
-    guests: Annotated[bool, Meta(examples=[True])]
-    host: Annotated[bool, Meta(examples=[True])]
 
 
 class DialIn(Struct):
@@ -170,34 +159,6 @@ class Meeting(Struct):
     attendance: Annotated[Attendance, Meta(description="Who came: decided 15 minutes after the end", examples=["both"])]
     attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
     next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
-
-
-class Invitation(Struct):
-    """The last invitation of one person. `reason` is why its email did not arrive, or is delayed."""
-
-    email: Annotated[str, Meta(examples=["guest@example.com"])]
-    role: Role
-    sequence: Annotated[int, Meta(description="iCalendar SEQUENCE (RFC 5545)", examples=[0])]
-    state: Annotated[InvitationState, Meta(examples=["sent"])]
-    reason: Annotated[Trouble | None, Meta(examples=[None])]
-    sent_at: Timestamp | None
-    calendar_file_path: CalendarFilePath | None
-    answer: Annotated[
-        Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
-    ]
-    answered_at: Timestamp | None
-    answer_outdated: Annotated[
-        bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
-    ]
-
-
-class EmailsWaiting(Struct):
-    """Why emails of a booking are not sent yet, and when they are tried again."""
-
-    reason: Annotated[
-        Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")
-    ]
-    until: Timestamp
 
 
 class Booking(Struct):
@@ -268,12 +229,12 @@ def format_booking(record: Record) -> Booking:
         guests=[Guest(g.name, g.email, g.time_zone, g.language) for g in appointment.guests],
         guests_see_each_other=booking.guests_see_each_other,
         links=Links(appointment.links.reschedule, appointment.links.cancel),
-        emails=BookingEmails(is_emailed(booking, Role.GUEST), is_emailed(booking, Role.HOST)),
+        emails=format_emails(booking),
         metadata=appointment.metadata,
         version=booking.version,
         meeting=_format_meeting(record.current_meeting, record.current_attendance),
-        invitations=_format_invitations(record),
-        emails_waiting=_format_wait(record.settlement.emails_wait_until),
+        invitations=format_invitations(record),
+        emails_waiting=format_wait(record.settlement.emails_wait_until),
         reminders=format_reminders(booking.reminders),
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
@@ -292,29 +253,4 @@ def _format_meeting(meeting: DomainMeeting, attendance: Attendance) -> Meeting:
         attendance=attendance,
         attempts=meeting.attempts,
         next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
-    )
-
-
-def _format_wait(until: datetime | None) -> EmailsWaiting | None:
-    return EmailsWaiting("allowance_used_up", format_timestamp(until)) if until else None
-
-
-def _format_invitations(record: Record) -> list[Invitation]:
-    return [_format_invitation(record, invitation) for invitation in record.settlement.invitations]
-
-
-def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitation:
-    answer, email = answer_of(record.answers, invitation.email), invitation.email
-    has_file = invitation.entry_owner is EntryOwner.OURS
-    return Invitation(
-        email=invitation.email,
-        role=invitation.role,
-        sequence=invitation.sequence,
-        state=invitation.shown_state,
-        reason=invitation.reason,
-        sent_at=format_optional_timestamp(invitation.sent_at),
-        calendar_file_path=calendar_file_path(record.booking.booking_id, email) if has_file else None,
-        answer=answer.choice if answer else None,
-        answered_at=format_optional_timestamp(answer.answered_at if answer else None),
-        answer_outdated=answer is not None and answer.is_outdated(record.booking),
     )

@@ -1,0 +1,93 @@
+"""A booking's emails: what callers receive about them, and whose calendar file they request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from chalicelib.api.schemas.fields import (
+    CalendarFilePath,
+    Email,
+    Timestamp,
+    format_optional_timestamp,
+    format_timestamp,
+)
+from chalicelib.domain.answers import Choice, answer_of
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import EntryOwner, InvitationState, Role, Trouble, calendar_file_path, is_emailed
+from chalicelib.domain.invitation import Invitation as DomainInvitation
+from chalicelib.store.booking_records import Record
+
+
+class InviteQuery(Struct, forbid_unknown_fields=True):
+    """Whose invitation to get."""
+
+    email: Annotated[Email | None, Meta(description="The address of the host, or of a guest or a former one")] = field(
+        default=None, name="for"
+    )
+
+
+class BookingEmails(Struct):
+    """Whether meetlink emails the guests and the host. You email those who are switched off."""
+
+    guests: Annotated[bool, Meta(examples=[True])]
+    host: Annotated[bool, Meta(examples=[True])]
+
+
+class Invitation(Struct):
+    """The last invitation of one person. `reason` is why its email did not arrive, or is delayed."""
+
+    email: Annotated[str, Meta(examples=["guest@example.com"])]
+    role: Role
+    sequence: Annotated[int, Meta(description="iCalendar SEQUENCE (RFC 5545)", examples=[0])]
+    state: Annotated[InvitationState, Meta(examples=["sent"])]
+    reason: Annotated[Trouble | None, Meta(examples=[None])]
+    sent_at: Timestamp | None
+    calendar_file_path: CalendarFilePath | None
+    answer: Annotated[
+        Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
+    ]
+    answered_at: Timestamp | None
+    answer_outdated: Annotated[
+        bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
+    ]
+
+
+class EmailsWaiting(Struct):
+    """Why emails of a booking are not sent yet, and when they are tried again."""
+
+    reason: Annotated[
+        Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")
+    ]
+    until: Timestamp
+
+
+def format_emails(booking: Booking) -> BookingEmails:
+    return BookingEmails(is_emailed(booking, Role.GUEST), is_emailed(booking, Role.HOST))
+
+
+def format_wait(until: datetime | None) -> EmailsWaiting | None:
+    return EmailsWaiting("allowance_used_up", format_timestamp(until)) if until else None
+
+
+def format_invitations(record: Record) -> list[Invitation]:
+    return [_format_invitation(record, invitation) for invitation in record.settlement.invitations]
+
+
+def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitation:
+    answer, email = answer_of(record.answers, invitation.email), invitation.email
+    has_file = invitation.entry_owner is EntryOwner.OURS
+    return Invitation(
+        email=invitation.email,
+        role=invitation.role,
+        sequence=invitation.sequence,
+        state=invitation.shown_state,
+        reason=invitation.reason,
+        sent_at=format_optional_timestamp(invitation.sent_at),
+        calendar_file_path=calendar_file_path(record.booking.booking_id, email) if has_file else None,
+        answer=answer.choice if answer else None,
+        answered_at=format_optional_timestamp(answer.answered_at if answer else None),
+        answer_outdated=answer is not None and answer.is_outdated(record.booking),
+    )
