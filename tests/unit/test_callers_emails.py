@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from random import Random
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from chalicelib.domain.invitation import Invite, Method, Role, is_emailed
 from chalicelib.errors import NotFound
 from chalicelib.store.booking_records import Record
 from chalicelib.usecases.calendar_files import CalendarFiles
+from tests.support.examples import examples
 from tests.support.invites import SENDER
 from tests.support.mailbox import Mailbox
 from tests.unit.test_receivers_view import GUESTS, HOSTS, Desk
@@ -81,7 +82,7 @@ STEPS = st.lists(
 FAILURES = st.lists(st.sampled_from(["", "", "lost before", "lost after"]), max_size=5)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(60, deadline=None)
 @given(STEPS, FAILURES, st.integers(0, 2**32))
 @example(["off", "there", "back"], [], 0)
 def test_one_correct_entry_whoever_mails_it(steps: list[str], failures: list[str], seed: int) -> None:

@@ -168,7 +168,7 @@ def test_text_and_html_say_the_same(invite: Invite):
     assert [line for line in shown if line not in said] == []
     assert [link for link in re.findall(r'href="(http[^"]+)"', page) if unescape(link) not in said] == []
     # The HTML strikes through what the text says "before:" of.
-    plain = said.replace(f"({in_language(invite.recipient.language).before}: ", "(")
+    plain = said.replace(f" {in_language(invite.recipient.language).before}: ", " ")
     words = re.findall(r"\w{3,}", re.sub(r"https?://\S+", "", plain))
     assert [word for word in words if word not in " ".join(shown)] == []
 
