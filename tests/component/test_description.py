@@ -19,7 +19,7 @@ from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason
 from tests.support.product import Product, booking, calendar
 
-BROWSER_PAGES = ("/assets/", "/connect/", "/j/", "/oauth/", "/settings")
+BROWSER_PAGES = ("/a/", "/assets/", "/connect/", "/j/", "/oauth/", "/settings")
 
 
 @pytest.fixture
