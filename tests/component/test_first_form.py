@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -119,6 +120,17 @@ def test_an_upgrade_to_queues_settles_everything_that_was_under_way(heir: Produc
     assert [row["booking_id"]["S"] for row in rows if row["revision"] != row["settled_revision"]] == []
     assert sorted(receivers.types()) == ["connection.created", "meeting.waiting"]
     assert {row["state"]["S"] for row in heir.aws.scan("deliveries")} <= {"delivered", "failed"}
+
+
+def test_bookings_of_the_release_before_reminders_get_none_and_new_ones_get_the_default(heir: Product) -> None:
+    caller = old_caller(heir)
+    assert {tuple(one["reminders"]) for one in caller.get("/v1/bookings").json()["items"]} == {()}
+    start = datetime.fromisoformat(caller.get("/v1/bookings/b-ready").json()["starts_at"])
+    for minutes in range(66, 50, -1):
+        heir.tick(max(60.0, (start - timedelta(minutes=minutes) - heir.clock()).total_seconds()))
+    assert not any(letter.invite.is_reminder for letter in heir.mails.sent)
+    new = caller.put("/v1/bookings/b-after", json=booking(days=60)).json()
+    assert new["reminders"] == [{"minutes_before": 60, "to": "guests"}]
 
 
 def test_links_and_webhook_secrets_still_work(heir: Product) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.answers import Answer, AnswerSource, Choice, answer_key
+from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.handlers import operations
-from tests.support.clock import START
+from chalicelib.store.booking_leases import Lease
+from chalicelib.usecases.effects import EffectResult
+from tests.support.clock import START, FakeClock
 from tests.support.mailcheck import texts_of
 from tests.support.product import GUEST, WORKSPACE, Letter, Product, calendar
 from tests.support.queues import Queues
@@ -185,6 +188,32 @@ def test_an_email_that_ses_rejects_is_not_tried_again(booked: Product) -> None:
     booked.mails.refusals += [MailRejected("no")]
     pass_to(booked, before_start(0))
     assert (reminders(booked), booked.mails.refusals) == ([], [])
+
+
+class Buggy:
+    """An effect with a bug in the first hour."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+
+    def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
+        if self.clock() < START + timedelta(hours=1):
+            raise RuntimeError("a bug")
+        return EffectResult(lease)
+
+
+def test_a_settled_booking_that_is_given_up_keeps_its_reminders(booked: Product) -> None:
+    services, ours = booked.services, booked.services.effects
+    vars(services)["effects"] = lambda share: (*ours(share), Buggy(booked.clock))
+    vars(services).pop("settling")
+    lease = services.booking_leases.acquire(WORKSPACE, "b-1", before_start(64))
+    assert lease is not None and lease.is_settled
+    services.booking_leases.finish(lease, lease.settlement, booked.clock(), due_at=booked.clock())
+    pass_to(booked, START + timedelta(hours=1))
+    record = services.booking_store.get(WORKSPACE, "b-1")
+    assert record is not None and record.settlement.meeting.verify_at is None  # Given up.
+    pass_to(booked, before_start(0))
+    assert reminded(booked) == [GUEST["email"]]
 
 
 def test_the_times_of_many_bookings_are_spread_over_the_five_minutes_before(connected: Product) -> None:
