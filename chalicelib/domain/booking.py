@@ -23,7 +23,7 @@ class BookingStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Guest(Struct, frozen=True):
+class Guest(Struct, frozen=True, omit_defaults=True):
     """A guest of a booking."""
 
     name: str
@@ -34,7 +34,7 @@ class Guest(Struct, frozen=True):
     """BCP 47: the language of emails to the guest, if there is a translation."""
 
 
-class Links(Struct, frozen=True):
+class Links(Struct, frozen=True, omit_defaults=True):
     """The caller's own pages for rescheduling and cancelling a booking. Host and guests see them."""
 
     reschedule: str | None = None
@@ -44,7 +44,7 @@ class Links(Struct, frozen=True):
 NO_LINKS = Links()
 
 
-class Appointment(Struct, frozen=True):
+class Appointment(Struct, frozen=True, omit_defaults=True):
     """The content of a booking, as the caller sends it. Times are aware."""
 
     calendar_id: str
@@ -68,7 +68,7 @@ class Eligibility(Struct, frozen=True):
     connected_at: datetime
 
 
-class Booking(Struct, frozen=True):
+class Booking(Struct, frozen=True, omit_defaults=True):
     """The desired state."""
 
     workspace_id: str

@@ -29,7 +29,7 @@ class OnDecline(StrEnum):
     """The booking is cancelled, after the last guest confirmed that."""
 
 
-class Location(Struct, frozen=True):
+class Location(Struct, frozen=True, omit_defaults=True):
     """Where a booking takes place."""
 
     type: LocationType
@@ -37,7 +37,7 @@ class Location(Struct, frozen=True):
     """The phone number, address or link; None for video."""
 
 
-class Host(Struct, frozen=True):
+class Host(Struct, frozen=True, omit_defaults=True):
     """The user who hosts."""
 
     user_id: str

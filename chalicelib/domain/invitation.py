@@ -194,7 +194,7 @@ def _person(party: Party) -> dict[str, str]:
     return set_values(role=party.role.value, name=party.name, email=party.email)
 
 
-class Invitation(Struct, frozen=True):
+class Invitation(Struct, frozen=True, omit_defaults=True):
     """The last email to one recipient."""
 
     email: str

@@ -53,7 +53,7 @@ class NoEntry(StrEnum):
     REFUSED = "refused"
 
 
-class DialIn(Struct, frozen=True):
+class DialIn(Struct, frozen=True, omit_defaults=True):
     """A phone number to join by, with what the phone sends when the bridge asks: `,,{code}#,,,,*{passcode}#`.
 
     Each comma is a pause.
@@ -122,7 +122,7 @@ class MeetingRequest(Struct, frozen=True):
         return digest(values, length=16)
 
 
-class Meeting(Struct, frozen=True):
+class Meeting(Struct, frozen=True, omit_defaults=True):
     """The observed state of a booking's meeting."""
 
     state: MeetingState = MeetingState.PENDING

@@ -16,7 +16,7 @@ from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reminder import ReminderProgress
 
 
-class Settlement(Struct, frozen=True):
+class Settlement(Struct, frozen=True, omit_defaults=True):
     """What settling has achieved for a booking so far."""
 
     revision: int = 0
