@@ -21,7 +21,10 @@ from chalicelib.wording import Wording
 from chalicelib.wording.catalogue import InvitationText
 
 DEFAULT_COLOR = "#1f5fd6"
-_WHITE = "#ffffff"
+_WHITE, _DARK_CARD = "#ffffff", "#1c212b"
+"""Cards in `invitation.html` and `notice.html`."""
+_NIGHT_ACCENT = "#8fb4ff"
+"""The default colour in dark mode."""
 _TITLE_LENGTH = 120
 _ADDRESS_LENGTH = 320
 
@@ -64,6 +67,8 @@ class Look(Struct, frozen=True):
     """Black or white, whichever is more readable on the button."""
     accent: str
     """The colour of links, readable on white."""
+    night_accent: str
+    """The colour of links in dark mode, readable on the dark card."""
 
 
 class Content(Struct, frozen=True):
@@ -200,9 +205,9 @@ def _invitation_text(invite: Invite, wording: Wording) -> InvitationText:
 def _intro(invite: Invite, text: InvitationText, wording: Wording) -> str:
     is_host = invite.recipient.role is Role.HOST
     intro = text.to_host if is_host else text.to_guest.format(host=invite.host.name or _email(invite.host))
-    return (
-        intro if invite.is_event_current else f"{intro} {wording.event_outdated.format(email=_email(invite.recipient))}"
-    )
+    if invite.is_event_current:
+        return intro
+    return wording.gap.join((intro, wording.event_outdated.format(email=_email(invite.recipient))))
 
 
 def _change_by_reply(invite: Invite, wording: Wording) -> tuple[Line, ...]:
@@ -248,7 +253,8 @@ def _footer(invite: Invite, service_name: str, wording: Wording) -> tuple[str, .
 def look_of(brand: Brand) -> Look:
     """Return how the HTML shows the brand."""
     color = brand.color or DEFAULT_COLOR
-    return Look(brand.name, brand.logo_url, color, ink_on(color), readable_on(color, _WHITE))
+    night = readable_on(color, _DARK_CARD) if brand.color else _NIGHT_ACCENT
+    return Look(brand.name, brand.logo_url, color, ink_on(color), readable_on(color, _WHITE), night)
 
 
 def _people(invite: Invite, wording: Wording, listed_guests: int, earlier_host: str | None) -> tuple[Row, ...]:

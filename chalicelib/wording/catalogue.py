@@ -69,6 +69,8 @@ class Wording(Struct, frozen=True):
     reminder: InvitationText
     """Before the start, minutes or weeks."""
 
+    gap: str
+    """Between two sentences of a paragraph. Japanese has none."""
     untitled: str
     """The title of a booking without one."""
     when: str

@@ -51,6 +51,7 @@ WORDING = Wording(
         to_guest="Wir erinnern Sie an Ihren Termin mit {host}.",
         to_host="Wir erinnern Sie an diese Buchung.",
     ),
+    gap=" ",
     untitled="Termin",
     when="Wann",
     before="bisher",

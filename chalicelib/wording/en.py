@@ -52,6 +52,7 @@ WORDING = Wording(
         to_guest="This is a reminder of your appointment with {host}.",
         to_host="This is a reminder of your booking.",
     ),
+    gap=" ",
     untitled="Appointment",
     when="When",
     before="before",

@@ -51,6 +51,7 @@ WORDING = Wording(
         to_guest="Le recordamos su cita con {host}.",
         to_host="Le recordamos esta reserva.",
     ),
+    gap=" ",
     untitled="Cita",
     when="Cuándo",
     before="antes",

@@ -61,6 +61,7 @@ WORDING = Wording(
         to_guest="Nous vous rappelons votre rendez-vous avec {host}.",
         to_host="Nous vous rappelons cette réservation.",
     ),
+    gap=" ",
     untitled="Rendez-vous",
     when="Quand",
     before="avant",

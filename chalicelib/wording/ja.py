@@ -51,6 +51,7 @@ WORDING = Wording(
         to_guest="{host}さんとのご予約のリマインダーです。",
         to_host="この予約のリマインダーです。",
     ),
+    gap="",
     untitled="ご予約",
     when="日時",
     before="変更前",
@@ -135,10 +136,10 @@ WORDING = Wording(
         ),
     ),
     declined=NoticeText(
-        subject="欠席の回答: {guest} 様（{title}）",
-        heading="ゲストが欠席と回答しました",
+        subject="欠席の回答: {guest}さん（{title}）",
+        heading="参加者が欠席と回答しました",
         paragraphs=(
-            "{guest} 様は「{title}」（{when}）に欠席すると回答しました。",
+            "{guest}さんが、{when}の「{title}」に欠席すると回答しました。",
             "予約はそのまま残っています。実施しない場合は、予約元のサービスでキャンセルしてください。",
         ),
     ),

@@ -62,6 +62,7 @@ def test_every_page_speaks_the_browsers_language(product: Product, language: str
     for page, text in shown.items():
         assert text in page.text.replace("&#39;", "'")
         assert f'<html lang="{language}">' in page.text
+        assert "。 " not in page.text, "Japanese has no space after a sentence"
         assert (page.headers["Content-Language"], page.headers["Vary"]) == (language, "Accept-Language")
     assert wording.formats.format_short_date(product.clock().replace(year=2027, month=1, day=5))[:2] in settings.text
 

@@ -20,6 +20,7 @@ from chalicelib.domain.invitation import Invite
 from chalicelib.domain.workspace import Brand, Workspace
 from chalicelib.errors import MailUnavailable
 from chalicelib.mail.addresses import shown_address
+from chalicelib.mail.content import look_of
 from chalicelib.mail.message import compose
 from chalicelib.mail.notice_templates import Letterhead, write_reconnect_notice
 from chalicelib.mail.send_rate import SendRate, read_account_rate
@@ -42,6 +43,11 @@ def test_a_german_mail_holds_no_english_word():
                 and line not in guest_invite().description]  # fmt: skip
 
 
+def test_a_japanese_mail_has_no_space_between_sentences():
+    text = texts_of(mails()["Japanese host, event not changed yet"].raw)[0]
+    assert "次のとおりです。カレンダー" in text and "。 " not in text
+
+
 # Colours
 
 
@@ -60,6 +66,15 @@ def test_a_coloured_link_can_be_read_on_the_cards_and_pages_of_day_and_night(col
     light, dark = (readable_on(color, *backgrounds) for backgrounds in (_LIGHT, _DARK))
     assert min(contrast(light, background) for background in _LIGHT) >= 4.5
     assert min(contrast(dark, background) for background in _DARK) >= 4.5
+
+
+@given(st.none() | COLORS)
+def test_a_mails_links_can_be_read_at_night(color: str | None):
+    night = look_of(Brand(color=color)).night_accent
+    html = texts_of(compose(guest_invite(brand=Brand(color=color)), SENDER).raw)[1]
+    card = re.search(r"\.card { background: (#\w{6}) !important", html)
+    assert f".good, .plain {{ color: {night} !important; }}" in html
+    assert card is not None and contrast(night, card.group(1)) >= 4.5
 
 
 def test_a_readable_colour_stays_as_it_is_and_a_pale_one_keeps_its_hue():
