@@ -16,7 +16,7 @@ from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import Brand
 from chalicelib.mail.addresses import header_text, shown_address
 from chalicelib.mail.times import format_span, format_start
-from chalicelib.mail.web_calendars import web_calendar_links
+from chalicelib.mail.web_calendars import GOOGLE_CALENDAR, web_calendar_links
 from chalicelib.wording import Wording
 from chalicelib.wording.catalogue import InvitationText
 
@@ -231,7 +231,8 @@ def _calendar_links(invite: Invite, title: str, wording: Wording) -> tuple[Line,
     passcode = f"{wording.passcode}: {invite.passcode}" if invite.passcode else ""
     details = "\n".join(line for line in (invite.join_url, passcode) if line)
     links = web_calendar_links(invite, title, details)
-    return (*(Line(name, link) for name, link in links.items()), Line(wording.entry_file))
+    names = {GOOGLE_CALENDAR: wording.google_calendar}
+    return (*(Line(names.get(name, name), link) for name, link in links.items()), Line(wording.entry_file))
 
 
 def _event_note(invite: Invite, wording: Wording) -> str | None:

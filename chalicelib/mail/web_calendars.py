@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from chalicelib.domain.invitation import Invite
 
+GOOGLE_CALENDAR = "Google Calendar"
 _GOOGLE = "https://calendar.google.com/calendar/render"
 _OUTLOOK = "https://outlook.live.com/calendar/0/deeplink/compose"
 _OFFICE = "https://outlook.office.com/calendar/0/deeplink/compose"
@@ -30,7 +31,7 @@ def web_calendar_links(invite: Invite, title: str, details: str) -> dict[str, st
     outlook |= {"startdt": starts_at, "enddt": ends_at, "body": details, "location": place}
     yahoo = {"v": "60", "title": title, "st": first, "et": last, "desc": details, "in_loc": place}
     return {
-        "Google Calendar": _link(_GOOGLE, google),
+        GOOGLE_CALENDAR: _link(_GOOGLE, google),
         "Outlook.com": _link(_OUTLOOK, outlook),
         "Outlook 365": _link(_OFFICE, outlook),
         "Yahoo": _link(_YAHOO, yahoo),

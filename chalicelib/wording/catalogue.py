@@ -120,6 +120,8 @@ class Wording(Struct, frozen=True):
     """For a guest without these links: how to reschedule or cancel."""
     add_to_calendar: str
     """Introduces links to web calendars, such as Google Calendar, then `entry_file`."""
+    google_calendar: str
+    """Google's own name for its calendar."""
     entry_file: str
     """The last item after `add_to_calendar`: the attached file invite.ics."""
     event_in_calendar: str

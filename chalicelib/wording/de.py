@@ -78,6 +78,7 @@ WORDING = Wording(
     cancel="Termin absagen",
     change_by_reply="Zum Verschieben oder Absagen antworten Sie einfach auf diese E-Mail.",
     add_to_calendar="Noch nicht in Ihrem Kalender? Hier eintragen:",
+    google_calendar="Google Kalender",
     entry_file="oder die angehängte Datei invite.ics öffnen",
     event_in_calendar="Dieser Termin steht bereits in Ihrem Kalender ({email}).",
     event_outdated="Der Termin in Ihrem Kalender ({email}) zeigt eventuell noch frühere Angaben. Bitte korrigieren Sie ihn dort, wenn es dabei bleibt.",

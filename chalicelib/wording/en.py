@@ -77,6 +77,7 @@ WORDING = Wording(
     cancel="Cancel the appointment",
     change_by_reply="To reschedule or cancel, reply to this email.",
     add_to_calendar="Not in your calendar yet? Add it:",
+    google_calendar="Google Calendar",
     entry_file="or open the attached file invite.ics",
     event_in_calendar="This appointment is in your calendar ({email}) already.",
     event_outdated="The event in your calendar ({email}) may still show earlier details. If it stays that way, please correct it there.",

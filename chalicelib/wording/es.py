@@ -77,6 +77,7 @@ WORDING = Wording(
     cancel="Cancelar la cita",
     change_by_reply="Para cambiar o cancelar la cita, responda a este correo.",
     add_to_calendar="¿Aún no está en su calendario? Añádala:",
+    google_calendar="Google Calendar",
     entry_file="o abra el archivo adjunto invite.ics",
     event_in_calendar="Esta cita ya está en su calendario ({email}).",
     event_outdated="Es posible que el evento de su calendario ({email}) todavía muestre los datos anteriores. Si no cambia, corríjalo allí.",

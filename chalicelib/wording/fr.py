@@ -87,6 +87,7 @@ WORDING = Wording(
     cancel="Annuler le rendez-vous",
     change_by_reply="Pour déplacer ou annuler le rendez-vous, répondez à cet e-mail.",
     add_to_calendar="Pas encore dans votre agenda ? Ajoutez-le :",
+    google_calendar="Google Agenda",
     entry_file="ou ouvrez le fichier joint invite.ics",
     event_in_calendar="Ce rendez-vous figure déjà dans votre agenda ({email}).",
     event_outdated="L’événement de votre agenda ({email}) affiche peut-être encore les anciennes informations. Si cela ne change pas, corrigez-le dans votre agenda.",

@@ -76,6 +76,7 @@ WORDING = Wording(
     cancel="予約をキャンセル",
     change_by_reply="日時の変更やキャンセルをご希望の場合は、このメールに返信してください。",
     add_to_calendar="カレンダーにまだ登録されていない場合はこちら：",
+    google_calendar="Googleカレンダー",
     entry_file="または添付ファイルinvite.icsを開いてください",
     event_in_calendar="この予約は、すでにカレンダー（{email}）に登録されています。",
     event_outdated="カレンダー（{email}）の予定には、以前の内容が表示されている可能性があります。変わらない場合は、カレンダーで修正してください。",

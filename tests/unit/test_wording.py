@@ -30,7 +30,7 @@ TRANSLATIONS = [in_language(language) for language in LANGUAGES if language != "
 SAME_AS_ENGLISH = {
     "de": {".details", ".online"},
     "fr": {".invited.label", ".settings_page.minutes"},
-    "es": set(),
+    "es": {".google_calendar"},
     "ja": set(),
 }
 """Texts that are the same in English and the language. An untranslated text must not pass for one of them."""
