@@ -13,7 +13,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import settings
-from chalicelib.handlers import booking_stream, email_queue, mail_events, operations, webhook_queue, webhook_streams
+from chalicelib.handlers import booking_stream, email_queue, mail_events, webhook_queue, webhook_streams
 from chalicelib.observability import log_request_id
 from chalicelib.wiring import services
 
@@ -100,4 +100,6 @@ def send_webhooks(event: SQSEvent) -> dict[str, Any]:
 @app.lambda_function()
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Create workspaces and keys, for operators who may invoke this function but not write the tables."""
+    from chalicelib.handlers import operations  # Its forms import the API's, which other functions do without.
+
     return operations.run(event, services())
