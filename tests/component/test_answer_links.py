@@ -388,7 +388,7 @@ class TestTheHost:
 
     def test_a_settled_booking_keeps_its_end_unless_there_is_something_to_do(self, connected: Product) -> None:
         caller = connected.caller()
-        caller.put("/v1/calendars/c-1", json=calendar("phone"))
+        caller.put("/v1/calendars/c-1", json=calendar("phone", reminders=[]))
         caller.put("/v1/bookings/b-1", json=booking())
         connected.settle()
         for choice, is_due in (("accepted", False), ("declined", True)):

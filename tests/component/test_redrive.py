@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.meeting import MeetingState
 from chalicelib.handlers import webhook_streams
 from infra.local.standins.faults import Action, Fault
 from infra.operate.dead_letters import Redriven, Redriver
@@ -171,9 +172,9 @@ def test_failed_bookings_of_a_range_are_settled_again_and_others_left_alone(conn
     assert states == ["failed", "failed", "ready"]
     known = list_workspaces(Tables(connected.aws.client("dynamodb"), connected.aws.table_prefix))
     first_only = [Range(one, day(35), day(36)) for one in known]
-    assert replay(connected.services, first_only, frozenset({"failed"}), apply=False) == {"failed": 1}
+    assert replay(connected.services, first_only, frozenset({MeetingState.FAILED}), apply=False) == {"failed": 1}
     assert connected.stream_records() == []
-    assert replay(connected.services, first_only, frozenset({"failed"}), apply=True) == {"failed": 1}
+    assert replay(connected.services, first_only, frozenset({MeetingState.FAILED}), apply=True) == {"failed": 1}
     connected.settle()
     states = [caller.get(f"/v1/bookings/b-{number}").json()["meeting"]["state"] for number in range(3)]
     assert states == ["ready", "failed", "ready"]
