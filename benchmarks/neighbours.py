@@ -165,7 +165,6 @@ class BusyWorld(World):
 
     def _services(self, clock: Any) -> Services:
         services = super()._services(clock)
-        object.__setattr__(services, "wait", self._wait)
         object.__setattr__(services, "sample", self.random.random)
         object.__setattr__(services, "webhook_transport", self._post)
         vars(services)["email_queue"] = WorkQueue(self.emails, queues.ARN)
@@ -173,12 +172,6 @@ class BusyWorld(World):
         vars(services)["email_settling"] = _Processor(self, services.settling_with(send_part))
         vars(services)["webhook_queue"] = WorkQueue(self.webhooks, queues.ARN)
         return services
-
-    def _wait(self, futures: list[Any], *, timeout: float, return_when: str) -> tuple[list[Any], list[Any]]:
-        ends = self.simulation.seconds + timeout
-        while not (done := [future for future in futures if future.done()]) and self.simulation.seconds < ends:
-            self.simulation.sleep(min(0.05, ends - self.simulation.seconds))
-        return done, [future for future in futures if not future.done()]
 
     def _post(self, url: str, headers: Any, body: bytes) -> Outcome:
         name = str(json.loads(body)["data"]["booking_id"])

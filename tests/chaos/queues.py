@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +44,8 @@ class Sqs:
         self._random = random
         self._invoke = invoke
         self._sent = 0
+        self._waiting: dict[str, dict[str, Any]] = {}
+        self._received: dict[str, dict[str, Any]] = {}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
         def accept() -> dict[str, Any]:
@@ -51,6 +55,35 @@ class Sqs:
 
         return self._network.call(f"sqs SendMessageBatch {QueueUrl.rpartition('/')[2]}", accept)
 
+    def receive_message(self, *, QueueUrl: str, MaxNumberOfMessages: int) -> dict[str, Any]:  # noqa: N803
+        records = self._network.call(
+            f"sqs ReceiveMessage {QueueUrl.rpartition('/')[2]}", lambda: self._receive(MaxNumberOfMessages)
+        )
+        return {"Messages": [{"Body": one["body"], "ReceiptHandle": one["messageId"]} for one in records]}
+
+    def delete_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        def delete() -> dict[str, Any]:
+            for entry in Entries:
+                self._received.pop(entry["ReceiptHandle"], None)
+            return {}
+
+        return self._network.call(f"sqs DeleteMessageBatch {QueueUrl.rpartition('/')[2]}", delete)
+
+    def _receive(self, limit: int) -> list[dict[str, Any]]:
+        """A short poll asks some of the servers."""
+        near = [message_id for message_id in self._waiting if self._random.random() < 0.5]
+        records = [self._waiting.pop(message_id) for message_id in islice(near, limit)]
+        for record in records:
+            self._received[record["messageId"]] = record
+            reappear = partial(self._reappear, record)
+            self._network.simulation.spawn("queue", reappear, delay=_VISIBLE_AGAIN_SECONDS)
+        return records
+
+    def _reappear(self, record: dict[str, Any]) -> None:
+        if self._received.pop(record["messageId"], None):
+            self._waiting[record["messageId"]] = record
+            self._deliver(record)
+
     def _accept(self, body: str) -> None:
         if self._random.random() < self._queue.drop:
             self._network.last_trouble_at = self._network.simulation.seconds
@@ -58,10 +91,13 @@ class Sqs:
         for _ in range(2 if self._random.random() < self._queue.duplicate else 1):
             self._sent += 1
             record = {"messageId": f"m-{self._sent}", "body": body}
+            self._waiting[record["messageId"]] = record
             delay = self._random.uniform(*self._queue.delay_seconds)
-            self._network.simulation.spawn("queue", lambda record=record: self._deliver(record), delay=delay)  # type: ignore[misc]
+            self._network.simulation.spawn("queue", partial(self._deliver, record), delay=delay)
 
     def _deliver(self, record: dict[str, Any]) -> None:
+        if self._waiting.pop(record["messageId"], None) is None:
+            return  # A function that was running has received it.
         for _ in range(_RECEIVES):
             invocation = self._invoke({"Records": [record]})
             self._network.simulation.wait_for([invocation])

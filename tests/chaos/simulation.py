@@ -115,6 +115,15 @@ class Simulation:
             self.sleep(pause)
             pause = min(1.3 * pause, 0.2)
 
+    def wait_for_any(
+        self, futures: list[Future[T]], *, timeout: float, return_when: str
+    ) -> tuple[list[Future[T]], list[Future[T]]]:
+        """As `concurrent.futures.wait` for the first that ends."""
+        ends = self.seconds + timeout
+        while not (done := [future for future in futures if future.done()]) and self.seconds < ends:
+            self.sleep(min(0.05, ends - self.seconds))
+        return done, [future for future in futures if not future.done()]
+
     def run(self, until: float) -> None:
         """Let everything happen that happens before `until`, in simulated seconds."""
         steps = 0

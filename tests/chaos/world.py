@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -417,6 +417,7 @@ class World:
             mail_transport=self.post,
             sleep=self.simulation.sleep,
             workers=partial(SideBySide, self.simulation),
+            wait=self.simulation.wait_for_any,
         )
         parts = services.__dict__
         parts["connection_store"] = _connection_store()
@@ -436,6 +437,9 @@ class World:
 
     def _sqs(self, queue: queues.Queue) -> queues.Sqs:
         return queues.Sqs(self.network, queue, self.random, partial(self._invoke, "emails", email_queue.send_emails))
+
+
+W = TypeVar("W", bound=World)
 
 
 class _Context:
@@ -480,8 +484,14 @@ def new_world(
     provider: str = "zoom",
 ) -> Iterator[World]:
     """A furnished world in which nothing has happened yet. `alter` may exchange parts of each process."""
+    with furnished(World(seed, conditions or Conditions(), alter, provider)) as world:
+        yield world
+
+
+@contextmanager
+def furnished(world: W) -> Iterator[W]:
+    """The world with its hosts and calendars, while its tables stand for DynamoDB."""
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
-    world = World(seed, conditions or Conditions(), alter, provider)
     lines = listener()
     before, lines.heard_by = lines.heard_by, partial(world.canaries.look, "the log")
     try:
