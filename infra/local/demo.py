@@ -53,6 +53,7 @@ class DemoSteps:
         self.links: dict[str, str] = {}
         self.api = httpx.Client(base_url=stack.app_url, headers=key, timeout=40)
         self._writes_events = PROVIDERS[stack.stand_in.provider].writes_calendar_events
+        self._former_mails = 0
 
     def run(self) -> None:
         self.video_is_unavailable()
@@ -103,6 +104,7 @@ class DemoSteps:
         report("Calendar's meeting location", "video")
 
     def book(self) -> str:
+        self._former_mails = len(self.stack.mailbox.mails(HOST_EMAIL))  # Of another run on the same stack.
         started_at, seen = time.monotonic(), len(self.stack.mailbox.mails())
         booking = self._put("b-1", days=7, expect=201)
         if booking["meeting"]["state"] == "pending":
@@ -263,7 +265,7 @@ class DemoSteps:
         source = f"event of {self.stack.provider_name}"
         held = [one for one in self.stack.stand_in.held() if self._writes_events and one.owner == HOST_EMAIL]
         entries = [f"{one.title}, {one.starts_at:%-d %B %H:%M} UTC ({source})" for one in held]
-        entries += invited_entries(mail.source for mail in self.stack.mailbox.mails(HOST_EMAIL))
+        entries += invited_entries(mail.source for mail in self.stack.mailbox.mails(HOST_EMAIL)[self._former_mails :])
         number = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}" if entries else "no entry"
         check(number == expected, f"the host's calendar has {number}: {entries}")
         report("The host's calendar", ": ".join([number, *entries]))
