@@ -27,8 +27,8 @@ live: .venv/ready ## test with your own provider account, ten minutes; PROVIDER=
 bench: .venv/ready ## measure time and memory against floors and alternatives; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-test: .venv/ready ## run the tests; ALL=1 adds whole matrices, deployments, pictures and generated requests, as .ci/run does
-	@$(BIN)/pytest $(if $(ALL),--hypothesis-profile=thorough,-m "not exhaustive")
+test: .venv/ready ## run the tests; ALL=1 adds deployments, pictures and generated requests, as .ci/run does; THOROUGH=1 whole matrices
+	@$(BIN)/pytest $(if $(ALL),,-m "not exhaustive") $(if $(THOROUGH),--hypothesis-profile=thorough)
 
 lint: .venv/ready ## check style, types and templates
 	@$(BIN)/ruff check .

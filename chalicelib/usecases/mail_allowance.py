@@ -48,7 +48,7 @@ class MailLimit(Struct, frozen=True):
     period: timedelta
 
 
-class _Known(Struct):
+class _WorkspaceUsage(Struct):
     """What this process knows of a workspace."""
 
     unsent: int = 0
@@ -76,14 +76,14 @@ class MailAllowance:
         self._block = max(1, min([LARGEST_BLOCK, *(limit.emails // _BLOCKS for limit in limits)]))
         self._clock = clock
         self._sample = sample
-        self._workspaces: dict[str, _Known] = {}
+        self._workspaces: dict[str, _WorkspaceUsage] = {}
         self._lock = Lock()
 
     def check(self, workspace_id: str, emails: int) -> datetime | None:
         """Return when to retry, if this process knows that the allowance is used up. Makes no call."""
-        known = self._known(workspace_id)
+        usage = self._usage_of(workspace_id)
         for limit in self._limits:
-            free_at = known.used_until.get(limit.name, self._clock()) - limit.period
+            free_at = usage.used_until.get(limit.name, self._clock()) - limit.period
             if free_at > self._clock():
                 return self._refuse(limit, free_at, emails)
         return None
@@ -95,9 +95,9 @@ class MailAllowance:
         if retry_at := self.check(workspace_id, emails):
             return retry_at
         with self._lock:
-            known = self._known(workspace_id)
-            missing = max(0, emails - known.unsent)
-            known.unsent -= emails - missing
+            usage = self._usage_of(workspace_id)
+            missing = max(0, emails - usage.unsent)
+            usage.unsent -= emails - missing
         counted = max(missing, self._block) if missing else 0
         for limit in self._limits if counted else ():
             if free_at := self._count(limit, workspace_id, counted):
@@ -109,19 +109,19 @@ class MailAllowance:
     def give_back(self, workspace_id: str, emails: int) -> None:
         """Reuse the count of emails that were not sent."""
         with self._lock:
-            self._known(workspace_id).unsent += emails
+            self._usage_of(workspace_id).unsent += emails
 
     def _count(self, limit: MailLimit, workspace_id: str, emails: int) -> datetime | None:
         """Count the emails, or return when the allowance refills."""
-        known, now = self._known(workspace_id), self._clock()
-        is_idle = known.used_until.get(limit.name, now) <= now
+        usage, now = self._usage_of(workspace_id), self._clock()
+        is_idle = usage.used_until.get(limit.name, now) <= now
         key, amount = mail_usage_key(workspace_id, limit), emails * limit.period / limit.emails
         try:
             granted, used_until = self._rows.take_usage(key, amount, now, limit.period, is_idle=is_idle)
         except StoreError as error:
             log.warning("the count of emails is unavailable", error=type(error).__name__)
             return None
-        known.used_until[limit.name] = used_until
+        usage.used_until[limit.name] = used_until
         if granted:
             return None
         log.warning("emails wait: the workspace's allowance is used up", workspace_id=workspace_id, limit=limit.name)
@@ -132,10 +132,10 @@ class MailAllowance:
         count("MailsOverAllowance", emails)
         return max(free_at, self._clock()) + min(limit.period, LONGEST_SPREAD) * self._sample()
 
-    def _known(self, workspace_id: str) -> _Known:
+    def _usage_of(self, workspace_id: str) -> _WorkspaceUsage:
         if len(self._workspaces) >= _MAX_WORKSPACES:
             self._workspaces.clear()
-        return self._workspaces.setdefault(workspace_id, _Known())
+        return self._workspaces.setdefault(workspace_id, _WorkspaceUsage())
 
 
 def mail_limits(per_minute: int, per_day: int) -> list[MailLimit]:

@@ -1,4 +1,4 @@
-"""How many examples a test tries: all in `make test ALL=1`, and a sample of them in `make test`."""
+"""How many examples a test tries: all with `make test THOROUGH=1`, else a sample of them."""
 
 from __future__ import annotations
 
