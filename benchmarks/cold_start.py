@@ -4,7 +4,7 @@ Each round starts a new interpreter that sees nothing but the unpacked zip, with
 `/var/task` is. The floor is a Chalice app with one route and one DynamoDB client, from the zip that Chalice builds,
 with bytecode and with all of botocore's data; and once more without bytecode. The rival, from the latter, imports what
 most such apps import at their top. A stub replaces DynamoDB and responds at once. Time is the processor's: a Lambda has
-a share of it, and a busy machine's clock would tell of its other work.
+a share of it, and elapsed time on a busy machine would include its other work.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class Provider(ABC):
         return None
 
     def reports_own_change(self, report: MeetingReport, request: MeetingRequest) -> bool:
-        """Return whether an update contains only values of `request`, as after an update of ours.
+        """Return whether an update contains only values of `request`, as after the product's own update.
 
         Called only if `read_event` returns reports.
         """

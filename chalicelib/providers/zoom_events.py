@@ -48,7 +48,7 @@ def read_event(headers: Mapping[str, str], raw: bytes, secret: str, now: datetim
 
 
 def changes_only(changes: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Return whether every changed value is the one in the body of our own request."""
+    """Return whether every changed value is the one in the product's own request body."""
     return all(name not in changes or _is_same(changes[name], body[name]) for name in _OWN_FIELDS)
 
 

@@ -2,91 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Answer, DeclineNotice, answer_key, answer_of, declining_guests
+from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import InvitationState, Party, Role, is_emailed
-from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import MailUnavailable
-from chalicelib.store.booking_leases import BookingLeases, Lease
-from chalicelib.store.suppressions import SuppressionStore
-from chalicelib.store.workspaces import RecentWorkspaces
+from chalicelib.store.booking_leases import Lease
 from chalicelib.usecases.effects import EffectResult
-from chalicelib.usecases.mail_allowance import MailAllowance, wait_for_allowance
-from chalicelib.usecases.mail_circuit import GuardedMailer
-from chalicelib.usecases.notices import send_notice
+from chalicelib.usecases.notices import HostNotices, Notice
 
-_RETRY_DELAY = timedelta(seconds=30)
-_SEND_SECONDS = 18.0
-"""The longest that handing over an email takes, with the writes before and after it."""
+if TYPE_CHECKING:
+    from chalicelib.mail.notice_templates import Letterhead
 
 
-class DeclineNotices:
-    """Like an invitation, a notice is marked before and after it is sent.
-
-    It is sent twice only if a process is killed in between.
-    """
-
-    def __init__(
-        self,
-        leases: BookingLeases,
-        mailer: GuardedMailer,
-        workspaces: RecentWorkspaces,
-        suppressions: SuppressionStore,
-        clock: Callable[[], datetime],
-        allowance: MailAllowance,
-        product_name: str,
-    ) -> None:
-        self._leases = leases
-        self._mailer = mailer
-        self._workspaces = workspaces
-        self._suppressions = suppressions
-        self._clock = clock
-        self._allowance = allowance
-        self._product_name = product_name
+class DeclineNotices(HostNotices):
+    """The effect that emails the host when a guest declines."""
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Send a notice for each guest who declined, if the host can still act on it."""
-        booking = lease.booking
-        if not _pending(lease, self._clock()):
-            return EffectResult(lease)
-        # Read before the marks: nothing that may fail comes between a mark and its email.
-        if self._suppressions.is_suppressed(booking.workspace_id, booking.host.email):
-            return EffectResult(lease)
-        workspace = self._workspaces.get(booking.workspace_id)
-        while pending := _pending(lease, self._clock()):
-            if parked_until := self._mailer.check():
-                return EffectResult(lease, parked_until, is_mail_parked=True)
-            if not deadline.allows(_SEND_SECONDS):
-                return EffectResult(lease, self._clock())
-            if wait_until := self._allowance.take(booking.workspace_id, 1):
-                return wait_for_allowance(lease, wait_until)
+        booking, result = lease.booking, EffectResult(lease)
+        if not _pending(lease, self._clock()) or self._is_suppressed(booking):
+            return result
+        while pending := _pending(result.lease, self._clock()):
             guest, answer = pending[0]
-            before = lease.settlement
-            marked = _with_notice(lease, guest, answer, InvitationState.SENDING)
-            lease = self._leases.save(lease, marked.settlement, self._clock())
-            if lease.booking.revision != booking.revision:
-                return EffectResult(replace(lease, settlement=before))
-            lease.require(self._clock(), _SEND_SECONDS)
-            try:
-                lease = self._send(lease, guest, answer, workspace)
-            except MailUnavailable as error:
-                self._allowance.give_back(booking.workspace_id, 1)
-                is_parked = error.retry_at is not None
-                return EffectResult(lease, error.retry_at or self._clock() + _RETRY_DELAY, is_mail_parked=is_parked)
-        return EffectResult(lease)
+            mark = partial(_with_notice, guest=guest, answer=answer)
+            result = self._deliver(result.lease, deadline, mark, partial(_write_notice, booking, guest))
+            if result.continue_at or result.lease.booking.revision != booking.revision:
+                return result
+        return result
 
-    def _send(self, lease: Lease, guest: Party, answer: Answer, workspace: Workspace | None) -> Lease:
-        from chalicelib.mail.notice_templates import Letterhead, write_declined_notice
 
-        booking = lease.booking
-        notice = write_declined_notice(booking, guest, Letterhead(self._product_name, workspace))
-        state = send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
-        return _with_notice(lease, guest, answer, state)
+def _write_notice(booking: Booking, guest: Party, letterhead: Letterhead) -> Notice:
+    from chalicelib.mail.notice_templates import write_declined_notice
+
+    return write_declined_notice(booking, guest, letterhead)
 
 
 def _pending(lease: Lease, now: datetime) -> list[tuple[Party, Answer]]:
@@ -103,7 +57,7 @@ def _pending(lease: Lease, now: datetime) -> list[tuple[Party, Answer]]:
     ]
 
 
-def _with_notice(lease: Lease, guest: Party, answer: Answer, state: InvitationState) -> Lease:
+def _with_notice(lease: Lease, state: InvitationState, *, guest: Party, answer: Answer) -> Lease:
     notice = DeclineNotice(answer_key(guest.email), answer.answered_at, state)
     others = tuple(other for other in lease.settlement.declines if other.key != notice.key)
     return replace(lease, settlement=replace(lease.settlement, declines=(*others, notice)))

@@ -22,7 +22,7 @@ from chalicelib.usecases.reported_meetings import ReportedMeeting, ReportedMeeti
 from chalicelib.webhooks.events import Event, report_event
 
 _OWN_UPDATE = timedelta(minutes=1)
-"""An update event that arrives this soon after a settler's last write may be about an earlier revision of ours."""
+"""An update event that arrives this soon after a settler's last write may report an earlier update of that settler."""
 
 
 class MeetingReports:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import Connection, Grant
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import InvitationState, Role, address_key, is_emailed
-from chalicelib.domain.meeting import MeetingState
+from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import MailRejected, MailUnavailable
@@ -25,7 +28,12 @@ from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.mail_allowance import MailAllowance, wait_for_allowance
 from chalicelib.usecases.mail_circuit import GuardedMailer
 
+if TYPE_CHECKING:
+    from chalicelib.mail.notice_templates import Letterhead
+
 _RETRY_DELAY = timedelta(seconds=30)
+_SEND_SECONDS = 18.0
+"""The longest that handing over an email takes, with the writes before and after it."""
 Notice = tuple[str, str, str]
 """Subject, text and HTML."""
 
@@ -40,8 +48,8 @@ def send_notice(mailer: GuardedMailer, to: str, notice: Notice, *, workspace_id:
     return InvitationState.SENT
 
 
-class FailureNotices:
-    """The effect that reports to a host, once, that a meeting could not be created, changed or deleted.
+class HostNotices:
+    """Sends notices about a booking to its host. Base of the effects that decide which are pending.
 
     Like an invitation, a notice is marked before and after it is sent. It is sent twice only if a process is killed in
     between.
@@ -65,23 +73,59 @@ class FailureNotices:
         self._allowance = allowance
         self._product_name = product_name
 
-    def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
-        """Send the notice if the meeting failed and the host can still act on it."""
+    def _is_suppressed(self, booking: Booking) -> bool:
+        return self._suppressions.is_suppressed(booking.workspace_id, booking.host.email)
+
+    def _deliver(
+        self,
+        lease: Lease,
+        deadline: Deadline,
+        mark: Callable[[Lease, InvitationState], Lease],
+        write: Callable[[Letterhead], Notice],
+    ) -> EffectResult:
+        """Send what `write` returns, if emails may be sent now. `mark` returns the lease with the notice's state."""
         booking, settlement = lease.booking, lease.settlement
-        if settlement.meeting.state is not MeetingState.FAILED:
-            return EffectResult(_with_notice(lease, None))
-        if not self._is_pending(lease) or self._suppressions.is_suppressed(booking.workspace_id, booking.host.email):
-            return EffectResult(lease)
         if parked_until := self._mailer.check():
             return EffectResult(lease, parked_until, is_mail_parked=True)
-        if wait_until := self._allowance.take(booking.workspace_id, 1):
-            return wait_for_allowance(lease, wait_until)
+        if not deadline.allows(_SEND_SECONDS):
+            return EffectResult(lease, self._clock())
         # Read before the mark: nothing that may fail comes between it and the email.
         workspace = self._workspaces.get(booking.workspace_id)
-        lease = self._leases.save(lease, _with_notice(lease, InvitationState.SENDING).settlement, self._clock())
+        if wait_until := self._allowance.take(booking.workspace_id, 1):
+            return wait_for_allowance(lease, wait_until)
+        lease = self._leases.save(lease, mark(lease, InvitationState.SENDING).settlement, self._clock())
         if lease.booking.revision != booking.revision:
+            self._allowance.give_back(booking.workspace_id, 1)
             return EffectResult(replace(lease, settlement=settlement))
-        return self._send(lease, workspace)
+        lease.require(self._clock(), _SEND_SECONDS)
+        try:
+            state = self._send(booking, write, workspace)
+        except MailUnavailable as error:
+            self._allowance.give_back(booking.workspace_id, 1)
+            is_parked = error.retry_at is not None
+            return EffectResult(lease, error.retry_at or self._clock() + _RETRY_DELAY, is_mail_parked=is_parked)
+        return EffectResult(mark(lease, state))
+
+    def _send(
+        self, booking: Booking, write: Callable[[Letterhead], Notice], workspace: Workspace | None
+    ) -> InvitationState:
+        from chalicelib.mail.notice_templates import Letterhead
+
+        notice = write(Letterhead(self._product_name, workspace))
+        return send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
+
+
+class FailureNotices(HostNotices):
+    """The effect that reports to a host, once, that a meeting could not be created, changed or deleted."""
+
+    def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
+        """Send the notice if the meeting failed and the host can still act on it."""
+        booking, meeting = lease.booking, lease.settlement.meeting
+        if meeting.state is not MeetingState.FAILED:
+            return EffectResult(_with_notice(lease, None))
+        if not self._is_pending(lease) or self._is_suppressed(booking):
+            return EffectResult(lease)
+        return self._deliver(lease, deadline, _with_notice, partial(_write_failure, booking, meeting))
 
     def _is_pending(self, lease: Lease) -> bool:
         booking, settlement = lease.booking, lease.settlement
@@ -92,18 +136,11 @@ class FailureNotices:
         nothing_left = booking.is_cancelled and not settlement.meeting.exists
         return not nothing_left and self._clock() < booking.appointment.ends_at
 
-    def _send(self, lease: Lease, workspace: Workspace | None) -> EffectResult:
-        from chalicelib.mail.notice_templates import Letterhead, write_failed_meeting_notice
 
-        booking, letterhead = lease.booking, Letterhead(self._product_name, workspace)
-        notice = write_failed_meeting_notice(booking, lease.settlement.meeting, letterhead)
-        try:
-            state = send_notice(self._mailer, booking.host.email, notice, workspace_id=booking.workspace_id)
-        except MailUnavailable as error:
-            self._allowance.give_back(booking.workspace_id, 1)
-            is_parked = error.retry_at is not None
-            return EffectResult(lease, error.retry_at or self._clock() + _RETRY_DELAY, is_mail_parked=is_parked)
-        return EffectResult(_with_notice(lease, state))
+def _write_failure(booking: Booking, meeting: Meeting, letterhead: Letterhead) -> Notice:
+    from chalicelib.mail.notice_templates import write_failed_meeting_notice
+
+    return write_failed_meeting_notice(booking, meeting, letterhead)
 
 
 def _with_notice(lease: Lease, state: InvitationState | None) -> Lease:

@@ -165,7 +165,7 @@ class Reminders:
 
 
 def _mark(lease: Lease, email: _Email, *, is_sent: bool) -> Lease:
-    """Return the lease with the email's mark. `is_sent` also stands for an email that cannot be sent."""
+    """Return the lease with the email's mark. `is_sent` is also true for an email that cannot be sent."""
     booking, settlement = lease.booking, lease.settlement
     progress = next(one for one in settlement.reminders if one.minutes_before == email.minutes_before)
     progress = replace(progress, marks=progress.marks | {email.key: is_sent})

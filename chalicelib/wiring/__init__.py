@@ -141,48 +141,21 @@ class Services(AccountServices):
             self.clock,
             self.random,
         )
-        add_links = PersonalLinks(self.join_tickets, self.answer_tickets).add
-        invitations = Invitations(
+        emailing = (
             self.booking_leases,
             self.mailer,
             self.recent_workspaces,
             self.suppression_store,
             self.clock,
             self.mail_allowance,
-            add_links=add_links,
-            mail_from=self.settings.mail_from,
-            share=share,
         )
-        reminders = Reminders(
-            self.booking_leases,
-            self.mailer,
-            self.recent_workspaces,
-            self.suppression_store,
-            self.clock,
-            self.mail_allowance,
-            add_links=add_links,
-            share=share,
-        )
-        notices = FailureNotices(
-            self.booking_leases,
-            self.mailer,
-            self.recent_workspaces,
-            self.suppression_store,
-            self.clock,
-            self.mail_allowance,
-            self.settings.product_name,
-        )
+        add_links, mail_from = PersonalLinks(self.join_tickets, self.answer_tickets).add, self.settings.mail_from
+        invitations = Invitations(*emailing, add_links=add_links, mail_from=mail_from, share=share)
+        reminders = Reminders(*emailing, add_links=add_links, share=share)
+        notices = FailureNotices(*emailing, self.settings.product_name)
+        declines = DeclineNotices(*emailing, self.settings.product_name)
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
         references = MeetingReferences(ReferenceStore(), reporting, self.retention, self.clock)
-        declines = DeclineNotices(
-            self.booking_leases,
-            self.mailer,
-            self.recent_workspaces,
-            self.suppression_store,
-            self.clock,
-            self.mail_allowance,
-            self.settings.product_name,
-        )
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
         return meetings, references, invitations, reminders, notices, declines, decisions
 

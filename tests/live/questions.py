@@ -14,7 +14,7 @@ QUESTIONS: dict[str, dict[str, str]] = {
         "zoom-revoked": "How does Zoom respond to a refresh after the grant was revoked?",
         "zoom-deauthorization": "Does Zoom notify an unpublished app when a user removes it?",
         "zoom-scopes": "How does Zoom respond to a refresh after scopes were added, as those of the events?",
-        "zoom-events": "What does meeting.updated contain after an update of ours?",
+        "zoom-events": "What does meeting.updated contain after our own update?",
     },
     "google_meet": {
         "google-insert-twice": "How does Google respond to an insert with an id that exists?",

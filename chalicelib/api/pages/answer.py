@@ -26,7 +26,7 @@ _ERROR_TEXTS = {"uninvited": "uninvited", "too_many_requests": "too_many"}
 
 
 def render_answer_error(call: Call, problem: ProblemDetails) -> Response:
-    """Return the page for an error. Only a problem of the service may pass by itself."""
+    """Return the page for an error. Only errors of the service say that a later attempt can succeed."""
     audience = _error_audience(call, problem)
     texts = audience.wording.answer_page
     is_temporary = problem.status >= 500 or problem.reason == "changed_meanwhile"

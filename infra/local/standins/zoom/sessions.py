@@ -21,7 +21,7 @@ class _Session:
 
 
 class Sessions:
-    """What happens to meetings besides the API. Each method sends one or more events and returns their deliveries.
+    """What happens to meetings without an API call. Each method sends one or more events and returns their deliveries.
 
     A meeting's id that does not exist raises KeyError.
     """

@@ -53,7 +53,7 @@ def send(
     others: Mapping[str, str] | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> Delivery:
-    """Post one signed event. `others` stand beside its payload."""
+    """Post one signed event. `others` are further fields next to its payload."""
     now = clock()
     content = {"event": event, "event_ts": int(now.timestamp() * 1000), "payload": payload, **(others or {})}
     # Compact like JSON.stringify: Zoom's own receiver checks the signature on JSON that it has serialized again.
