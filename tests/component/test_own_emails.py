@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from chalicelib.webhooks.events import EventType, meeting_event
 from infra.local.standins.faults import Action, Fault
 from tests.support.mailcheck import calendar_of
 from tests.support.product import GUEST, Product, booking, calendar
+from tests.support.readers import IcalJs, Libical, read_with_vobject
 from tests.support.steps import cancel, get, put
 
 PATH = "/v1/bookings/b-1/invite.ics"
@@ -134,6 +136,29 @@ def test_a_guest_who_is_taken_off_gets_a_cancellation_before_and_after_settling(
     assert early == entry(connected, OTHER["email"]) == ("CANCEL", early[1], 1)
     path = next(one["calendar_file_path"] for one in get(connected)["invitations"] if one["email"] == OTHER["email"])
     assert connected.caller().get(path).status_code == 200
+
+
+@pytest.mark.node
+def test_other_peoples_libraries_read_every_file_alike(connected: Product, tmp_path: Path) -> None:
+    files: list[bytes] = []
+
+    def get_files(*emails: str) -> None:
+        files.extend(connected.caller().get(PATH, params={"for": email}).content for email in emails)
+
+    put(connected, guests=[GUEST, OTHER], emails=OFF)
+    get_files(HOST, GUEST["email"], OTHER["email"])
+    put(connected, days=36, guests=[GUEST], emails=OFF)
+    get_files(HOST, GUEST["email"], OTHER["email"])
+    cancel(connected)
+    get_files(HOST, GUEST["email"])
+    for name in ("libical", "icaljs"):
+        (tmp_path / name).mkdir()
+    verdicts = Libical(tmp_path / "libical")(files)
+    assert [(verdict.passes, verdict.errors) for verdict in verdicts] == [(True, 0)] * 8
+    entries = [verdict.entry for verdict in verdicts]
+    assert entries == IcalJs(tmp_path / "icaljs")(files) == list(map(read_with_vobject, files))
+    assert [entry.sequence for entry in entries if entry] == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert len({entry.uid for entry in entries if entry}) == 1
 
 
 def test_cancelled_before_anyone_was_invited_is_a_cancellation_with_a_higher_number(connected: Product) -> None:
