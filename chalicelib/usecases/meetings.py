@@ -97,7 +97,9 @@ class Meetings:
         if meeting_plan.is_look_requested(lease.look_requested_at, lease.settlement.looked_at):
             work.update(meeting=meeting_plan.verify_now(work.meeting, now), looked_at=lease.look_requested_at)
             work.is_look_requested = True
-        if lease.is_settled and not meeting_plan.is_verification_due(work.meeting, now):
+        # A run that died while it replaced the meeting of a settled booking left a meeting that is under way.
+        is_under_way = lease.settlement.next_attempt_at(now) is not None
+        if lease.is_settled and not is_under_way and not meeting_plan.is_verification_due(work.meeting, now):
             return EffectResult(work.lease, due_at=meeting_plan.verify_at(booking, work.meeting, now))
         if booking.revision > lease.settlement.revision + 1:
             # A settler that was killed may have sent a revision in between, so what the provider has is unknown.

@@ -121,7 +121,8 @@ class Settling:
         meeting = settlement.meeting
         # What is due now may be what fails. Reminders that are due later are kept.
         finish = partial(self._leases.finish, due_at=next_due_at(booking, settlement, now))
-        if lease.is_settled:  # Only a verification or a reminder was due. The meeting and the emails stay valid.
+        if lease.is_settled and settlement.next_attempt_at(now) is None:
+            # Only a verification or a reminder was due. The meeting and the emails stay valid.
             return finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
         was_given_up = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
         settlement = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
