@@ -257,13 +257,14 @@ class TestEarlierRelease:
 
 
 def _forget_new_fields(hosts: GoogleHosts) -> None:
-    """Leave the row as the release before wrote it."""
+    """Leave the row as the release before wrote it, which knew no other owner of an entry than this product."""
     key = {"workspace_id": {"S": WORKSPACE}, "booking_id": {"S": "b-1"}}
     (row,) = hosts.product.aws.scan("bookings")
     observed = json.loads(row["observed"]["S"])
-    del observed["meeting"]["calendar_address"]
+    observed["meeting"].pop("calendar_address", None)  # Values that equal their defaults are not stored.
     for invitation in observed["invitations"]:
-        del invitation["entry_owner"], invitation["withdraws"]
+        invitation.pop("entry_owner", None)
+        invitation.pop("withdraws", None)
     hosts.product.aws.client("dynamodb").update_item(
         TableName=f"{hosts.product.aws.table_prefix}bookings",
         Key=key,
