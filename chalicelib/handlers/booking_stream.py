@@ -12,7 +12,7 @@ from chalicelib.domain.deadline import Deadline
 from chalicelib.errors import StoreUnavailable
 from chalicelib.observability import count, log
 from chalicelib.store import streams
-from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS
+from chalicelib.store.tables import DUE_PARTITIONS, GRANT_PARTITIONS, WAITING_PARTITIONS
 
 if TYPE_CHECKING:
     from chalicelib.usecases.settling import Settling
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WORKERS = 25
 """Bookings settled in parallel. The work is mostly waiting for providers, and a slow provider must not delay others."""
 _DUE_PER_PARTITION = 100
+_HANDED_OVER_PER_PARTITION = 1000
+"""The same with a queue, which takes what exceeds a workspace's share. All that is due must be seen to be fair."""
 _RESERVE_SECONDS = 34.0
 """Time that an invocation keeps in reserve: enough for a token refresh or a provider call, and the writes after it."""
 _SHORTEST_PAUSE_SECONDS = 0.05
@@ -46,8 +48,8 @@ def settle_records(event: dict[str, Any], context: Any, services: Services) -> d
 def _hand_over_excess(keys: Iterable[Key], services: Services) -> list[Key]:
     """Return the bookings to settle here. Those beyond their workspace's share are handed over to `send_emails`.
 
-    The stream is read in order, so the many bookings of one workspace would keep others waiting for their links. The
-    queue serves workspaces fairly.
+    The stream is read in order, and the schedule reads what is due longest, so the many bookings of one workspace would
+    keep others waiting. The queue serves workspaces fairly. What it refuses is settled here, after the others.
     """
     queue = services.email_queue
     if queue is None:
@@ -55,8 +57,7 @@ def _hand_over_excess(keys: Iterable[Key], services: Services) -> list[Key]:
     here, excess = list[Key](), list[Key]()
     for key in keys:
         (here if services.booking_share.take(key[0]) else excess).append(key)
-    queue.send(excess)
-    return here
+    return here + queue.send(excess)
 
 
 def settle_due(context: Any, services: Services) -> dict[str, int]:
@@ -79,18 +80,20 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
     A booking that failed is due again; it is not tried twice, and does not end the run.
     """
     now, tried, failed, store = services.clock(), set[Key](), 0, services.booking_store
+    limit = _DUE_PER_PARTITION if services.email_queue is None else _HANDED_OVER_PER_PARTITION
     waiting = store.count_waiting()
     count("MeetingsWaitingNow", waiting)
     partitions = (*DUE_PARTITIONS, *(WAITING_PARTITIONS if waiting else ()))
     while True:
-        due = [key for partition in partitions for key in store.due(partition, now, _DUE_PER_PARTITION)]
+        due = [key for partition in partitions for key in store.due(partition, now, limit)]
         keys = [key for key in due if key not in tried]
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
-        failed_now = len(_settle_all(_in_turn(keys), deadline, services))
+        here = _hand_over_excess(_in_turn(keys), services)
+        failed_now = len(_settle_all(here, deadline, services))
         tried.update(keys)
         failed += failed_now
-        is_outage = failed_now == len(keys)
-        if is_outage or len(due) < _DUE_PER_PARTITION or not deadline.allows(_RESERVE_SECONDS):
+        is_outage = failed_now == len(here)
+        if is_outage or len(due) < limit or not deadline.allows(_RESERVE_SECONDS):
             return len(tried), failed
 
 
@@ -110,7 +113,7 @@ def _in_turn(keys: Iterable[Key]) -> list[Key]:
 def _process_due_grants(deadline: Deadline, services: Services) -> int:
     """Return how many grants were processed. The next tick processes those for which there was no time."""
     now, total = services.clock(), 0
-    for partition in DUE_PARTITIONS:
+    for partition in GRANT_PARTITIONS:
         for grant_id in services.grant_store.due(partition, now, _DUE_PER_PARTITION):
             # A token refresh that is cut off by the end of the invocation can end the grant.
             if not deadline.allows(_RESERVE_SECONDS):

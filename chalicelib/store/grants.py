@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.connection import Grant
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
-from chalicelib.store.tables import DUE_PARTITIONS, GrantItem, choose_partition
+from chalicelib.store.tables import GRANT_PARTITIONS, GrantItem, choose_partition
 
 REFRESH_LEASE = timedelta(seconds=90)
 """Longer than the longest token call. A process that is killed while refreshing delays the others by at most this."""
@@ -96,7 +96,7 @@ class GrantStore:
             GrantItem(grant.id).delete(condition=GrantItem.version == grant.version)
 
     def due(self, partition: str, now: datetime, limit: int) -> list[str]:
-        """Return ids of grants that are due in one of `DUE_PARTITIONS`, longest overdue first."""
+        """Return ids of grants that are due in one of `GRANT_PARTITIONS`, longest overdue first."""
         return [item.grant_id for item in GrantItem.due.find(partition, now, limit)]
 
 
@@ -107,7 +107,7 @@ def grant_item(grant: Grant) -> GrantItem:
         version=grant.version,
         document=_encode(grant),
         tokens=grant.sealed_tokens,
-        due_shard=choose_partition(DUE_PARTITIONS, grant.id) if grant.due_at else None,
+        due_shard=choose_partition(GRANT_PARTITIONS, grant.id) if grant.due_at else None,
         due_at=grant.due_at,
         reported_at=grant.reported_at,
     )
@@ -130,4 +130,4 @@ def _encode(grant: Grant) -> str:
 
 
 def _set_due(grant_id: str, at: datetime) -> list[Action]:
-    return [GrantItem.due_shard.set(choose_partition(DUE_PARTITIONS, grant_id)), GrantItem.due_at.set(at)]
+    return [GrantItem.due_shard.set(choose_partition(GRANT_PARTITIONS, grant_id)), GrantItem.due_at.set(at)]

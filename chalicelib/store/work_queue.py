@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from chalicelib.observability import count, log
 
 WakeUp = tuple[str, ...]
 """Names a row: first its workspace, then what else identifies it. It contains no personal data."""
+K = TypeVar("K", bound=WakeUp)
 MAX_BATCH = 10
 """SQS accepts and returns at most this many messages in a request."""
 
@@ -27,15 +28,17 @@ class WorkQueue:
         self._client = client
         *_, self._account, self._name = arn.split(":")
 
-    def send(self, wake_ups: Iterable[WakeUp]) -> None:
+    def send(self, wake_ups: Iterable[K]) -> list[K]:
         """Send a message for each row. The workspace is the message group: SQS serves groups fairly.
 
-        A failure is logged and counted, and not raised: the row is due, and the schedule sends its message again.
+        Return the rows whose message the queue refused. A failure is logged and counted, and not raised: the row is
+        due, and the schedule sends its message again.
         docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
         """
-        remaining = iter(wake_ups)
+        remaining, refused = iter(wake_ups), list[K]()
         while batch := list(islice(remaining, MAX_BATCH)):
-            self._send(batch)
+            refused += self._send(batch)
+        return refused
 
     def receive(self, limit: int) -> list[WakeUp]:
         """Return at most `limit` wake-ups and delete their messages. Return none if the queue is unavailable."""
@@ -53,7 +56,7 @@ class WorkQueue:
         wake_ups = (read_wake_up(message["Body"]) for message in messages)
         return [wake_up for wake_up in wake_ups if wake_up is not None]
 
-    def _send(self, batch: list[WakeUp]) -> None:
+    def _send(self, batch: list[K]) -> list[K]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         entries = [
@@ -65,10 +68,11 @@ class WorkQueue:
         except (BotoCoreError, ClientError) as error:
             log.failure("queue unavailable", error, queue=self._name)
             count("WakeUpsRefused", len(batch))
-            return
+            return batch
         if refused := response.get("Failed", []):
             log.warning("queue refused messages", queue=self._name, refused=len(refused), code=refused[0].get("Code"))
             count("WakeUpsRefused", len(refused))
+        return [batch[int(failure["Id"])] for failure in refused]
 
     def _url(self) -> str:
         return f"{self._client.meta.endpoint_url}/{self._account}/{self._name}"

@@ -88,6 +88,34 @@ def test_many_bookings_of_one_workspace_are_settled_by_the_other_function(world:
     assert world.recipients().total() == 2 * (BOOKINGS + 2)
 
 
+@pytest.fixture
+def many_are_due(world: World) -> None:
+    """More than the share, whose stream records were lost."""
+    for number in range(BOOKINGS + 5):
+        world.product.caller().put(f"/v1/bookings/b-{number}", json=booking(days=35 + number))
+    world.product.stream_records()
+    world.product.clock.advance(60)
+
+
+@pytest.mark.usefixtures("many_are_due")
+def test_the_schedule_hands_over_what_exceeds_a_workspaces_share(world: World) -> None:
+    done = booking_stream.settle_due(LambdaContext(), world.product.services)
+    assert (done["bookings"], done["failed"]) == (BOOKINGS + 5, 0)
+    assert len(world.product.zoom.meetings) == BOOKINGS
+    world.queues.send_emails()
+    assert len(world.product.zoom.meetings) == BOOKINGS + 5
+
+
+@pytest.mark.usefixtures("many_are_due")
+def test_the_schedule_settles_what_sqs_refuses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_all(*, Entries: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in Entries]}
+
+    monkeypatch.setattr(world.queues.sqs, "send_message_batch", refuse_all)
+    booking_stream.settle_due(LambdaContext(), world.product.services)
+    assert len(world.product.zoom.meetings) == BOOKINGS + 5
+
+
 def test_a_lost_message_costs_three_ticks(world: World) -> None:
     world.book()
     world.queues.sqs.purge_queue(QueueUrl=world.queues.urls["Emails"])

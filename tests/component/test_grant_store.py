@@ -13,7 +13,7 @@ from chalicelib.errors import LostRace
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.grants import REFRESH_LEASE, GrantStore
-from chalicelib.store.tables import DUE_PARTITIONS
+from chalicelib.store.tables import GRANT_PARTITIONS
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 
@@ -34,7 +34,7 @@ def stored(store: GrantStore) -> Grant:
 
 
 def due(store: GrantStore, clock: FakeClock) -> list[str]:
-    return [grant_id for partition in DUE_PARTITIONS for grant_id in store.due(partition, clock(), 100)]
+    return [grant_id for partition in GRANT_PARTITIONS for grant_id in store.due(partition, clock(), 100)]
 
 
 def test_an_unknown_grant_is_none(store: GrantStore) -> None:
