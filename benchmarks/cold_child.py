@@ -66,9 +66,10 @@ def record(settled):
         "booking_id": {"S": "b-1"},
         "revision": {"N": "1"},
         "settled_revision": {"N": "1" if settled else "0"},
-        "due_at": {"N": "1"},
         "desired": {"S": json.dumps(BOOKING)},
     }
+    if not settled:
+        image["due_at"] = {"N": "1"}
     change = {"ApproximateCreationDateTime": 0, "NewImage": image, "SequenceNumber": "1"}
     return {"Records": [{"eventID": "1", "eventSourceARN": "arn", "dynamodb": change}]}
 
