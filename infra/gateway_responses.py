@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from chalicelib.api.problems import CONTENT_TYPE, format_problem
-from chalicelib.api.routing import SECURITY_HEADERS
+from chalicelib.api.routing import SECURITY_HEADERS, VERSION_HEADER
 
 TOO_LARGE_BYTES = 10 * 1024 * 1024
 """The largest body that API Gateway accepts."""
@@ -35,10 +35,11 @@ class GatewayResponse:
         """The headers without the request id."""
         headers = {
             **SECURITY_HEADERS,
+            **VERSION_HEADER,
             "Content-Type": CONTENT_TYPE,
             # The caller is unknown here, so its origins are too. The response contains no secrets.
             "Access-Control-Allow-Origin": "*",
-            "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
+            "Access-Control-Expose-Headers": "Meetlink-Version, Retry-After, X-Request-Id",
         }
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)

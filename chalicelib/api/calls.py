@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_ACCEPTED_KEYS = 10_000
-_EXPOSED = "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+_EXPOSED = "Location, Meetlink-Version, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 current_request: ContextVar[Request] = ContextVar("request")
 """Chalice keeps the current request on the app object, which threads of the local server share."""

@@ -17,6 +17,7 @@ from chalicelib.api.problems import ProblemDetails, describe_error, translate_ch
 from chalicelib.api.schemas.fields import check_id
 from chalicelib.errors import CallerError, LostRace, StoreError, Unauthorized
 from chalicelib.observability import log, refused
+from chalicelib.version import VERSION
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -29,6 +30,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+VERSION_HEADER = {"Meetlink-Version": VERSION}
 _DESCRIPTION = "description_of_route"
 
 
@@ -202,7 +204,7 @@ def install(app: Chalice) -> None:
                 response = translate_chalice_error(get_response(event))
         finally:
             current_request.reset(token)
-        response.headers = {**SECURITY_HEADERS, "X-Request-Id": request_id, **response.headers}
+        response.headers = {**SECURITY_HEADERS, **VERSION_HEADER, "X-Request-Id": request_id, **response.headers}
         return response
 
 

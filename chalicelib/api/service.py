@@ -1,28 +1,37 @@
-"""`/health`, `/openapi.json` and `/docs`"""
+"""`/health`, `/v1/me`, `/openapi.json` and `/docs`"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from chalice.app import Chalice, Response
-from msgspec import Struct
 
-from chalicelib.api.calls import Call
+from chalicelib.api.calls import Call, CallerCall
 from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.schemas.service import Health, Identity, Limits
+from chalicelib.version import VERSION
 
 routes = Routes("Service")
-
-
-class Health(Struct):
-    status: Literal["ok"]
 
 
 @routes.get("/health", "Check that the service works", responses={200: Health}, auth="none")
 def health(call: Call) -> Response:
     """Read from the database; without it, the response is 503."""
     call.services.workspace_store.get("health-check")
-    return json_response(Health("ok"))
+    return json_response(Health("ok", VERSION))
+
+
+@routes.get(
+    "/v1/me",
+    "Get what your API key belongs to",
+    text="The workspace, the key and the limits. Use it to test a key.",
+    responses={200: Identity},
+)
+def get_identity(call: CallerCall) -> Response:
+    settings, rate = call.services.settings, call.services.rate_limit
+    limits = Limits(rate.rate, rate.burst, settings.mails_per_minute or None, settings.mails_per_day or None)
+    return json_response(Identity(call.workspace_id, call.workspace.name, call.key_id, limits, VERSION))
 
 
 @routes.get("/openapi.json", "Get this description", responses={200: "application/json"}, auth="none")

@@ -18,6 +18,7 @@ ANYTHING = {"api", "handlers", "wiring"}
 ARROWS = {
     "errors": set(),
     "settings": set(),
+    "version": set(),
     "observability": {"errors"},
     "domain": {"errors"},
     "store": {"domain", "errors", "settings", "observability"},

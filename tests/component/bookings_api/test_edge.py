@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from chalicelib.version import VERSION
 from tests.support.answers import assert_problem
 from tests.support.product import Product, booking, recorded_event
 
@@ -122,7 +123,31 @@ class TestTheEdge:
 
     def test_health_is_green(self, product: Product) -> None:
         answer = product.stranger().get("/health")
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION})
+
+    def test_every_response_names_the_version(self, product: Product) -> None:
+        paths = ("/health", "/docs", "/v1/bookings", "/v1/nothing", "/settings", "/connect/gone", "/assets/page.css")
+        for caller in (product.stranger(), product.caller()):
+            for path in paths:
+                assert caller.get(path).headers["Meetlink-Version"] == VERSION, path
+
+    def test_a_key_is_told_its_workspace_its_id_and_its_limits(self, product: Product) -> None:
+        for workspace_id in ("ws-1", "ws-2"):
+            caller = product.caller(workspace_id)
+            key_id = caller.headers["Authorization"].split(".")[-2]
+            assert caller.get("/v1/me").json() == {
+                "workspace_id": workspace_id,
+                "name": product.services.workspace_store.get(workspace_id).name,
+                "key_id": key_id,
+                "limits": {
+                    "requests_per_second": 50,
+                    "requests_at_once": product.services.settings.rate_burst,
+                    "emails_per_minute": 600,
+                    "emails_per_day": 20_000,
+                },
+                "version": VERSION,
+            }
+        assert_problem(product.stranger().get("/v1/me"), 401, "unauthorized")
 
     def test_a_database_that_does_not_answer_is_503_and_says_when_to_come_again(self, product: Product) -> None:
         product.aws.client("dynamodb").delete_table(TableName=product.aws.table_prefix + "workspaces")
