@@ -178,6 +178,7 @@ def delete_booking(call: CallerCall, booking_id: str) -> Response:
 @routes.post(
     "/v1/bookings/{booking_id}/retry",
     "Retry a failed or waiting booking now",
+    text="Creates the link at once instead of at `next_attempt_at`. A booking in another state does not change.",
     responses={200: Booking},
     headers=("Prefer",),
     problems=("not_found",),

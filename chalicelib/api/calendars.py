@@ -14,7 +14,13 @@ from chalicelib.errors import NotFound
 routes = Routes("Calendars")
 
 
-@routes.get("/v1/calendars", "List calendars in order of id", responses={200: schemas.CalendarPage}, query=PageQuery)
+@routes.get(
+    "/v1/calendars",
+    "List calendars in order of id",
+    text="Continue with `cursor` until `next_cursor` is null.",
+    responses={200: schemas.CalendarPage},
+    query=PageQuery,
+)
 def list_calendars(call: CallerCall) -> Response:
     query = call.read_query(PageQuery)
     calendars, after = call.services.calendar_store.page(call.workspace_id, limit=query.size, after=query.after)
@@ -37,7 +43,13 @@ def put_calendar(call: CallerCall, calendar_id: str) -> Response:
     return json_response(schemas.format_calendar(calendar), 201 if created else 200)
 
 
-@routes.get("/v1/calendars/{calendar_id}", "Get a calendar", responses={200: schemas.Calendar}, problems=("not_found",))
+@routes.get(
+    "/v1/calendars/{calendar_id}",
+    "Get a calendar",
+    text="The host, the location, and the settings that new bookings start with.",
+    responses={200: schemas.Calendar},
+    problems=("not_found",),
+)
 def get_calendar(call: CallerCall, calendar_id: str) -> Response:
     return json_response(schemas.format_calendar(_get_calendar(call, calendar_id)))
 

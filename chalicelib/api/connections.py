@@ -129,7 +129,12 @@ def check_connection(call: CallerCall, user_id: str) -> Response:
     return json_response(schemas.format_check(report))
 
 
-@routes.get("/v1/providers", "List the video providers", responses={200: schemas.ProviderPage})
+@routes.get(
+    "/v1/providers",
+    "List the video providers",
+    text="Users can connect those that are `configured`.",
+    responses={200: schemas.ProviderPage},
+)
 def list_providers(call: CallerCall) -> Response:
     offered = {provider.name for provider in call.services.offered_providers.list_all()}
     providers = [schemas.format_provider(p, configured=p.name in offered) for p in call.services.providers.values()]

@@ -20,22 +20,24 @@ def page(call: Call, document: dict[str, Any]) -> Response:
     groups: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            groups[operation["tags"][0]].append(_operation(method.upper(), path, operation))
+            groups[operation["tags"][0]].append(_operation(method.upper(), path, operation, document))
     return html.page(
         call,
         "docs.html",
         Audience(in_language(DEFAULT)),
         info=document["info"],
-        groups=groups,
+        groups={name: operations for name, operations in groups.items() if operations},
         schemas={name: _schema(form) for name, form in sorted(schemas.items())},
         webhooks=[_webhook(name, item) for name, item in document["webhooks"].items()],
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _operation(method: str, path: str, operation: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    shared = document["components"]["responses"]
     responses = [
         {"status": status, "about": response["description"], "problem": int(status) >= 400} | _content(response)
-        for status, response in operation["responses"].items()
+        for status, own in operation["responses"].items()
+        for response in (shared[_name(own)] if "$ref" in own else own,)
     ]
     return {
         "id": operation["operationId"],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from chalice.app import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from chalicelib.api import json_body
 from chalicelib.api.calls import Call
@@ -33,14 +33,20 @@ routes = Routes("Webhooks")
 class BookingEventData(BookingBody, kw_only=True):
     """The body of `PUT /v1/bookings/{booking_id}`, with the booking's id."""
 
-    booking_id: Id
+    booking_id: Annotated[Id, Meta(description="Your id of the booking")]
 
 
 class BookingEventBody(Struct):
     """A signed event of your booking system. For a cancellation, `booking_id` alone is enough in `data`."""
 
-    type: Literal["booking.created", "booking.rescheduled", "booking.cancelled"]
-    timestamp: DateTime
+    type: Annotated[
+        Literal["booking.created", "booking.rescheduled", "booking.cancelled"],
+        Meta(
+            description="`booking.created` and `booking.rescheduled`: the whole booking is in `data`. "
+            "`booking.cancelled`: it does not take place"
+        ),
+    ]
+    timestamp: Annotated[DateTime, Meta(description="When it happened, RFC 3339 with an offset and milliseconds")]
     data: BookingEventData
 
 

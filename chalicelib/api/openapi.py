@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from chalice.app import Chalice
 
 from chalicelib.api import problems
+from chalicelib.api.openapi_schemas import component_schemas, example, identifier, query_schema, reference
 from chalicelib.api.routing import Description, description_of
 from chalicelib.api.schemas import webhook_events
-from chalicelib.api.schemas.fields import Id
+from chalicelib.version import VERSION
 
 _STATUS_TEXTS = {200: "Success", 201: "Created", 202: "Accepted", 204: "Success, without a body"}
-_EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": True, "null": None}
-_REF = "#/components/schemas/{name}"
 _ABOUT = (
     "Every booking gets its own video-meeting link. The API key identifies your workspace. Times are RFC 3339 "
     "with an offset. Errors are problem details (RFC 9457) with a stable `type`. Every response has an `X-Request-Id`. "
     "Unknown fields and query parameters are rejected."
 )
+_TAGS = {
+    "Bookings": "Appointments, each with its own meeting and invitations.",
+    "Calendars": "What guests book on: a host and a meeting location.",
+    "Connections": "The video accounts of your users, and the links that they connect them with.",
+    "Webhook endpoints": "Where meetlink sends events, what it sent, and sending it again.",
+    "Webhook events": "Events that meetlink sends to your webhook endpoints.",
+    "Webhooks": "Events that your booking system or a provider sends to meetlink.",
+    "Service": "The service, your API key, and this description.",
+}
+_PATH_PARAMETERS = {
+    "booking_id": "Your id of the booking",
+    "calendar_id": "Your id of the calendar",
+    "user_id": "Your id of the user who hosts",
+    "endpoint_id": "Your id of the webhook endpoint",
+    "delivery_id": "The `delivery_id` of a delivery",
+    "secret_id": "The `id` of a secret",
+    "provider": "The `name` of a provider",
+    "workspace_id": "The id of your workspace, as in `GET /v1/me`",
+}
 HEADERS: dict[str, dict[str, Any]] = {
     "Prefer": {
         "description": "`wait=N` waits for the meeting to be settled, at most N seconds (RFC 7240; N ≤ 20)",
@@ -35,7 +53,16 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 _RESPONSE_HEADERS = {
-    "X-Request-Id": {"description": "Identifies the request in the service's logs", "schema": {"type": "string"}},
+    "Meetlink-Version": {
+        "description": "The version of meetlink",
+        "schema": {"type": "string"},
+        "example": VERSION,
+    },
+    "X-Request-Id": {
+        "description": "Identifies the request in the service's logs",
+        "schema": {"type": "string"},
+        "example": "5a3f0c1e-7a51-4d2b-9f0e-2f6d0b6f9c11",
+    },
     "RateLimit-Policy": {
         "description": "q requests in w seconds (IETF draft)",
         "schema": {"type": "string"},
@@ -46,7 +73,11 @@ _RESPONSE_HEADERS = {
         "schema": {"type": "string"},
         "example": '"workspace";r=99;t=1',
     },
-    "Retry-After": {"description": "Seconds to wait", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+    "Retry-After": {
+        "description": "Seconds to wait",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+        "example": "1",
+    },
 }
 
 
@@ -56,20 +87,29 @@ def document(app: Chalice) -> dict[str, Any]:
     structs = [
         s for _, _, _, d in described for s in (d.request, d.query, *d.responses.values()) if isinstance(s, type)
     ]
-    kinds = dict.fromkeys([*structs, problems.Problem, *webhook_events.STRUCTS])
-    components = _component_schemas(kinds)
+    components = component_schemas(dict.fromkeys([*structs, problems.Problem, *webhook_events.STRUCTS]))
     queries = {d.query.__name__ for _, _, _, d in described if d.query}
+    responses: dict[str, Any] = {}
     paths: dict[str, Any] = {}
     for path, method, name, description in described:
-        paths.setdefault(path, {})[method.lower()] = _operation(path, method, name, description, components)
+        operation = _operation(path, name, description, components)
+        operation["responses"] |= _problems(name, reasons(path, method, description), responses)
+        paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "meetlink", "version": "1", "description": _ABOUT, "license": {"name": "MIT"}},
-        "tags": [{"name": group} for group in dict.fromkeys(d.group for _, _, _, d in described)],
+        "info": {
+            "title": "meetlink",
+            "version": VERSION,
+            "description": _ABOUT,
+            "contact": {"name": "The operator of your deployment"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
-        "webhooks": webhook_events.WEBHOOKS,
+        "webhooks": webhook_events.webhooks(components),
         "components": {
             "schemas": {name: form for name, form in components.items() if name not in queries},
+            "responses": dict(sorted(responses.items())),
             "headers": _RESPONSE_HEADERS,
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key of your workspace"}
@@ -103,18 +143,13 @@ def reasons(path: str, method: str, description: Description) -> list[str]:
     return list(dict.fromkeys([*names, "unavailable", "internal_error"]))
 
 
-def _operation(
-    path: str, method: str, name: str, description: Description, components: dict[str, Any]
-) -> dict[str, Any]:
+def _operation(path: str, name: str, description: Description, components: dict[str, Any]) -> dict[str, Any]:
     limited = ("RateLimit-Policy", "RateLimit") if description.auth == "key" else ()
     responses: dict[str, Any] = {}
     for status, kind in description.responses.items():
         responses[str(status)] = {"description": _STATUS_TEXTS[status], "headers": _headers(*limited)} | _content(
             kind, components
         )
-    for status, group in _by_status(reasons(path, method, description)).items():
-        retry = ("Retry-After",) if status in (429, 503) else ()
-        responses[str(status)] = _problem(status, group) | {"headers": _headers(*retry)}
     form: dict[str, Any] = {
         "operationId": name,
         "tags": [description.group],
@@ -133,40 +168,21 @@ def _operation(
     return form
 
 
-def _component_schemas(structs: Iterable[Any]) -> dict[str, Any]:
-    """Return the schemas of the structs without `default`.
-
-    Some client generators, such as `openapi-typescript`, make a property with a default required.
-    """
-    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
-    for form in schemas.values():
-        for field in form.get("properties", {}).values():
-            field.pop("default", None)
-    return schemas
-
-
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    identifier = msgspec.json.schema(Id)
     return [
-        {"name": name, "in": "path", "required": True, "schema": identifier} for name in re.findall(r"{(\w+)}", path)
+        {"name": name, "in": "path", "required": True, "description": _PATH_PARAMETERS[name], "schema": identifier()}
+        for name in re.findall(r"{(\w+)}", path)
     ]
 
 
 def _query_parameters(description: Description, components: dict[str, Any]) -> list[dict[str, Any]]:
     if description.query is None:
         return []
-    forms = components[description.query.__name__]["properties"]
-    return [{"name": n, "in": "query", "schema": _without_null(f), "required": False} for n, f in forms.items()]
-
-
-def _without_null(form: dict[str, Any]) -> dict[str, Any]:
-    # None means that the parameter is missing. A query string cannot contain null.
-    kinds = [kind for kind in form.get("anyOf", ()) if kind != {"type": "null"}]
-    if kinds:
-        return {**kinds[0]}
-    if None in form.get("enum", ()):
-        return form | {"enum": [value for value in form["enum"] if value is not None]}
-    return form
+    forms = {n: query_schema(f) for n, f in components[description.query.__name__]["properties"].items()}
+    return [
+        {"name": n, "in": "query", "required": False, "description": f["description"], "schema": f}
+        for n, f in forms.items()
+    ]
 
 
 def _header_parameters(description: Description) -> list[dict[str, Any]]:
@@ -179,52 +195,41 @@ def _content(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
     if isinstance(kind, str):
         form = {"type": "object", "additionalProperties": True} if kind == "application/json" else {"type": "string"}
         return {"content": {kind: {"schema": form}}}
-    form = {"$ref": _REF.format(name=kind.__name__)}
-    return {"content": {"application/json": {"schema": form, "example": _example(form, components)}}}
+    form = reference(kind)
+    return {"content": {"application/json": {"schema": form, "example": example(form, components)}}}
 
 
-def _by_status(names: list[str]) -> dict[int, list[str]]:
-    statuses = sorted({problems.REASONS[reason][0] for reason in names})
-    return {status: [r for r in names if problems.REASONS[r][0] == status] for status in statuses}
+def _problems(operation: str, names: list[str], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return references to the responses with these problems, by status. Add those that are missing to `shared`."""
+    references = {}
+    for status in sorted({problems.REASONS[name][0] for name in names}):
+        group = [name for name in names if problems.REASONS[name][0] == status]
+        name = _response_name(operation, status, group)
+        shared.setdefault(name, _problem(status, group))
+        references[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    return references
+
+
+def _response_name(operation: str, status: int, group: list[str]) -> str:
+    """Name a response for its problems, or for its only operation if there are many."""
+    if len(group) <= 2:
+        return "Or".join(_pascal_case(reason) for reason in sorted(group))
+    return _pascal_case(operation) + HTTPStatus(status).phrase.replace(" ", "")
+
+
+def _pascal_case(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 def _problem(status: int, group: list[str]) -> dict[str, Any]:
-    types = {"properties": {"type": {"enum": [problems.PREFIX + reason for reason in group]}}}
-    form = {"allOf": [{"$ref": _REF.format(name="Problem")}, types]}
+    retry = ("Retry-After",) if status in (429, 503) else ()
     examples = {r: {"value": problems.format_problem(status, r, problems.REASONS[r][1])} for r in group}
     return {
         "description": " · ".join(f"{reason}: {problems.REASONS[reason][1]}" for reason in group),
-        "content": {problems.CONTENT_TYPE: {"schema": form, "examples": examples}},
+        "headers": _headers(*retry),
+        "content": {problems.CONTENT_TYPE: {"schema": reference(problems.Problem), "examples": examples}},
     }
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
-
-
-def _example(form: dict[str, Any], components: dict[str, Any]) -> Any:
-    """Return an example of the JSON schema `form`: its own, else one composed of its parts' examples."""
-    if form.get("examples"):
-        return form["examples"][0]
-    if "$ref" in form:
-        return _example(components[form["$ref"].rpartition("/")[2]], components)
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in form:
-            return _example(form[key][0], components)
-    for key, value in (("const", form.get("const")), ("default", form.get("default"))):
-        if key in form and value not in (None, "", [], {}):
-            return value
-    if "enum" in form:
-        return form["enum"][0]
-    return _example_of_type(form, components)
-
-
-def _example_of_type(form: dict[str, Any], components: dict[str, Any]) -> Any:
-    kind = form.get("type", "object")
-    if kind == "object":
-        required = form.get("required", ())
-        properties = {n: f for n, f in form.get("properties", {}).items() if n in required or f.get("examples")}
-        return {name: _example(part, components) for name, part in properties.items()}
-    if kind == "array":
-        return [_example(form["items"], components)] if form.get("items") else []
-    return _EMPTY[kind]
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("Meetlink-Version", "X-Request-Id", *names)}

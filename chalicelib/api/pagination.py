@@ -21,7 +21,8 @@ Limit = Annotated[
     Meta(
         pattern=r"^([1-9][0-9]?|100)$(?!\n)",
         description="Maximum number of items, 1 to 100. Default: 50",
-        examples=["50"],
+        examples=[50],
+        extra_json_schema={"minimum": 1, "maximum": 100},
     ),
     requires(expected="a whole number from 1 to 100"),
 ]

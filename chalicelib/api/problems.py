@@ -52,13 +52,14 @@ REASONS: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something went wrong on our side."),
     "unavailable": (503, "The service or its database did not respond. Try again after Retry-After seconds."),
 }
+ProblemType = Annotated[str, Meta(extra_json_schema={"enum": [PREFIX + reason for reason in REASONS]})]
 _INTERNAL_ERROR = "Something went wrong on our side. It has been logged."
 
 
 class FieldProblem(Struct):
     """One error: `pointer` is its place in the body, or `parameter` the query parameter."""
 
-    detail: Annotated[str, Meta(examples=["This is not an e-mail address."])]
+    detail: Annotated[str, Meta(description="What is wrong, for people", examples=["This is not an e-mail address."])]
     pointer: (
         Annotated[str, Meta(description="JSON pointer (RFC 6901) into the body", examples=["/guests/0/email"])]
         | UnsetType
@@ -69,10 +70,16 @@ class FieldProblem(Struct):
 class Problem(Struct):
     """Problem details (RFC 9457). `type` is stable; `detail` is for people and may change."""
 
-    type: Annotated[str, Meta(examples=["urn:meetlink:problem:not_found"])]
-    title: Annotated[str, Meta(examples=["Not Found"])]
-    status: Annotated[int, Meta(examples=[404])]
-    detail: Annotated[str, Meta(examples=["There is no booking with this id in your workspace."])]
+    type: Annotated[ProblemType, Meta(description="What happened, for programs", examples=[PREFIX + "not_found"])]
+    title: Annotated[str, Meta(description="The status in words", examples=["Not Found"])]
+    status: Annotated[int, Meta(description="The HTTP status", examples=[404])]
+    detail: Annotated[
+        str,
+        Meta(
+            description="What happened and what to do, for people",
+            examples=["There is no booking with this id in your workspace."],
+        ),
+    ]
     errors: Annotated[list[FieldProblem], Meta(description="All errors of the request, at most 100")] | UnsetType = (
         UNSET
     )

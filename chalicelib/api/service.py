@@ -15,9 +15,14 @@ from chalicelib.version import VERSION
 routes = Routes("Service")
 
 
-@routes.get("/health", "Check that the service works", responses={200: Health}, auth="none")
+@routes.get(
+    "/health",
+    "Check that the service works",
+    text="Reads from the database; without it, the response is 503.",
+    responses={200: Health},
+    auth="none",
+)
 def health(call: Call) -> Response:
-    """Read from the database; without it, the response is 503."""
     call.services.workspace_store.get("health-check")
     return json_response(Health("ok", VERSION))
 
@@ -34,12 +39,24 @@ def get_identity(call: CallerCall) -> Response:
     return json_response(Identity(call.workspace_id, call.workspace.name, call.key_id, limits, VERSION))
 
 
-@routes.get("/openapi.json", "Get this description", responses={200: "application/json"}, auth="none")
+@routes.get(
+    "/openapi.json",
+    "Get this description",
+    text="As OpenAPI 3.1, for tools and generated clients.",
+    responses={200: "application/json"},
+    auth="none",
+)
 def openapi(call: Call) -> Response:
     return json_response(_document(call.app) | {"servers": [{"url": call.base_url}]})
 
 
-@routes.get("/docs", "Read this description as a page", responses={200: "text/html"}, auth="none")
+@routes.get(
+    "/docs",
+    "Read this description as a page",
+    text="For people.",
+    responses={200: "text/html"},
+    auth="none",
+)
 def docs(call: Call) -> Response:
     from chalicelib.api.docs_page import page
 

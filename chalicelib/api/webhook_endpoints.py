@@ -15,7 +15,12 @@ from chalicelib.webhooks.model import DeliveryKey, DeliveryState
 routes = Routes("Webhook endpoints")
 
 
-@routes.get("/v1/webhook-endpoints", "List webhook endpoints", responses={200: schemas.WebhookEndpointPage})
+@routes.get(
+    "/v1/webhook-endpoints",
+    "List webhook endpoints",
+    text="All of them, without their secrets.",
+    responses={200: schemas.WebhookEndpointPage},
+)
 def list_endpoints(call: CallerCall) -> Response:
     endpoints = call.services.endpoint_store.list_by_workspace(call.workspace_id)
     return json_response(schemas.WebhookEndpointPage([schemas.format_endpoint(e) for e in endpoints], None))
@@ -41,6 +46,7 @@ def put_endpoint(call: CallerCall, endpoint_id: str) -> Response:
 @routes.get(
     "/v1/webhook-endpoints/{endpoint_id}",
     "Get a webhook endpoint",
+    text="Where it is, what it receives, and whether it accepts events. Without its secret.",
     responses={200: schemas.WebhookEndpoint},
     problems=("not_found",),
 )
@@ -109,6 +115,7 @@ def list_deliveries(call: CallerCall, endpoint_id: str) -> Response:
 @routes.get(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}",
     "Get a delivery",
+    text="One event to one endpoint, with its payload and its last ten attempts.",
     responses={200: schemas.WebhookDelivery},
     problems=("not_found",),
 )

@@ -15,6 +15,7 @@ routes = Routes("Webhooks")
 @routes.get(
     "/v1/webhook-secrets",
     "List the secrets that your booking system can sign with",
+    text="All of them, without their texts.",
     responses={200: schemas.WebhookSecretPage},
 )
 def list_secrets(call: CallerCall) -> Response:

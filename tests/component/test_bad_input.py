@@ -231,7 +231,7 @@ def test_everything_that_is_wrong_with_a_query_is_reported_at_once(caller: httpx
     assert_problem(answer, 422, "invalid_input", "to", "limit", "cursor", "from", "status", "state")
     details = {error["parameter"]: error["detail"] for error in answer.json()["errors"]}
     assert details["limit"] == "This must be a whole number from 1 to 100."
-    assert details["status"] == "This must be one of: cancelled, confirmed."
+    assert details["status"] == "This must be one of: confirmed, cancelled."
 
 
 def test_every_route_with_a_key_refuses_a_query_parameter_that_it_does_not_have(

@@ -67,7 +67,7 @@ def test_every_example_is_valid(described: dict[str, Any]) -> None:
             form = content["schema"] | {"components": described["components"]}
             jsonschema.Draft202012Validator(form).validate(value)
             checked += 1
-    assert checked > 100
+    assert checked > 60
 
 
 def test_the_examples_of_requests_are_accepted(connected: Product, described: dict[str, Any]) -> None:
@@ -91,15 +91,17 @@ def test_every_reason_that_the_code_gives_is_on_the_list() -> None:
 
 def test_the_meetings_reasons_are_the_closed_list(described: dict[str, Any]) -> None:
     form = described["components"]["schemas"]["Meeting"]["properties"]["reason"]
-    told = next(kind["enum"] for kind in form["anyOf"] if "enum" in kind)
-    assert sorted(told) == sorted(MeetingReason)
+    assert form["anyOf"] == [{"$ref": "#/components/schemas/MeetingReason"}, {"type": "null"}]
+    assert described["components"]["schemas"]["MeetingReason"]["enum"] == list(MeetingReason)
 
 
 def test_the_requests_that_validate_are_the_ones_described(described: dict[str, Any]) -> None:
-    form = msgspec.json.schema_components([BookingBody], ref_template="#/components/schemas/{name}")[1]
-    for field in form["BookingBody"]["properties"].values():
-        field.pop("default", None)
-    assert described["components"]["schemas"]["BookingBody"] == form["BookingBody"]
+    form = msgspec.json.schema_components([BookingBody], ref_template="#/components/schemas/{name}")[1]["BookingBody"]
+    told = described["components"]["schemas"]["BookingBody"]
+    for rule in ("required", "additionalProperties"):
+        assert told[rule] == form[rule]
+    assert told["properties"]["guests"]["maxItems"] == form["properties"]["guests"]["maxItems"] == 50
+    assert told["properties"].keys() == form["properties"].keys()
     assert set(Booking.__struct_fields__) == set(described["components"]["schemas"]["Booking"]["properties"])
 
 
@@ -114,6 +116,41 @@ def test_no_schema_has_a_default_as_generated_clients_would_require_the_field(de
     pages = [name for name in required if name.endswith("Page")]
     assert len(pages) >= 6
     assert all(required[name] == {"items", "next_cursor"} for name in pages)
+
+
+def test_everything_has_a_description(described: dict[str, Any]) -> None:
+    """Tools show it beside each field; without one a reader has to guess."""
+    components, missing = described["components"]["schemas"], []
+    for name, form in components.items():
+        missing += [] if form.get("description") else [name]
+        missing += [
+            f"{name}.{field}" for field, part in form.get("properties", {}).items() if not about(part, components)
+        ]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            parts = [operation, *operation["parameters"], *operation["responses"].values()]
+            missing += [f"{method} {path}" for part in parts if not part.get("description") and "$ref" not in part]
+    missing += [name for name, item in described["webhooks"].items() if not item["post"].get("description")]
+    assert missing == []
+
+
+def test_every_value_of_an_enumeration_is_explained(described: dict[str, Any]) -> None:
+    enumerations = [(at, form) for at, form in schemas(described) if "enum" in form]
+    assert len(enumerations) > 15
+    for at, form in enumerations:
+        assert form["type"] == "string", at
+        assert [value for value in form["enum"] if f"`{value}`" not in form.get("description", "")] == [], at
+
+
+def test_every_problem_is_one_of_the_shared_responses(described: dict[str, Any]) -> None:
+    """Otherwise clients are generated with a class for each problem of each operation."""
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            problematic = {status: r for status, r in operation["responses"].items() if int(status) >= 400}
+            assert all(set(response) == {"$ref"} for response in problematic.values()), path
+    for name, response in described["components"]["responses"].items():
+        (content,) = response["content"].values()
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}, name
 
 
 def test_metadata_may_be_nested_in_requests_answers_and_events(described: dict[str, Any]) -> None:
@@ -198,10 +235,21 @@ def schemas(described: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def about(form: dict[str, Any], components: dict[str, Any]) -> str:
+    """The description of a property: its own, or that of the component that it is."""
+    own = form.get("description") or form.get("items", {}).get("description", "")
+    name = form.get("$ref", "").rpartition("/")[2]
+    return str(own or (components[name]["description"] if name else ""))
+
+
 def contents(described: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for methods in described["paths"].values():
         for operation in methods.values():
             for answer in [operation.get("requestBody", {}), *operation["responses"].values()]:
                 found += answer.get("content", {}).values()
+    for response in described["components"]["responses"].values():
+        found += response["content"].values()
+    for item in described["webhooks"].values():
+        found += item["post"]["requestBody"]["content"].values()
     return found

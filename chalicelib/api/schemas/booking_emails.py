@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 from chalicelib.api.schemas.fields import (
     CalendarFilePath,
     Email,
+    EmailAddress,
     Timestamp,
     format_optional_timestamp,
     format_timestamp,
@@ -32,24 +33,24 @@ class InviteQuery(Struct, forbid_unknown_fields=True):
 class BookingEmails(Struct):
     """Whether meetlink emails the guests and the host. You email those who are switched off."""
 
-    guests: Annotated[bool, Meta(examples=[True])]
-    host: Annotated[bool, Meta(examples=[True])]
+    guests: Annotated[bool, Meta(description="Whether meetlink emails the guests", examples=[True])]
+    host: Annotated[bool, Meta(description="Whether meetlink emails the host", examples=[True])]
 
 
 class Invitation(Struct):
     """The last invitation of one person. `reason` is why its email did not arrive, or is delayed."""
 
-    email: Annotated[str, Meta(examples=["guest@example.com"])]
-    role: Role
+    email: EmailAddress
+    role: Annotated[Role, Meta(description="The host, or a guest")]
     sequence: Annotated[int, Meta(description="iCalendar SEQUENCE (RFC 5545)", examples=[0])]
-    state: Annotated[InvitationState, Meta(examples=["sent"])]
-    reason: Annotated[Trouble | None, Meta(examples=[None])]
-    sent_at: Timestamp | None
+    state: Annotated[InvitationState, Meta(description="Where the email is", examples=["sent"])]
+    reason: Annotated[Trouble | None, Meta(description="Why it did not arrive, or is delayed", examples=[None])]
+    sent_at: Annotated[Timestamp | None, Meta(description="When it was sent, RFC 3339 in UTC; null: it was not")]
     calendar_file_path: CalendarFilePath | None
     answer: Annotated[
         Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
     ]
-    answered_at: Timestamp | None
+    answered_at: Annotated[Timestamp | None, Meta(description="Since when this is the answer, RFC 3339 in UTC")]
     answer_outdated: Annotated[
         bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
     ]
@@ -59,9 +60,10 @@ class EmailsWaiting(Struct):
     """Why emails of a booking are not sent yet, and when they are tried again."""
 
     reason: Annotated[
-        Literal["allowance_used_up"], Meta(description="Of the workspace: so many emails a minute and day")
+        Literal["allowance_used_up"],
+        Meta(description="`allowance_used_up`: the workspace has sent as many emails as its operator allows"),
     ]
-    until: Timestamp
+    until: Annotated[Timestamp, Meta(description="When they are tried again, RFC 3339 in UTC")]
 
 
 def format_emails(booking: Booking) -> BookingEmails:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
@@ -20,21 +20,30 @@ from chalicelib.api.schemas.booking_emails import (
 from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
 from chalicelib.api.schemas.fields import (
     END,
+    BookingId,
+    CalendarId,
     DateTime,
     Email,
+    EmailAddress,
+    EndTimestamp,
     Id,
+    JoinUrl,
     Language,
+    LanguageTag,
     Link,
     MeetingReasonName,
     Metadata,
     Name,
     NextCursor,
+    Passcode,
+    ProviderName,
+    Revision,
     Text,
     Timestamp,
     Title,
-    Url,
     Version,
     Zone,
+    ZoneName,
     format_optional_timestamp,
     format_timestamp,
     requires_year,
@@ -51,6 +60,8 @@ from chalicelib.store.booking_records import Record
 from chalicelib.validation import requires
 
 _MAX_DURATION = timedelta(days=7)
+_Moment = Annotated[DateTime, requires_year(2000, 2100)]
+_ListMoment = Annotated[DateTime, requires_year(1900, 2200)]
 _STATES = "|".join(MeetingState)
 MeetingStates = Annotated[
     str,
@@ -65,32 +76,38 @@ _GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "Amer
 
 
 class GuestBody(Struct, forbid_unknown_fields=True):
+    """A guest."""
+
     email: Email
-    name: Annotated[Name, Meta(examples=["Demo Guest"])] = ""
-    time_zone: Zone | None = None
+    name: Annotated[Name, Meta(description="For display, by default the address", examples=["Demo Guest"])] = ""
+    time_zone: Annotated[
+        Zone | None, Meta(description="IANA time zone of the times in the guest's emails, by default the booking's")
+    ] = None
     language: Language | None = None
 
 
 class LinksBody(Struct, forbid_unknown_fields=True):
     """Your own pages for moving and cancelling a booking. The host and every guest see them."""
 
-    reschedule: Link | None = None
-    cancel: Link | None = None
+    reschedule: Annotated[Link | None, Meta(description="Emails show it as the button *Reschedule*")] = None
+    cancel: Annotated[Link | None, Meta(description="Emails show it as the button *Cancel*")] = None
 
 
 class BookingBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/bookings/{booking_id}`, `POST /v1/bookings`"""
 
-    calendar_id: Annotated[Id, Meta(examples=["c-1"])]
-    starts_at: Annotated[DateTime, requires_year(2000, 2100)]
-    ends_at: Annotated[DateTime, Meta(examples=["2027-01-05T15:30:00Z"]), requires_year(2000, 2100)]
+    calendar_id: Annotated[Id, Meta(description="The calendar that is booked", examples=["c-1"])]
+    starts_at: Annotated[_Moment, Meta(description="The start, RFC 3339 with an offset")]
+    ends_at: Annotated[
+        _Moment, Meta(description="The end, at most seven days after the start", examples=["2027-01-05T15:30:00Z"])
+    ]
     time_zone: Zone
     title: Title = ""
     description: Text = ""
-    guests: Annotated[list[GuestBody], Meta(max_length=50, examples=[[_GUEST]])] = []
+    guests: Annotated[list[GuestBody], Meta(max_length=50, description="At most 50", examples=[[_GUEST]])] = []
     metadata: Metadata = {}
     version: Version | None = None
-    links: LinksBody | None = None
+    links: Annotated[LinksBody | None, Meta(description="Buttons of the emails. Null: none")] = None
     emails: Annotated[
         EmailsBody | None,
         Meta(description="Null: the calendar's setting for a new booking, else no change"),
@@ -110,11 +127,15 @@ class BookingBody(Struct, forbid_unknown_fields=True):
 class BookingsQuery(PageQuery):
     """Which bookings to list, by start: from `from` until before `to`."""
 
-    starts_from: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="from")
-    starts_before: Annotated[DateTime, requires_year(1900, 2200)] | None = field(default=None, name="to")
-    calendar_id: Id | None = None
+    starts_from: Annotated[_ListMoment | None, Meta(description="Bookings that start then or later")] = field(
+        default=None, name="from"
+    )
+    starts_before: Annotated[_ListMoment | None, Meta(description="Bookings that start earlier")] = field(
+        default=None, name="to"
+    )
+    calendar_id: Annotated[Id | None, Meta(description="Bookings on this calendar")] = None
     user_id: Annotated[Id | None, Meta(description="The host")] = None
-    status: Literal["confirmed", "cancelled"] | None = None
+    status: Annotated[BookingStatus | None, Meta(description="Confirmed or cancelled bookings")] = None
     meeting_state: MeetingStates | None = None
     reason: Annotated[MeetingReason | None, Meta(description="Why the meeting is in its state")] = None
     guest_email: Annotated[Email | None, Meta(description="The exact address of the first guest")] = None
@@ -125,72 +146,92 @@ class BookingsQuery(PageQuery):
 
 
 class Guest(Struct):
-    name: Annotated[str, Meta(examples=["Demo Guest"])]
-    email: Annotated[str, Meta(examples=["guest@example.com"])]
-    time_zone: Annotated[str | None, Meta(examples=["America/New_York"])]
-    language: Annotated[str | None, Meta(description="BCP 47", examples=["en-US"])]
+    """A guest."""
+
+    name: Annotated[str, Meta(description="The name for display", examples=["Demo Guest"])]
+    email: EmailAddress
+    time_zone: Annotated[ZoneName | None, Meta(examples=["America/New_York"])]
+    language: Annotated[LanguageTag | None, Meta(examples=["en-US"])]
 
 
 class Links(Struct):
     """Your own pages for moving and cancelling the booking."""
 
-    reschedule: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/reschedule"])]
-    cancel: Annotated[str | None, Meta(examples=["https://shop.example.com/bookings/b-42/cancel"])]
+    reschedule: Annotated[
+        str | None,
+        Meta(description="Where to move the booking", examples=["https://shop.example.com/bookings/b-42/reschedule"]),
+    ]
+    cancel: Annotated[
+        str | None,
+        Meta(description="Where to cancel the booking", examples=["https://shop.example.com/bookings/b-42/cancel"]),
+    ]
 
 
 class DialIn(Struct):
     """A number to join by phone. `,,`, a code and `#` follow it if the phone must send a code."""
 
-    number: Annotated[str, Meta(examples=["+49 69 0000 0000"])]
+    number: Annotated[str, Meta(description="The number to dial", examples=["+49 69 0000 0000"])]
     country: Annotated[str | None, Meta(description="ISO 3166-1 alpha-2", examples=["DE"])]
-    city: Annotated[str | None, Meta(examples=["Frankfurt"])]
+    city: Annotated[
+        str | None, Meta(description="The city of the number, if the provider reports it", examples=["Frankfurt"])
+    ]
 
 
 class Meeting(Struct):
     """The provider's meeting of a booking. `reason` is for programs, `detail` for people."""
 
-    state: Annotated[MeetingState, Meta(examples=["ready"])]
-    reason: Annotated[MeetingReasonName | None, Meta(examples=[None])]
-    detail: Annotated[str | None, Meta(examples=[None])]
-    provider: Annotated[str | None, Meta(examples=["zoom"])]
-    join_url: Url | None
-    passcode: Annotated[str | None, Meta(examples=["482913"])]
-    dial_in: list[DialIn]
+    state: Annotated[MeetingState, Meta(description="Where the meeting is", examples=["ready"])]
+    reason: Annotated[MeetingReasonName | None, Meta(description="Why it is in this state", examples=[None])]
+    detail: Annotated[str | None, Meta(description="The reason in words, and what to do", examples=[None])]
+    provider: ProviderName | None
+    join_url: JoinUrl | None
+    passcode: Passcode | None
+    dial_in: Annotated[list[DialIn], Meta(description="Phone numbers to join by")]
     attendance: Annotated[Attendance, Meta(description="Who came: decided 15 minutes after the end", examples=["both"])]
     attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
-    next_attempt_at: Annotated[Timestamp | None, Meta(examples=[None])]
+    next_attempt_at: Annotated[
+        Timestamp | None, Meta(description="When it is tried again; null: it is not", examples=[None])
+    ]
 
 
 class Booking(Struct):
     """An appointment, its meeting and its invitations."""
 
-    id: Annotated[str, Meta(examples=["b-42"])]
-    revision: Annotated[int, Meta(description="Increases with every change", examples=[1])]
-    status: Annotated[BookingStatus, Meta(examples=["confirmed"])]
-    calendar_id: Annotated[str, Meta(examples=["c-1"])]
+    id: BookingId
+    revision: Revision
+    status: Annotated[BookingStatus, Meta(description="Whether it takes place", examples=["confirmed"])]
+    calendar_id: CalendarId
     host: Host
     location: Location
-    starts_at: Timestamp
-    ends_at: Annotated[Timestamp, Meta(examples=["2027-01-05T15:30:00Z"])]
-    time_zone: Annotated[str, Meta(examples=["Europe/Berlin"])]
-    title: Annotated[str, Meta(examples=["Introduction"])]
-    description: Annotated[str, Meta(examples=["We will look at your questions."])]
-    guests: list[Guest]
-    guests_see_each_other: Annotated[bool, Meta(examples=[False])]
+    starts_at: Annotated[Timestamp, Meta(description="The start, RFC 3339 in UTC")]
+    ends_at: EndTimestamp
+    time_zone: Annotated[str, Meta(description="IANA time zone, for display", examples=["Europe/Berlin"])]
+    title: Annotated[str, Meta(description="The title of invitation and meeting", examples=["Introduction"])]
+    description: Annotated[
+        str, Meta(description="The text in the invitation", examples=["We will look at your questions."])
+    ]
+    guests: Annotated[list[Guest], Meta(description="Who booked, and who else was invited")]
+    guests_see_each_other: Annotated[
+        bool, Meta(description="Whether each guest's email names the other guests", examples=[False])
+    ]
     links: Links
     emails: BookingEmails
     metadata: Metadata
-    version: Annotated[int | None, Meta(examples=[None])]
+    version: Annotated[int | None, Meta(description="Your own counter, if you sent one", examples=[None])]
     meeting: Meeting
-    invitations: list[Invitation]
-    emails_waiting: Annotated[EmailsWaiting | None, Meta(examples=[None])]
+    invitations: Annotated[list[Invitation], Meta(description="The last invitation of each person")]
+    emails_waiting: Annotated[
+        EmailsWaiting | None, Meta(description="Why emails wait; null: they do not", examples=[None])
+    ]
     reminders: Annotated[list[Reminder], Meta(description="As its calendar or workspace had them when it was created")]
-    created_at: Timestamp
-    updated_at: Timestamp
+    created_at: Annotated[Timestamp, Meta(description="When it was booked, RFC 3339 in UTC")]
+    updated_at: Annotated[Timestamp, Meta(description="When you last changed it, RFC 3339 in UTC")]
 
 
 class BookingPage(Struct):
-    items: list[Booking]
+    """A page of bookings."""
+
+    items: Annotated[list[Booking], Meta(description="The bookings of this page")]
     next_cursor: NextCursor
 
 

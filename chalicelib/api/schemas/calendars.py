@@ -8,16 +8,21 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.api.schemas.fields import (
-    Address,
+    CalendarId,
     ConnectionReasonName,
     Email,
+    EmailAddress,
     Id,
     Language,
+    LanguageTag,
     Link,
     Name,
     NextCursor,
+    ProviderName,
     Timestamp,
+    UserId,
     Zone,
+    ZoneName,
     format_timestamp,
 )
 from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
@@ -35,10 +40,12 @@ from chalicelib.domain.plain_text import clean_line
 class HostBody(Struct, forbid_unknown_fields=True):
     """The user who hosts."""
 
-    user_id: Annotated[Id, Meta(examples=["u-1"])]
-    name: Annotated[Name, Meta(examples=["Demo Host"])]
-    email: Annotated[Email, Meta(examples=["host@example.com"])]
-    time_zone: Zone | None = None
+    user_id: Annotated[Id, Meta(description="Your id of the user", examples=["u-1"])]
+    name: Name
+    email: Annotated[Email, Meta(description="The address that gets the invitations", examples=["host@example.com"])]
+    time_zone: Annotated[
+        Zone | None, Meta(description="IANA time zone of the times in the host's emails, by default the booking's")
+    ] = None
     language: Language | None = None
 
 
@@ -47,11 +54,21 @@ class VideoBody(Struct, tag_field="type", tag="video", forbid_unknown_fields=Tru
 
 
 class PhoneBody(Struct, tag_field="type", tag="phone", forbid_unknown_fields=True):
-    phone: Address | None = None
+    """A phone call."""
+
+    phone: Annotated[
+        Annotated[str, Meta(max_length=2000, examples=["+49 69 0000 0000"])] | None,
+        Meta(description="The number to call. Cut at 500 characters"),
+    ] = None
 
 
 class InPersonBody(Struct, tag_field="type", tag="in_person", forbid_unknown_fields=True):
-    address: Address | None = None
+    """A meeting at a place."""
+
+    address: Annotated[
+        Annotated[str, Meta(max_length=2000, examples=["Main Street 1"])] | None,
+        Meta(description="The address of the place. Cut at 500 characters"),
+    ] = None
 
 
 class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown_fields=True):
@@ -66,16 +83,18 @@ LocationBody = VideoBody | PhoneBody | InPersonBody | CustomLinkBody
 class EmailsBody(Struct, forbid_unknown_fields=True):
     """Whether meetlink emails the guests and the host. You email those who are switched off."""
 
-    guests: bool | None = None
-    host: bool | None = None
+    guests: Annotated[bool | None, Meta(description="Email the guests. Null: not decided here")] = None
+    host: Annotated[bool | None, Meta(description="Email the host. Null: not decided here")] = None
 
 
 class CalendarBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/calendars/{calendar_id}`"""
 
-    name: Annotated[Name, Meta(examples=["Introduction"])]
+    name: Annotated[
+        Name, Meta(description="The name of the calendar. Cut at 200 characters", examples=["Introduction"])
+    ]
     host: HostBody
-    location: LocationBody
+    location: Annotated[LocationBody, Meta(description="Where its bookings take place")]
     guests_see_each_other: Annotated[
         bool, Meta(description="Whether each guest's email names the other guests. Default: false")
     ] = False
@@ -92,58 +111,66 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
 class Host(Struct):
     """The user who hosts."""
 
-    user_id: Annotated[str, Meta(examples=["u-1"])]
-    name: Annotated[str, Meta(examples=["Demo Host"])]
-    email: Annotated[str, Meta(examples=["host@example.com"])]
-    time_zone: Annotated[str | None, Meta(examples=["Europe/Berlin"])]
-    language: Annotated[str | None, Meta(description="BCP 47", examples=["de"])]
+    user_id: UserId
+    name: Annotated[str, Meta(description="The name for display", examples=["Demo Host"])]
+    email: Annotated[EmailAddress, Meta(examples=["host@example.com"])]
+    time_zone: ZoneName | None
+    language: LanguageTag | None
 
 
 class Location(Struct):
     """Where a booking takes place. Each of `phone`, `address` and `url` is present on its own type only."""
 
-    type: Annotated[LocationType, Meta(examples=["video"])]
-    phone: str | UnsetType | None = UNSET
-    address: str | UnsetType | None = UNSET
-    url: str | UnsetType | None = UNSET
+    type: Annotated[LocationType, Meta(description="How people meet", examples=["video"])]
+    phone: Annotated[str | None, Meta(description="The number to call")] | UnsetType = UNSET
+    address: Annotated[str | None, Meta(description="The address of the place")] | UnsetType = UNSET
+    url: Annotated[str | None, Meta(description="The link; `{booking_id}` is not replaced")] | UnsetType = UNSET
 
 
 class CalendarEmails(Struct):
     """Whether meetlink emails the guests and the host of new bookings. Null: the workspace's setting decides."""
 
-    guests: Annotated[bool | None, Meta(examples=[None])]
-    host: Annotated[bool | None, Meta(examples=[None])]
+    guests: Annotated[bool | None, Meta(description="Whether meetlink emails the guests", examples=[None])]
+    host: Annotated[bool | None, Meta(description="Whether meetlink emails the host", examples=[None])]
 
 
 class Calendar(Struct):
     """What guests book on."""
 
-    id: Annotated[str, Meta(examples=["c-1"])]
-    name: Annotated[str, Meta(examples=["Introduction"])]
+    id: CalendarId
+    name: Annotated[str, Meta(description="The name of the calendar", examples=["Introduction"])]
     host: Host
     location: Location
-    guests_see_each_other: Annotated[bool, Meta(examples=[False])]
+    guests_see_each_other: Annotated[
+        bool, Meta(description="Whether each guest's email names the other guests", examples=[False])
+    ]
     emails: CalendarEmails
-    on_decline: Annotated[OnDecline, Meta(examples=["notify"])]
+    on_decline: Annotated[OnDecline, Meta(description="What happens when every guest declined", examples=["notify"])]
     reminders: Annotated[list[Reminder] | None, Meta(description="null: the workspace's")]
-    created_at: Timestamp
-    updated_at: Timestamp
+    created_at: Annotated[Timestamp, Meta(description="When it was created, RFC 3339 in UTC")]
+    updated_at: Annotated[Timestamp, Meta(description="When it was last changed, RFC 3339 in UTC")]
 
 
 class CalendarPage(Struct):
-    items: list[Calendar]
+    """A page of calendars."""
+
+    items: Annotated[list[Calendar], Meta(description="The calendars of this page")]
     next_cursor: NextCursor
 
 
 class AvailableLocation(Struct):
-    type: Annotated[LocationType, Meta(examples=["video"])]
-    available: Annotated[bool, Meta(examples=[False])]
-    reason: ConnectionReasonName | None
-    provider: Annotated[str | None, Meta(examples=["zoom"])]
+    """One location, and whether it can be chosen."""
+
+    type: Annotated[LocationType, Meta(description="How people meet", examples=["video"])]
+    available: Annotated[bool, Meta(description="Whether it can be chosen now", examples=[False])]
+    reason: Annotated[ConnectionReasonName | None, Meta(description="Why it cannot be chosen")]
+    provider: Annotated[ProviderName | None, Meta(description="The host's video provider")]
 
 
 class Locations(Struct):
-    locations: list[AvailableLocation]
+    """The locations of a calendar."""
+
+    locations: Annotated[list[AvailableLocation], Meta(description="Every location, also those that are unavailable")]
 
 
 def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now: datetime) -> DomainCalendar:

@@ -8,12 +8,15 @@ from msgspec import Meta, Struct
 
 from chalicelib.api.pagination import PageQuery
 from chalicelib.api.schemas.fields import (
+    BookingId,
     ConnectionReasonName,
     Email,
+    JoinUrl,
     Name,
     NextCursor,
+    ProviderName,
     Timestamp,
-    Url,
+    UserId,
     format_optional_timestamp,
     format_timestamp,
 )
@@ -41,42 +44,61 @@ class ConfirmBody(Struct, forbid_unknown_fields=True):
 class ConnectLinkBody(Struct, forbid_unknown_fields=True):
     """`POST /v1/users/{user_id}/connect-links`"""
 
-    provider: Annotated[str, Meta(max_length=64)] | None = None
-    return_to: Annotated[str, Meta(max_length=2000)] | None = None
-    email: Annotated[Email | None, Meta(examples=["host@example.com"])] = None
-    name: Name | None = None
+    provider: Annotated[
+        Annotated[str, Meta(max_length=64, examples=["zoom"])] | None,
+        Meta(description="The provider to show first: a `name` of `GET /v1/providers`"),
+    ] = None
+    return_to: Annotated[
+        Annotated[str, Meta(max_length=2000, examples=["https://shop.example.com/settings"])] | None,
+        Meta(description="Where the settings page leads back to: one of the addresses that the operator listed"),
+    ] = None
+    email: Annotated[
+        Email | None, Meta(description="The user's address, for the page and notices", examples=["host@example.com"])
+    ] = None
+    name: Annotated[Name | None, Meta(description="The user's name, for the page. Cut at 200 characters")] = None
 
 
 class DisconnectQuery(Struct, forbid_unknown_fields=True):
     """`dry_run` only reports what would happen. `meetings=delete` first deletes upcoming meetings at the provider."""
 
-    dry_run: Literal["true", "false"] | None = None
-    meetings: Literal["keep", "delete"] | None = None
+    dry_run: Annotated[
+        Literal["true", "false"] | None,
+        Meta(description="`true`: only list what could no longer be changed. `false`, the default: disconnect"),
+    ] = None
+    meetings: Annotated[
+        Literal["keep", "delete"] | None,
+        Meta(
+            description="`delete`: first delete the upcoming meetings at the provider. `keep`, the default: "
+            "their links stay valid"
+        ),
+    ] = None
 
 
 class ConnectionsQuery(PageQuery):
     """Which connections to list."""
 
-    state: ConnectionState | None = None
+    state: Annotated[ConnectionState | None, Meta(description="Connections in this state")] = None
     provider: Annotated[str, Meta(max_length=64, description="A provider's name", examples=["zoom"])] | None = None
 
 
 class Account(Struct):
     """The account at the provider."""
 
-    id: Annotated[str, Meta(examples=["zoom-user-1"])]
-    email: Annotated[str, Meta(examples=["host@example.com"])]
+    id: Annotated[str, Meta(description="The provider's id of the account", examples=["zoom-user-1"])]
+    email: Annotated[
+        str, Meta(description="The address of the account, or another name of it", examples=["host@example.com"])
+    ]
 
 
 class Connection(Struct):
     """A user's connection to a provider account."""
 
-    user_id: Annotated[str, Meta(examples=["u-1"])]
-    state: Annotated[ConnectionState, Meta(examples=["connected"])]
-    reason: Annotated[ConnectionReasonName | None, Meta(examples=[None])]
-    provider: Annotated[str | None, Meta(examples=["zoom"])]
-    account: Account | None
-    connected_at: Timestamp | None
+    user_id: UserId
+    state: Annotated[ConnectionState, Meta(description="Whether bookings get links", examples=["connected"])]
+    reason: Annotated[ConnectionReasonName | None, Meta(description="Why it is not usable", examples=[None])]
+    provider: ProviderName | None
+    account: Annotated[Account | None, Meta(description="The connected account")]
+    connected_at: Annotated[Timestamp | None, Meta(description="When the account was connected, RFC 3339 in UTC")]
     last_meeting_at: Annotated[
         Timestamp | None,
         Meta(description="When a meeting was last created, RFC 3339 in UTC. It is up to ten minutes behind"),
@@ -84,32 +106,40 @@ class Connection(Struct):
 
 
 class ConnectionPage(Struct):
-    items: list[Connection]
+    """A page of connections."""
+
+    items: Annotated[list[Connection], Meta(description="The connections of this page")]
     next_cursor: NextCursor
 
 
 class ConnectLink(Struct):
     """A single-use link that opens the settings page for one user."""
 
-    url: Annotated[str, Meta(examples=["https://meetlink.example/connect/Fut22_JwO"])]
-    expires_at: Timestamp
+    url: Annotated[
+        str, Meta(description="Send the user's browser there", examples=["https://meetlink.example/connect/Fut22_JwO"])
+    ]
+    expires_at: Annotated[Timestamp, Meta(description="Ten minutes after it was created, RFC 3339 in UTC")]
 
 
 class UpcomingMeeting(Struct):
-    booking_id: Annotated[str, Meta(examples=["b-42"])]
-    starts_at: Timestamp
-    join_url: Url
+    """A meeting that takes place later."""
+
+    booking_id: BookingId
+    starts_at: Annotated[Timestamp, Meta(description="The start, RFC 3339 in UTC")]
+    join_url: Annotated[JoinUrl, Meta(description="The link to join with, which stays valid")]
 
 
 class DisconnectPreview(Struct):
     """Upcoming meetings that could no longer be changed after disconnecting."""
 
-    upcoming: list[UpcomingMeeting]
+    upcoming: Annotated[list[UpcomingMeeting], Meta(description="The meetings, by start")]
 
 
 class CheckStep(Struct):
-    step: Annotated[str, Meta(examples=["token"])]
-    ok: bool
+    """One step of the check."""
+
+    step: Annotated[str, Meta(description="What was tried", examples=["token"])]
+    ok: Annotated[bool, Meta(description="Whether it worked")]
     detail: Annotated[str | None, Meta(description="What to do, if the step failed", examples=[None])]
 
 
@@ -119,17 +149,14 @@ class GuestExperience(Struct):
     admission: Annotated[
         GuestEntry,
         Meta(
-            description="`direct`: they enter at once. `host_first`: they wait until the host has joined. `knock`: "
-            "they wait until someone in the meeting admits them. `blocked`: the account's settings keep them out. "
-            "`account_settings`: the account's settings at the provider decide; the provider did not report them.",
+            description="How guests get in",
             examples=["direct"],
         ),
     ]
     moderator: Annotated[
         Moderator,
         Meta(
-            description="`host_account`: the person signed in to the connected account. `host_link`: the person with "
-            "the link in the host's invitation. `first_to_sign_in` and `first_to_arrive`: that person.",
+            description="Who moderates",
             examples=["host_account"],
         ),
     ]
@@ -149,21 +176,25 @@ class GuestExperience(Struct):
 class Check(Struct):
     """The steps of the check, up to the first that failed."""
 
-    ok: bool
-    steps: list[CheckStep]
+    ok: Annotated[bool, Meta(description="Whether bookings get links")]
+    steps: Annotated[list[CheckStep], Meta(description="In the order in which they were tried")]
     guest_experience: Annotated[GuestExperience | None, Meta(description="Null if no meeting could be created")]
 
 
 class Provider(Struct):
-    name: Annotated[str, Meta(examples=["zoom"])]
-    display_name: Annotated[str, Meta(examples=["Zoom"])]
+    """A video provider."""
+
+    name: Annotated[str, Meta(description="The name in this API", examples=["zoom"])]
+    display_name: Annotated[str, Meta(description="The name for people", examples=["Zoom"])]
     needs: Annotated[str, Meta(description="What an account needs", examples=["A Zoom account"])]
     limits: Annotated[str, Meta(description="Limits of the provider, or empty", examples=[""])]
     configured: Annotated[bool, Meta(description="Whether this deployment has credentials for it")]
 
 
 class ProviderPage(Struct):
-    items: list[Provider]
+    """Every video provider."""
+
+    items: Annotated[list[Provider], Meta(description="The providers")]
     next_cursor: NextCursor
 
 

@@ -81,13 +81,27 @@ Zone = Annotated[
     Meta(max_length=64, description="IANA time zone, for display", examples=["Europe/Berlin"]),
     requires(_zone_flaw),
 ]
-Email = Annotated[str, Meta(max_length=_EMAIL_LIMIT, examples=["guest@example.com"]), requires(_email_flaw)]
-Name = Annotated[str, Meta(description="Cut at 200 characters")]
-Title = Annotated[str, Meta(description="Cut at 200 characters", examples=["Introduction"])]
-Text = Annotated[str, Meta(description="Cut at 5000 characters")]
-Address = Annotated[str, Meta(max_length=2000)]
+Email = Annotated[
+    str,
+    Meta(max_length=_EMAIL_LIMIT, description="An e-mail address", examples=["guest@example.com"]),
+    requires(_email_flaw),
+]
+Name = Annotated[str, Meta(description="A name for display. Cut at 200 characters", examples=["Demo Host"])]
+Title = Annotated[
+    str, Meta(description="The title of invitation and meeting. Cut at 200 characters", examples=["Introduction"])
+]
+Text = Annotated[
+    str,
+    Meta(description="Text for the invitation. Cut at 5000 characters", examples=["We will look at your questions."]),
+]
 Link = Annotated[
-    str, Meta(max_length=1000, description="An http or https address. Emails show it"), requires(_link_flaw)
+    str,
+    Meta(
+        max_length=1000,
+        description="An http or https address. Emails show it",
+        examples=["https://shop.example.com/bookings/b-42"],
+    ),
+    requires(_link_flaw),
 ]
 Language = Annotated[
     str,
@@ -99,7 +113,10 @@ Language = Annotated[
     ),
     requires(expected="a language tag (BCP 47), such as de or de-AT"),
 ]
-Version = Annotated[int, Meta(ge=0, le=2**53, description="Your own counter. Changes with a lower version are ignored")]
+Version = Annotated[
+    int,
+    Meta(ge=0, le=2**53, description="Your own counter. Changes with a lower version are ignored", examples=[7]),
+]
 Metadata = Annotated[
     dict[str, Any],
     Meta(
@@ -115,7 +132,32 @@ Timestamp = Annotated[
     Meta(description="RFC 3339, in UTC", examples=["2027-01-05T15:00:00Z"], extra_json_schema={"format": "date-time"}),
 ]
 """A time in a response; `format_timestamp` writes it."""
-Url = Annotated[str, Meta(examples=["https://zoom.us/j/11576318513?pwd=oOVguuiy"])]
+BookingId = Annotated[str, Meta(description="The id of the booking", examples=["b-42"])]
+CalendarId = Annotated[str, Meta(description="The id of the calendar", examples=["c-1"])]
+UserId = Annotated[str, Meta(description="Your id of the user who hosts", examples=["u-1"])]
+Revision = Annotated[int, Meta(description="Increases with every change of the booking", examples=[1])]
+EndTimestamp = Annotated[
+    str,
+    Meta(
+        description="The end, RFC 3339 in UTC",
+        examples=["2027-01-05T15:30:00Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+EmailAddress = Annotated[str, Meta(description="The e-mail address", examples=["guest@example.com"])]
+ZoneName = Annotated[str, Meta(description="IANA time zone of the times in emails", examples=["Europe/Berlin"])]
+LanguageTag = Annotated[str, Meta(description="BCP 47: the language of emails", examples=["de"])]
+ProviderName = Annotated[str, Meta(description="The provider's `name` in `GET /v1/providers`", examples=["zoom"])]
+JoinUrl = Annotated[
+    str,
+    Meta(
+        description="The link to join with; null: there is none",
+        examples=["https://zoom.us/j/11576318513?pwd=oOVguuiy"],
+    ),
+]
+Passcode = Annotated[
+    str, Meta(description="The passcode, for people who join by phone or by hand", examples=["482913"])
+]
 CalendarFilePath = Annotated[
     str,
     Meta(

@@ -22,8 +22,13 @@ def _repeated_minutes(reminders: list[Any]) -> str | None:
 class ReminderBody(Struct, forbid_unknown_fields=True):
     """An email with the link before the start. It is sent up to five minutes earlier."""
 
-    minutes_before: Annotated[int, Meta(ge=SHORTEST_MINUTES, le=LONGEST_MINUTES, examples=[60])]
-    to: Annotated[Addressees, Meta(examples=["guests"])] = Addressees.GUESTS
+    minutes_before: Annotated[
+        int,
+        Meta(
+            ge=SHORTEST_MINUTES, le=LONGEST_MINUTES, description="How long before the start, each once", examples=[60]
+        ),
+    ]
+    to: Annotated[Addressees, Meta(description="Who gets it", examples=["guests"])] = Addressees.GUESTS
 
 
 RemindersBody = Annotated[
@@ -36,8 +41,8 @@ RemindersBody = Annotated[
 class Reminder(Struct):
     """An email with the link before the start."""
 
-    minutes_before: Annotated[int, Meta(examples=[60])]
-    to: Annotated[Addressees, Meta(examples=["guests"])]
+    minutes_before: Annotated[int, Meta(description="How long before the start", examples=[60])]
+    to: Annotated[Addressees, Meta(description="Who gets it", examples=["guests"])]
 
 
 def parse_reminders(body: Sequence[ReminderBody] | None) -> tuple[DomainReminder, ...] | None:
