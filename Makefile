@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV
 # Without bytecode, each of the many processes that tests start compiles every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run chaos bench live test lint format lock clean
+.PHONY: help demo run break chaos bench live test lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: .venv/ready ## a booking from API call to invitation, on a local stack; PR
 
 run: .venv/ready ## start the local stack and keep it running; Ctrl+C stops it
 	@exec $(BIN)/python -m infra.local.run
+
+break: .venv/ready ## break something in the stack that runs; FAULT=provider-down, FAULT=repair, or none for the list
+	@FAULT="$(FAULT)" $(BIN)/python -m infra.local.break_command
 
 chaos: .venv/ready ## crash, lose, repeat and reorder every call; CHAOS="--seed 1" for another seed
 	@$(BIN)/python -m tests.chaos $(CHAOS)

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.stream_records import lambda_record
@@ -66,9 +66,18 @@ class StreamPump(_Trigger):
     and reads the current state.
     """
 
-    def __init__(self, streams: Any, stream_arn: str, function: str, handler: Handler) -> None:
+    def __init__(
+        self,
+        streams: Any,
+        stream_arn: str,
+        function: str,
+        handler: Handler,
+        skipped: Callable[[], timedelta] = timedelta,
+    ) -> None:
+        """`skipped` returns by how much the stack's clock is ahead of the clock of the records."""
         super().__init__(function, handler, parallel=_MAX_PARALLEL_BATCHES)
         self._streams = streams
+        self._skipped = skipped
         self._arn = stream_arn
         self._iterators: dict[str, str | None] = {}
 
@@ -101,6 +110,8 @@ class StreamPump(_Trigger):
     def _read(self, iterator: str) -> str | None:
         response = self._streams.get_records(ShardIterator=iterator, Limit=_BATCH_SIZE)
         records = [lambda_record(record, self._arn) for record in response["Records"]]
+        for record in records:
+            record["dynamodb"]["ApproximateCreationDateTime"] += self._skipped().total_seconds()
         if records:
             self._pool.submit(self._invoke, records)
         next_iterator: str | None = response.get("NextShardIterator")

@@ -18,7 +18,7 @@ def main() -> int:
     stop = StopSignals()
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
-        with LocalStack(ports, report=lambda part: print(f"  {part}", flush=True), provider=provider) as stack:
+        with LocalStack(ports, report=_print, provider=provider, report_request=_print) as stack:
             if not stop.has_arrived():
                 print(_addresses(stack), flush=True)
             stop.wait()
@@ -27,6 +27,10 @@ def main() -> int:
         print(f"The local stack did not start: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _print(line: str) -> None:
+    print(f"  {line}", flush=True)
 
 
 class StopSignals:
@@ -66,9 +70,11 @@ ready. Open the console and follow its three steps:
   Settings page        {stack.app_url}/settings    (open it with "Connect" on the console)
   API                  {stack.app_url}/v1    Authorization: Bearer {demo.api_key}
   Sign in              {_sign_in(stack)}
+  Break things         {stack.console_url}/break    (or: make break FAULT=provider-down)
   For scripts          {stack.console_url}/demo.json    {stack.console_url}/inbox.json
 
-Ctrl-C stops everything."""
+Ctrl-C stops everything. Requests to the API:
+"""
 
 
 def _sign_in(stack: LocalStack) -> str:

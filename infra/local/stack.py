@@ -17,11 +17,20 @@ from typing import Any, Self
 import httpx
 
 from chalicelib.providers.registry import PROVIDERS
+from chalicelib.webhooks.events import EventType
+from chalicelib.wiring import services
+from infra.local import breakage
 from infra.local.aws import LocalAws
-from infra.local.console import Demo, Mailbox, create_console
+from infra.local.breakage import Breakage
+from infra.local.clock import LocalClock
+from infra.local.console import Demo, Mailbox, Receiver, StackParts, create_console
+from infra.local.console.received import RECEIVE_PATH
 from infra.local.lambdas import Context, QueuePump, Schedule, StreamPump
+from infra.local.mail_reports import MailReports
+from infra.local.request_log import CONSOLE, RequestLog
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import StandIn
+from infra.local.standins.faults import Faults
 from infra.local.standins.server import Server, serve
 from infra.queues import create_queues, queue_arn
 from infra.tables import connections_stream, create_tables
@@ -33,6 +42,7 @@ USER_ID = "demo-host"
 HOST_NAME = "Demo Host"
 HOST_EMAIL = "host@example.com"
 CALENDAR_ID = "demo-calendar"
+ENDPOINT_ID = "console"
 PASSWORD = "demo-password"  # noqa: S105 — of the stand-in, which shows it on its sign-in page
 _KMS_ALIAS = "alias/meetlink-local"
 
@@ -101,11 +111,23 @@ class LocalStack(StartedParts):
     stand_in: StandIn
     mailbox: Mailbox
 
-    def __init__(self, ports: Ports, report: Callable[[str], None] = lambda _: None, *, provider: str = "zoom") -> None:
-        """`report` is called with the name of each part as it starts. `provider` is the one that has a stand-in."""
+    def __init__(
+        self,
+        ports: Ports,
+        report: Callable[[str], None] = lambda _: None,
+        *,
+        provider: str = "zoom",
+        report_request: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`report` is called with the name of each part as it starts, `report_request` with a line for each request.
+
+        `provider` is the one that has a stand-in.
+        """
+        self._report_request = report_request
         self._ports = ports
         self._provider = provider
         self._report = report
+        self.clock = LocalClock()
         super().__init__()
 
     def _start(self) -> None:
@@ -123,7 +145,8 @@ class LocalStack(StartedParts):
         self._make_demo(console, app)
 
     def _start_provider(self) -> None:
-        self.stand_in = catalogue.create_stand_in(self._provider, catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME))
+        host = catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME)
+        self.stand_in = catalogue.create_stand_in(self._provider, host, clock=self.clock)
         self.provider_name = PROVIDERS[self._provider].display_name
         self._report(f"{self.provider_name} stand-in ...")
         self.provider_url = self._serve(self.stand_in.app, self._ports.provider).url if self.stand_in.app else ""
@@ -158,25 +181,32 @@ class LocalStack(StartedParts):
         import app
         from infra.local.gateway import wsgi
 
-        self.app_url = self._serve(wsgi(app.app), self._ports.app).url
+        # The process's services take their clock when they are first used, which is not yet. Their fields are frozen.
+        object.__setattr__(services(), "clock", self.clock)
+        self._request_log = RequestLog(self.clock, self._report_request)
+        self.app_url = self._serve(self._request_log.wrap(wsgi(app.app)), self._ports.app).url
         callback = f"/oauth/{self._provider}/callback"
         redirect_uris = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
         self.stand_in.configure(self.provider_url, redirect_uris)
         streams, sqs = aws.client("dynamodbstreams"), aws.client("sqs")
         connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
         triggers: list[StreamPump | QueuePump | Schedule] = [
-            StreamPump(streams, stream_arn, "on_booking", app.on_booking),
-            StreamPump(streams, stream_arn, "announce_bookings", app.announce_bookings),
-            StreamPump(streams, connections_arn, "announce_connections", app.announce_connections),
+            self._stream_pump(streams, stream_arn, app.on_booking),
+            self._stream_pump(streams, stream_arn, app.announce_bookings),
+            self._stream_pump(streams, connections_arn, app.announce_connections),
             QueuePump(sqs, self._queues["Emails"], "send_emails", app.send_emails, batch_size=1),
             QueuePump(sqs, self._queues["Webhooks"], "send_webhooks", app.send_webhooks, batch_size=10),
             Schedule("on_schedule", app.on_schedule),
             Schedule("deliver_webhooks", app.deliver_webhooks),
         ]
+        self._schedules = [trigger for trigger in triggers if isinstance(trigger, Schedule)]
         for trigger in triggers:
             trigger.start()
             self._parts.callback(trigger.stop)
         return app
+
+    def _stream_pump(self, streams: Any, stream_arn: str, function: Any) -> StreamPump:
+        return StreamPump(streams, stream_arn, function.func.__name__, function, lambda: self.clock.skipped)
 
     def _make_demo(self, console: _Deferred, app: Any) -> None:
         booking_page = f"{self.console_url}/book"
@@ -206,15 +236,42 @@ class LocalStack(StartedParts):
             verified_senders=frozenset({MAIL_FROM}),
             key_form=self.stand_in.key_form,
         )
-        self.mailbox = Mailbox()
-        console.app = create_console(self.demo, self.mailbox)
+        self.mailbox = Mailbox(self.clock)
+        receiver, faults = Receiver(self.clock), Faults()
+        reports = MailReports(lambda event: app.on_mail_event(event, Context("on_mail_event")))
+        self.mailbox.on_accepted = reports.note_accepted
+        self.breakage = self._create_breakage(reports, faults)
+        parts = StackParts(self.breakage, self._request_log, receiver, reports)
+        console.app = create_console(self.demo, self.mailbox, faults=faults, clock=self.clock, parts=parts)
+        self._set_up_workspace(receiver)
+
+    def _set_up_workspace(self, receiver: Receiver) -> None:
         calendar = {
             "name": "Introduction",
             "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
             "location": {"type": "phone"},
         }
-        with httpx.Client(headers={"Authorization": f"Bearer {self.demo.api_key}"}, timeout=30) as caller:
+        headers = {"Authorization": f"Bearer {self.demo.api_key}", "User-Agent": CONSOLE}
+        with httpx.Client(headers=headers, timeout=30) as caller:
             caller.put(f"{self.app_url}/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
+            endpoint = {"url": self.console_url + RECEIVE_PATH, "events": list(EventType)}
+            response = caller.put(f"{self.app_url}/v1/webhook-endpoints/{ENDPOINT_ID}", json=endpoint)
+            receiver.secret = response.raise_for_status().json()["secret"]
+
+    def _create_breakage(self, reports: MailReports, console: Faults) -> Breakage:
+        return Breakage(
+            [
+                *breakage.provider_breaks([self.stand_in]),
+                *breakage.mail_breaks(console, reports),
+                *breakage.webhook_breaks(console),
+                *breakage.clock_breaks(self.clock, self._tick),
+            ]
+        )
+
+    def _tick(self) -> None:
+        """Run the schedules now, twice: the first run can make more due."""
+        for schedule in (*self._schedules, *self._schedules):
+            schedule.tick()
 
     def _serve(self, app: Any, port: int) -> Server:
         try:

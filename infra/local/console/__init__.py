@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import httpx
 from flask import Flask, Response, render_template
+from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
+from infra.local.breakage import Breakage
 from infra.local.console import texts
+from infra.local.console.activity import create_activity
 from infra.local.console.api import Api, ApiProblem
 from infra.local.console.booking_page import create_booking_page
+from infra.local.console.break_page import create_break_page
 from infra.local.console.demo import Demo
 from infra.local.console.home import create_home
 from infra.local.console.inbox import create_inbox
 from infra.local.console.mailbox import Mail, Mailbox
 from infra.local.console.previews import create_previews
+from infra.local.console.received import Receiver, create_received
 from infra.local.console.ses import create_ses
+from infra.local.mail_reports import MailReports
+from infra.local.request_log import RequestLog
 from infra.local.standins.base import Clock, utc_now
 from infra.local.standins.faults import Faults, install_faults
 
-__all__ = ["Demo", "Mail", "Mailbox", "create_console"]
+__all__ = ["Demo", "Mail", "Mailbox", "Receiver", "StackParts", "create_console"]
 
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "frame-src 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
+
+
+@dataclass(frozen=True)
+class StackParts:
+    """Parts of the stack that the console shows and breaks."""
+
+    breakage: Breakage
+    request_log: RequestLog
+    receiver: Receiver
+    mail_reports: MailReports
 
 
 def create_console(
@@ -33,22 +52,29 @@ def create_console(
     faults: Faults | None = None,
     transport: httpx.BaseTransport | None = None,
     clock: Clock = utc_now,
+    parts: StackParts | None = None,
 ) -> Flask:
     """The console as a WSGI app. `transport` carries the calls to the product's API.
 
-    `faults` strike any path, SES's among them; scripts add to them at `POST /_admin/faults`.
+    `faults` strike any path, SES's among them; scripts add to them at `POST /_admin/faults`. `parts` are those of the
+    stack that the console shows and breaks.
     """
+    parts = parts or StackParts(Breakage(()), RequestLog(clock), Receiver(clock), MailReports(lambda _: None))
     console = Flask(__name__)
     console.json.sort_keys = False  # type: ignore[attr-defined]
     console.jinja_env.trim_blocks = True
     console.jinja_env.lstrip_blocks = True
     console.jinja_env.globals.update(words=texts)
     console.jinja_env.tests["web_address"] = _is_web_address
+    console.jinja_env.filters["code"] = _mark_code
 
     api = Api(demo, transport)
     console.register_blueprint(create_home(demo, mailbox, api))
     console.register_blueprint(create_booking_page(demo, api, clock))
-    console.register_blueprint(create_inbox(mailbox))
+    console.register_blueprint(create_break_page(parts.breakage))
+    console.register_blueprint(create_activity(api, parts.request_log, clock))
+    console.register_blueprint(create_received(parts.receiver))
+    console.register_blueprint(create_inbox(mailbox, parts.mail_reports))
     console.register_blueprint(create_previews())
     console.register_blueprint(create_ses(mailbox, demo.verified_senders))
     console.register_error_handler(ApiProblem, _show_problem)
@@ -61,6 +87,14 @@ def create_console(
 def _is_web_address(text: str | None) -> bool:
     # Anything else, such as javascript:, must not become a link.
     return (text or "").startswith(("https://", "http://"))
+
+
+def _mark_code(text: str) -> Markup:
+    """Show what is between backquotes as code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def _show_problem(problem: ApiProblem) -> tuple[str, int]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
 from infra.local.console.demo import Demo
+from infra.local.request_log import CONSOLE
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TIMEOUT = httpx.Timeout(10, read=30)
@@ -42,7 +45,7 @@ class Api:
         # No proxy from the environment: the app runs on this very machine.
         self._client = httpx.Client(
             base_url=demo.app_url,
-            headers={"Authorization": f"Bearer {demo.api_key}"},
+            headers={"Authorization": f"Bearer {demo.api_key}", "User-Agent": CONSOLE},
             timeout=_TIMEOUT,
             transport=transport,
             trust_env=False,
@@ -71,6 +74,11 @@ class Api:
         """A booking; with `wait_seconds` the answer may take that long while its meeting is being made."""
         headers = {"Prefer": f"wait={wait_seconds}"} if wait_seconds else None
         return self._call("GET", _booking_path(booking_id), headers=headers)
+
+    def bookings(self, since: datetime) -> list[dict[str, Any]]:
+        """The workspace's bookings that start after `since`, at most 100."""
+        query = urlencode({"from": since.isoformat(), "limit": 100})
+        return list(self._call("GET", f"/v1/bookings?{query}")["items"])
 
     def put_booking(self, booking_id: str, content: dict[str, Any]) -> dict[str, Any]:
         """Make or change a booking."""

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from infra.local.console.mail_view import read
 from infra.local.console.mailbox import Mail, Mailbox
+from infra.local.mail_reports import MailReports, ReportedAs
 
 _SHOWN = 200
 _REFRESH_SECONDS = 2
@@ -23,14 +24,15 @@ _MAIL_POLICY = (
 _MAIL_HEAD = '<base target="_blank"><meta name="viewport" content="width=device-width">'
 
 
-def create_inbox(mailbox: Mailbox) -> Blueprint:
+def create_inbox(mailbox: Mailbox, reports: MailReports) -> Blueprint:
     """The inbox's pages and `GET /inbox.json`."""
-    inbox, pages = Blueprint("inbox", __name__), _InboxPages(mailbox)
+    inbox, pages = Blueprint("inbox", __name__), _InboxPages(mailbox, reports)
     inbox.get("/inbox.json")(pages.list_mails)
     inbox.get("/inbox")(pages.show_inbox)
     inbox.get("/inbox/live")(pages.live_inbox)
     inbox.post("/inbox/clear")(pages.clear_inbox)
     inbox.get("/inbox/<mail_id>")(pages.show_mail)
+    inbox.post("/inbox/<mail_id>/report")(pages.report)
     inbox.get("/inbox/<mail_id>/html")(pages.show_html)
     inbox.get("/inbox/<mail_id>/invite.ics")(pages.download_invite)
     inbox.get("/inbox/<mail_id>/mail.eml")(pages.download_mail)
@@ -38,11 +40,22 @@ def create_inbox(mailbox: Mailbox) -> Blueprint:
 
 
 class _InboxPages:
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: Mailbox, reports: MailReports) -> None:
         self._mailbox = mailbox
+        self._reports = reports
 
     def list_mails(self) -> Response:
-        return jsonify([_as_json(mail) for mail in self._mailbox.mails(request.args.get("to") or None)])
+        return jsonify(
+            [_as_json(mail) for mail in self._mailbox.mails(request.args.get("to") or None, request.args.get("q"))]
+        )
+
+    def report(self, mail_id: str) -> BaseResponse:
+        try:
+            kind = ReportedAs(request.form.get("as", ""))
+        except ValueError:
+            abort(422, f"as must be one of {', '.join(ReportedAs)}.")
+        self._reports.report(self._mail(mail_id), kind)
+        return redirect(url_for("inbox.show_mail", mail_id=mail_id, reported=kind), 303)
 
     def show_inbox(self) -> str:
         return render_template("inbox.html", recipients=self._mailbox.recipients(), **self._listing())
@@ -84,9 +97,9 @@ class _InboxPages:
         return self._mailbox.find(mail_id) or abort(404, "There is no such mail. The inbox lives in memory only.")
 
     def _listing(self) -> dict[str, Any]:
-        to = request.args.get("to") or None
-        mails = self._mailbox.mails(to)[::-1]
-        return {"mails": mails[:_SHOWN], "hidden": max(0, len(mails) - _SHOWN), "to": to}
+        to, text = request.args.get("to") or None, request.args.get("q") or None
+        mails = self._mailbox.mails(to, text)[::-1]
+        return {"mails": mails[:_SHOWN], "hidden": max(0, len(mails) - _SHOWN), "to": to, "text": text}
 
 
 def as_paper(html: str) -> Response:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import format_datetime
+from functools import cached_property
 
 from infra.local.standins.base import Clock, utc_now
 
@@ -18,7 +19,7 @@ _REPLACED = re.compile(rb"(?im)^(?:message-id|date|bcc|return-path|x-ses-[a-z-]+
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mail:
     """One accepted mail. `source` is the MIME source as SES got it; `id` is what SES answered as its MessageId."""
 
@@ -29,6 +30,13 @@ class Mail:
     source: bytes = field(repr=False)
     calendar_method: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def searched(self) -> str:
+        """What a search looks through: recipients, subject and the decoded texts."""
+        message = message_from_bytes(self.source, policy=policy.default)
+        texts = [part.get_content() for part in message.walk() if part.get_content_type() == "text/plain"]
+        return "\n".join([*self.to, self.subject, *map(str, texts)]).casefold()
 
     @property
     def raw(self) -> str:
@@ -53,6 +61,8 @@ class Mailbox:
     """Every mail in the order sent; safe to use from many threads."""
 
     def __init__(self, clock: Clock = utc_now) -> None:
+        self.on_accepted: Callable[[Mail], object] = lambda _: None
+        """Called with each new mail."""
         self._clock = clock
         self._lock = threading.Lock()
         self._mails: dict[str, Mail] = {}
@@ -73,13 +83,15 @@ class Mailbox:
                 tags=dict(tags or {}),
             )
             self._mails[mail.id] = mail
+        self.on_accepted(mail)
         return mail
 
-    def mails(self, to: str | None = None) -> list[Mail]:
-        """Mails in the order sent: all, or those to one address."""
+    def mails(self, to: str | None = None, text: str | None = None) -> list[Mail]:
+        """Mails in the order sent: all, or those to one address, or those that contain a text."""
         with self._lock:
             mails = list(self._mails.values())
-        return [mail for mail in mails if to is None or mail.is_to(to)]
+        mails = [mail for mail in mails if to is None or mail.is_to(to)]
+        return [mail for mail in mails if text.casefold() in mail.searched] if text else mails
 
     def find(self, mail_id: str) -> Mail | None:
         """The mail with that id, if there is one."""

@@ -64,6 +64,12 @@ class StandIn:
     """Let the meeting of this id take place with host and guest; None for a stand-in that reports no meetings."""
     identity: Identity | None = None
     """Issues tokens without a browser."""
+    delete_by_hand: Callable[[str], object] | None = None
+    """Delete the meeting of this id as its host does on the provider's pages; None: not possible here."""
+    remove_app: Callable[[], object] | None = None
+    """Have the host remove the app at the provider, which reports it; None: the provider reports nothing."""
+    limit_day: Callable[[bool], object] | None = None
+    """Use up the host's creates and updates of the day, or restore them; None: the provider has no such limit."""
 
     def environment(self, url: str) -> dict[str, str]:
         """Return the settings that point the product at this stand-in, which is served at `url`."""
@@ -89,6 +95,7 @@ def second_address(host: Host) -> str:
 
 def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
     from infra.local.standins.zoom import Account, Zoom, create_app
+    from infra.local.standins.zoom.limits import DAILY_LIMIT
 
     secrets = {"client_id": CLIENT_ID, "client_secret": _secret(random), "webhook_secret": _secret(random)}
     zoom = Zoom(
@@ -114,6 +121,9 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         configure=partial(_configure_zoom, zoom),
         take_place=lambda meeting_id: zoom.sessions.take_place(int(meeting_id)),
         identity=zoom.identity,
+        delete_by_hand=lambda meeting_id: zoom.sessions.delete_by_hand(int(meeting_id)),
+        remove_app=lambda: zoom.deauthorize("zoom-user-1"),
+        limit_day=lambda is_used_up: setattr(zoom.limits, "daily_limit", 0 if is_used_up else DAILY_LIMIT),
     )
 
 
@@ -176,6 +186,7 @@ def _with_oauth(
         sign_in,
         configure=configure,
         identity=world.identity,
+        delete_by_hand=getattr(world, "delete_by_hand", None),
     )
 
 

@@ -127,6 +127,11 @@ class Faults:
         with self._lock:
             self._armed.append(_ArmedFault(fault, fault.skip, fault.times))
 
+    def remove(self, fault: Fault) -> None:
+        """Remove a fault if it is still pending."""
+        with self._lock:
+            self._armed = [armed for armed in self._armed if armed.fault is not fault]
+
     def clear(self) -> None:
         """Remove all faults and keep the log."""
         with self._lock:

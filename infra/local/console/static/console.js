@@ -37,7 +37,11 @@ async function keepLive(region) {
           const update = await response.json();
           if (update.page !== region.dataset.page) return location.reload();
           if (update.html !== shown) {
+            const opened = [...region.querySelectorAll("details[open] pre")].map((pre) => pre.textContent);
             region.innerHTML = update.html;
+            for (const pre of region.querySelectorAll("details pre")) {
+              if (opened.includes(pre.textContent)) pre.closest("details").open = true;
+            }
             localise(region);
           }
           shown = update.html;
@@ -61,4 +65,15 @@ for (const frame of document.querySelectorAll("iframe[data-fit]")) {
   frame.addEventListener("load", fit);
   window.addEventListener("resize", fit);
   fit();
+}
+
+// Commands that people copy.
+for (const box of document.querySelectorAll(".copyable")) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet copy", textContent: "Copy" });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(box.querySelector("pre").textContent);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  box.append(button);
 }

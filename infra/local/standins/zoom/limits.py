@@ -11,11 +11,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from infra.local.standins.base import Clock
 from infra.local.standins.zoom.errors import daily_headers, daily_limit_reached, too_many_per_second
 
+DAILY_LIMIT = 100
+
 
 class Limits:
     """Counts calls."""
 
-    daily_limit = 100
+    daily_limit = DAILY_LIMIT
     qps: int | None = None
     """The limit of calls per second. None leaves them unlimited."""
 
