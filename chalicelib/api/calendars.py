@@ -33,7 +33,7 @@ def list_calendars(call: CallerCall) -> Response:
     text="Video can be chosen while the host is connected. A change applies to bookings created after it.",
     request=schemas.CalendarBody,
     responses={201: schemas.Calendar, 200: schemas.Calendar},
-    problems=("not_connected", "not_confirmed", "reconnect_needed", "deauthorized"),
+    problems=("not_connected", "not_confirmed", "reconnect_needed", "deauthorized", "unsupported_setting"),
 )
 def put_calendar(call: CallerCall, calendar_id: str) -> Response:
     body = call.read(schemas.CalendarBody)
@@ -70,14 +70,15 @@ def delete_calendar(call: CallerCall, calendar_id: str) -> Response:
 @routes.get(
     "/v1/calendars/{calendar_id}/locations",
     "List a calendar's meeting locations",
-    text="For each location: whether it can be chosen now, and if not, the reason.",
+    text="For each location: whether it can be chosen now, and if not, the reason; and the possible settings.",
     responses={200: schemas.Locations},
     problems=("not_found",),
 )
 def get_locations(call: CallerCall, calendar_id: str) -> Response:
     calendar = _get_calendar(call, calendar_id)
     status = call.services.connections.status(call.workspace_id, calendar.host.user_id)
-    return json_response(schemas.format_available_locations(status))
+    provider = call.services.providers.get(status.connection.provider) if status.connection else None
+    return json_response(schemas.format_available_locations(status, provider.possible_settings if provider else None))
 
 
 def _get_calendar(call: CallerCall, calendar_id: str) -> Calendar:

@@ -15,6 +15,7 @@ from chalicelib.domain.connection import ConnectionState, Reason
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.invitation import InvitationState, Role, Trouble
 from chalicelib.domain.meeting import MeetingReason, MeetingState
+from chalicelib.domain.meeting_settings import PasscodeMode, RecordingMode
 from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.domain.reminder import Addressees
 from chalicelib.webhooks.events import EventType
@@ -125,6 +126,16 @@ ENUM_TEXTS: Mapping[type[StrEnum], Mapping[Any, str]] = {
         Moderator.HOST_LINK: "The person who joins with the link in the host's own invitation.",
         Moderator.FIRST_TO_SIGN_IN: "The first person who signs in at the provider.",
         Moderator.FIRST_TO_ARRIVE: "The first person in the meeting.",
+    },
+    RecordingMode: {
+        RecordingMode.NONE: "The meeting is not recorded automatically.",
+        RecordingMode.LOCAL: "The host's computer records it.",
+        RecordingMode.CLOUD: "The provider records it.",
+    },
+    PasscodeMode: {
+        PasscodeMode.ACCOUNT: "As the account's own settings say.",
+        PasscodeMode.GENERATE: "A random passcode. In a response: there is a passcode.",
+        PasscodeMode.NONE: "No passcode.",
     },
     DeliveryState: {
         DeliveryState.PENDING: "It is being sent, or will be sent again.",

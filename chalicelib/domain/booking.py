@@ -14,6 +14,7 @@ from chalicelib.domain.calendar import Calendar, Host, Location, LocationType, O
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.emails import UNDECIDED, Emails
+from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.reminder import Reminder
 from chalicelib.errors import Conflict
 
@@ -99,6 +100,8 @@ class Booking(Struct, frozen=True, omit_defaults=True):
     """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
     language: str | None = None
     """The workspace's language at creation: of emails to people without a language of their own. None: English."""
+    meeting_settings: MeetingSettings = NO_SETTINGS
+    """As the calendar had them when the booking was created, or moved to another calendar."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -144,6 +147,7 @@ def book(
         first_content=content_digest(appointment),
         reminders=reminders,
         language=language,
+        meeting_settings=calendar.meeting_settings,
     )
 
 
@@ -199,6 +203,7 @@ def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
         on_decline=calendar.on_decline,
+        meeting_settings=calendar.meeting_settings,
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.emails import UNDECIDED, Emails
+from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.reminder import Reminder
 
 
@@ -66,3 +67,5 @@ class Calendar(Struct, frozen=True):
     on_decline: OnDecline = OnDecline.NOTIFY
     reminders: tuple[Reminder, ...] | None = None
     """None: the workspace's."""
+    meeting_settings: MeetingSettings = NO_SETTINGS
+    """Copied to each booking when it is created."""

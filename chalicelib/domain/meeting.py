@@ -11,6 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from chalicelib.domain.digest import digest, set_values
+from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings, describe
 
 _TAG_BYTES = 20
 
@@ -75,6 +76,8 @@ class ProviderMeeting(Struct, frozen=True):
     dial_in: tuple[DialIn, ...] = ()
     is_unfinished: bool = False
     """The link works, but a setting of the new meeting could not be sent yet. An update follows soon and sends it."""
+    settings: MeetingSettings = NO_SETTINGS
+    """The settings that the meeting has, as far as the provider reports them."""
 
 
 class Visit(Struct, frozen=True):
@@ -104,6 +107,10 @@ class MeetingRequest(Struct, frozen=True):
     """The guests' names, if the meeting is an event in the host's calendar."""
     guests_label: str = ""
     """The word before the guests' names, in the host's language. Not part of the fingerprint."""
+    settings: MeetingSettings = NO_SETTINGS
+    """Settings that the provider supports."""
+    settings_ignored: tuple[str, ...] = ()
+    """Names of the booking's other settings. Not part of the fingerprint."""
 
     @property
     def fingerprint(self) -> str:
@@ -118,6 +125,7 @@ class MeetingRequest(Struct, frozen=True):
             ends_at=self.ends_at,
             time_zone=self.time_zone,
             guests=self.guests,
+            settings=describe(self.settings),
         )
         return digest(values, length=16)
 
@@ -158,6 +166,10 @@ class Meeting(Struct, frozen=True, omit_defaults=True):
     calendar_address: str | None = None
     """The address of the account whose calendar has the meeting as an event; None if the provider writes no events, and
     for events of earlier releases until they are next changed."""
+    settings: MeetingSettings = NO_SETTINGS
+    """What the provider reported of the booking's settings. A policy of the account may have locked another value."""
+    settings_ignored: tuple[str, ...] = ()
+    """Names of the booking's settings that the provider does not support."""
 
     @property
     def exists(self) -> bool:

@@ -14,6 +14,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.grant_access import AccessState, GrantAccess
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState, ProviderMeeting, tag
+from chalicelib.domain.meeting_settings import PossibleSettings, unsupported, without
 from chalicelib.domain.meeting_states import (
     await_lookup,
     await_reconnect,
@@ -60,9 +61,20 @@ def wants_meeting(booking: Booking) -> bool:
     return booking.wants_video and booking.eligibility is not None
 
 
-def build_request(booking: Booking, meeting: Meeting, tag_secret: bytes, *, guests_label: str = "") -> MeetingRequest:
-    """Return the meeting that the booking wants. It names the guests if there is a label for them."""
-    appointment = booking.appointment
+def build_request(
+    booking: Booking,
+    meeting: Meeting,
+    tag_secret: bytes,
+    *,
+    guests_label: str = "",
+    possible: PossibleSettings | None = None,
+) -> MeetingRequest:
+    """Return the meeting that the booking wants. It names the guests if there is a label for them.
+
+    `possible` are the settings that the provider supports; None: unknown, so that none is left out.
+    """
+    appointment, settings = booking.appointment, booking.meeting_settings
+    ignored = unsupported(settings, possible) if possible is not None else []
     return MeetingRequest(
         tag=tag(tag_secret, booking.workspace_id, booking.booking_id, meeting.generation),
         title=appointment.title,
@@ -72,6 +84,8 @@ def build_request(booking: Booking, meeting: Meeting, tag_secret: bytes, *, gues
         time_zone=appointment.time_zone,
         guests=tuple(guest.name or guest.email for guest in appointment.guests) if guests_label else (),
         guests_label=guests_label,
+        settings=without(settings, ignored),
+        settings_ignored=tuple(ignored),
     )
 
 
@@ -170,7 +184,9 @@ def _plan_existing(meeting: Meeting, access: GrantAccess, request: MeetingReques
     has_started = request.starts_at <= now
     if meeting.fingerprint == request.fingerprint or has_started:
         is_due = is_verification_due(meeting, now) and not has_started
-        return Action.LOOK_UP if is_due and access.state is AccessState.OPEN else mark_ready(meeting)
+        if is_due and access.state is AccessState.OPEN:
+            return Action.LOOK_UP
+        return replace(mark_ready(meeting), settings_ignored=request.settings_ignored)
     if access.state is AccessState.OPEN:
         return Action.UPDATE
     if access.state is AccessState.BROKEN:

@@ -8,6 +8,7 @@ from random import Random
 from msgspec.structs import replace
 
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingRequest, MeetingState, ProviderMeeting
+from chalicelib.domain.meeting_settings import chosen, only
 from chalicelib.domain.retry_delays import after_failed_attempt
 
 SETTLE_WINDOW = timedelta(seconds=60)
@@ -56,6 +57,8 @@ def with_details(meeting: Meeting, details: ProviderMeeting, request: MeetingReq
         dial_in=details.dial_in,
         fingerprint=None if details.is_unfinished else request.fingerprint,
         intent_at=None,
+        settings=only(details.settings, chosen(request.settings)),
+        settings_ignored=request.settings_ignored,
     )
 
 

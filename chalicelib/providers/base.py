@@ -23,6 +23,7 @@ from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.domain.meeting_report import MeetingReport
+from chalicelib.domain.meeting_settings import NO_SETTINGS, NOTHING_POSSIBLE, MeetingSettings, PossibleSettings
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -139,6 +140,8 @@ class Provider(ABC):
     """Base addresses by kind: `API`, for an `OAuthProvider` also `OAUTH`, and further ones where `call` names them."""
     create_semantics: ClassVar[CreateSemantics]
     """What happens if a create is sent twice; decides how a create without a response is resolved."""
+    possible_settings: ClassVar[PossibleSettings] = NOTHING_POSSIBLE
+    """The settings of a meeting that `create` and `update` apply. A request contains no others."""
     is_local: ClassVar[bool] = False
     """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
     reports_meetings: ClassVar[bool] = False
@@ -187,6 +190,13 @@ class Provider(ABC):
     @abstractmethod
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         """Return every meeting that has the request's tag."""
+
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        """Return the settings that the meeting has, as far as the provider reports them.
+
+        Called after an update with settings: a policy of the account may have locked another value.
+        """
+        return NO_SETTINGS
 
     def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         """Return an address that admits this visitor only, and only for a short time.

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_settings import EITHER, MeetingSettings, PossibleSettings, RecordingMode
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected, TokenRejected
 from chalicelib.providers.base import KeyField, KeyProvider
 from chalicelib.providers.http_client import ProviderResponse
@@ -23,6 +25,7 @@ from chalicelib.providers.parsing import LONGEST_ID, parse_meeting, parse_text
 
 _OPENS_BEFORE = timedelta(minutes=15)
 _CLOSES_AFTER = timedelta(hours=1)
+_RECORDING = "cloud"
 _INVALID = "invalid-request-error"
 """Daily's code for a name that is taken, and for many other errors: look the room up to tell them apart."""
 
@@ -39,6 +42,7 @@ class Daily(KeyProvider):
     )
     urls = {"API": "https://api.daily.co"}
     create_semantics = CreateSemantics(idempotent=True)
+    possible_settings = PossibleSettings(mute_on_entry=EITHER, recording=(RecordingMode.NONE, RecordingMode.CLOUD))
     fields = (KeyField("api_key", "API key", "It gives access to your whole Daily domain.", secret=True),)
 
     def read_key(self, values: Mapping[str, str]) -> str:
@@ -59,7 +63,7 @@ class Daily(KeyProvider):
         return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_LINK)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        body = {"name": request.tag, "privacy": "private", "properties": _times(request)}
+        body = {"name": request.tag, "privacy": "private", "properties": _properties(request)}
         try:
             room = self.send_create(token, "/v1/rooms", body).object()
         except Rejected as refusal:
@@ -81,6 +85,9 @@ class Daily(KeyProvider):
         except MeetingGone:
             return []
 
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        return _read_settings(self.call(token, "GET", f"/v1/rooms/{meeting_id}").object())
+
     def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         room = self.call(token, "GET", f"/v1/rooms/{meeting_id}").object()
         properties: dict[str, Any] = {
@@ -91,6 +98,8 @@ class Daily(KeyProvider):
         }
         if visit.name:
             properties["user_name"] = visit.name
+        if visit.is_host and _config(room).get("enable_recording") == _RECORDING:
+            properties["start_cloud_recording"] = True  # A room cannot start a recording: its owner does on entry.
         created = self.call(token, "POST", "/v1/meeting-tokens", json={"properties": properties}).object()
         if not isinstance(created.get("token"), str) or not isinstance(room.get("url"), str):
             raise Ambiguous(FailedCall(self.name, "the room has no address, or the meeting token is missing"))
@@ -111,20 +120,41 @@ class Daily(KeyProvider):
         return None
 
     def _change(self, token: str, name: str, request: MeetingRequest) -> dict[str, Any]:
-        body = {"properties": _times(request)}
+        body = {"properties": _properties(request)}
         return self.call(token, "POST", f"/v1/rooms/{name}", json=body).object()
 
     def _parse_room(self, body: dict[str, Any]) -> ProviderMeeting:
         # The room's own address admits no one without a token.
-        return replace(parse_meeting(self.name, body.get("name"), body.get("url")), join_url=None)
+        meeting = parse_meeting(self.name, body.get("name"), body.get("url"))
+        return replace(meeting, join_url=None, settings=_read_settings(body))
 
 
-def _times(request: MeetingRequest) -> dict[str, Any]:
+def _properties(request: MeetingRequest) -> dict[str, Any]:
+    settings = request.settings
+    options = {
+        "start_audio_off": settings.mute_on_entry,
+        "enable_recording": _RECORDING if settings.recording is RecordingMode.CLOUD else UNSET,
+    }
     return {
         "nbf": _seconds(request.starts_at - _OPENS_BEFORE),
         "exp": _seconds(request.ends_at + _CLOSES_AFTER),
         "eject_at_room_exp": True,
-    }
+    } | {name: value for name, value in options.items() if value is not UNSET}
+
+
+def _config(room: dict[str, Any]) -> dict[str, Any]:
+    """Return the room's own properties. Those of the domain are not among them."""
+    config = room.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _read_settings(room: dict[str, Any]) -> MeetingSettings:
+    config = _config(room)
+    is_muted, is_recorded = config.get("start_audio_off"), config.get("enable_recording") == _RECORDING
+    return MeetingSettings(
+        mute_on_entry=is_muted if isinstance(is_muted, bool) else UNSET,
+        recording=RecordingMode.CLOUD if is_recorded else RecordingMode.NONE,
+    )
 
 
 def _seconds(moment: datetime) -> int:

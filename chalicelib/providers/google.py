@@ -11,6 +11,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.google_rooms import is_open
 from chalicelib.providers.http_client import ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, parse_objects, parse_text
 
@@ -25,8 +26,6 @@ _RATE_LIMITS = {
     "RATE_LIMIT_EXCEEDED",
     "RESOURCE_EXHAUSTED",
 }
-OPEN_ROOM = {"accessType": "OPEN"}
-"""Everyone with the link enters without knocking: `SpaceConfig` in the Meet API's discovery document, meet.v2.json."""
 _PERSONAL_LIMIT_MINUTES = 60
 _PERSONAL_LIMIT = "Meetings of a personal Google account end after 60 minutes if three or more people join."
 _CLOSED_BY_POLICY = (
@@ -112,12 +111,6 @@ class Google(OAuthProvider):
         advice = next((_ADVICE[reason] for reason in sorted(reasons) if reason in _ADVICE), None)
         general = _FORBIDDEN if response.status == 403 else _BAD_REQUEST
         return Rejected(self.failed_call(response, "the request is refused", code=code), advice=advice or general)
-
-
-def is_open(space: dict[str, Any]) -> bool:
-    """Whether guests enter this room of the Meet API without knocking."""
-    config = space.get("config")
-    return isinstance(config, dict) and config.get("accessType") == OPEN_ROOM["accessType"]
 
 
 def error_message(body: Any) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -25,10 +26,10 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import log
-from chalicelib.providers.google import OPEN_ROOM, build_oauth, is_open
+from chalicelib.providers import google_rooms
+from chalicelib.providers.google import build_oauth
 from chalicelib.providers.google_meet import CALENDAR_SCOPES, GoogleMeet, parse_event
 
-_CLOSED_ROOM = {"accessType": "RESTRICTED"}
 _SETTINGS_SCOPE = "meetings.space.settings"
 _NOT_ALLOWED = (
     "Guests have to knock, because the permission to change the settings of your Meet calls is missing. Connect again "
@@ -41,6 +42,7 @@ class OpenGoogleMeet(GoogleMeet):
 
     oauth = build_oauth(CALENDAR_SCOPES, optional=(_SETTINGS_SCOPE,))
     urls = GoogleMeet.urls | {"MEET": "https://meet.googleapis.com"}
+    possible_settings = google_rooms.POSSIBLE_SETTINGS
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.describe_experience(account, GuestEntry.DIRECT)
@@ -56,7 +58,7 @@ class OpenGoogleMeet(GoogleMeet):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         meeting = super().create(token, request)
         try:
-            self._open(token, meeting)
+            meeting = replace(meeting, settings=self._set_up(token, meeting, request))
         except (ProviderUnavailable, Ambiguous, TokenRejected) as error:
             log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
             return replace(meeting, is_unfinished=True)
@@ -64,35 +66,48 @@ class OpenGoogleMeet(GoogleMeet):
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         meeting = super().update(token, meeting_id, request)
-        if meeting is not None:
-            self._open(token, meeting)
-        return meeting
+        return None if meeting is None else replace(meeting, settings=self._set_up(token, meeting, request))
+
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        meeting = parse_event(self._get(token, meeting_id))
+        with suppress(Rejected, ReconnectNeeded, MeetingGone):  # See `_set_up`: the permission may be missing.
+            if meeting is not None:
+                return google_rooms.read_settings(self._space(token, meeting))
+        return NO_SETTINGS
 
     def delete(self, token: str, meeting_id: str) -> None:
         """Close the room, then delete the event, because the link of a deleted event keeps working."""
         meeting = parse_event(self._get(token, meeting_id))
         if meeting is not None:
             with suppress(Rejected, ReconnectNeeded, MeetingGone):
-                self._configure(token, self._space(token, meeting), _CLOSED_ROOM)
+                self._configure(token, self._space(token, meeting), google_rooms.CLOSED_ROOM)
         super().delete(token, meeting_id)
 
-    def _open(self, token: str, meeting: ProviderMeeting) -> None:
-        """Let guests enter without knocking, if the grant and the account's policy allow it."""
-        try:
-            space = self._space(token, meeting)
-            if not is_open(space):
-                self._configure(token, space, OPEN_ROOM)
-        except (Rejected, ReconnectNeeded, MeetingGone) as error:
-            log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
+    def _set_up(self, token: str, meeting: ProviderMeeting, request: MeetingRequest) -> MeetingSettings:
+        """Apply the settings, if the grant and the account's policy allow it. By default, guests need not knock.
+
+        Return the settings that the room has then.
+        """
+        space: dict[str, Any] = {}
+        for config in google_rooms.write_configs(request.settings):
+            try:
+                space = space or self._space(token, meeting)
+                if not google_rooms.has_config(space, config):
+                    space = self._configure(token, space, config)
+            except (Rejected, ReconnectNeeded, MeetingGone) as error:
+                log.info("the room's settings are refused", provider=self.name, status=error.status, code=error.code)
+            else:
+                break
+        return google_rooms.read_settings(space)
 
     def _space(self, token: str, meeting: ProviderMeeting) -> dict[str, Any]:
         """Return the meeting's room. Its code is an alias that only works for reading."""
         code = urlsplit(meeting.join_url or "").path.strip("/")
         return self.call(token, "GET", f"/v2/spaces/{quote(code, safe='')}", at="MEET").object()
 
-    def _configure(self, token: str, space: dict[str, Any], config: dict[str, str]) -> None:
+    def _configure(self, token: str, space: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         name = space.get("name")
         if not isinstance(name, str):
             raise Ambiguous(FailedCall(self.name, "the room has no name"))
-        path = f"/v2/{quote(name)}?updateMask=config.accessType"
-        self.call(token, "PATCH", path, json={"config": config}, at="MEET")
+        path = f"/v2/{quote(name)}?updateMask={google_rooms.update_mask(config)}"
+        return self.call(token, "PATCH", path, json={"config": config}, at="MEET").object()

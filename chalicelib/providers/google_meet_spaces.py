@@ -9,19 +9,23 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
-from chalicelib.providers.google import OPEN_ROOM, Google, build_oauth, error_message, is_open
+from chalicelib.providers import google_rooms
+from chalicelib.providers.google import Google, build_oauth, error_message
+from chalicelib.providers.google_rooms import CLOSED_ROOM
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import Phone, parse_meeting, parse_objects
 
 _NAME = re.compile(r"spaces/[A-Za-z0-9_-]+")
-_RESTRICTED = {"accessType": "RESTRICTED"}
-_CLOSED = _RESTRICTED | {"entryPointAccess": "CREATOR_APP_ONLY"}
+_CLOSED = CLOSED_ROOM | {"entryPointAccess": "CREATOR_APP_ONLY"}
 
 
 class GoogleMeetSpaces(Google):
@@ -40,6 +44,7 @@ class GoogleMeetSpaces(Google):
     oauth = build_oauth(("meetings.space.created",))
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
     create_semantics = CreateSemantics()
+    possible_settings = google_rooms.POSSIBLE_SETTINGS
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.describe_experience(account, GuestEntry.DIRECT)
@@ -48,15 +53,18 @@ class GoogleMeetSpaces(Google):
         return self.describe_room(self.call(token, "GET", _path(meeting.id)).object(), account)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        """Create a room that guests enter without knocking; if Google refuses, one with the account's own settings."""
-        try:
-            response = self.send_create(token, "/v2/spaces", {"config": OPEN_ROOM})
-        except Rejected as error:
-            if error.status not in (400, 403):
-                raise
-            self._log_closed(error)  # Retry without the setting, which may be what is refused.
-            response = self.send_create(token, "/v2/spaces", {})
-        return self._parse_space(response.object())
+        """Create a room with the settings: guests enter without knocking, unless the settings say otherwise.
+
+        If Google refuses a setting, the room is created without; the last resort are the account's own settings.
+        """
+        for config in google_rooms.write_configs(request.settings):
+            try:
+                return self._parse_space(self.send_create(token, "/v2/spaces", {"config": config}).object())
+            except Rejected as error:
+                if error.status not in (400, 403):
+                    raise
+                self._log_refusal(error)
+        return self._parse_space(self.send_create(token, "/v2/spaces", {}).object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         """A room has no times to change. Check that it still exists, and open it again if `delete` only restricted it.
@@ -67,21 +75,26 @@ class GoogleMeetSpaces(Google):
         config = space.get("config")
         if isinstance(config, dict) and config.get("entryPointAccess") == "CREATOR_APP_ONLY":
             raise MeetingGone(FailedCall(self.name, "the room was closed"))
-        if not is_open(space):
+        for wanted in google_rooms.write_configs(request.settings):
+            if google_rooms.has_config(space, wanted):
+                break
             try:
-                self._configure(token, meeting_id, OPEN_ROOM)
+                return self._parse_space(self._configure(token, meeting_id, wanted))
             except Rejected as error:
-                self._log_closed(error)
+                self._log_refusal(error)
         return self._parse_space(space)
 
-    def _log_closed(self, error: Rejected) -> None:
-        log.info("the room cannot be opened to guests", provider=self.name, status=error.status, code=error.code)
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        return google_rooms.read_settings(self.call(token, "GET", _path(meeting_id)).object())
+
+    def _log_refusal(self, error: Rejected) -> None:
+        log.info("the room's settings are refused", provider=self.name, status=error.status, code=error.code)
 
     def delete(self, token: str, meeting_id: str) -> None:
         try:
             space = self._configure(token, meeting_id, _CLOSED)
         except Rejected:
-            space = self._configure(token, meeting_id, _RESTRICTED)  # Visitors must knock, and no one is there.
+            space = self._configure(token, meeting_id, CLOSED_ROOM)  # Visitors must knock, and no one is there.
         if space.get("activeConference"):
             self._end_conference(token, meeting_id)
 
@@ -94,8 +107,8 @@ class GoogleMeetSpaces(Google):
             return MeetingGone(FailedCall(self.name, "this account has no such room", status=403))
         return super().read_error(response)
 
-    def _configure(self, token: str, meeting_id: str, config: dict[str, str]) -> dict[str, Any]:
-        mask = ",".join(f"config.{field}" for field in config)
+    def _configure(self, token: str, meeting_id: str, config: dict[str, Any]) -> dict[str, Any]:
+        mask = google_rooms.update_mask(config)
         return self.call(token, "PATCH", f"{_path(meeting_id)}?updateMask={mask}", json={"config": config}).object()
 
     def _end_conference(self, token: str, meeting_id: str) -> None:
@@ -112,7 +125,8 @@ class GoogleMeetSpaces(Google):
             raise Ambiguous(FailedCall(self.name, "the space has no name"))
         numbers = parse_objects(space.get("phoneAccess"))
         phones = [Phone(entry.get("phoneNumber"), entry.get("pin"), entry.get("regionCode")) for entry in numbers]
-        return parse_meeting(self.name, name, space.get("meetingUri"), phones=phones)
+        meeting = parse_meeting(self.name, name, space.get("meetingUri"), phones=phones)
+        return replace(meeting, settings=google_rooms.read_settings(space))
 
 
 def _path(meeting_id: str) -> str:

@@ -17,6 +17,7 @@ from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_settings import EITHER, MeetingSettings, PossibleSettings, RecordingMode
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -27,9 +28,10 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import log
+from chalicelib.providers import teams_options
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import ProviderResponse
-from chalicelib.providers.parsing import Phone, parse_meeting, parse_text
+from chalicelib.providers.parsing import Phone, parse_meeting
 
 _MEETINGS = "/v1.0/me/onlineMeetings"
 _SUBJECT_LIMIT = 250
@@ -39,11 +41,6 @@ _WORK_ID = re.compile(r"(?!0{8}-0{4}-0{4}-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]
 _PERSONAL = (
     "This is a personal Microsoft account. Teams meetings need a work or school account: sign in with another one."
 )
-# Without this, the organization's default applies: people from outside wait in the lobby.
-_OPEN_LOBBY = {"lobbyBypassSettings": {"scope": "everyone", "isDialInBypassEnabled": True}}
-# The link of a deleted meeting still works, and opening it restores the meeting
-# (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590): only the lobby keeps people out.
-_CLOSED_LOBBY = {"lobbyBypassSettings": {"scope": "organizer", "isDialInBypassEnabled": False}}
 _LONGEST_MEETING_MINUTES = 30 * 60
 _LOBBY_ADVICE = (
     "Your organization's Teams policy keeps guests in the lobby. Your Microsoft 365 administrator can change it in the "
@@ -93,6 +90,7 @@ class MicrosoftTeams(OAuthProvider):
     )
     urls = {"OAUTH": "https://login.microsoftonline.com", "API": "https://graph.microsoft.com"}
     create_semantics = CreateSemantics(idempotent=True, lookup_creates=True)
+    possible_settings = PossibleSettings(waiting_room=EITHER, recording=(RecordingMode.NONE, RecordingMode.CLOUD))
     no_place_advice = (
         "Microsoft finds no Teams for this account. Ask your Microsoft 365 administrator for a Teams licence."
     )
@@ -111,9 +109,10 @@ class MicrosoftTeams(OAuthProvider):
         return GuestExperience(GuestEntry.DIRECT, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES)
 
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
-        scope = _lobby_scope(self.call(token, "GET", _path(meeting.id)).object())
-        is_open = scope == "everyone"
-        admission, notes = (GuestEntry.DIRECT, ()) if is_open else (GuestEntry.KNOCK, (_LOBBY_ADVICE,))
+        scope = teams_options.lobby_scope(self.call(token, "GET", _path(meeting.id)).object())
+        admission, notes = (
+            (GuestEntry.DIRECT, ()) if teams_options.is_open(scope) else (GuestEntry.KNOCK, (_LOBBY_ADVICE,))
+        )
         return GuestExperience(
             admission, Moderator.HOST_ACCOUNT, _LONGEST_MEETING_MINUTES, notes, is_observed=scope is not None
         )
@@ -125,17 +124,18 @@ class MicrosoftTeams(OAuthProvider):
         """
         meeting, response = self._create_or_get(token, request)
         if response.status != 201:
-            self._update_existing(token, meeting, request)
-            return meeting
+            return self._update_existing(token, meeting, request)
         try:
-            self._change(token, meeting.id, _missing_changes(response.object(), _body(request)))
+            changes = _missing_changes(response.object(), _body(request))
+            changed = self._change(token, meeting.id, changes, request.settings)
         except (ProviderUnavailable, Ambiguous, TokenRejected, MeetingGone) as error:  # 404: not on every server yet.
             log.info("a new meeting is not finished yet", provider=self.name, status=error.status)
             return replace(meeting, is_unfinished=True)
         except Rejected as error:
             # The times are right, and the title is there in ASCII.
             log.info("the title is refused", provider=self.name, status=error.status, code=error.code)
-        return meeting
+            return meeting
+        return replace(meeting, settings=teams_options.read(changed))
 
     def _create_or_get(self, token: str, request: MeetingRequest) -> tuple[ProviderMeeting, ProviderResponse]:
         # The metadata of `createOrGet` declares `subject` as not Unicode. Graph may refuse Unicode here, so create the
@@ -145,37 +145,50 @@ class MicrosoftTeams(OAuthProvider):
         response = self.send_create(token, f"{_MEETINGS}/createOrGet", ascii_body)
         return _parse_meeting(response), response
 
-    def _update_existing(self, token: str, meeting: ProviderMeeting, request: MeetingRequest) -> None:
+    def _update_existing(self, token: str, meeting: ProviderMeeting, request: MeetingRequest) -> ProviderMeeting:
         """Update a meeting that `createOrGet` returned.
 
         Raises `Ambiguous` instead of errors that would mean that nothing was created.
         """
         try:
-            self._change(token, meeting.id, _body(request))
+            changed = self._change(token, meeting.id, _body(request), request.settings)
         except (ProviderUnavailable, TokenRejected) as error:
             raise Ambiguous(replace(error.call, what="the meeting is created but not updated")) from error
+        return replace(meeting, settings=teams_options.read(changed))
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
-        self._change(token, meeting_id, _body(request))
+        self._change(token, meeting_id, _body(request), request.settings)
         return None
 
-    def _change(self, token: str, meeting_id: str, changes: dict[str, str]) -> None:
-        """Change the meeting and open its lobby. If a policy forbids opening the lobby, only change the meeting."""
-        try:
-            response = self.call(token, "PATCH", _path(meeting_id), json={**changes, **_OPEN_LOBBY})
-        except Rejected as error:
-            log.info("the lobby cannot be opened", provider=self.name, status=error.status, code=error.code)
-            if changes:
-                self.call(token, "PATCH", _path(meeting_id), json=changes)
-            return
-        scope = _lobby_scope(response.body)
-        if scope not in (None, "everyone"):
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        return teams_options.read(self.call(token, "GET", _path(meeting_id)).body)
+
+    def _change(self, token: str, meeting_id: str, changes: dict[str, str], settings: MeetingSettings) -> Any:
+        """Change the meeting and its options, without those that a policy forbids. Return the response's body."""
+        changed: Any = None
+        for options in teams_options.write_options(settings):
+            body = changes | options
+            try:
+                changed = self.call(token, "PATCH", _path(meeting_id), json=body).body if body else None
+            except Rejected as error:
+                if not options:
+                    raise
+                log.info(teams_options.refusal(options), provider=self.name, status=error.status, code=error.code)
+            else:
+                break
+        scope = teams_options.lobby_scope(changed)
+        if scope is not None and not teams_options.is_open(scope) and settings.waiting_room is not True:
             log.info("the lobby stays closed", provider=self.name, scope=scope)
+        return changed
 
     def delete(self, token: str, meeting_id: str) -> None:
-        """Close the lobby, then delete the meeting, because its link keeps working. Both calls can be repeated."""
+        """Close the lobby, then delete the meeting, because its link keeps working. Both calls can be repeated.
+
+        Opening the link restores the meeting (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590), so
+        only the lobby keeps people out.
+        """
         try:
-            self.call(token, "PATCH", _path(meeting_id), json=_CLOSED_LOBBY)
+            self.call(token, "PATCH", _path(meeting_id), json=teams_options.CLOSED_LOBBY)
         except Rejected as error:
             log.warning("the lobby cannot be closed", provider=self.name, status=error.status, code=error.code)
         self.call(token, "DELETE", _path(meeting_id))
@@ -218,13 +231,6 @@ class MicrosoftTeams(OAuthProvider):
 def _error(response: ProviderResponse) -> dict[str, Any]:
     error = response.body.get("error") if isinstance(response.body, dict) else None
     return error if isinstance(error, dict) else {}
-
-
-def _lobby_scope(body: Any) -> str | None:
-    """Return who enters without waiting (Graph's `lobbyBypassScope`); None if the response does not include it."""
-    settings = body.get("lobbyBypassSettings") if isinstance(body, dict) else None
-    scope = settings.get("scope") if isinstance(settings, dict) else None
-    return parse_text(scope, _SUBJECT_LIMIT)
 
 
 def _path(meeting_id: str) -> str:

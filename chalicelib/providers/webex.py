@@ -9,10 +9,21 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
+from chalicelib.domain.meeting_settings import (
+    EITHER,
+    MINUTES_BEFORE_HOST,
+    MeetingSettings,
+    PasscodeMode,
+    PossibleSettings,
+    RecordingMode,
+)
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
@@ -29,6 +40,8 @@ _LIST_FROM = timedelta(days=1)
 _LIST_UNTIL = timedelta(days=3650)  # No meeting starts ten or more years in the future.
 _PAGES = 100
 _UNNAMED = "Meeting"
+_NO_LOBBY, _LOBBY_FOR_ALL = "allowJoin", "allowJoinWithLobby"
+_RECORDING = {True: RecordingMode.CLOUD, False: RecordingMode.NONE}
 _SCOPES = ("meeting:schedules_write", "meeting:schedules_read", "spark:people_read")
 _ADVICE = {
     400: "Webex does not accept the meeting's details. Check the booking's title and times.",
@@ -66,6 +79,12 @@ class Webex(OAuthProvider):
     )
     urls = {"OAUTH": "https://webexapis.com", "API": "https://webexapis.com"}
     create_semantics = CreateSemantics()
+    possible_settings = PossibleSettings(
+        waiting_room=EITHER,
+        join_before_host_minutes=(*MINUTES_BEFORE_HOST, None),
+        recording=(RecordingMode.NONE, RecordingMode.CLOUD),
+        passcode=(PasscodeMode.ACCOUNT, PasscodeMode.GENERATE),  # Webex generates one for every meeting.
+    )
     no_place_advice = (
         "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings."
     )
@@ -87,12 +106,12 @@ class Webex(OAuthProvider):
     def observe_guest_experience(self, token: str, meeting: ProviderMeeting, account: Account) -> GuestExperience:
         body = self.call(token, "GET", f"{_MEETINGS}/{quote(meeting.id, safe='')}").object()
         security, is_early = body.get("unlockedMeetingJoinSecurity"), body.get("enabledJoinBeforeHost")
-        if security not in ("allowJoin", "allowJoinWithLobby", "blockFromJoin"):
+        if security not in (_NO_LOBBY, _LOBBY_FOR_ALL, "blockFromJoin"):
             return self.guest_experience(account)
         advice: tuple[str, ...]
-        if security == "allowJoin":
+        if security == _NO_LOBBY:
             admission, advice = GuestEntry.DIRECT if is_early else GuestEntry.HOST_FIRST, ()
-        elif security == "allowJoinWithLobby":
+        elif security == _LOBBY_FOR_ALL:
             admission, advice = GuestEntry.KNOCK, (_LOBBY,)
         else:
             admission, advice = GuestEntry.BLOCKED, (_BLOCKED,)
@@ -110,6 +129,9 @@ class Webex(OAuthProvider):
         path = f"{_MEETINGS}/{quote(meeting_id, safe='')}"
         self._zones.send(_body(request), lambda body: self._patch(token, path, body))
         return None
+
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        return _read_settings(self.call(token, "GET", f"{_MEETINGS}/{quote(meeting_id, safe='')}").object())
 
     def _patch(self, token: str, path: str, body: dict[str, Any]) -> ProviderResponse:
         """Send PATCH as JSON, as other products do (cal.com); if Webex refuses it, with the media type of its OpenAPI.
@@ -181,7 +203,32 @@ def _body(request: MeetingRequest) -> dict[str, Any]:
         "sendEmail": False,
         # Send the tags on every update: null deletes them, and Webex may treat a missing field as null.
         "integrationTags": [request.tag],
-    }
+    } | _write_settings(request.settings)
+
+
+def _write_settings(settings: MeetingSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if settings.waiting_room is not UNSET:
+        fields["unlockedMeetingJoinSecurity"] = _LOBBY_FOR_ALL if settings.waiting_room else _NO_LOBBY
+    if settings.recording is not UNSET:
+        fields["enabledAutoRecordMeeting"] = settings.recording is RecordingMode.CLOUD
+    minutes = settings.join_before_host_minutes
+    if minutes is not UNSET:
+        fields["enabledJoinBeforeHost"] = minutes is not None
+        fields |= {} if minutes is None else {"joinBeforeHostMinutes": minutes}
+    return fields
+
+
+def _read_settings(meeting: dict[str, Any]) -> MeetingSettings:
+    security, recording = meeting.get("unlockedMeetingJoinSecurity"), meeting.get("enabledAutoRecordMeeting")
+    is_early, minutes = meeting.get("enabledJoinBeforeHost"), meeting.get("joinBeforeHostMinutes", 0)
+    before_host = minutes if is_early is True and minutes in MINUTES_BEFORE_HOST else UNSET
+    return MeetingSettings(
+        waiting_room=security != _NO_LOBBY if isinstance(security, str) else UNSET,
+        join_before_host_minutes=None if is_early is False else before_host,
+        recording=_RECORDING[recording] if isinstance(recording, bool) else UNSET,
+        passcode=PasscodeMode.GENERATE if meeting.get("password") else UNSET,
+    )
 
 
 def _round_up(moment: datetime) -> datetime:
@@ -224,7 +271,9 @@ def _parse_meeting(body: dict[str, Any]) -> ProviderMeeting:
     # `hostKey` admits anyone as the host, so it is never read.
     meeting_id, telephony = body.get("meetingSeriesId") or body.get("id"), body.get("telephony")
     phones = _parse_phones(telephony) if isinstance(telephony, dict) else []
-    return parse_meeting(Webex.name, meeting_id, body.get("webLink"), passcode=body.get("password"), phones=phones)
+    link, passcode = body.get("webLink"), body.get("password")
+    meeting = parse_meeting(Webex.name, meeting_id, link, passcode=passcode, phones=phones)
+    return replace(meeting, settings=_read_settings(body))
 
 
 def _parse_phones(telephony: dict[str, Any]) -> list[Phone]:

@@ -9,11 +9,21 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
+
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.domain.meeting_report import MeetingReport
+from chalicelib.domain.meeting_settings import (
+    EITHER,
+    MINUTES_BEFORE_HOST,
+    MeetingSettings,
+    PasscodeMode,
+    PossibleSettings,
+    RecordingMode,
+)
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -25,7 +35,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import count
-from chalicelib.providers import zoom_events
+from chalicelib.providers import zoom_events, zoom_settings
 from chalicelib.providers.base import Event, OAuth, OAuthProvider
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
@@ -53,8 +63,9 @@ _BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
     "3001": (MeetingGone, "the meeting does not exist"),
     "4711": (ReconnectNeeded, "a scope is missing"),
 }
+_INVALID = "300"
 _ADVICE = {
-    "300": "Zoom does not accept the meeting's details. Check the booking's title and times.",
+    _INVALID: "Zoom does not accept the meeting's details. Check the booking's title and times.",
     "3161": "This Zoom user is not allowed to host meetings. Ask your Zoom administrator for a licence or permission.",
 }
 
@@ -91,11 +102,19 @@ class Zoom(OAuthProvider):
     )
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     create_semantics = CreateSemantics()
+    possible_settings = PossibleSettings(
+        waiting_room=EITHER,
+        join_before_host_minutes=(*MINUTES_BEFORE_HOST, None),
+        recording=tuple(RecordingMode),
+        mute_on_entry=EITHER,
+        summary=EITHER,
+        passcode=tuple(PasscodeMode),
+    )
     reports_meetings = True
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
         super().__init__(http, clock, urls)
-        self._zones = TimeZones(lambda refusal: refusal.code == "300")
+        self._zones = TimeZones(lambda refusal: refusal.code == _INVALID)
 
     def read_account(self, token: str) -> Account:
         body = self.call(token, "GET", "/v2/users/me").object()
@@ -126,14 +145,25 @@ class Zoom(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         # Zoom uses the host's own settings for those not sent. A personal meeting id would give all bookings the same
         # link, and registration would put a form before it.
-        body = _body(request) | {"type": 2, "settings": {"use_pmi": False, "approval_type": 2}}
-        response = self._zones.send(body, partial(self.send_create, token, "/v2/users/me/meetings"))
+        settings = {"use_pmi": False, "approval_type": 2} | zoom_settings.write(request.settings)
+        body = _body(request) | {"type": 2, "settings": settings}
+        send = partial(self.send_create, token, "/v2/users/me/meetings")
+        passcode = zoom_settings.write_passcode(request.settings)
+        try:
+            response = self._zones.send(body | passcode, send)
+        except Rejected as error:
+            if "password" not in passcode or error.code != _INVALID:
+                raise
+            # The account's rules for passcodes may be stricter, so let Zoom generate one.
+            response = self._zones.send(body, send)
         _count_daily_use(response)
         return _parse_meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         path = f"/v2/meetings/{meeting_id}"
-        response = self._zones.send(_body(request), lambda body: self.call(token, "PATCH", path, json=body))
+        settings = zoom_settings.write(request.settings)
+        body = _body(request) | ({"settings": settings} if settings else {})
+        response = self._zones.send(body, lambda body: self.call(token, "PATCH", path, json=body))
         _count_daily_use(response)
         _require_no_content(response)
         return None
@@ -164,6 +194,9 @@ class Zoom(OAuthProvider):
             if _has_tag(listed, tag) or _has_tag(body, tag):
                 return [_parse_meeting(body)]
         return []
+
+    def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
+        return zoom_settings.read(self.call(token, "GET", f"/v2/meetings/{meeting_id}").object())
 
     def read_event(self, headers: Mapping[str, str], raw: bytes, secret: str) -> Event | None:
         return zoom_events.read_event(headers, raw, secret, self.now())
@@ -262,4 +295,7 @@ def _parse_meeting(body: dict[str, Any]) -> ProviderMeeting:
     numbers = parse_objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
     code, passcode = body.get("id"), body.get("pstn_password")
     phones = [Phone(entry.get("number"), code, entry.get("country"), entry.get("city"), passcode) for entry in numbers]
-    return parse_meeting(Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones)
+    meeting = parse_meeting(
+        Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones
+    )
+    return replace(meeting, settings=zoom_settings.read(body))

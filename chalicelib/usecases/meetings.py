@@ -6,9 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from random import Random
-from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain import meeting_plan
@@ -19,6 +17,7 @@ from chalicelib.domain.grant_access import AccessState, GrantAccess, grant_acces
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE
 from chalicelib.domain.meeting import Meeting, MeetingRequest, MeetingState, ProviderMeeting
 from chalicelib.domain.meeting_plan import Action, CreateSemantics
+from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.meeting_states import mark_leftover, next_generation, record_created, record_intent
 from chalicelib.errors import FailedCall, MeetingGone, MeetlinkError, ProviderError, ProviderUnavailable
 from chalicelib.observability import log
@@ -26,42 +25,13 @@ from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.join_tickets import JoinTickets
+from chalicelib.usecases.meeting_work import MeetingWork
 from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
 from chalicelib.wording import in_language
 
 
 class _Superseded(MeetlinkError):
     """The booking changed before the create was sent, so it was not sent."""
-
-
-class _Work(Struct):
-    """The lease as it changes from step to step, so that a failed step loses nothing that was stored before it."""
-
-    lease: Lease
-    deadline: Deadline
-    is_current: bool = False
-    """Whether the meeting is as close to the booking as it can be now."""
-    is_look_requested: bool = False
-    """Whether the provider reported a change of the meeting."""
-    has_new_tag: bool = False
-    """Whether a taken tag was already replaced by a new one."""
-
-    @property
-    def meeting(self) -> Meeting:
-        return self.lease.settlement.meeting
-
-    def set_meeting(self, meeting: Meeting) -> None:
-        """Record a change of the meeting; further steps may follow."""
-        self.update(meeting=meeting)
-
-    def mark_current(self, meeting: Meeting) -> None:
-        """Record the meeting as current for the booking's revision."""
-        self.update(meeting=meeting, revision=self.lease.booking.revision)
-        self.is_current = True
-
-    def update(self, **changes: Any) -> None:
-        """Change fields of the settlement."""
-        self.lease = replace(self.lease, settlement=replace(self.lease.settlement, **changes))
 
 
 class Meetings:
@@ -93,7 +63,7 @@ class Meetings:
 
     def apply(self, lease: Lease, deadline: Deadline) -> EffectResult:
         """Bring the meeting in line with the booking, as far as possible now. Only an intent is stored here."""
-        work, booking, now = _Work(lease, deadline), lease.booking, self._clock()
+        work, booking, now = MeetingWork(lease, deadline), lease.booking, self._clock()
         if meeting_plan.is_look_requested(lease.look_requested_at, lease.settlement.looked_at):
             work.update(meeting=meeting_plan.verify_now(work.meeting, now), looked_at=lease.look_requested_at)
             work.is_look_requested = True
@@ -113,7 +83,7 @@ class Meetings:
         verify_at = meeting_plan.verify_at(work.lease.booking, settlement.meeting, now)
         return EffectResult(work.lease, settlement.next_attempt_at(now), verify_at)
 
-    def _advance(self, work: _Work, *, is_leftover: bool = False) -> None:
+    def _advance(self, work: MeetingWork, *, is_leftover: bool = False) -> None:
         """Take steps until the meeting is current. A leftover is deleted."""
         while not work.is_current:
             booking, meeting = work.lease.booking, work.meeting
@@ -140,7 +110,9 @@ class Meetings:
             except ProviderError as error:
                 self._record_failure(work, step, error, create, meeting.intent_at)
 
-    def _plan(self, work: _Work, access: GrantAccess, create: CreateSemantics, *, is_wanted: bool) -> Meeting | Action:
+    def _plan(
+        self, work: MeetingWork, access: GrantAccess, create: CreateSemantics, *, is_wanted: bool
+    ) -> Meeting | Action:
         booking, meeting = work.lease.booking, work.meeting
         if not is_wanted:
             return meeting_plan.plan_removal(booking, meeting, access, self._clock())
@@ -148,7 +120,12 @@ class Meetings:
         return meeting_plan.plan_wanted(booking, meeting, access, request, self._clock(), create)
 
     def _record_failure(
-        self, work: _Work, action: Action, error: ProviderError, create: CreateSemantics, intent_at: datetime | None
+        self,
+        work: MeetingWork,
+        action: Action,
+        error: ProviderError,
+        create: CreateSemantics,
+        intent_at: datetime | None,
     ) -> None:
         meeting = meeting_plan.after_failure(
             work.meeting,
@@ -162,23 +139,23 @@ class Meetings:
         )
         work.mark_current(meeting)
 
-    def _renew_links(self, work: _Work) -> None:
+    def _renew_links(self, work: MeetingWork) -> None:
         """Write this deployment's own join links again: its link key or its address may have changed."""
         links = self._tickets.renew_links(work.lease.booking, work.meeting)
         if links is not None:
             work.set_meeting(replace(work.meeting, join_url=links[0], host_url=links[1]))
 
-    def _replace_meeting(self, work: _Work) -> None:
+    def _replace_meeting(self, work: MeetingWork) -> None:
         """Start a new meeting for a new host. It does not wait for the former host's provider or account."""
         leftover = mark_leftover(work.meeting)
         work.update(leftovers=(*work.lease.settlement.leftovers, leftover))
         work.set_meeting(next_generation(leftover))
         self._delete_leftover(work, leftover)
 
-    def _delete_leftover(self, work: _Work, leftover: Meeting) -> None:
+    def _delete_leftover(self, work: MeetingWork, leftover: Meeting) -> None:
         """Delete a former host's meeting. It stays a leftover if the deletion has to be continued later."""
         settlement = replace(work.lease.settlement, meeting=leftover)
-        separate = _Work(replace(work.lease, settlement=settlement), work.deadline)
+        separate = MeetingWork(replace(work.lease, settlement=settlement), work.deadline)
         self._advance(separate, is_leftover=True)
         if separate.meeting.state is MeetingState.FAILED:
             log.warning(
@@ -202,7 +179,7 @@ class Meetings:
         connection, grant = self._connections.get_with_grant(booking.workspace_id, user_id, grant_id)
         return grant_access(connection, grant, grant_id, connected_at)
 
-    def _create(self, work: _Work, access: GrantAccess) -> None:
+    def _create(self, work: MeetingWork, access: GrantAccess) -> None:
         booking, meeting = work.lease.booking, work.meeting
         provider = self._calls.provider(access)
         account = {"user_id": booking.host.user_id, "grant_id": access.grant.id if access.grant else None}
@@ -225,7 +202,7 @@ class Meetings:
         work.mark_current(replace(record_created(started, created, request, self._clock()), host_url=host_url))
         self._note_meeting(access)
 
-    def _prepare_create(self, work: _Work, started: Meeting, *, is_local: bool) -> None:
+    def _prepare_create(self, work: MeetingWork, started: Meeting, *, is_local: bool) -> None:
         """Store, before the call, that a meeting may come to exist.
 
         Called just before the create, when the token is available: the settle window starts here. Raises `_Superseded`
@@ -242,7 +219,7 @@ class Meetings:
         work.deadline.require(CALL_SECONDS)
         work.lease.require(self._clock(), CALL_SECONDS)
 
-    def _update(self, work: _Work, access: GrantAccess) -> None:
+    def _update(self, work: MeetingWork, access: GrantAccess) -> None:
         meeting, provider = work.meeting, self._calls.provider(access)
         request = self._request(work, access)
         # Unknown until the provider responds. Reverting the change is a change too.
@@ -255,18 +232,29 @@ class Meetings:
             # It was deleted at the provider. The booking needs a new meeting with a new tag.
             work.set_meeting(next_generation(meeting))
             return
-        unchanged = ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
+        details = updated or ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
+        if request.settings != NO_SETTINGS and details.settings == NO_SETTINGS:
+            details = replace(details, settings=self._read_settings(work, access))
         meeting = replace(meeting, calendar_address=self._calls.calendar_address(access))
-        work.mark_current(record_created(meeting, updated or unchanged, request, self._clock()))
+        work.mark_current(record_created(meeting, details, request, self._clock()))
 
-    def _require_lease(self, work: _Work) -> None:
+    def _read_settings(self, work: MeetingWork, access: GrantAccess) -> MeetingSettings:
+        """Return the settings as the provider reports them; those of the last report if it does not respond."""
+        read = partial(self._calls.provider(access).read_settings, meeting_id=str(work.meeting.id))
+        try:
+            return self._calls.call(access, read, work.deadline)
+        except (OutOfTime, ProviderError) as error:
+            log.info("the settings of a changed meeting are not reported", error=type(error).__name__)
+            return work.meeting.settings
+
+    def _require_lease(self, work: MeetingWork) -> None:
         work.lease.require(self._clock(), CALL_SECONDS)
 
-    def _delete(self, work: _Work, access: GrantAccess) -> None:
+    def _delete(self, work: MeetingWork, access: GrantAccess) -> None:
         self._delete_at_provider(work, access, str(work.meeting.id))
         work.set_meeting(next_generation(work.meeting))
 
-    def _look_up(self, work: _Work, access: GrantAccess) -> None:
+    def _look_up(self, work: MeetingWork, access: GrantAccess) -> None:
         """Find the meetings with the booking's tag, keep one and delete the others."""
         meeting, now, booking = work.meeting, self._clock(), work.lease.booking
         provider, request = self._calls.provider(access), self._request(work, access)
@@ -287,19 +275,20 @@ class Meetings:
             meeting = meeting_plan.adopt_passcode(meeting, chosen)
         work.set_meeting(meeting_plan.after_lookup(meeting, chosen, request, now))
 
-    def _delete_at_provider(self, work: _Work, access: GrantAccess, meeting_id: str) -> None:
+    def _delete_at_provider(self, work: MeetingWork, access: GrantAccess, meeting_id: str) -> None:
         delete = partial(self._calls.provider(access).delete, meeting_id=meeting_id)
         try:
             self._calls.call(access, delete, work.deadline)
         except MeetingGone:
             return
 
-    def _request(self, work: _Work, access: GrantAccess) -> MeetingRequest:
+    def _request(self, work: MeetingWork, access: GrantAccess) -> MeetingRequest:
         booking, meeting = work.lease.booking, work.meeting
         is_event = bool(meeting.calendar_address or self._calls.calendar_address(access))
         names_guests = is_event and meeting_plan.names_guests(booking, meeting, work.lease.settlement.revision)
         label = in_language(booking.host.language or DEFAULT_LANGUAGE).guests if names_guests else ""
-        return meeting_plan.build_request(booking, meeting, self._tag_secret(), guests_label=label)
+        possible = self._calls.possible_settings(access)
+        return meeting_plan.build_request(booking, meeting, self._tag_secret(), guests_label=label, possible=possible)
 
     def _note_meeting(self, access: GrantAccess) -> None:
         """Record on the connection when it last created a meeting; not each time, to save writes."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.grant_access import GrantAccess
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics
+from chalicelib.domain.meeting_settings import PossibleSettings
 from chalicelib.errors import FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
 from chalicelib.providers.base import Provider
 from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS
@@ -43,6 +44,11 @@ class ProviderCalls:
         """Return what a repeated create does; the most careful answer for a provider that is not offered."""
         provider = self._providers.get(access.grant.provider) if access.grant else None
         return provider.create_semantics if provider else UNKNOWN_SEMANTICS
+
+    def possible_settings(self, access: GrantAccess) -> PossibleSettings | None:
+        """Return the settings of a meeting that the provider supports; None for a provider that is not offered."""
+        provider = self._providers.get(access.grant.provider) if access.grant else None
+        return provider.possible_settings if provider else None
 
     def calendar_address(self, access: GrantAccess) -> str | None:
         """Return the address of the calendar that the account's meetings are events in; None if there is none."""

@@ -147,7 +147,7 @@ class AccountServices(Foundation):
     def calendars(self) -> CalendarService:
         from chalicelib.usecases.calendars import CalendarService
 
-        return CalendarService(self.calendar_store, self.connections.status, self.clock)
+        return CalendarService(self.calendar_store, self.connections.status, self.providers, self.clock)
 
     @cached_property
     def join_tickets(self) -> JoinTickets:

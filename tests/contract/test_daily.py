@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chalicelib.domain.meeting import Visit
+from chalicelib.domain.meeting import ProviderMeeting, Visit
 from chalicelib.errors import MeetingGone, Rejected
 from chalicelib.providers.daily import Daily
 from infra.local.standins.base import HeldMeeting
@@ -29,6 +29,7 @@ class DailySubject(Subject):
     token_rejected = Says(401, {"error": "authentication-error"})
     refused = Says(403, {"error": "forbidden", "info": "not on this plan"})
     lacks = WITH_A_KEY | {
+        "a_setting_that_the_account_locks_is_reported": "no setting can be locked",
         "a_guest_enters_a_new_meeting_without_waiting": "visitors join with a short-lived link",
         "a_deleted_meeting_admits_no_guest": "visitors join with a short-lived link",
     }
@@ -46,6 +47,13 @@ class DailySubject(Subject):
 
     def delete_by_hand(self, meeting_id: str) -> None:
         del self.daily.rooms[meeting_id]
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        config = self.daily.rooms[made.id]["config"]
+        return {
+            "mute_on_entry": config.get("start_audio_off") == value,
+            "recording": config.get("enable_recording", "none") == value,
+        }[name]
 
     def secrets(self) -> list[str]:
         return [KEY]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.domain.guest_experience import GuestEntry
+from chalicelib.domain.meeting import ProviderMeeting
+from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import ProviderUnavailable
 from chalicelib.providers.google_meet_open import OpenGoogleMeet
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.faults import Action, Call, Fault
 from infra.local.standins.google import Door, OpenPolicy
 from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import WITHOUT_SETTINGS
 from tests.contract.test_google_meet import GoogleMeetSubject
 from tests.support.clock import FakeClock
-from tests.support.google import rpc_error
+from tests.support.google import room_has_setting, rpc_error
 
 SETTINGS = "https://www.googleapis.com/auth/meetings.space.settings"
 SPACE = r"/v2/spaces/[^/]+$"
@@ -25,8 +30,15 @@ class OpenGoogleMeetSubject(GoogleMeetSubject):
     lacks = {
         behaviour: why
         for behaviour, why in GoogleMeetSubject.lacks.items()
-        if behaviour != "a_guest_enters_a_new_meeting_without_waiting"
+        if behaviour not in {"a_guest_enters_a_new_meeting_without_waiting", *WITHOUT_SETTINGS}
     }
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        return room_has_setting(self.google, str(made.join_url), name, value)
+
+    def lock_setting(self) -> tuple[Any, MeetingSettings]:
+        self.google.artifact_policy = OpenPolicy.REFUSES
+        return RecordingMode.NONE, MeetingSettings(recording=RecordingMode.CLOUD)
 
 
 class TestOpenGoogleMeet(ProviderContract):

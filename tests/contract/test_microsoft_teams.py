@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import DialIn, ProviderMeeting
+from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import Ambiguous, MeetingGone, ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
 from chalicelib.providers.microsoft_teams import MicrosoftTeams
@@ -80,6 +81,17 @@ class TeamsSubject(Subject):
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
         return self.microsoft.open_link(str(made.join_url)) is Door.ENTERS
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        meeting = self.microsoft.held[made.id]
+        return {
+            "waiting_room": meeting.lobby == ("organizer" if value else "everyone"),
+            "recording": meeting.records == (value == "cloud"),
+        }[name]
+
+    def lock_setting(self) -> tuple[Any, MeetingSettings]:
+        self.microsoft.recording_policy = LobbyPolicy.REFUSES
+        return RecordingMode.NONE, MeetingSettings(recording=RecordingMode.CLOUD)
 
     def secrets(self) -> list[str]:
         return ["meetingOptions"]

@@ -14,7 +14,7 @@ import pytest
 from chalicelib.providers.registry import PROVIDERS
 from infra.local.standins.catalogue import Host, create_stand_in
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.matrix import declared, reasons, table
+from tests.contract.kit.matrix import declared, reasons, settings_table, table
 from tests.live import questions
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,11 @@ def test_the_table_is_what_the_tests_declare() -> None:
     behaviours = declared(contracts())
     shown = PAGE.partition("<!-- matrix -->\n")[2].partition("<!-- end -->")[0]
     assert shown.strip() == f"{table(behaviours)}\n\n{reasons(behaviours)}"
+
+
+def test_the_table_of_settings_is_what_the_providers_declare() -> None:
+    shown = PAGE.partition("<!-- settings -->\n")[2].partition("<!-- end of settings -->")[0]
+    assert shown.strip() == settings_table(contracts())
 
 
 def test_every_open_question_is_on_the_page_with_its_command() -> None:

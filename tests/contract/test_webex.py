@@ -12,7 +12,8 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.meeting import DialIn
+from chalicelib.domain.meeting import DialIn, ProviderMeeting
+from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
 from chalicelib.providers.webex import Webex
@@ -69,6 +70,21 @@ class WebexSubject(Subject):
 
     def delete_by_hand(self, meeting_id: str) -> None:
         self.webex.delete_by_hand(meeting_id)
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        meeting = self.webex.held[made.id]
+        options = meeting.options
+        return {
+            "waiting_room": options["unlockedMeetingJoinSecurity"] == ("allowJoinWithLobby" if value else "allowJoin"),
+            "join_before_host_minutes": options["enabledJoinBeforeHost"] == (value is not None)
+            and value in (None, options["joinBeforeHostMinutes"]),
+            "recording": options["enabledAutoRecordMeeting"] == (value == "cloud"),
+            "passcode": bool(meeting.password),
+        }[name]
+
+    def lock_setting(self) -> tuple[Any, MeetingSettings]:
+        self.webex.locked = {"enabledAutoRecordMeeting": True}
+        return RecordingMode.CLOUD, MeetingSettings(recording=RecordingMode.NONE)
 
     def secrets(self) -> list[str]:
         return ["hostKey", *(meeting.host_key for meeting in self.webex.held.values())]

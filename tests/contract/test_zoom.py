@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from chalicelib.domain.meeting import ProviderMeeting
+from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import Rejected
 from chalicelib.providers.zoom import Zoom
 from infra.local.standins.base import HeldMeeting
@@ -71,6 +73,23 @@ class ZoomSubject(Subject):
 
     def delete_by_hand(self, meeting_id: str) -> None:
         del self.zoom.held.by_id[int(meeting_id)]
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        meeting = self.zoom.meetings[int(made.id)]
+        settings, is_early = meeting.settings, value is not None
+        return {
+            "waiting_room": settings["waiting_room"] == value,
+            "join_before_host_minutes": (settings["join_before_host"], settings["jbh_time"] if is_early else None)
+            == (is_early and not settings["waiting_room"], value),
+            "recording": settings["auto_recording"] == value,
+            "mute_on_entry": settings["mute_upon_entry"] == value,
+            "summary": settings["auto_start_meeting_summary"] == value,
+            "passcode": bool(meeting.password) == (value != "none"),
+        }[name]
+
+    def lock_setting(self) -> tuple[Any, MeetingSettings]:
+        self.zoom.held.locked = {"auto_recording": "cloud"}
+        return RecordingMode.CLOUD, MeetingSettings(recording=RecordingMode.NONE)
 
     def secrets(self) -> list[str]:
         return ["zak=", "start_url"]

@@ -65,8 +65,9 @@ def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: 
     assert said[4] == "cancelled"
     assert said[5] == "text/calendar; charset=utf-8; method=REQUEST"
     assert said[6] == "[{'minutes_before': 1440, 'to': 'all'}, {'minutes_before': 60, 'to': 'guests'}]"
-    assert said[7].startswith("[('host@example.com', None, None), ")
-    assert said[8:] == ["[]\n[]", "6"]
+    assert said[7] == "{'waiting_room': True, 'recording': 'cloud', 'mute_on_entry': True} []"
+    assert said[8].startswith("[('host@example.com', None, None), ")
+    assert said[9:] == ["[]\n[]", "7"]
 
 
 def test_the_first_link_takes_at_most_six_commands() -> None:

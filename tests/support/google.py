@@ -27,6 +27,17 @@ def rpc_error(status: int, name: str, message: str = "…", *, reason: str | Non
     return Says(status, {"error": {"code": status, "message": message, "status": name} | details})
 
 
+def room_has_setting(google: Google, link: str, name: str, value: Any) -> bool:
+    """Whether the room behind the link has a setting, by the product's name."""
+    (config,) = (space.body["config"] for space in google.spaces.values() if space.body["meetingUri"] == link)
+    artifacts = config["artifactConfig"]
+    return {
+        "waiting_room": (config["accessType"] == "RESTRICTED") == value,
+        "recording": artifacts["recordingConfig"]["autoRecordingGeneration"] == ("ON" if value == "cloud" else "OFF"),
+        "summary": artifacts["smartNotesConfig"]["autoSmartNotesGeneration"] == ("ON" if value else "OFF"),
+    }[name]
+
+
 class GoogleSubject(Subject):
     """What the contract says of both of Google's providers."""
 

@@ -15,6 +15,7 @@ from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.invitation import EntryOwner, Invite, Method, Party, Role
 from chalicelib.domain.meeting import DialIn, MeetingRequest
+from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 
 STARTS_AT = datetime(2027, 1, 5, 9, 30, tzinfo=UTC)
 ENDS_AT = datetime(2027, 1, 5, 10, 0, tzinfo=UTC)
@@ -61,6 +62,9 @@ REQUEST = MeetingRequest("tag", "Introductory call", "Questions", STARTS_AT, END
 EVENT_REQUEST = MeetingRequest(
     "tag", "Introductory call", "Questions", STARTS_AT, ENDS_AT, "Europe/Berlin", ("Demo Guest",), "Guests"
 )
+SETTINGS_REQUEST = replace(
+    REQUEST, settings=MeetingSettings(waiting_room=False, join_before_host_minutes=None, recording=RecordingMode.CLOUD)
+)
 SHORT_APPOINTMENT = Appointment("c-1", STARTS_AT, ENDS_AT, "Europe/Berlin", "Introductory call")
 FULL_APPOINTMENT = Appointment(
     "c-1",
@@ -82,10 +86,19 @@ FULL_APPOINTMENT = Appointment(
         (FULL_INVITE.content, "8ff367a952991482"),
         (REQUEST.fingerprint, "4c213069b6c36cfa"),
         (EVENT_REQUEST.fingerprint, "ed04505623f8607d"),
+        (SETTINGS_REQUEST.fingerprint, "34d6b3b703a1cb10"),
         (content_digest(SHORT_APPOINTMENT), "8a2fcce1d3a155fa482f29587dc3b7af"),
         (content_digest(FULL_APPOINTMENT), "8cba5400e6086a217e7eb0b32fac52cb"),
     ],
-    ids=["short invite", "full invite", "meeting request", "event request", "short appointment", "full appointment"],
+    ids=[
+        "short invite",
+        "full invite",
+        "meeting request",
+        "event request",
+        "settings request",
+        "short appointment",
+        "full appointment",
+    ],
 )
 def test_the_digest_is_as_recorded(current: str, recorded: str) -> None:
     assert current == recorded
@@ -116,6 +129,22 @@ def test_any_text_has_a_digest(text: str) -> None:
 
 def test_the_label_of_the_guests_is_no_reason_to_change_an_event() -> None:
     assert replace(EVENT_REQUEST, guests_label="Gäste").fingerprint == EVENT_REQUEST.fingerprint
+
+
+def test_each_setting_counts_and_one_that_the_provider_lacks_does_not() -> None:
+    fingerprints = {
+        replace(REQUEST, settings=settings).fingerprint
+        for settings in (
+            MeetingSettings(),
+            MeetingSettings(waiting_room=False),
+            MeetingSettings(waiting_room=True),
+            MeetingSettings(join_before_host_minutes=None),
+            MeetingSettings(join_before_host_minutes=0),
+            MeetingSettings(summary=False),
+        )
+    }
+    assert len(fingerprints) == 6
+    assert replace(REQUEST, settings_ignored=("summary",)).fingerprint == REQUEST.fingerprint
 
 
 def test_the_owner_of_the_entry_and_what_happens_to_it_are_no_part_of_the_content() -> None:

@@ -48,6 +48,7 @@ from chalicelib.api.schemas.fields import (
     format_timestamp,
     requires_year,
 )
+from chalicelib.api.schemas.meeting_settings import SettingName, Settings, format_settings
 from chalicelib.api.schemas.reminders import Reminder, format_reminders
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
@@ -188,6 +189,13 @@ class Meeting(Struct):
     passcode: Passcode | None
     dial_in: Annotated[list[DialIn], Meta(description="Phone numbers to join by")]
     attendance: Annotated[Attendance, Meta(description="Who came: decided 15 minutes after the end", examples=["both"])]
+    settings: Annotated[
+        Settings | None,
+        Meta(description="What the provider reports of `location.settings`. A policy may have locked another value"),
+    ]
+    settings_ignored: Annotated[
+        list[SettingName], Meta(description="Those of `location.settings` that the provider does not support")
+    ]
     attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
     next_attempt_at: Annotated[
         Timestamp | None, Meta(description="When it is tried again; null: it is not", examples=[None])
@@ -261,7 +269,7 @@ def format_booking(record: Record) -> Booking:
         status=booking.status,
         calendar_id=appointment.calendar_id,
         host=format_host(booking.host),
-        location=format_location(booking.location),
+        location=format_location(booking.location, booking.meeting_settings),
         starts_at=format_timestamp(appointment.starts_at),
         ends_at=format_timestamp(appointment.ends_at),
         time_zone=appointment.time_zone,
@@ -292,6 +300,8 @@ def _format_meeting(meeting: DomainMeeting, attendance: Attendance) -> Meeting:
         passcode=meeting.passcode,
         dial_in=[DialIn(d.number, d.country, d.city) for d in meeting.dial_in],
         attendance=attendance,
+        settings=format_settings(meeting.settings),
+        settings_ignored=list(meeting.settings_ignored),
         attempts=meeting.attempts,
         next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
     )

@@ -25,6 +25,14 @@ from chalicelib.api.schemas.fields import (
     ZoneName,
     format_timestamp,
 )
+from chalicelib.api.schemas.meeting_settings import (
+    PossibleSettings,
+    Settings,
+    SettingsBody,
+    format_possible_settings,
+    format_settings,
+    parse_settings,
+)
 from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
 from chalicelib.domain.calendar import Calendar as DomainCalendar
 from chalicelib.domain.calendar import Host as DomainHost
@@ -34,6 +42,8 @@ from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.emails import UNDECIDED
 from chalicelib.domain.emails import Emails as DomainEmails
 from chalicelib.domain.meeting import MeetingReason
+from chalicelib.domain.meeting_settings import MeetingSettings
+from chalicelib.domain.meeting_settings import PossibleSettings as DomainPossibleSettings
 from chalicelib.domain.plain_text import clean_line
 
 
@@ -51,6 +61,10 @@ class HostBody(Struct, forbid_unknown_fields=True):
 
 class VideoBody(Struct, tag_field="type", tag="video", forbid_unknown_fields=True):
     """A meeting in the host's connected video account."""
+
+    settings: Annotated[
+        SettingsBody | None, Meta(description="Of each meeting. Null: the host's account decides all of them")
+    ] = None
 
 
 class PhoneBody(Struct, tag_field="type", tag="phone", forbid_unknown_fields=True):
@@ -119,9 +133,12 @@ class Host(Struct):
 
 
 class Location(Struct):
-    """Where a booking takes place. Each of `phone`, `address` and `url` is present on its own type only."""
+    """Where a booking takes place. Each of `settings`, `phone`, `address` and `url` is present on its own type only."""
 
     type: Annotated[LocationType, Meta(description="How people meet", examples=["video"])]
+    settings: (
+        Annotated[Settings | None, Meta(description="Of each meeting; null: the account decides all")] | UnsetType
+    ) = UNSET
     phone: Annotated[str | None, Meta(description="The number to call")] | UnsetType = UNSET
     address: Annotated[str | None, Meta(description="The address of the place")] | UnsetType = UNSET
     url: Annotated[str | None, Meta(description="The link; `{booking_id}` is not replaced")] | UnsetType = UNSET
@@ -165,6 +182,9 @@ class AvailableLocation(Struct):
     available: Annotated[bool, Meta(description="Whether it can be chosen now", examples=[False])]
     reason: Annotated[ConnectionReasonName | None, Meta(description="Why it cannot be chosen")]
     provider: Annotated[ProviderName | None, Meta(description="The host's video provider")]
+    settings: Annotated[
+        PossibleSettings | None, Meta(description="What the host's provider supports. Null: it is not known yet")
+    ]
 
 
 class Locations(Struct):
@@ -186,6 +206,7 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         emails=parse_emails(body.emails),
         on_decline=body.on_decline,
         reminders=parse_reminders(body.reminders),
+        meeting_settings=parse_settings(body.location.settings if isinstance(body.location, VideoBody) else None),
     )
 
 
@@ -214,7 +235,7 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         id=calendar.calendar_id,
         name=calendar.name,
         host=format_host(calendar.host),
-        location=format_location(calendar.location),
+        location=format_location(calendar.location, calendar.meeting_settings),
         guests_see_each_other=calendar.guests_see_each_other,
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         on_decline=calendar.on_decline,
@@ -228,28 +249,33 @@ def format_host(host: DomainHost) -> Host:
     return Host(host.user_id, host.name, host.email, host.time_zone, host.language)
 
 
-def format_location(location: DomainLocation) -> Location:
+def format_location(location: DomainLocation, settings: MeetingSettings) -> Location:
     """Return the location in the form that callers send."""
     kind, detail = location.type, location.detail
     return Location(
         kind,
+        settings=format_settings(settings) if kind is LocationType.VIDEO else UNSET,
         phone=detail if kind is LocationType.PHONE else UNSET,
         address=detail if kind is LocationType.IN_PERSON else UNSET,
         url=detail if kind is LocationType.CUSTOM_LINK else UNSET,
     )
 
 
-def format_available_locations(status: ConnectionStatus) -> Locations:
-    """Return every location type, and whether it can be chosen with the host's connection."""
+def format_available_locations(status: ConnectionStatus, possible: DomainPossibleSettings | None) -> Locations:
+    """Return every location type, and whether it can be chosen with the host's connection.
+
+    `possible` are the settings that the host's provider supports; None: there is no provider.
+    """
     connected = status.state is ConnectionState.CONNECTED
     provider = status.connection.provider if status.connection else None
     # Never connected and deauthorized both mean that no account is connected now.
     reason = None if connected else status.reason or MeetingReason.NOT_CONNECTED
+    settings = None if possible is None else format_possible_settings(possible)
     others = [kind for kind in LocationType if kind is not LocationType.VIDEO]
     return Locations(
         [
-            AvailableLocation(LocationType.VIDEO, connected, reason, provider),
-            *(AvailableLocation(kind, True, None, None) for kind in others),
+            AvailableLocation(LocationType.VIDEO, connected, reason, provider, settings),
+            *(AvailableLocation(kind, True, None, None, None) for kind in others),
         ]
     )
 

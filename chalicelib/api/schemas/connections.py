@@ -20,6 +20,7 @@ from chalicelib.api.schemas.fields import (
     format_optional_timestamp,
     format_timestamp,
 )
+from chalicelib.api.schemas.meeting_settings import PossibleSettings, format_possible_settings
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.guest_experience import GuestExperience as DomainGuestExperience
@@ -189,6 +190,7 @@ class Provider(Struct):
     needs: Annotated[str, Meta(description="What an account needs", examples=["A Zoom account"])]
     limits: Annotated[str, Meta(description="Limits of the provider, or empty", examples=[""])]
     configured: Annotated[bool, Meta(description="Whether this deployment has credentials for it")]
+    settings: Annotated[PossibleSettings, Meta(description="What `location.settings` of a calendar can be")]
 
 
 class ProviderPage(Struct):
@@ -224,7 +226,8 @@ def format_check(report: Report) -> Check:
 
 
 def format_provider(provider: VideoProvider, *, configured: bool) -> Provider:
-    return Provider(provider.name, provider.display_name, provider.needs, provider.limits, configured)
+    settings = format_possible_settings(provider.possible_settings)
+    return Provider(provider.name, provider.display_name, provider.needs, provider.limits, configured, settings)
 
 
 def _format_guest_experience(experience: DomainGuestExperience) -> GuestExperience:

@@ -15,8 +15,24 @@ from infra.local.standins.base import Clock, HeldMeeting, utc_now
 from infra.local.standins.faults import Faults, install_faults
 
 # Of the many properties of rooms and tokens those that a booking needs; Daily refuses unknown ones as well.
-_ROOM = {"nbf": int, "exp": int, "eject_at_room_exp": bool, "enable_knocking": bool, "max_participants": int}
-_TOKEN = {"room_name": str, "is_owner": bool, "user_name": str, "nbf": int, "exp": int}
+_ROOM = {
+    "nbf": int,
+    "exp": int,
+    "eject_at_room_exp": bool,
+    "enable_knocking": bool,
+    "max_participants": int,
+    "start_audio_off": bool,
+    "enable_recording": str,
+}
+_TOKEN = {
+    "room_name": str,
+    "is_owner": bool,
+    "user_name": str,
+    "nbf": int,
+    "exp": int,
+    "start_cloud_recording": bool,
+}
+_RECORDINGS = ("cloud", "cloud-audio-only", "local", "raw-tracks")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -160,6 +176,8 @@ def _body(known: set[str]) -> dict[str, Any]:
 def _properties(given: Any, known: Mapping[str, type]) -> dict[str, Any]:
     if not isinstance(given, dict) or any(name not in known or type(v) is not known[name] for name, v in given.items()):
         raise _invalid("unknown property, or one of the wrong type")
+    if given.get("enable_recording", "cloud") not in _RECORDINGS:
+        raise _invalid("unknown kind of recording")
     return given
 
 

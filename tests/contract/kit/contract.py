@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Visit
+from chalicelib.domain.meeting_settings import NOTHING_POSSIBLE, MeetingSettings, PasscodeMode, chosen
 from chalicelib.errors import (
     Ambiguous,
     ClientRefused,
@@ -108,6 +109,32 @@ class ProviderContract:
             assert all(note.endswith(".") for note in experience.notes)
         assert not [secret for secret in (token, *subject.secrets()) if secret in repr(observed)]
 
+    def test_every_possible_setting_is_applied(self, subject: Subject) -> None:
+        tokens, possible = subject.connect(), subject.provider.possible_settings
+        plain = subject.create(tokens, subject.request("b"))
+        assert possible != NOTHING_POSSIBLE
+        values = [(name, value) for name in possible.__struct_fields__ for value in getattr(possible, name)]
+        for number, (name, value) in enumerate(values):
+            request = replace(subject.request(f"a{number}"), settings=MeetingSettings(**{name: value}))
+            meeting = subject.create(tokens, request)
+            assert subject.has_setting(meeting, name, value)
+            assert value == PasscodeMode.ACCOUNT or getattr(meeting.settings, name) == value
+            subject.provider.delete(tokens.access_token, meeting.id)
+            if name != "passcode":  # An existing meeting keeps its passcode, because it is part of the link.
+                subject.provider.update(tokens.access_token, plain.id, request)
+                assert subject.has_setting(plain, name, value)
+                assert getattr(subject.provider.read_settings(tokens.access_token, plain.id), name) == value
+
+    def test_a_setting_that_the_account_locks_is_reported(self, subject: Subject) -> None:
+        tokens = subject.connect()
+        locked, wanted = subject.lock_setting()
+        meeting = subject.create(tokens, replace(subject.request(), settings=wanted))
+        (name, _) = chosen(wanted).popitem()
+        assert getattr(meeting.settings, name) == locked
+        subject.provider.update(tokens.access_token, meeting.id, replace(subject.request(days=8), settings=wanted))
+        assert getattr(subject.provider.read_settings(tokens.access_token, meeting.id), name) == locked
+        assert [held.id for held in subject.held()] == [meeting.id]
+
     def test_every_booking_gets_its_own_meeting(self, subject: Subject) -> None:
         tokens = subject.connect()
         first, second = (subject.create(tokens, subject.request(tag)) for tag in "ab")
@@ -163,7 +190,8 @@ class ProviderContract:
         tokens = subject.connect()
         meeting = subject.create(tokens, subject.request("a"))
         subject.create(tokens, subject.request("b"))
-        assert subject.provider.find(tokens.access_token, subject.request("a")) == [meeting]
+        (found,) = subject.provider.find(tokens.access_token, subject.request("a"))
+        assert replace(found, settings=meeting.settings) == meeting  # Not every provider lists settings.
 
     def test_find_returns_nothing_if_nothing_was_created(self, subject: Subject) -> None:
         tokens = subject.connect()

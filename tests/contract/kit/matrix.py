@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from chalicelib.domain.meeting_settings import PossibleSettings
 from tests.contract.kit.contract import ProviderContract
 
 
@@ -26,6 +29,21 @@ def table(known: Mapping[str, Mapping[str, str]]) -> str:
         marks = [cell if cell in ("yes", "NO", "not run") else "–" for cell in cells]
         lines.append(f"| {behaviour.replace('_', ' ')} | {' | '.join(marks)} |")
     return "\n".join(lines)
+
+
+def settings_table(contracts: Iterable[type[ProviderContract]]) -> str:
+    """Markdown: which values of each meeting setting a provider supports."""
+    kinds = {c.subject_kind.column(): c.subject_kind.kind for c in contracts}
+    names = sorted(kinds)
+    lines = [f"| | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
+    for setting in PossibleSettings.__struct_fields__:
+        cells = [_values(getattr(kinds[name].possible_settings, setting)) for name in names]
+        lines.append(f"| `{setting}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _values(possible: tuple[Any, ...]) -> str:
+    return ", ".join(f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in possible) or "–"
 
 
 def reasons(known: Mapping[str, Mapping[str, str]]) -> str:

@@ -14,6 +14,7 @@ import httpx
 
 from chalicelib.domain.connection import Tokens, tokens_of_key
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.providers import oauth
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.providers.http_client import HttpClient
@@ -45,33 +46,41 @@ WITH_A_KEY = {
 }
 """What a provider lacks that is connected by a key."""
 _NOTHING_THERE = "a room is only a name: there is no API to call"
-WITHOUT_A_SERVER = WITH_A_KEY | dict.fromkeys(
-    (
-        "a_wrong_key_is_refused",
-        "the_created_meeting_matches_the_request",
-        "a_guest_enters_a_new_meeting_without_waiting",
-        "a_reschedule_keeps_the_link",
-        "a_deleted_meeting_is_gone",
-        "a_deleted_meeting_admits_no_guest",
-        "a_second_delete_reports_that_it_is_gone",
-        "updating_a_meeting_deleted_by_hand_reports_that_it_is_gone",
-        "a_meeting_deleted_by_hand_can_be_created_again",
-        "find_returns_nothing_if_nothing_was_created",
-        "a_create_without_a_response_leaves_one_meeting",
-        "a_repeated_create_returns_the_same_meeting",
-        "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link",
-        "any_length_is_accepted",
-        "a_rejected_token_requires_a_refresh",
-        "a_refusal_is_permanent_and_has_advice",
-        "a_rate_limit_has_a_retry_time",
-        "status_503_means_not_done",
-        "a_create_with_status_404_is_permanent",
-        "other_failures_are_ambiguous",
-        "an_unreadable_success_is_ambiguous",
-        "no_connection_means_not_done",
-        "an_error_contains_no_secret",
-    ),
-    _NOTHING_THERE,
+WITHOUT_SETTINGS = dict.fromkeys(
+    ("every_possible_setting_is_applied", "a_setting_that_the_account_locks_is_reported"), "has no settings"
+)
+"""What a provider lacks whose meetings have no settings."""
+WITHOUT_A_SERVER = (
+    WITHOUT_SETTINGS
+    | WITH_A_KEY
+    | dict.fromkeys(
+        (
+            "a_wrong_key_is_refused",
+            "the_created_meeting_matches_the_request",
+            "a_guest_enters_a_new_meeting_without_waiting",
+            "a_reschedule_keeps_the_link",
+            "a_deleted_meeting_is_gone",
+            "a_deleted_meeting_admits_no_guest",
+            "a_second_delete_reports_that_it_is_gone",
+            "updating_a_meeting_deleted_by_hand_reports_that_it_is_gone",
+            "a_meeting_deleted_by_hand_can_be_created_again",
+            "find_returns_nothing_if_nothing_was_created",
+            "a_create_without_a_response_leaves_one_meeting",
+            "a_repeated_create_returns_the_same_meeting",
+            "a_create_after_a_deletion_by_hand_does_not_return_the_dead_link",
+            "any_length_is_accepted",
+            "a_rejected_token_requires_a_refresh",
+            "a_refusal_is_permanent_and_has_advice",
+            "a_rate_limit_has_a_retry_time",
+            "status_503_means_not_done",
+            "a_create_with_status_404_is_permanent",
+            "other_failures_are_ambiguous",
+            "an_unreadable_success_is_ambiguous",
+            "no_connection_means_not_done",
+            "an_error_contains_no_secret",
+        ),
+        _NOTHING_THERE,
+    )
 )
 """What a provider lacks whose meetings are names alone."""
 
@@ -152,6 +161,14 @@ class Subject(ABC):
     @abstractmethod
     def delete_by_hand(self, meeting_id: str) -> None:
         """Someone deletes a meeting on the provider's own pages."""
+
+    def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
+        """Whether the meeting has this setting at the stand-in, by the product's name."""
+        raise NotImplementedError
+
+    def lock_setting(self) -> tuple[Any, MeetingSettings]:
+        """The account's administrator locks a setting. Return its value, and settings that want another one."""
+        raise NotImplementedError
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
         """Whether a stranger who opens the meeting's link is in the meeting at once."""

@@ -50,13 +50,12 @@ class _Meet:
         with self._google.lock:
             space = self._space(self._admit("meet.spaces.patch"), f"spaces/{space_id}")
             changes = self._body("meet.spaces.patch").get("config", {})
-            fields = contract.document("meet.v2")["schemas"]["SpaceConfig"]["properties"]
             mask = request.args.get("updateMask") or ",".join(f"config.{field}" for field in changes)
-            named = [path.removeprefix("config.") for path in mask.split(",")]
-            if not set(named) <= set(fields):
+            named = [path.removeprefix("config.").split(".") for path in mask.split(",")]
+            if not all(_is_declared(path) for path in named):
                 raise rpc(400, "Invalid field mask.")
             self._check_policy(changes)
-            self._configure(space, {field: changes.get(field) for field in named})
+            self._configure(space, _masked(changes, named))
             return self._shown(space)
 
     def end_conference(self, space_id: str) -> dict[str, Any]:
@@ -97,12 +96,17 @@ class _Meet:
         token = self._google.identity.bearer()
         return token is not None and _SETTINGS in token.scopes
 
-    def _check_policy(self, given: dict[str, str | None]) -> None:
+    def _check_policy(self, given: dict[str, Any]) -> None:
+        if "ON" in str(given.get("artifactConfig")) and self._google.artifact_policy is OpenPolicy.REFUSES:
+            raise rpc(403, "The user is not allowed to record or take notes.")
         if given.get("accessType") == "OPEN" and self._google.open_policy is OpenPolicy.REFUSES:
             raise rpc(403, "The user is not allowed to set this access type.")
 
-    def _configure(self, space: Space, given: dict[str, str | None]) -> None:
+    def _configure(self, space: Space, given: dict[str, Any]) -> None:
         defaults = {"accessType": self._google.default_access, "entryPointAccess": "ALL"}
+        for kind, values in given.pop("artifactConfig", {}).items():
+            if self._google.artifact_policy is OpenPolicy.ALLOWS:
+                space.body["config"]["artifactConfig"][kind] |= values
         for field, value in given.items():
             if value == "OPEN" and self._google.open_policy is OpenPolicy.IGNORES:
                 continue
@@ -112,3 +116,25 @@ class _Meet:
     def _shown(self, space: Space) -> dict[str, Any]:
         active = {"activeConference": {"conferenceRecord": space.conference}} if space.conference else {}
         return space.body | active
+
+
+def _is_declared(path: list[str]) -> bool:
+    """Whether a field mask's path leads to a field of `SpaceConfig`."""
+    schemas = contract.document("meet.v2")["schemas"]
+    fields = schemas["SpaceConfig"]["properties"]
+    for name in path:
+        if name not in fields:
+            return False
+        fields = schemas.get(fields[name].get("$ref"), {}).get("properties", {})
+    return True
+
+
+def _masked(changes: dict[str, Any], paths: list[list[str]]) -> dict[str, Any]:
+    """Return the values at the mask's paths; None for one that the body does not have, which resets it."""
+    masked: dict[str, Any] = {}
+    for *parents, name in paths:
+        source, target = changes, masked
+        for parent in parents:
+            source, target = source.get(parent, {}), target.setdefault(parent, {})
+        target[name] = source.get(name)
+    return masked

@@ -121,7 +121,8 @@ class Google:
 
     `conference` and `pending_reads` (reads of an event that still say `pending`) may be changed at any time, and so may
     `default_access`, who enters a new space without knocking: RESTRICTED for personal accounts, for others as their
-    administrator has it. `open_policy` may change too.
+    administrator has it. `open_policy` may change too, and `artifact_policy`, which is about automatic recordings and
+    notes.
 
     `queries_a_minute` and `spaces_a_minute` are quotas of each user:
     developers.google.com/workspace/calendar/api/guides/quota and .../meet/api/guides/limits.
@@ -157,6 +158,7 @@ class Google:
         )
         self.conference, self.pending_reads, self.default_access = conference, pending_reads, default_access
         self.open_policy, self.web_url = open_policy, web_url
+        self.artifact_policy = OpenPolicy.ALLOWS
         self.lock = threading.RLock()
         self.faults = Faults()
         self.events: dict[tuple[str, str], Event] = {}
@@ -219,7 +221,14 @@ class Google:
             "name": name,
             "meetingUri": f"{self.web_url}/{code}",
             "meetingCode": code,
-            "config": {"accessType": self.default_access, "entryPointAccess": "ALL"},
+            "config": {
+                "accessType": self.default_access,
+                "entryPointAccess": "ALL",
+                "artifactConfig": {
+                    "recordingConfig": {"autoRecordingGeneration": "OFF"},
+                    "smartNotesConfig": {"autoSmartNotesGeneration": "OFF"},
+                },
+            },
             "phoneAccess": [phone],
         }
         self.spaces[name] = Space(owner, body, is_calendars=is_calendars)

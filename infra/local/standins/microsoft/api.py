@@ -153,6 +153,7 @@ def _answer(meeting: Meeting, *, has_audio: bool) -> dict[str, Any]:
         "joinWebUrl": meeting.link,
         "meetingOptionsWebUrl": f"https://teams.microsoft.com/meetingOptions/?organizerId={meeting.user_id}",
         "isBroadcast": False,
+        "recordAutomatically": meeting.records,
         "lobbyBypassSettings": {"scope": meeting.lobby, "isDialInBypassEnabled": meeting.dial_in_bypasses},
         "joinMeetingIdSettings": {
             "isPasscodeRequired": True,

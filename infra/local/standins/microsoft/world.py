@@ -40,7 +40,7 @@ _ORGANIZATION = "organization"
 
 
 class LobbyPolicy(StrEnum):
-    """What the organization's policy does when a meeting's lobby is opened for everyone."""
+    """What the organization's policy does when a meeting's lobby is opened for everyone, or when it is recorded."""
 
     ALLOWS = "allows"
     REFUSES = "refuses"
@@ -72,6 +72,7 @@ class Meeting:
     digits: str
     lobby: str = _ORGANIZATION
     dial_in_bypasses: bool = False
+    records: bool = False
 
     @property
     def link(self) -> str:
@@ -90,8 +91,9 @@ class Microsoft:
     """State and rules; hold `lock` while touching `held`.
 
     `unlicensed` are ids of people without a Teams licence. `needs_admin` makes consent wait for the administrator,
-    who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly. `lobby_policy` may be changed
-    at any time. `without_audio` are ids of people without a licence for audio conferencing.
+    who gives it at /organizations/v2.0/adminconsent. `redirect_uris` are matched exactly. `lobby_policy` and
+    `recording_policy` may be changed at any time. `without_audio` are ids of people without a licence for audio
+    conferencing.
 
     Deleting a meeting leaves its link alive: opening it restores the meeting with the settings that it had
     (github.com/microsoftgraph/microsoft-graph-docs/issues/7802 and 17590).
@@ -129,7 +131,7 @@ class Microsoft:
         self.faults = Faults()
         self.held: dict[str, Meeting] = {}
         self.deleted: dict[str, Meeting] = {}
-        self.lobby_policy = lobby_policy
+        self.lobby_policy, self.recording_policy = lobby_policy, LobbyPolicy.ALLOWS
         self.without_audio = set(without_audio)
 
     @property
@@ -202,7 +204,11 @@ class Microsoft:
         if ("startDateTime" in body) != ("endDateTime" in body):
             raise GraphError(400, "BadRequest", "startDateTime and endDateTime go together")
         times = self._times(body) if "startDateTime" in body else (meeting.starts_at, meeting.ends_at)
+        if body.get("recordAutomatically") and self.recording_policy is LobbyPolicy.REFUSES:
+            raise GraphError(403, "Forbidden", "Not allowed by the meeting policy.")
         self._set_lobby(meeting, body.get("lobbyBypassSettings") or {})
+        if self.recording_policy is LobbyPolicy.ALLOWS:
+            meeting.records = body.get("recordAutomatically", meeting.records)
         meeting.starts_at, meeting.ends_at = times
         meeting.subject = body.get("subject", meeting.subject)
 

@@ -154,8 +154,7 @@ def _series(meeting: Meeting) -> dict[str, Any]:
         "sipAddress": f"{meeting.number}@example.webex.com",
         "scheduledType": "meeting",
         "enabledBreakoutSessions": False,
-        "enabledJoinBeforeHost": False,
-        "unlockedMeetingJoinSecurity": "allowJoin",
+        **meeting.options,
         "telephony": {"accessCode": meeting.number, "callInNumbers": [number], "links": []},
         "integrationTags": list(meeting.tags),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any
@@ -29,6 +29,12 @@ _RULES = Rules(
     refresh_life=timedelta(days=90),
     reports_refresh_life=True,
 )
+_HOST_DEFAULTS = {
+    "enabledJoinBeforeHost": False,
+    "joinBeforeHostMinutes": 0,
+    "unlockedMeetingJoinSecurity": "allowJoin",
+    "enabledAutoRecordMeeting": False,
+}
 _DAY = timedelta(hours=24)
 _SHORTEST, _LONGEST = timedelta(minutes=10), timedelta(hours=23, minutes=59)
 
@@ -48,6 +54,7 @@ class Meeting:
     starts_at: datetime = datetime.min
     ends_at: datetime = datetime.min
     tags: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=lambda: dict(_HOST_DEFAULTS))
 
     @property
     def link(self) -> str:
@@ -76,6 +83,7 @@ class Webex:
     Which media types PATCH takes is not established (the contract: JSON Patch's alone; others send JSON in production):
     `patch_types`, and the status `refuses_type_with`. `unknown_zones` are IANA's that Webex does not know. Each person
     may try to make `daily_limit` meetings in 24 hours. `mails` are those that Webex would have sent.
+    `locked` are options of meetings that the site's administrator fixed, by Webex's names.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class Webex:
         )
         self.patch_types = frozenset({"application/json", "application/json-patch+json"})
         self.refuses_type_with = 415
+        self.locked: dict[str, Any] = {}
         self.unknown_zones: frozenset[str] = frozenset()
         self.lock = threading.RLock()
         self.faults = Faults()
@@ -159,6 +168,7 @@ class Webex:
         meeting.title, meeting.agenda, meeting.tags = title, agenda, tuple(tags)
         meeting.starts_at, meeting.ends_at = starts_at, ends_at
         meeting.time_zone = time_zone
+        meeting.options |= {name: body[name] for name in _HOST_DEFAULTS if name in body} | self.locked
         if body.get("sendEmail", True):
             self.mails.append(Mail(what, title))
 

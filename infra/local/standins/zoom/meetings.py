@@ -33,6 +33,7 @@ _HOST_DEFAULTS: Mapping[str, Any] = {
     "approval_type": 2,
     "audio": "both",
     "auto_recording": "none",
+    "auto_start_meeting_summary": False,
     "waiting_room": True,
     "meeting_authentication": False,
     "email_notification": True,
@@ -83,6 +84,12 @@ class Meetings:
     def __init__(self, clock: Clock, mint: Mint) -> None:
         self.list_lag = timedelta()
         self.unknown_zones: frozenset[str] = frozenset()
+        self.locked: Mapping[str, Any] = {}
+        """Settings that the account's administrator locked, by Zoom's names: a request does not change them."""
+        self.requires_passcode = False
+        """Whether the administrator locked that every meeting has a passcode."""
+        self.passcode_pattern = re.compile(r".*")
+        """The account's rule for passcodes."""
         self._clock = clock
         self._mint = mint
         self.reset()
@@ -98,8 +105,8 @@ class Meetings:
         start_time = _start_time(body, zone)
         if body.get("type", SCHEDULED) != SCHEDULED:
             raise invalid_field("type", "The stand-in holds scheduled meetings (type 2) only.")
-        password = _passcode(body)
-        if not password and body.get("default_password", True):
+        password = self._passcode(body)
+        if not password and (self.requires_passcode or body.get("default_password", True)):
             password = self._mint.text(6)
         meeting = Meeting(
             id=self._new_id(),
@@ -116,7 +123,7 @@ class Meetings:
             password=password,
             encrypted_password=self._encrypt(password),
             dial_in_password=self._mint.digits(6) if password else "",
-            settings=_HOST_DEFAULTS | body.get("settings", {}),
+            settings=self._settings(_HOST_DEFAULTS, body),
             created_at=self._now(),
         )
         self.by_id[meeting.id] = meeting
@@ -140,10 +147,21 @@ class Meetings:
         if start_time and start_time > self._clock():
             changes |= {"start_time": start_time, "type": SCHEDULED}
         if "password" in body:
-            password = _passcode(body)
+            password = self._passcode(body)
             changes |= {"password": password, "encrypted_password": self._encrypt(password)}
-        settings = {**meeting.settings, **body.get("settings", {})}
+        settings = self._settings(meeting.settings, body)
         self.by_id[meeting.id] = replace(meeting, timezone=zone, settings=settings, **changes)
+
+    def _settings(self, before: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings after a request. A waiting room "disables" `join_before_host`: contract."""
+        settings = {**before, **body.get("settings", {}), **self.locked}
+        return settings | ({"join_before_host": False} if settings["waiting_room"] else {})
+
+    def _passcode(self, body: Mapping[str, Any]) -> str:
+        password = _passcode(body)
+        if password and not self.passcode_pattern.fullmatch(password):
+            raise invalid_field("password", "The passcode does not meet the account's requirements.")
+        return password
 
     def delete(self, meeting: Meeting) -> None:
         """End a meeting's life."""
