@@ -29,9 +29,8 @@ def _minutes_flaw(minutes: int) -> str | None:
 Minutes = Annotated[
     int,
     Meta(
-        description="How many minutes before the start guests can join without the host. 0: at any time. null: never",
+        description="How many minutes before the start guests can join without the host: 0 (at any time), 5, 10, 15, or null (never)",
         examples=[5],
-        extra_json_schema={"enum": list(MINUTES_BEFORE_HOST)},
     ),
     requires(_minutes_flaw),
 ]
