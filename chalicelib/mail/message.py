@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import encodebytes
+from binascii import b2a_qp
 from datetime import UTC, datetime
 from email.headerregistry import Address, HeaderRegistry
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.message import EmailMessage, Message
+from email.policy import SMTP, compat32
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -53,8 +55,9 @@ class _Headers(HeaderRegistry):
         return super().__getitem__(name)
 
 
-# SES requires 7-bit parts: docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
-_POLICY = SMTP.clone(cte_type="7bit", header_factory=_Headers())
+_POLICY = SMTP.clone(header_factory=_Headers())
+_PART_POLICY = compat32.clone(linesep=SMTP.linesep)
+"""The body's headers contain no caller's text. Without header objects, an email is composed in half the time."""
 _NOTICE_SUBJECT_LENGTH = 240
 LARGEST = 100_000
 """In bytes. Gmail cuts off more than 102 kB of HTML, and some gateways are as strict."""
@@ -76,9 +79,8 @@ def compose_notice(to: str, subject: str, text: str, html: str, sender: SenderAd
     address, to = sending_address(sender.address), ascii_address(to)
     subject = header_text(subject, _NOTICE_SUBJECT_LENGTH)
     message = _new_message(sender.name, address, mailbox("", to), subject, datetime.now(UTC))
-    message.set_content(clean_lines(text, len(text)) + "\n")
-    message.add_alternative(clean_lines(html, len(html)) + "\n", subtype="html")
-    return Mail(sender=address, to=to, subject=subject, raw=message.as_bytes())
+    body = _alternatives(clean_lines(text, len(text)) + "\n", clean_lines(html, len(html)) + "\n")
+    return Mail(sender=address, to=to, subject=subject, raw=_as_bytes(message, body))
 
 
 def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limits) -> Mail:
@@ -93,10 +95,10 @@ def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limi
     message = _new_message(sender_name, sender, mailbox(invite.recipient.name, to), content.subject, invite.stamped_at)
     if reply_to := _reply_to(invite):
         message["Reply-To"] = reply_to
-    _add_texts(message, content, wording)
+    body = _texts(content, wording)
     if invite.calendar_method is not None:
-        _add_calendar(message, write_calendar(invite, sender), invite.calendar_method.value)
-    return Mail(sender=sender, to=to, subject=content.subject, raw=message.as_bytes())
+        body = _with_calendar(body, write_calendar(invite, sender), invite.calendar_method.value)
+    return Mail(sender=sender, to=to, subject=content.subject, raw=_as_bytes(message, body))
 
 
 def _new_message(name: str, sender: str, to: Address, subject: str, date: datetime) -> EmailMessage:
@@ -107,25 +109,65 @@ def _new_message(name: str, sender: str, to: Address, subject: str, date: dateti
     message["To"] = to
     message["Subject"] = subject
     message["Date"] = date
+    message["MIME-Version"] = "1.0"
     return message
 
 
-def _add_texts(message: EmailMessage, content: Content, wording: Wording) -> None:
+def _texts(content: Content, wording: Wording) -> Message:
     values = {"content": content, "wording": wording}
-    message.set_content(templates().get_template("invitation.txt").render(values))
-    message.add_alternative(templates().get_template("invitation.html").render(values), subtype="html")
+    text = templates().get_template("invitation.txt").render(values)
+    html = templates().get_template("invitation.html").render(values)
+    return _alternatives(text, html)
 
 
-def _add_calendar(message: EmailMessage, calendar: bytes, method: str) -> None:
+def _alternatives(text: str, html: str) -> Message:
+    parts = [_text_part("plain", text), _text_part("html", html)]
+    return _multipart("alternative", parts)
+
+
+def _with_calendar(alternatives: Message, calendar: bytes, method: str) -> Message:
     """Add the calendar object as the last alternative, and as a file.
 
     Gmail and Outlook show buttons instead of a file only if it is in base64, has no Content-Disposition and has the
     object's own method (github.com/PHPMailer/PHPMailer/issues/175).
     """
-    message.add_alternative(
-        calendar, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": method}
-    )
-    message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
+    encoded = encodebytes(calendar)
+    alternatives.attach(_part(f'text/calendar; charset="UTF-8"; method="{method}"', "base64", encoded))
+    file = _part("application/ics", "base64", encoded)
+    file["Content-Disposition"] = 'attachment; filename="invite.ics"'
+    return _multipart("mixed", [alternatives, file])
+
+
+def _text_part(subtype: str, text: str) -> Message:
+    """Encode a text in 7 bits, as SES requires, in the shorter way.
+
+    docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
+    """
+    data = text.encode()
+    encodings = ("quoted-printable", b2a_qp(data, istext=True)), ("base64", encodebytes(data))
+    return _part(f'text/{subtype}; charset="utf-8"', *min(encodings, key=lambda pair: len(pair[1])))
+
+
+def _part(content_type: str, encoding: str, encoded: bytes) -> Message:
+    part = Message(policy=_PART_POLICY)
+    part["Content-Type"] = content_type
+    part["Content-Transfer-Encoding"] = encoding
+    part.set_payload(encoded.decode("ascii"))
+    return part
+
+
+def _multipart(subtype: str, parts: list[Message]) -> Message:
+    """Return the parts in one. Neither of the encodings of parts can contain `=_`, so the boundary is in none."""
+    message = Message(policy=_PART_POLICY)
+    message["Content-Type"] = f'multipart/{subtype}; boundary="=_{subtype}"'
+    message.set_payload(parts)
+    return message
+
+
+def _as_bytes(message: EmailMessage, body: Message) -> bytes:
+    """Return the message's headers and the body, which has headers of its own."""
+    headers = message.as_bytes().removesuffix(SMTP.linesep.encode())
+    return headers + body.as_bytes(policy=_PART_POLICY)
 
 
 def _reply_to(invite: Invite) -> list[Address]:
