@@ -160,7 +160,8 @@ def _multipart(subtype: str, parts: list[Message]) -> Message:
     """Return the parts in one. Neither of the encodings of parts can contain `=_`, so the boundary is in none."""
     message = Message(policy=_PART_POLICY)
     message["Content-Type"] = f'multipart/{subtype}; boundary="=_{subtype}"'
-    message.set_payload(parts)
+    for part in parts:
+        message.attach(part)
     return message
 
 
