@@ -20,6 +20,8 @@ from chalicelib.errors import Conflict
 
 
 class BookingStatus(StrEnum):
+    """Whether a booking takes place; a closed list, part of the API."""
+
     CONFIRMED = "confirmed"
     CANCELLED = "cancelled"
 

@@ -19,6 +19,8 @@ DEFAULT_LANGUAGE = "en"
 
 
 class Role(StrEnum):
+    """What a person is in a booking; a closed list, part of the API."""
+
     HOST = "host"
     GUEST = "guest"
 
@@ -40,6 +42,8 @@ class EntryOwner(StrEnum):
 
 
 class InvitationState(StrEnum):
+    """Where the last email to a person is; a closed list, part of the API."""
+
     SENDING = "sending"
     SENT = "sent"
     BOUNCED = "bounced"

@@ -17,6 +17,8 @@ _TAG_BYTES = 20
 
 
 class MeetingState(StrEnum):
+    """The state of a booking's meeting; a closed list, part of the API."""
+
     NONE = "none"
     PENDING = "pending"
     READY = "ready"

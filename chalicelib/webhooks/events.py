@@ -23,6 +23,8 @@ from chalicelib.domain.settlement import Settlement, current_attendance
 
 
 class EventType(StrEnum):
+    """What happened; a closed list, part of the API."""
+
     MEETING_READY = "meeting.ready"
     MEETING_WAITING = "meeting.waiting"
     MEETING_FAILED = "meeting.failed"

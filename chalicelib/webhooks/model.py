@@ -23,6 +23,8 @@ MAX_ATTEMPT_LOG = 10
 
 
 class DeliveryState(StrEnum):
+    """Whether an event arrived; a closed list, part of the API."""
+
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from chalicelib.api.problems import REASONS
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason, MeetingState
-from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
-from infra.local.visitor import press, sign_in_and_consent
+from infra.local.stack import HOST_EMAIL, LocalStack
+from tests.support.guide_reader import GuideReader, blocks, environment
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "callers.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+BLOCKS = blocks(GUIDE, "bash", "python")
 TO_THE_FIRST_LINK = GUIDE[: GUIDE.index("## Move it")]
 
 
-class Reader:
-    """Someone who copies every command and does what the text asks in between."""
-
-    def __init__(self, stack: LocalStack) -> None:
-        self.environment = os.environ | {"MEETLINK_URL": stack.app_url, "MEETLINK_KEY": stack.demo.api_key}
-        self.names: dict[str, Any] = {}
-
-    def run(self, language: str, code: str) -> str:
-        printed = self._bash(code) if language == "bash" else self._python(code)
-        for link in re.findall(r"http[^\"\s]+/connect/[^\"\s]+", printed):
-            connect(link)
-        return printed
-
-    def _bash(self, code: str) -> str:
-        command = ["bash", "-euo", "pipefail", "-c", code]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, (code, done.stdout, done.stderr)
-        return done.stdout
-
-    def _python(self, code: str) -> str:
-        with redirect_stdout(StringIO()) as printed:
-            exec(compile(code, "callers.md", "exec"), self.names)
-        return printed.getvalue()
-
-
 def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: Any) -> None:
-    reader = Reader(stack)
-    for name in ("MEETLINK_URL", "MEETLINK_KEY"):
-        monkeypatch.setenv(name, reader.environment[name])
+    reader = GuideReader(stack)
+    for name, value in environment(stack).items():
+        monkeypatch.setenv(name, value)
     printed = [(language, code, reader.run(language, code)) for language, code in BLOCKS]
 
     bookings = [json.loads(said) for _, code, said in printed if '"Prefer: wait=20"' in code]
@@ -89,12 +58,3 @@ def test_the_lists_of_reasons_and_states_are_complete() -> None:
 def test_the_list_of_problems_is_complete_and_right() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", GUIDE, re.MULTILINE))
     assert told == {reason: str(status) for reason, (status, _) in REASONS.items()}
-
-
-def connect(link: str) -> None:
-    """What the guide asks the host to do in a browser."""
-    with httpx.Client(timeout=30, trust_env=False) as browser:
-        settings = press(browser, browser.get(link), "/connect/")
-        leave = press(browser, settings, "/oauth/zoom/start", follow=False)
-        back = sign_in_and_consent(browser, leave.headers["Location"], HOST_EMAIL, PASSWORD)
-        assert "Connected" in browser.get(back, follow_redirects=True).text
