@@ -235,6 +235,18 @@ export type OnDecline =
   | "cancel";
 
 /**
+ * Which passcode a new meeting gets. A closed list, part of the API.
+ *
+ * - `account`: As the account's own settings say.
+ * - `generate`: A random passcode. In a response: there is a passcode.
+ * - `none`: No passcode.
+ */
+export type PasscodeMode =
+  | "account"
+  | "generate"
+  | "none";
+
+/**
  * Every problem type. A closed list: decide by it.
  *
  * - `urn:meetlink:problem:malformed`: The body is not valid JSON: UTF-8, no duplicate names, no NaN, at most 20 levels.
@@ -246,6 +258,7 @@ export type OnDecline =
  * - `urn:meetlink:problem:idempotency_key_reused`: This Idempotency-Key was already used for another booking.
  * - `urn:meetlink:problem:not_connected`: Video needs a connection of the host, and there is none.
  * - `urn:meetlink:problem:not_confirmed`: The host's connection waits for your confirmation.
+ * - `urn:meetlink:problem:unsupported_setting`: The host's provider does not support a setting; see `errors`.
  * - `urn:meetlink:problem:account_changed`: The user connected another account than the one that you confirm.
  * - `urn:meetlink:problem:reconnect_needed`: The host's connection is broken: the host must connect the account again.
  * - `urn:meetlink:problem:deauthorized`: The host's connection was ended at the provider.
@@ -272,6 +285,7 @@ export type ProblemType =
   | "urn:meetlink:problem:idempotency_key_reused"
   | "urn:meetlink:problem:not_connected"
   | "urn:meetlink:problem:not_confirmed"
+  | "urn:meetlink:problem:unsupported_setting"
   | "urn:meetlink:problem:account_changed"
   | "urn:meetlink:problem:reconnect_needed"
   | "urn:meetlink:problem:deauthorized"
@@ -303,6 +317,18 @@ export type ConnectionReason =
   | "reconnect_needed"
   | "deauthorized"
   | "disconnected";
+
+/**
+ * Whether a meeting is recorded automatically. A closed list, part of the API.
+ *
+ * - `none`: The meeting is not recorded automatically.
+ * - `local`: The host's computer records it.
+ * - `cloud`: The provider records it.
+ */
+export type RecordingMode =
+  | "none"
+  | "local"
+  | "cloud";
 
 /**
  * What a person is in a booking; a closed list, part of the API.
@@ -396,6 +422,8 @@ export type AvailableLocation = {
   reason: ConnectionReason | null;
   /** The host's video provider */
   provider: string | null;
+  /** What the host's provider supports. Null: it is not known yet */
+  settings: PossibleSettings | null;
 };
 
 /** An appointment, its meeting and its invitations. */
@@ -947,10 +975,12 @@ export type LinksBody = {
   cancel?: string | null;
 };
 
-/** Where a booking takes place. Each of `phone`, `address` and `url` is present on its own type only. */
+/** Where a booking takes place. Each of `settings`, `phone`, `address` and `url` is present on its own type only. */
 export type Location = {
   /** How people meet */
   type: LocationType;
+  /** Of each meeting; null: the account decides all */
+  settings?: Settings | null;
   /** The number to call */
   phone?: string | null;
   /** The address of the place */
@@ -983,6 +1013,10 @@ export type Meeting = {
   dial_in: DialIn[];
   /** Who came: decided 15 minutes after the end */
   attendance: Attendance;
+  /** What the provider reports of `location.settings`. A policy may have locked another value */
+  settings: Settings | null;
+  /** Those of `location.settings` that the provider does not support */
+  settings_ignored: string[];
   /** Failed attempts in a row */
   attempts: number;
   /** When it is tried again; null: it is not */
@@ -1102,6 +1136,22 @@ export type PhoneBody = {
   phone?: string | null;
 };
 
+/** The values that a provider supports for each setting. Empty: it does not support the setting. */
+export type PossibleSettings = {
+  /** Values of `waiting_room` */
+  waiting_room: boolean[];
+  /** Values of `join_before_host_minutes` */
+  join_before_host_minutes: (number | null)[];
+  /** Values of `recording` */
+  recording: RecordingMode[];
+  /** Values of `mute_on_entry` */
+  mute_on_entry: boolean[];
+  /** Values of `summary` */
+  summary: boolean[];
+  /** Values of `passcode` */
+  passcode: PasscodeMode[];
+};
+
 /** Problem details (RFC 9457). `type` is stable; `detail` is for people and may change. */
 export type Problem = {
   /** What happened, for programs */
@@ -1128,6 +1178,8 @@ export type Provider = {
   limits: string;
   /** Whether this deployment has credentials for it */
   configured: boolean;
+  /** What `location.settings` of a calendar can be */
+  settings: PossibleSettings;
 };
 
 /** Every video provider. */
@@ -1261,6 +1313,38 @@ export type SecretBody = {
   note?: string;
 };
 
+/** Settings of a meeting. One that is absent is not set. */
+export type Settings = {
+  /** Whether guests wait until they are admitted */
+  waiting_room?: boolean;
+  /** How long before the start guests can join; null: never */
+  join_before_host_minutes?: number | null;
+  /** Who records automatically */
+  recording?: RecordingMode;
+  /** Whether guests join muted */
+  mute_on_entry?: boolean;
+  /** Whether the provider writes a summary */
+  summary?: boolean;
+  /** Whether there is a passcode */
+  passcode?: PasscodeMode;
+};
+
+/** Settings of each meeting. The account's own settings at the provider decide those that are left out. */
+export type SettingsBody = {
+  /** Whether guests wait until they are admitted */
+  waiting_room?: boolean;
+  /** How many minutes before the start guests can join without the host: 0 (at any time), 5, 10, 15, or null (never) */
+  join_before_host_minutes?: number | null;
+  /** Who records automatically */
+  recording?: RecordingMode;
+  /** Whether guests join muted */
+  mute_on_entry?: boolean;
+  /** Whether the provider writes a summary */
+  summary?: boolean;
+  /** Of new meetings. `account`: as the account's settings say. `generate`: always one */
+  passcode?: PasscodeMode;
+};
+
 /** A meeting that takes place later. */
 export type UpcomingMeeting = {
   /** The id of the booking */
@@ -1279,6 +1363,8 @@ export type VideoBody = {
    * - `video`: In the host's connected video account; each booking gets its own meeting.
    */
   type: "video";
+  /** Of each meeting. Null: the host's account decides all of them */
+  settings?: SettingsBody | null;
 };
 
 /** One attempt of a delivery. `status` is the HTTP status of the response. */

@@ -179,6 +179,14 @@ OnDecline = Literal["notify", "cancel"]
 - `cancel`: When every guest declined, the booking is cancelled.
 """
 
+PasscodeMode = Literal["account", "generate", "none"]
+"""Which passcode a new meeting gets. A closed list, part of the API.
+
+- `account`: As the account's own settings say.
+- `generate`: A random passcode. In a response: there is a passcode.
+- `none`: No passcode.
+"""
+
 ProblemType = Literal[
     "urn:meetlink:problem:malformed",
     "urn:meetlink:problem:unauthorized",
@@ -189,6 +197,7 @@ ProblemType = Literal[
     "urn:meetlink:problem:idempotency_key_reused",
     "urn:meetlink:problem:not_connected",
     "urn:meetlink:problem:not_confirmed",
+    "urn:meetlink:problem:unsupported_setting",
     "urn:meetlink:problem:account_changed",
     "urn:meetlink:problem:reconnect_needed",
     "urn:meetlink:problem:deauthorized",
@@ -216,6 +225,7 @@ ProblemType = Literal[
 - `urn:meetlink:problem:idempotency_key_reused`: This Idempotency-Key was already used for another booking.
 - `urn:meetlink:problem:not_connected`: Video needs a connection of the host, and there is none.
 - `urn:meetlink:problem:not_confirmed`: The host's connection waits for your confirmation.
+- `urn:meetlink:problem:unsupported_setting`: The host's provider does not support a setting; see `errors`.
 - `urn:meetlink:problem:account_changed`: The user connected another account than the one that you confirm.
 - `urn:meetlink:problem:reconnect_needed`: The host's connection is broken: the host must connect the account again.
 - `urn:meetlink:problem:deauthorized`: The host's connection was ended at the provider.
@@ -241,6 +251,14 @@ ConnectionReason = Literal["not_connected", "not_confirmed", "reconnect_needed",
 - `reconnect_needed`: The user must sign in at the provider again.
 - `deauthorized`: The owner of the account removed the app at the provider.
 - `disconnected`: The user or your backend disconnected the account.
+"""
+
+RecordingMode = Literal["none", "local", "cloud"]
+"""Whether a meeting is recorded automatically. A closed list, part of the API.
+
+- `none`: The meeting is not recorded automatically.
+- `local`: The host's computer records it.
+- `cloud`: The provider records it.
 """
 
 Role = Literal["host", "guest"]
@@ -330,6 +348,8 @@ class AvailableLocation(TypedDict):
     """Why it cannot be chosen"""
     provider: str | None
     """The host's video provider"""
+    settings: PossibleSettings | None
+    """What the host's provider supports. Null: it is not known yet"""
 
 
 class Booking(TypedDict):
@@ -921,10 +941,12 @@ class LinksBody(TypedDict):
 
 
 class Location(TypedDict):
-    """Where a booking takes place. Each of `phone`, `address` and `url` is present on its own type only."""
+    """Where a booking takes place. Each of `settings`, `phone`, `address` and `url` is present on its own type only."""
 
     type: LocationType
     """How people meet"""
+    settings: NotRequired[Settings | None]
+    """Of each meeting; null: the account decides all"""
     phone: NotRequired[str | None]
     """The number to call"""
     address: NotRequired[str | None]
@@ -959,6 +981,10 @@ class Meeting(TypedDict):
     """Phone numbers to join by"""
     attendance: Attendance
     """Who came: decided 15 minutes after the end"""
+    settings: Settings | None
+    """What the provider reports of `location.settings`. A policy may have locked another value"""
+    settings_ignored: list[str]
+    """Those of `location.settings` that the provider does not support"""
     attempts: int
     """Failed attempts in a row"""
     next_attempt_at: str | None
@@ -1080,6 +1106,23 @@ class PhoneBody(TypedDict):
     """The number to call. Cut at 500 characters"""
 
 
+class PossibleSettings(TypedDict):
+    """The values that a provider supports for each setting. Empty: it does not support the setting."""
+
+    waiting_room: list[bool]
+    """Values of `waiting_room`"""
+    join_before_host_minutes: list[int | None]
+    """Values of `join_before_host_minutes`"""
+    recording: list[RecordingMode]
+    """Values of `recording`"""
+    mute_on_entry: list[bool]
+    """Values of `mute_on_entry`"""
+    summary: list[bool]
+    """Values of `summary`"""
+    passcode: list[PasscodeMode]
+    """Values of `passcode`"""
+
+
 class Problem(TypedDict):
     """Problem details (RFC 9457). `type` is stable; `detail` is for people and may change."""
 
@@ -1108,6 +1151,8 @@ class Provider(TypedDict):
     """Limits of the provider, or empty"""
     configured: bool
     """Whether this deployment has credentials for it"""
+    settings: PossibleSettings
+    """What `location.settings` of a calendar can be"""
 
 
 class ProviderPage(TypedDict):
@@ -1249,6 +1294,40 @@ class SecretBody(TypedDict):
     """For yourself: what uses the secret"""
 
 
+class Settings(TypedDict):
+    """Settings of a meeting. One that is absent is not set."""
+
+    waiting_room: NotRequired[bool]
+    """Whether guests wait until they are admitted"""
+    join_before_host_minutes: NotRequired[int | None]
+    """How long before the start guests can join; null: never"""
+    recording: NotRequired[RecordingMode]
+    """Who records automatically"""
+    mute_on_entry: NotRequired[bool]
+    """Whether guests join muted"""
+    summary: NotRequired[bool]
+    """Whether the provider writes a summary"""
+    passcode: NotRequired[PasscodeMode]
+    """Whether there is a passcode"""
+
+
+class SettingsBody(TypedDict):
+    """Settings of each meeting. The account's own settings at the provider decide those that are left out."""
+
+    waiting_room: NotRequired[bool]
+    """Whether guests wait until they are admitted"""
+    join_before_host_minutes: NotRequired[int | None]
+    """How many minutes before the start guests can join without the host: 0 (at any time), 5, 10, 15, or null (never)"""
+    recording: NotRequired[RecordingMode]
+    """Who records automatically"""
+    mute_on_entry: NotRequired[bool]
+    """Whether guests join muted"""
+    summary: NotRequired[bool]
+    """Whether the provider writes a summary"""
+    passcode: NotRequired[PasscodeMode]
+    """Of new meetings. `account`: as the account's settings say. `generate`: always one"""
+
+
 class UpcomingMeeting(TypedDict):
     """A meeting that takes place later."""
 
@@ -1268,6 +1347,8 @@ class VideoBody(TypedDict):
 
     - `video`: In the host's connected video account; each booking gets its own meeting.
     """
+    settings: NotRequired[SettingsBody | None]
+    """Of each meeting. Null: the host's account decides all of them"""
 
 
 class WebhookAttempt(TypedDict):
