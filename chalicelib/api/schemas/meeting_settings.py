@@ -29,7 +29,8 @@ def _minutes_flaw(minutes: int) -> str | None:
 Minutes = Annotated[
     int,
     Meta(
-        description="How many minutes before the start guests can join without the host: 0 (at any time), 5, 10, 15, or null (never)",
+        description="How many minutes before the start guests can join without the host: 0 (at any time), 5, 10, 15, "
+        "or null (never)",
         examples=[5],
     ),
     requires(_minutes_flaw),
