@@ -13,18 +13,27 @@ from chalicelib.api import (
     connections,
     cors,
     inbound_webhooks,
+    members,
     routing,
     service,
     webhook_endpoints,
     webhook_secrets,
 )
-from chalicelib.api.pages import answer, connect_link, join, oauth_redirects, settings_page
+from chalicelib.api.pages import (
+    answer,
+    connect_link,
+    join,
+    oauth_redirects,
+    settings_page,
+    sign_in_page,
+    workspace_members,
+)
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_API = (bookings, calendars, connections, webhook_endpoints, inbound_webhooks, webhook_secrets)
-_PAGES = (connect_link, settings_page, oauth_redirects, join, answer)
+_API = (bookings, calendars, connections, members, webhook_endpoints, inbound_webhooks, webhook_secrets)
+_PAGES = (connect_link, settings_page, oauth_redirects, join, answer, sign_in_page, workspace_members)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:

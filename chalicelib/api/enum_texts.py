@@ -18,6 +18,7 @@ from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.meeting_settings import PasscodeMode, RecordingMode
 from chalicelib.domain.reason_texts import MEETING_REASON_TEXTS
 from chalicelib.domain.reminder import Addressees
+from chalicelib.domain.workspace import MemberRole
 from chalicelib.webhooks.events import EventType
 from chalicelib.webhooks.model import DeliveryState
 
@@ -141,6 +142,10 @@ ENUM_TEXTS: Mapping[type[StrEnum], Mapping[Any, str]] = {
         DeliveryState.PENDING: "It is being sent, or will be sent again.",
         DeliveryState.DELIVERED: "Your endpoint accepted it.",
         DeliveryState.FAILED: "It is not sent any more. You can send it again.",
+    },
+    MemberRole: {
+        MemberRole.ADMIN: "Reads, retries and resends, and changes settings, members and keys.",
+        MemberRole.SUPPORT: "Reads, retries and resends.",
     },
     EventType: EVENT_TEXTS,
 }

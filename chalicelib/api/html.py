@@ -23,6 +23,7 @@ _NONE, _SELF = "'none'", "'self'"
 _HERE = Path(__file__).parent
 _ASSETS = {
     "settings.css": "text/css; charset=utf-8",
+    "workspace.css": "text/css; charset=utf-8",
     "docs.css": "text/css; charset=utf-8",
     "favicon.svg": "image/svg+xml",
 }

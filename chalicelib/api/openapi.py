@@ -23,6 +23,7 @@ _ABOUT = (
 )
 _TAGS = {
     "Bookings": "Appointments, each with its own meeting and invitations.",
+    "Members": "The people who may open the workspace's own pages, and links that open them.",
     "Calendars": "What guests book on: a host and a meeting location.",
     "Connections": "The video accounts of your users, and the links that they connect them with.",
     "Webhook endpoints": "Where meetlink sends events, what it sent, and sending it again.",

@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +28,21 @@ class ApiKey(Struct, frozen=True):
     digest: str
     created_at: datetime
     note: str = ""
+
+
+class MemberRole(StrEnum):
+    """What a member may do on the workspace's pages. A closed list, part of the API."""
+
+    ADMIN = "admin"
+    SUPPORT = "support"
+    """Reads, retries and resends."""
+
+
+class Member(Struct, frozen=True):
+    """A person who may open the workspace's pages."""
+
+    email: str
+    role: MemberRole
 
 
 class Brand(Struct, frozen=True):
@@ -54,6 +70,8 @@ class Workspace(Struct, frozen=True):
     keys: tuple[ApiKey, ...] = ()
     admin_emails: tuple[str, ...] = ()
     """Who is notified of broken connections, besides the users."""
+    members: tuple[Member, ...] | None = None
+    """Who may open the workspace's pages; None: those in `admin_emails`. See `domain.members`."""
     return_to: tuple[str, ...] = ()
     """The exact addresses that the settings page may send a browser back to."""
     hold_minutes: int = 15

@@ -1,20 +1,23 @@
-"""Settle the bookings whose emails another function handed over."""
+"""Settle the bookings whose emails another function handed over, and email links to sign in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deadline import Deadline
+from chalicelib.errors import MailUnavailable, StoreUnavailable
 from chalicelib.handlers.booking_stream import settle_one
 from chalicelib.observability import log
 from chalicelib.store.work_queue import read_messages
+from chalicelib.usecases.workspace_sign_in import WAKE_UP
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 
 def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
-    """Settle the booking of each message: the same work as on a stream record, with a part of its emails.
+    """Settle the booking of each message: the same work as on a stream record, with a part of its emails. A message
+    about a request to sign in sends its email.
 
     A booking that another process settles at the moment needs nothing: that process sees what is left. Messages that
     the database failed for, or that cannot be read, are reported as failed.
@@ -24,7 +27,20 @@ def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict
         succeeded = False
         if wake_up is not None and len(wake_up) == 2:
             key = wake_up[0], wake_up[1]
-            succeeded, _ = settle_one(services.email_settling, deadline, log.request_id, key)
+            if key[0] == WAKE_UP:
+                succeeded = _send_sign_in(services, key[1])
+            else:
+                succeeded, _ = settle_one(services.email_settling, deadline, log.request_id, key)
         if not succeeded:
             failed.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failed}
+
+
+def _send_sign_in(services: Services, request_id: str) -> bool:
+    """Return False if the email should be tried again: SQS then delivers the message again."""
+    try:
+        services.sign_in_emails.send(request_id)
+    except (MailUnavailable, StoreUnavailable) as error:
+        log.failure("a sign-in link could not be emailed", error)
+        return False
+    return True

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import asdict, replace
 
 from chalicelib.domain.ids import ID_RULE, is_id
+from chalicelib.domain.members import members_of
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import Workspace, issue_key, revoke_key
 from chalicelib.errors import FieldError, InvalidInput, MeetlinkError, NotFound
-from chalicelib.handlers.workspace_forms import LISTS, read_lists, with_mail_settings
+from chalicelib.handlers.workspace_forms import LISTS, read_lists, with_mail_settings, with_member_list
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -25,8 +26,8 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
-    {guests?, host?}, reminders?: [{minutes_before, to?}] or null, brand?: {name?, color?, logo_url?, footer?,
-    sender?}}; bookings with sent invitations keep their sender ·
+    {guests?, host?}, reminders?: [{minutes_before, to?}] or null, members?: [{email, role?}], brand?: {name?, color?,
+    logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
     `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces
@@ -72,7 +73,7 @@ def _set_lists(request: dict[str, Any], services: Services) -> dict[str, Any]:
 
 
 def _update_workspace(request: dict[str, Any], services: Services) -> dict[str, Any]:
-    workspace = with_mail_settings(_workspace(request, services), request)
+    workspace = with_member_list(with_mail_settings(_workspace(request, services), request), request)
     confirms = request.get("confirms_connections", workspace.confirms_connections)
     if not isinstance(confirms, bool):
         raise InvalidInput("confirms_connections must be true or false.")
@@ -115,6 +116,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         "workspace_id": workspace.workspace_id,
         "name": workspace.name,
         **{name: list(getattr(workspace, name)) for name in LISTS},
+        "members": [asdict(member) for member in members_of(workspace)],
         "confirms_connections": workspace.confirms_connections,
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
@@ -135,7 +137,7 @@ def _show_audit(request: dict[str, Any], services: Services) -> dict[str, Any]:
 def _put(workspace: Workspace, request: dict[str, Any], services: Services, key_id: str | None = None) -> None:
     """Record the operation in the audit trail, then store the workspace."""
     services.audit.record(str(request["do"]), workspace.workspace_id, caller=str(request["caller"]), key_id=key_id)
-    services.workspace_store.put(workspace)
+    services.members.store(workspace)
 
 
 def _workspace(request: dict[str, Any], services: Services) -> Workspace:
@@ -167,6 +169,7 @@ OPERATIONS = {
             "language",
             "emails",
             "reminders",
+            "members",
         ),
     ),
     "show-suppression": Operation(_show_suppression, ("workspace_id", "email")),

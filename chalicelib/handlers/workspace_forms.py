@@ -9,7 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from chalicelib.api.schemas.members import MembersBody, parse_members
 from chalicelib.api.schemas.reminders import RemindersBody, parse_reminders
+from chalicelib.domain.members import with_members
 from chalicelib.domain.plain_text import clean_line, clean_lines, is_web_address
 from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import InvalidInput, MailRejected
@@ -90,6 +92,13 @@ def with_mail_settings(workspace: Workspace, request: dict[str, Any]) -> Workspa
     if not isinstance(form.reminders, UnsetType):
         changes["reminders"] = parse_reminders(form.reminders)
     return replace(workspace, **changes)
+
+
+def with_member_list(workspace: Workspace, request: dict[str, Any]) -> Workspace:
+    """Return the workspace with the members of the request, if it has any. Raises `InvalidInput`."""
+    if "members" not in request:
+        return workspace
+    return with_members(workspace, parse_members(convert({"members": request["members"]}, MembersBody).members))
 
 
 def read_lists(request: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,13 @@ def write_declined_notice(booking: Booking, guest: Party, letterhead: Letterhead
     return _fill(wording, wording.declined, letterhead, guest=name, **_appointment(booking, wording))
 
 
+def write_sign_in_notice(url: str, language: str | None, letterhead: Letterhead) -> Notice:
+    """Write the link `url` to a member of one workspace, the letterhead's, or of several."""
+    wording = _wording(language, letterhead)
+    name = _look(letterhead.workspace).name or letterhead.service
+    return _fill(wording, wording.sign_in, letterhead, url, workspace=name)
+
+
 def _wording(language: str | None, letterhead: Letterhead) -> Wording:
     """Return the texts in the recipient's language, else in the workspace's."""
     workspace = letterhead.workspace

@@ -288,16 +288,19 @@ class AuditItem(Table):
 
 
 class ReferenceItem(Table):
-    """Leads from something outside, such as a provider's meeting, to the booking that it belongs to."""
+    """Leads from something outside to what it belongs to: a provider's meeting to its booking, an address to the
+    workspaces that it is a member of."""
 
     class Meta(ClientSettings):
         table_name = "references"
 
     key = UnicodeAttribute(hash_key=True)
-    """What it is, and its name there: `meeting#<provider>#<id>`."""
+    """What it is, and its name there: `meeting#<provider>#<id>`, or `member#<digest of the address>`."""
     format = NumberAttribute(default=FORMAT)
-    workspace_id = UnicodeAttribute()
-    booking_id = UnicodeAttribute()
+    workspace_id = UnicodeAttribute(null=True)
+    booking_id = UnicodeAttribute(null=True)
+    workspace_ids = UnicodeSetAttribute(null=True)
+    """Of a member, instead of the two above."""
     expires_at = ExpiryAttribute(null=True)
 
 

@@ -54,10 +54,9 @@ class Admission(Visitor, frozen=True):
     """Storage key of the framed session that opened a window to sign in; both belong to one visit."""
 
 
-class Session(Redacted, frozen=True):
-    """A browser session."""
+class BrowserSession(Redacted, frozen=True):
+    """A session of a browser, and the token that protects its forms."""
 
-    visitor: Admission
     token: str
     """The value of the cookie."""
 
@@ -69,6 +68,12 @@ class Session(Redacted, frozen=True):
     def accepts_csrf(self, csrf: str) -> bool:
         """Return whether a form with this token is from the session."""
         return hmac.compare_digest(self.csrf.encode(), csrf.encode())
+
+
+class Session(BrowserSession, frozen=True):
+    """A user's session on the settings page."""
+
+    visitor: Admission
 
 
 class _Epoch(Struct, frozen=True):
@@ -115,14 +120,14 @@ class ConnectLinks:
             raise NotFound("The link is expired, used or unknown.", reason="link_expired")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._ephemeral.put(storage_key("session", token), visitor, self._clock() + SESSION_LIFE)
-        return Session(visitor, token)
+        return Session(token, visitor)
 
     def find_session(self, token: str | None) -> Session | None:
         """Return the session of a cookie; None without a cookie, or if the session has ended."""
         if not token:
             return None
         visitor = self._find_admission(storage_key("session", token))
-        return None if visitor is None else Session(visitor, token)
+        return None if visitor is None else Session(token, visitor)
 
     def end_all(self, workspace_id: str, user_id: str) -> None:
         """End every link and session of the user."""

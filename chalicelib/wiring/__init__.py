@@ -11,7 +11,6 @@ from chalicelib import settings as environment
 from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
-from chalicelib.store.references import ReferenceStore
 from chalicelib.wiring.accounts import AccountServices
 from chalicelib.wiring.foundation import AwsClient
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.meeting_reports import MeetingReports
     from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
+    from chalicelib.usecases.workspace_sign_in import SignInEmails, SignInRequests
     from chalicelib.webhooks.delivery import WebhookDeliveries
     from chalicelib.webhooks.endpoints import WebhookEndpoints
     from chalicelib.webhooks.events import Event
@@ -155,7 +155,7 @@ class Services(AccountServices):
         notices = FailureNotices(*emailing, self.settings.product_name)
         declines = DeclineNotices(*emailing, self.settings.product_name)
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
-        references = MeetingReferences(ReferenceStore(), reporting, self.retention, self.clock)
+        references = MeetingReferences(self.reference_store, reporting, self.retention, self.clock)
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
         return meetings, references, invitations, reminders, notices, declines, decisions
 
@@ -166,6 +166,35 @@ class Services(AccountServices):
 
         add_links = PersonalLinks(self.join_tickets, self.answer_tickets).add
         return CalendarFiles(add_links, self.settings.mail_from, self.clock)
+
+    @cached_property
+    def sign_in_requests(self) -> SignInRequests:
+        from chalicelib.usecases.workspace_sign_in import SignInRequests
+
+        return SignInRequests(self.ephemeral_store, self._wake_sign_in, self.clock)
+
+    def _wake_sign_in(self, request_id: str) -> None:
+        """Wake the function that emails the link. Without a queue, this process does it."""
+        from chalicelib.usecases.workspace_sign_in import WAKE_UP
+
+        if self.email_queue is not None:
+            self.email_queue.send([(WAKE_UP, request_id)])
+        else:
+            self.sign_in_emails.send(request_id)
+
+    @cached_property
+    def sign_in_emails(self) -> SignInEmails:
+        from chalicelib.usecases.workspace_sign_in import SignInEmails
+
+        return SignInEmails(
+            self.ephemeral_store,
+            self.members,
+            self.workspace_links,
+            self.mailer,
+            self.suppression_store,
+            self.clock,
+            self.settings.product_name,
+        )
 
     @cached_property
     def bounces(self) -> Bounces:
@@ -195,7 +224,7 @@ class Services(AccountServices):
         from chalicelib.usecases.reported_meetings import ReportedMeetings
 
         return MeetingReports(
-            ReportedMeetings(ReferenceStore(), self.booking_store, self.connection_store),
+            ReportedMeetings(self.reference_store, self.booking_store, self.connection_store),
             self.booking_store,
             self.grant_store,
             ProviderEventStore(),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from chalicelib.usecases.join_links import JoinLinks
     from chalicelib.usecases.join_tickets import JoinTickets
     from chalicelib.usecases.key_connections import KeyConnections
+    from chalicelib.usecases.members import Members
     from chalicelib.usecases.oauth_flow import OAuthFlow
     from chalicelib.usecases.offered_providers import OfferedProviders
+    from chalicelib.usecases.workspace_links import WorkspaceLinks
 
 
 class AccountServices(Foundation):
@@ -78,6 +80,18 @@ class AccountServices(Foundation):
         from chalicelib.usecases.connect_links import ConnectLinks
 
         return ConnectLinks(self.ephemeral_store, self.workspace_store, self.clock)
+
+    @cached_property
+    def members(self) -> Members:
+        from chalicelib.usecases.members import Members
+
+        return Members(self.workspace_store, self.reference_store)
+
+    @cached_property
+    def workspace_links(self) -> WorkspaceLinks:
+        from chalicelib.usecases.workspace_links import WorkspaceLinks
+
+        return WorkspaceLinks(self.ephemeral_store, self.workspace_store, self.members, self.clock)
 
     @cached_property
     def connections(self) -> Connections:

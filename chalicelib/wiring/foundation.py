@@ -20,6 +20,7 @@ from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.dynamodb import POOL
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.grants import GrantStore
+from chalicelib.store.references import ReferenceStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import RecentWorkspaces, WorkspaceStore
 
@@ -107,6 +108,10 @@ class Foundation:
     @cached_property
     def workspace_store(self) -> WorkspaceStore:
         return WorkspaceStore()
+
+    @cached_property
+    def reference_store(self) -> ReferenceStore:
+        return ReferenceStore()
 
     @cached_property
     def recent_workspaces(self) -> RecentWorkspaces:

@@ -16,6 +16,7 @@ from chalicelib.domain.invitation import Trouble
 from chalicelib.domain.meeting import Meeting
 from chalicelib.wording.formats import Formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_texts import WorkspaceTexts
 
 
 class InvitationText(Struct, frozen=True):
@@ -149,6 +150,8 @@ class Wording(Struct, frozen=True):
     """A meeting could not be deleted. `{title}`, `{when}`, `{advice}`."""
     declined: NoticeText
     """A guest declined. `{guest}`, `{title}`, `{when}`."""
+    sign_in: NoticeText
+    """A link to the pages of a workspace. `{workspace}`: its name, or the service's if there are several."""
     trouble_reasons: dict[Trouble, str]
     """Why an email was not delivered, in a sentence or two."""
     sent_for: str
@@ -161,6 +164,7 @@ class Wording(Struct, frozen=True):
     answer_page: AnswerTexts
     pages: PageTexts
     settings_page: SettingsTexts
+    workspace_pages: WorkspaceTexts
 
     def count(self, text: Plural, number: int) -> str:
         """Return the form of `text` for `number`."""

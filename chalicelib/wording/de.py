@@ -12,6 +12,7 @@ from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_de import WORKSPACE_TEXTS
 
 WORDING = Wording(
     language="de",
@@ -148,6 +149,16 @@ WORDING = Wording(
             "Der Termin ist weiterhin gebucht. Wenn er nicht stattfinden soll, sagen Sie ihn bitte dort ab, wo er gebucht "
             "wurde.",
         ),
+    ),
+    sign_in=NoticeText(
+        subject="Bei {workspace} anmelden",
+        heading="Bei {workspace} anmelden",
+        paragraphs=(
+            "Mit diesem Link öffnen Sie die Seiten von {workspace} in Ihrem Browser.",
+            "Wenn Sie ihn nicht angefordert haben, können Sie diese E-Mail ignorieren: Ohne den Link kann sich niemand anmelden.",
+        ),
+        button="Anmelden",
+        footnote="Der Link lässt sich einmal verwenden und läuft zehn Minuten nach der Anforderung ab.",
     ),
     trouble_reasons={
         Trouble.COMPLAINT: "Sie wurde als Spam markiert. Wir schreiben nicht mehr an diese Adresse.",
@@ -494,4 +505,5 @@ WORDING = Wording(
             KeyProblem.NOT_CHECKED: "{provider} antwortet nicht, deshalb konnte der Schlüssel nicht geprüft werden. Bitte versuchen Sie es gleich noch einmal.",
         },
     ),
+    workspace_pages=WORKSPACE_TEXTS,
 )

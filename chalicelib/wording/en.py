@@ -13,6 +13,7 @@ from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_en import WORKSPACE_TEXTS
 
 WORDING = Wording(
     language="en",
@@ -144,6 +145,16 @@ WORDING = Wording(
             "{guest} will not come to “{title}” on {when}.",
             "The appointment is still booked. If it should not take place, please cancel it where it was booked.",
         ),
+    ),
+    sign_in=NoticeText(
+        subject="Sign in to {workspace}",
+        heading="Sign in to {workspace}",
+        paragraphs=(
+            "Use this link to open the pages of {workspace} in your browser.",
+            "If you did not request it, you can ignore this email: no one can sign in without the link.",
+        ),
+        button="Sign in",
+        footnote="This link works once and expires ten minutes after you requested it.",
     ),
     trouble_reasons={
         Trouble.COMPLAINT: "It was marked as spam. We will not email this address again.",
@@ -390,4 +401,5 @@ WORDING = Wording(
             KeyProblem.NOT_CHECKED: "{provider} is not responding, so the key could not be checked. Please try again in a moment.",
         },
     ),
+    workspace_pages=WORKSPACE_TEXTS,
 )

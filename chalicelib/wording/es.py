@@ -12,6 +12,7 @@ from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_es import WORKSPACE_TEXTS
 
 WORDING = Wording(
     language="es",
@@ -144,6 +145,16 @@ WORDING = Wording(
             "{guest} no asistirá a «{title}», {when}.",
             "La cita sigue reservada. Si no debe celebrarse, cancélela donde se reservó.",
         ),
+    ),
+    sign_in=NoticeText(
+        subject="Iniciar sesión en {workspace}",
+        heading="Iniciar sesión en {workspace}",
+        paragraphs=(
+            "Con este enlace abre las páginas de {workspace} en su navegador.",
+            "Si no lo ha pedido, puede ignorar este correo: nadie puede iniciar sesión sin el enlace.",
+        ),
+        button="Iniciar sesión",
+        footnote="Este enlace funciona una vez y caduca diez minutos después de pedirlo.",
     ),
     trouble_reasons={
         Trouble.COMPLAINT: "Se marcó como no deseado. No volveremos a escribir a esta dirección.",
@@ -482,4 +493,5 @@ WORDING = Wording(
             KeyProblem.NOT_CHECKED: "{provider} no responde, así que no se pudo comprobar la clave. Inténtelo de nuevo dentro de un momento.",
         },
     ),
+    workspace_pages=WORKSPACE_TEXTS,
 )

@@ -12,6 +12,7 @@ from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_fr import WORKSPACE_TEXTS
 
 _VOWELS = "AEIOUYÉÈÎÂÔ"
 
@@ -157,6 +158,16 @@ WORDING = Wording(
             "{guest} ne participera pas au rendez-vous « {title} », {when}.",
             "Le rendez-vous reste réservé. S’il ne doit pas avoir lieu, veuillez l’annuler là où il a été réservé.",
         ),
+    ),
+    sign_in=NoticeText(
+        subject="Connexion à {workspace}",
+        heading="Connexion à {workspace}",
+        paragraphs=(
+            "Ce lien ouvre les pages de {workspace} dans votre navigateur.",
+            "Si vous ne l’avez pas demandé, ignorez cet e-mail : personne ne peut se connecter sans le lien.",
+        ),
+        button="Se connecter",
+        footnote="Ce lien fonctionne une fois et expire dix minutes après votre demande.",
     ),
     trouble_reasons={
         Trouble.COMPLAINT: "Il a été signalé comme indésirable. Nous n’écrirons plus à cette adresse.",
@@ -494,4 +505,5 @@ WORDING = Wording(
             KeyProblem.NOT_CHECKED: "{provider} ne répond pas : la clé n’a pas pu être vérifiée. Veuillez réessayer dans un instant.",
         },
     ),
+    workspace_pages=WORKSPACE_TEXTS,
 )

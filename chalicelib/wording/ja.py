@@ -12,6 +12,7 @@ from chalicelib.wording import plurals
 from chalicelib.wording.catalogue import InvitationText, NoticeText, Wording
 from chalicelib.wording.formats import read_formats
 from chalicelib.wording.page_texts import AnswerTexts, JoinTexts, PageTexts, Plural, SettingsTexts
+from chalicelib.wording.workspace_ja import WORKSPACE_TEXTS
 
 WORDING = Wording(
     language="ja",
@@ -143,6 +144,16 @@ WORDING = Wording(
             "{guest}さんが、{when}の「{title}」に欠席すると回答しました。",
             "予約はそのまま残っています。実施しない場合は、予約元のサービスでキャンセルしてください。",
         ),
+    ),
+    sign_in=NoticeText(
+        subject="{workspace} へのログイン",
+        heading="{workspace} へのログイン",
+        paragraphs=(
+            "このリンクから {workspace} のページをブラウザーで開けます。",
+            "お心当たりがない場合は、このメールを無視してください。リンクがなければ誰もログインできません。",
+        ),
+        button="ログイン",
+        footnote="このリンクは1回だけ使え、送信を依頼してから10分で期限が切れます。",
     ),
     trouble_reasons={
         Trouble.COMPLAINT: "迷惑メールとして報告されました。今後このアドレスにはメールを送信しません。",
@@ -475,4 +486,5 @@ WORDING = Wording(
             KeyProblem.NOT_CHECKED: "{provider}が応答しないため、キーを確認できませんでした。しばらくしてからもう一度お試しください。",
         },
     ),
+    workspace_pages=WORKSPACE_TEXTS,
 )

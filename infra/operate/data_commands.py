@@ -6,12 +6,14 @@ import argparse
 from typing import Any
 
 from chalicelib import wiring
+from chalicelib.domain.members import members_of
 from chalicelib.errors import InvalidInput
 from chalicelib.store.tables import MODELS
 from infra.operate.backfill import Backfill
 from infra.operate.command import Command, Options, Recorded, add_workspace, add_yes
 from infra.operate.erasure import Eraser, summary
 from infra.operate.link_keys import rotate
+from infra.operate.replay import list_workspaces
 from infra.operate.stage_access import client, tables
 from infra.operate.subjects import OneWorkspace, Person, find
 
@@ -49,11 +51,20 @@ def _put_back(options: Options, services: wiring.Services) -> dict[str, Any]:
 
 
 def _backfill(options: Options, services: wiring.Services) -> dict[str, Any]:
-    """Fill the attributes of indexes."""
+    """Fill the attributes of indexes, and restore the references of members."""
     secret = services.deployment_secrets.tag_secret()
     backfill = Backfill(client("dynamodb"), services.ephemeral_store, secret, services.clock)
     expected = tables(services).estimate_size("bookings")
-    return backfill.run(apply=options.yes, restart=options.restart, expected_rows=expected)
+    result = backfill.run(apply=options.yes, restart=options.restart, expected_rows=expected)
+    return result | {"members": _restore_members(services, apply=options.yes)}
+
+
+def _restore_members(services: wiring.Services, *, apply: bool) -> int:
+    """Write the references of every workspace's members: workspaces of an earlier release have none."""
+    workspaces = [services.workspace_store.get(workspace_id) for workspace_id in list_workspaces(tables(services))]
+    if apply:
+        return sum(services.members.restore_references(workspace) for workspace in workspaces if workspace)
+    return sum(len(members_of(workspace)) for workspace in workspaces if workspace)
 
 
 def _rotate_link_keys(options: Options, services: wiring.Services) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import BookingStatus
-from chalicelib.domain.invitation import address_key
+from chalicelib.domain.members import without_member
 from chalicelib.wiring import Services
 from infra.operate.rows import Row, Tables
 from infra.operate.subjects import OneWorkspace, Person, find
@@ -62,6 +62,7 @@ class Eraser:
         self._outcome = Outcome()
         self._erase_by_table: dict[str, Callable[[Row], None]] = {
             "bookings": self._erase_booking,
+            "references": self._erase_reference,
             "connections": self._disconnect,
             "grants": self._revoke_grant,
             "calendars": self._erase_calendar,
@@ -103,6 +104,14 @@ class Eraser:
         else:
             self._outcome.erased[row.table] += 1
 
+    def _erase_reference(self, row: Row) -> None:
+        """Delete the row. Of a member's row, only the subject's workspace, if the subject has one."""
+        if not row.member_of or self._subject.workspace_id is None:
+            self._delete(row)
+            return
+        self._services.reference_store.leave(row.key["key"], self._subject.workspace_id)
+        self._outcome.erased[row.table] += 1
+
     def _disconnect(self, row: Row) -> None:
         self._services.connections.disconnect(row.key["workspace_id"], row.key["user_id"])
         self._outcome.erased[row.table] += 1
@@ -135,21 +144,20 @@ class Eraser:
         if "#" in row.key["workspace_id"]:
             self._delete(row)  # A suppressed address.
         elif isinstance(self._subject, Person):
-            self._remove_administrator(row, self._subject)
+            self._remove_member(row, self._subject)
         elif self._outcome.left:
             self._outcome.keep(row, "it is deleted after all other rows")
         else:
             self._delete(row)
 
-    def _remove_administrator(self, row: Row, person: Person) -> None:
+    def _remove_member(self, row: Row, person: Person) -> None:
         workspace = self._services.workspace_store.get(row.key["workspace_id"])
-        email = address_key(person.email or "")
-        remaining = tuple(a for a in workspace.admin_emails if address_key(a) != email) if workspace else ()
-        if workspace is None or remaining == workspace.admin_emails:
-            self._outcome.keep(row, "it contains the person, but not as an administrator")
+        remaining = without_member(workspace, person.email or "") if workspace else None
+        if remaining is None or remaining == workspace:
+            self._outcome.keep(row, "it contains the person, but not as a member or administrator")
             return
-        self._services.workspace_store.put(replace(workspace, admin_emails=remaining))
-        self._outcome.erased["workspaces: administrator"] += 1
+        self._services.members.store(remaining)
+        self._outcome.erased["workspaces: member"] += 1
 
 
 def summary(rows: Iterable[Row]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ class Row:
 
     @property
     def workspace_id(self) -> str | None:
-        """The row's workspace; None for grants, which belong to no workspace, and for some short-lived rows."""
+        """The row's workspace. None for grants, which belong to no workspace, some short-lived rows, and members."""
         match self.table:
             case "grants":
                 return None
@@ -49,7 +49,14 @@ class Row:
                     return rest.partition("#")[0]
                 document = self.content.get("document")
                 return document.get("workspace_id") if isinstance(document, dict) else None
+            case "references":
+                return self.content.get("workspace_id")
         return str(self.content["workspace_id"])
+
+    @property
+    def member_of(self) -> Sequence[str]:
+        """The workspaces that have the row's address as a member; empty for other rows."""
+        return self.content.get("workspace_ids", ()) if self.table == "references" else ()
 
     def export(self) -> dict[str, Any]:
         """Return the row for an export, without secrets."""

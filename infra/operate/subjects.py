@@ -29,7 +29,7 @@ class OneWorkspace:
     workspace_id: str
 
     def has(self, row: Row) -> bool:
-        return row.workspace_id == self.workspace_id
+        return self.workspace_id in (row.workspace_id, *row.member_of)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Person:
 
     def has(self, row: Row) -> bool:
         if self.workspace_id is not None and row.workspace_id not in (self.workspace_id, None):
+            return False
+        if self.workspace_id is not None and row.member_of and self.workspace_id not in row.member_of:
             return False
         return self._is_user_of(row) or self._is_named_in(row)
 
@@ -103,7 +105,7 @@ class RelatedKeys:
             case "grants":
                 return row.key["grant_id"] in self.grants
             case "references" | "provider_events":
-                return (row.workspace_id, row.content["booking_id"]) in self.bookings
+                return (row.workspace_id, row.content.get("booking_id")) in self.bookings
             case "deliveries":
                 ids = values(row.content, "booking_id")
                 return any((row.workspace_id, booking_id) in self.bookings for booking_id in ids)

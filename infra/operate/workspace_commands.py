@@ -96,6 +96,7 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--brand", type=_json, help='JSON: {"name", "color", "logo_url", "footer", "sender"}')
     parser.add_argument("--emails", type=_json, help='JSON: {"guests", "host"}, true or false')
     parser.add_argument("--reminders", type=_reminders, help='JSON: [{"minutes_before", "to"}], or default')
+    parser.add_argument("--members", type=_json, help='JSON: [{"email", "role"}], admin or support; replaces the list')
     parser.add_argument("--language", help="of pages where no one's language is known, or none")
 
 

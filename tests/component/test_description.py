@@ -19,7 +19,7 @@ from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason
 from tests.support.product import Product, booking, calendar
 
-BROWSER_PAGES = ("/a/", "/assets/", "/connect/", "/j/", "/oauth/", "/settings")
+BROWSER_PAGES = ("/a/", "/assets/", "/connect/", "/j/", "/oauth/", "/settings", "/workspace")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_examples_of_requests_are_accepted(connected: Product, described: di
 
 
 def test_every_reason_that_the_code_gives_is_on_the_list() -> None:
-    pages_only = {"cross_site", "csrf", "flow_refused", "forbidden", "link_expired", "no_session"}
+    pages_only = {"cross_site", "csrf", "flow_refused", "forbidden", "link_expired", "no_session", "not_admin"}
     known = {*problems.REASONS, *MeetingReason, *Reason, *pages_only}
     unlisted = set()
     for file in [*Path("chalicelib/api").rglob("*.py"), *Path("chalicelib/domain").glob("*.py")]:

@@ -17,6 +17,7 @@ from infra.operate.subjects import OneWorkspace, Person, find
 from infra.tables import table_definitions
 from tests.support.product import WORKSPACE, Product, booking, calendar
 from tests.support.webhooks import SECRET, Receivers, Streams, send_event
+from tests.support.workspace_visitor import open_workspace
 
 CANARY = "canary@example.com"
 USER = "u-canary"
@@ -61,7 +62,7 @@ def full(product: Product) -> Product:
     product.open_settings(product.browser(), USER)
     event = {"type": "booking.cancelled", "timestamp": product.clock().isoformat(), "data": {"booking_id": "b-x"}}
     assert send_event(product, event).is_success
-    second = product.caller("ws-2")
+    second = product.caller("ws-2", admin_emails=["admin@example.com"])
     second.put("/v1/calendars/c-1", json=calendar("phone"))
     second.put("/v1/bookings/b-1", json=booking(days=1))
     product.settle()
@@ -114,6 +115,19 @@ def test_nothing_is_left_of_a_person_and_everything_of_others(full: Product) -> 
     assert workspace is not None and workspace.admin_emails == ("admin@example.com",)
 
 
+def test_a_member_who_is_erased_is_no_member_of_that_workspace_any_more(product: Product) -> None:
+    for workspace_id in (WORKSPACE, "ws-2"):
+        members = [{"email": CANARY}, {"email": "admin@example.com"}]
+        product.caller(workspace_id).put("/v1/members", json={"members": members})
+    open_workspace(product, product.browser(), email=CANARY)
+    assert erase(product, Person(CANARY, workspace_id=WORKSPACE)).left == []
+    listed = {w: len(product.caller(w).get("/v1/members").json()["items"]) for w in (WORKSPACE, "ws-2")}
+    assert listed == {WORKSPACE: 1, "ws-2": 2}
+    assert product.services.reference_store.list_workspaces(CANARY) == ["ws-2"]
+    assert erase(product, Person(CANARY)).left == []
+    assert traces(product) == []
+
+
 def test_a_guest_known_by_address_alone_is_found_in_all_workspaces(full: Product) -> None:
     second = full.caller("ws-2")
     second.put("/v1/bookings/b-2", json=booking(days=0.5, guests=[{"name": "C", "email": CANARY.upper()}]))
@@ -137,7 +151,8 @@ def test_a_workspace_goes_whole_and_the_other_stays(full: Product) -> None:
     shown = [row.export() for row in find(tables(full), OneWorkspace(WORKSPACE))]
     everywhere = {table["TableName"].removeprefix(full.aws.table_prefix) for table in table_definitions("moto-")}
     assert {row["table"] for row in shown} == everywhere == set(_ORDER)
-    others = sorted(name(row) for row in tables(full) if row.workspace_id == "ws-2" and row.table != "ephemeral")
+    theirs = [row for row in tables(full) if "ws-2" in (row.workspace_id, *row.member_of)]
+    others = sorted(name(row) for row in theirs if row.table != "ephemeral")
     erase(full, OneWorkspace(WORKSPACE), cancels=True)
     assert full.caller().get("/v1/bookings").status_code == 401
     full.settle()

@@ -108,7 +108,14 @@ class TestBackfill:
         product, terminal = inherited
         before = self.keys(product)
         assert set(before.values()) == {(None, False)}
-        assert terminal.json("backfill") == {"rows": 6, "changed": 6, "skipped": 0, "failed": 0, "done": False}
+        assert terminal.json("backfill") == {
+            "rows": 6,
+            "changed": 6,
+            "skipped": 0,
+            "failed": 0,
+            "done": False,
+            "members": 1,
+        }
         assert self.keys(product) == before
         assert terminal.json("backfill --yes")["changed"] == 6
         expected = {name: ("ws-1#waiting" if name == "b-waiting" else None, True) for name in before}
@@ -167,6 +174,7 @@ class TestBackfill:
             "skipped": 0,
             "failed": 0,
             "done": True,
+            "members": 1,
         }
         assert all(has_guest for _, has_guest in self.keys(product).values())
 

@@ -80,7 +80,7 @@ def test_a_field_that_the_command_does_not_take_is_refused_and_nothing_is_change
     answer = run(product, "update-workspace", workspace_id="ws-1", hold_minutes=5, allowed_origin=["https://a.example"])
     assert answer["error"] == (
         "update-workspace takes workspace_id, confirms_connections, hold_minutes, reminder_minutes, brand, language, "
-        "emails, reminders, not allowed_origin."
+        "emails, reminders, members, not allowed_origin."
     )
     assert run(product, "show-workspace", workspace_id="ws-1")["hold_minutes"] == 15
 

@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 import app
+from chalicelib.api.pages.workspace_shell import NAVIGATION
 from chalicelib.errors import MailAccountError, MailUnavailable, MeetlinkError
 from chalicelib.handlers import (
     booking_stream,
@@ -55,6 +56,7 @@ from tests.support.product import (
 )
 from tests.support.queues import Queues
 from tests.support.webhooks import SECRET, Receivers, Streams, send_event
+from tests.support.workspace_visitor import follow_emailed_link
 
 HOOK = "https://receiver.example/hooks"
 DAY = 86_400
@@ -164,6 +166,21 @@ class Watched:
 
         self.does(API, open_door)
 
+    def visit_workspace(self, email: str) -> None:
+        """A member requests a link, and the function that sends emails sends it."""
+
+        def request() -> None:
+            assert self.product.browser().post("/workspace/sign-in", data={"email": email}).status_code == 200
+
+        notices = len(self.product.mails.notices)
+        while len(self.product.mails.notices) == notices:  # Until its message is sent.
+            self.does(API, request)
+            self.send_emails()
+        browser = self.product.browser()
+        self.does(API, partial(follow_emailed_link, self.product, browser))
+        for name in NAVIGATION:
+            self.does(API, partial(open_page, browser, name))
+
     def hear(self, event: str) -> None:
         """Zoom reports something about the only meeting."""
 
@@ -240,7 +257,7 @@ class Watched:
 
         self.does("on_mail_event", take)
 
-    def operate(self, **request: str) -> None:
+    def operate(self, **request: Any) -> None:
         def run() -> None:
             answer = operations.run({"workspace_id": WORKSPACE, **request}, self.product.services)
             assert "error" not in answer, answer
@@ -386,7 +403,17 @@ def test_every_permission_on_the_key_has_a_condition_on_the_context(watched: Wat
     for function in FUNCTIONS:
         for statement in json.loads(chalice_config.render_policy(function, watched.names))["Statement"]:
             is_keys = any(action.startswith("kms:") for action in statement["Action"])
-            assert ("Condition" in statement) == is_keys, function
+            assert ("Condition" in statement) == (is_keys or statement["Sid"] == "Members"), function
+
+
+def test_the_api_and_operators_change_no_references_but_those_of_members(watched: Watched) -> None:
+    changing = {
+        (function, resource.partition(" ")[2])
+        for function in (API, "operate")
+        for action, resource in granted(watched, function)
+        if "table/" in resource and "references" in resource and action != "dynamodb:GetItem"
+    }
+    assert changing == {(API, "key=member#*"), ("operate", "key=member#*")}
 
 
 def test_every_function_has_a_policy_and_no_policy_is_left_over() -> None:
@@ -403,6 +430,10 @@ def test_no_policy_reaches_beyond_its_stage() -> None:
 
 def event_handlers() -> set[str]:
     return {source.name for source in app.app.event_sources}
+
+
+def open_page(browser: httpx.Client, name: str) -> None:
+    assert browser.get(f"/workspace/{name}").status_code == 200, name
 
 
 def granted(watched: Watched, function: str) -> set[Permission]:
@@ -454,6 +485,14 @@ def live_a_day(watched: Watched) -> None:
     watched.operate(do="lift-suppression", email="guest@example.com")
     watched.operate(do="create-key")
     watched.operate(do="show-audit")
+
+    # Members, and their own pages.
+    for members in ([{"email": "a@example.com"}, {"email": "b@example.com"}], [{"email": "a@example.com"}]):
+        watched.api("PUT", "/v1/members", 200, json={"members": members})
+        watched.operate(do="update-workspace", members=[{"email": "b@example.com", "role": "admin"}])
+    for _ in range(2):
+        watched.visit_workspace("b@example.com")
+        product.clock.advance(3600)  # An address gets three links an hour.
 
     # Webhooks: in and out, and a receiver that is out of order for a while.
     watched.api("POST", "/v1/webhook-secrets", 201, json={"secret": SECRET})

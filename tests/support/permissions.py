@@ -19,7 +19,8 @@ from tests.support.kms_conditions import condition_keys
 Permission = tuple[str, str]
 """An action and the resource it is for, such as `("dynamodb:GetItem", "arn:…:table/meetlink-ci-grants")`.
 
-With the key of KMS the purpose belongs to the resource: `("kms:Decrypt", "arn:…:key/1 purpose=tokens")`.
+With the key of KMS the purpose belongs to the resource: `("kms:Decrypt", "arn:…:key/1 purpose=tokens")`. So does the
+partition key of a row in the table of references: `("dynamodb:PutItem", "arn:…references key=meeting#zoom#1")`.
 """
 
 _IN_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem"}
@@ -115,13 +116,19 @@ class Recorder:
                 yield f"dynamodb:{operation}", self._table(table)
         else:
             index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
-            yield f"dynamodb:{operation}", self._table(body["TableName"]) + index
+            yield f"dynamodb:{operation}", self._table(body["TableName"]) + index + _partition_key(body)
 
     def _table(self, name: str) -> str:
         return self._arn("dynamodb", f"table/{name}")
 
     def _arn(self, service: str, rest: str) -> str:
         return f"arn:{self._names['Partition']}:{service}:{self._names['Region']}:{self._names['Account']}:{rest}"
+
+
+def _partition_key(body: Mapping[str, Any]) -> str:
+    """Of a single row of the references, which conditions of policies can name."""
+    key = (body.get("Key") or body.get("Item") or {}).get("key", {}).get("S")
+    return f" key={key}" if key and body["TableName"].endswith("references") else ""
 
 
 def _denial(request: Any) -> AWSResponse:
@@ -135,8 +142,11 @@ def allowed(policy: str) -> set[Permission]:
     for statement in json.loads(policy)["Statement"]:
         assert statement["Effect"] == "Allow"
         resources = _listed(statement["Resource"])
-        if "Condition" in statement:
-            purposes = _listed(statement["Condition"]["StringEquals"][f"kms:EncryptionContext:{_PURPOSE}"])
+        condition = statement.get("Condition", {})
+        if keys := condition.get("ForAllValues:StringLike"):
+            resources = [f"{resource} key={key}" for resource in resources for key in keys["dynamodb:LeadingKeys"]]
+        elif condition:
+            purposes = _listed(condition["StringEquals"][f"kms:EncryptionContext:{_PURPOSE}"])
             resources = [f"{resource} purpose={purpose}" for resource in resources for purpose in purposes]
         found |= {(action, resource) for action in statement["Action"] for resource in resources}
     return found
@@ -156,7 +166,8 @@ def _listed(value: Any) -> list[str]:
 
 
 def covers(permission: Permission, used: Permission) -> bool:
-    return permission[0] == used[0] and fnmatchcase(used[1], permission[1])
+    resource = used[1] if " key=" in permission[1] else used[1].partition(" key=")[0]
+    return permission[0] == used[0] and fnmatchcase(resource, permission[1])
 
 
 def is_lambdas_own(permission: Permission) -> bool:

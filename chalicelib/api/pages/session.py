@@ -68,7 +68,7 @@ def require_session(call: Call) -> Session:
 
 
 def session_or_none(call: Call) -> Session | None:
-    return call.services.connect_links.find_session(_cookies(call).get(_cookie_name(call)))
+    return call.services.connect_links.find_session(read_cookie(call, _cookie_name(call)))
 
 
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
@@ -101,7 +101,7 @@ def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
     fixed = f"{_cookie_name(call)}={token}; Path=/; Max-Age={_SESSION_SECONDS}; HttpOnly"
     if is_framed(call) and workspace is not None and workspace.frame_ancestors:
         return f"{fixed}; SameSite=None; Secure; Partitioned"
-    return f"{fixed}; SameSite=Lax{'' if _is_local(call) else '; Secure'}"
+    return f"{fixed}; SameSite=Lax{'' if is_local(call) else '; Secure'}"
 
 
 def end_cookie(call: Call) -> str:
@@ -109,7 +109,7 @@ def end_cookie(call: Call) -> str:
     fixed = f"{_cookie_name(call)}=; Path=/; Max-Age=0; HttpOnly"
     if is_framed(call):
         return f"{fixed}; SameSite=None; Secure; Partitioned"
-    return f"{fixed}; SameSite=Lax{'' if _is_local(call) else '; Secure'}"
+    return f"{fixed}; SameSite=Lax{'' if is_local(call) else '; Secure'}"
 
 
 def redirect(url: str, headers: dict[str, str] | None = None) -> Response:
@@ -126,15 +126,17 @@ def read_form(call: Call) -> Mapping[str, str]:
         return {}
 
 
-def _is_local(call: Call) -> bool:
+def is_local(call: Call) -> bool:
+    """Return whether the deployment is on this machine, where there is no TLS."""
     address = urlsplit(call.base_url)
     return address.scheme == "http" and address.hostname in _LOOPBACK
 
 
 def _cookie_name(call: Call) -> str:
-    return _LOCAL_COOKIE if _is_local(call) else _SECURE_COOKIE
+    return _LOCAL_COOKIE if is_local(call) else _SECURE_COOKIE
 
 
-def _cookies(call: Call) -> Mapping[str, str]:
+def read_cookie(call: Call, name: str) -> str | None:
+    """Return the value of a cookie."""
     pairs = (part.strip().partition("=") for part in (call.header("cookie") or "").split(";"))
-    return {name: value for name, _, value in pairs}
+    return {name: value for name, _, value in pairs}.get(name)

@@ -36,6 +36,11 @@ def _email_flaw(text: str) -> str | None:
     return None
 
 
+def is_email(text: str) -> bool:
+    """Return whether the text is an address that `Email` accepts."""
+    return len(text) <= _EMAIL_LIMIT and _email_flaw(text) is None
+
+
 def _zone_flaw(name: str) -> str | None:
     return None if name in _zones() else "This is not an IANA time zone, such as Europe/Berlin."
 

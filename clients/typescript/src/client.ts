@@ -241,6 +241,23 @@ export class Meetlink {
     await this.#send("DELETE", `/v1/webhook-secrets/${part(secretId)}`);
   }
 
+  // Members
+
+  /** Set who may open the workspace's own pages. Members who are left out are removed. */
+  putMembers(members: types.MemberBody[]): Promise<types.MemberPage> {
+    return this.#json("PUT", "/v1/members", { body: { members } });
+  }
+
+  /** Who may open the workspace's own pages. */
+  listMembers(): AsyncGenerator<types.Member> {
+    return this.#items("/v1/members");
+  }
+
+  /** Create a link that opens the workspace's own pages for a person. It works once, for ten minutes. */
+  createWorkspaceLink(body: types.WorkspaceLinkBody): Promise<types.WorkspaceLink> {
+    return this.#json("POST", "/v1/workspace-links", { body, repeatable: true });
+  }
+
   // HTTP
 
   async *#items<Item>(path: string, query: Query = {}): AsyncGenerator<Item> {

@@ -211,6 +211,16 @@ export type MeetingState =
   | "removed";
 
 /**
+ * What a member may do on the workspace's pages. A closed list, part of the API.
+ *
+ * - `admin`: Reads, retries and resends, and changes settings, members and keys.
+ * - `support`: Reads, retries and resends.
+ */
+export type MemberRole =
+  | "admin"
+  | "support";
+
+/**
  * Who moderates the meeting; a closed list, part of the API.
  *
  * - `host_account`: The person who joins signed in to the connected account.
@@ -1087,6 +1097,36 @@ export type MeetingRunEvent = {
   data: ReportedBooking;
 };
 
+/** A person who may open the workspace's pages. */
+export type Member = {
+  /** The e-mail address */
+  email: string;
+  /** What the person may do */
+  role: MemberRole;
+};
+
+/** A person who may open the workspace's pages. */
+export type MemberBody = {
+  /** An e-mail address */
+  email: string;
+  /** What the person may do */
+  role?: MemberRole;
+};
+
+/** All members of the workspace. */
+export type MemberPage = {
+  /** In the order in which they were set */
+  items: Member[];
+  /** Request the next page with `?cursor=`; null on the last page */
+  next_cursor: string | null;
+};
+
+/** All members of the workspace. */
+export type MembersBody = {
+  /** Members who are left out are removed */
+  members: MemberBody[];
+};
+
 /** No one came to a meeting, as far as its provider reports. */
 export type NoShowEvent = {
   /**
@@ -1469,6 +1509,22 @@ export type WebhookSecretPage = {
   items: WebhookSecret[];
   /** Request the next page with `?cursor=`; null on the last page */
   next_cursor: string | null;
+};
+
+/** A single-use link that opens the workspace's pages. */
+export type WorkspaceLink = {
+  /** Send the person's browser there */
+  url: string;
+  /** Ten minutes after it was created, RFC 3339 in UTC */
+  expires_at: string;
+};
+
+/** A person who may open the workspace's pages by a link. */
+export type WorkspaceLinkBody = {
+  /** The person's e-mail address. The page shows it */
+  email: string;
+  /** What the person may do */
+  role?: MemberRole;
 };
 
 /** The body of a webhook. `type` decides which one it is. */

@@ -235,6 +235,20 @@ class Meetlink:
         """Delete a secret."""
         self._send("DELETE", f"/v1/webhook-secrets/{_part(secret_id)}")
 
+    # Members
+
+    def put_members(self, members: list[types.MemberBody]) -> types.MemberPage:
+        """Set who may open the workspace's own pages. Members who are left out are removed."""
+        return self._json("PUT", "/v1/members", {"members": members})
+
+    def list_members(self) -> Iterator[types.Member]:
+        """Yield who may open the workspace's own pages."""
+        return self._items("/v1/members", {})
+
+    def create_workspace_link(self, body: types.WorkspaceLinkBody) -> types.WorkspaceLink:
+        """Create a link that opens the workspace's own pages for a person. It works once, for ten minutes."""
+        return self._json("POST", "/v1/workspace-links", body, repeatable=True)
+
     # HTTP
 
     def _items(self, path: str, query: Mapping[str, Any]) -> Iterator[Any]:

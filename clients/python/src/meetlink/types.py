@@ -163,6 +163,13 @@ MeetingState = Literal["none", "pending", "ready", "waiting", "failed", "removed
 - `removed`: The booking was cancelled, and the meeting was removed at the provider.
 """
 
+MemberRole = Literal["admin", "support"]
+"""What a member may do on the workspace's pages. A closed list, part of the API.
+
+- `admin`: Reads, retries and resends, and changes settings, members and keys.
+- `support`: Reads, retries and resends.
+"""
+
 Moderator = Literal["host_account", "host_link", "first_to_sign_in", "first_to_arrive"]
 """Who moderates the meeting; a closed list, part of the API.
 
@@ -1056,6 +1063,40 @@ class MeetingRunEvent(TypedDict):
     data: ReportedBooking
 
 
+class Member(TypedDict):
+    """A person who may open the workspace's pages."""
+
+    email: str
+    """The e-mail address"""
+    role: MemberRole
+    """What the person may do"""
+
+
+class MemberBody(TypedDict):
+    """A person who may open the workspace's pages."""
+
+    email: str
+    """An e-mail address"""
+    role: NotRequired[MemberRole]
+    """What the person may do"""
+
+
+class MemberPage(TypedDict):
+    """All members of the workspace."""
+
+    items: list[Member]
+    """In the order in which they were set"""
+    next_cursor: str | None
+    """Request the next page with `?cursor=`; null on the last page"""
+
+
+class MembersBody(TypedDict):
+    """All members of the workspace."""
+
+    members: list[MemberBody]
+    """Members who are left out are removed"""
+
+
 class NoShowEvent(TypedDict):
     """No one came to a meeting, as far as its provider reports."""
 
@@ -1460,6 +1501,24 @@ class WebhookSecretPage(TypedDict):
     """The secrets, without their texts"""
     next_cursor: str | None
     """Request the next page with `?cursor=`; null on the last page"""
+
+
+class WorkspaceLink(TypedDict):
+    """A single-use link that opens the workspace's pages."""
+
+    url: str
+    """Send the person's browser there"""
+    expires_at: str
+    """Ten minutes after it was created, RFC 3339 in UTC"""
+
+
+class WorkspaceLinkBody(TypedDict):
+    """A person who may open the workspace's pages by a link."""
+
+    email: str
+    """The person's e-mail address. The page shows it"""
+    role: NotRequired[MemberRole]
+    """What the person may do"""
 
 
 Event = (

@@ -1,0 +1,74 @@
+"""The workspace's own pages, in Chromium: signing in, each page and its states, and whether everyone can use them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.accessibility import check
+from tests.support.aws import Aws
+from tests.support.clock import FakeClock
+from tests.support.product import Product
+from tests.support.site import served, window
+
+pytestmark = [pytest.mark.exhaustive, pytest.mark.browser, pytest.mark.node]
+ADMIN, SUPPORT = "admin@example.com", "support@example.com"
+
+
+@pytest.fixture
+def product(moto_aws: Aws, clock: FakeClock) -> Iterator[Product]:
+    with served(moto_aws, clock) as running:
+        running.caller(name="Demo Workspace", admin_emails=[ADMIN])
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, product: Product) -> Iterator[Page]:
+    with window(browser, product) as opened:
+        yield opened
+
+
+def open_pages(product: Product, page: Page, role: str = "admin") -> None:
+    body = {"email": ADMIN if role == "admin" else SUPPORT, "role": role}
+    page.goto(product.caller().post("/v1/workspace-links", json=body).json()["url"])
+    page.get_by_role("button", name="Sign in to Demo Workspace").click()
+    page.wait_for_url(re.compile("/workspace/[a-z]+$"))
+
+
+def test_a_member_signs_in_by_email_and_out_again(product: Product, page: Page) -> None:
+    page.goto(f"{product.base_url}/workspace")
+    check(page, "workspace-sign-in")
+    page.get_by_label("Email address").fill(ADMIN)
+    page.get_by_role("button", name="Email me a link").click()
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
+    check(page, "workspace-sent")
+    link = re.search(r"http\S+/workspace/sign-in/\S+", product.mails.notices[-1].text)
+    assert link is not None
+    page.goto(link[0])
+    check(page, "workspace-link")
+    page.get_by_role("button", name="Sign in to Demo Workspace").click()
+    expect(page.get_by_text(ADMIN).first).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+
+
+def test_an_admin_adds_and_removes_a_member(product: Product, page: Page) -> None:
+    open_pages(product, page)
+    page.goto(f"{product.base_url}/workspace/members")
+    page.get_by_label("Email address").fill(SUPPORT)
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("status")).to_contain_text("Added.")
+    check(page, "workspace-members")
+    page.get_by_role("button", name=f"Remove {SUPPORT}").click()
+    expect(page.get_by_role("status")).to_contain_text("Removed.")
+
+
+def test_support_sees_the_members_and_no_forms(product: Product, page: Page) -> None:
+    open_pages(product, page, "support")
+    page.goto(f"{product.base_url}/workspace/members")
+    expect(page.get_by_text("Only administrators can change something here.")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(1)
+    check(page, "workspace-members-support")
