@@ -22,6 +22,7 @@ from chalicelib.api import (
 from chalicelib.api.pages import (
     answer,
     connect_link,
+    disconnecting,
     join,
     oauth_redirects,
     settings_page,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _API = (bookings, calendars, connections, members, webhook_endpoints, inbound_webhooks, webhook_secrets)
-_PAGES = (connect_link, settings_page, oauth_redirects, join, answer, sign_in_page, workspace_members)
+_PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, answer, sign_in_page, workspace_members)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:

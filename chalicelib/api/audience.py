@@ -25,6 +25,8 @@ class Audience(Struct, frozen=True):
     wording: Wording
     workspace: Workspace | None = None
     """None: it is not known which workspace's page this is."""
+    return_to: str | None = None
+    """The page that the reader came from."""
 
 
 def audience_of(call: Call, workspace: Workspace | None = None, languages: Iterable[str | None] = ()) -> Audience:

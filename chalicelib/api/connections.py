@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Response
 
 from chalicelib.api.calls import CallerCall
@@ -15,6 +17,9 @@ from chalicelib.usecases.connect_links import Visitor
 from chalicelib.usecases.connection_check import CHECK_EVERY
 from chalicelib.usecases.connection_lists import ConnectionFilter
 from chalicelib.validation import Check
+
+if TYPE_CHECKING:
+    from chalicelib.providers.base import Provider
 
 routes = Routes("Connections")
 
@@ -132,20 +137,26 @@ def check_connection(call: CallerCall, user_id: str) -> Response:
 @routes.get(
     "/v1/providers",
     "List the video providers",
-    text="Users can connect those that are `configured`.",
+    text="Users of your workspace can connect those that are `configured`. The default is first.",
     responses={200: schemas.ProviderPage},
 )
 def list_providers(call: CallerCall) -> Response:
     offered = {provider.name for provider in call.services.offered_providers.list_all()}
-    providers = [schemas.format_provider(p, configured=p.name in offered) for p in call.services.providers.values()]
+    providers = [schemas.format_provider(p, configured=p.name in offered) for p in _providers(call).values()]
     return json_response(schemas.ProviderPage(providers, None))
 
 
+def _providers(call: CallerCall) -> dict[str, Provider]:
+    """Return the providers that the workspace's users may connect, in its order."""
+    known = call.services.providers
+    return {name: known[name] for name in call.workspace.providers or known if name in known}
+
+
 def _read_link(call: CallerCall) -> schemas.ConnectLinkBody:
-    providers, allowed = call.services.providers, call.workspace.return_to
+    providers, allowed = _providers(call), call.workspace.return_to
     checks: dict[str, Check] = {
         "provider": lambda name: (
-            None if name in providers else "This provider is not known. GET /v1/providers lists those that are."
+            None if name in providers else "This provider cannot be connected. GET /v1/providers lists those that can."
         ),
         # Compared exactly: looser comparisons of return addresses are a common cause of open redirects.
         "return_to": lambda address: (

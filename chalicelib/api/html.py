@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
+from msgspec import Struct
 
 from chalicelib.errors import NotFound
 
@@ -29,6 +30,15 @@ _ASSETS = {
 }
 
 
+class Button(Struct, frozen=True):
+    """What leads on from an error."""
+
+    text: str
+    """Empty: the name of the place that the reader came from."""
+    address: str
+    """Empty: this page again."""
+
+
 def page(
     call: Call,
     template: str,
@@ -43,7 +53,13 @@ def page(
     from chalicelib.api.page_look import page_look
 
     look = page_look(audience.workspace, call.services.settings.product_name)
-    common = {"base": call.base_url, "wording": audience.wording, "look": look}
+    common = {
+        "base": call.base_url,
+        "wording": audience.wording,
+        "look": look,
+        "return_to": audience.return_to,
+        "back": audience.wording.pages.back.format(name=look.name),
+    }
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Language": audience.wording.language,
@@ -53,6 +69,21 @@ def page(
         "Referrer-Policy": "same-origin",
     }
     return Response(_templates().get_template(template).render(common | values), headers, status)
+
+
+def error_page(
+    call: Call,
+    audience: Audience,
+    status: int,
+    *,
+    heading: str,
+    detail: str,
+    button: Button | None = None,
+    frame_ancestors: Sequence[str] = (),
+) -> Response:
+    """Render a page that says what happened, and what to do. Without a button, `detail` says what the reader can do."""
+    values: dict[str, Any] = {"heading": heading, "detail": detail, "button": button}
+    return page(call, "error.html", audience, status=status, frame_ancestors=frame_ancestors, **values)
 
 
 def asset(name: str) -> Response:

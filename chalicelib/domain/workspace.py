@@ -82,6 +82,8 @@ class Workspace(Struct, frozen=True):
     """Origins of the pages that may call the API from a browser."""
     frame_ancestors: tuple[str, ...] = ()
     """Origins that may show the settings page in a frame."""
+    providers: tuple[str, ...] = ()
+    """Names of the providers that users may connect, the default first; empty: all of the deployment."""
     reminder_minutes: int | None = None
     """How long before a booking calendars remind; None: the calendar's default."""
     reminders: tuple[Reminder, ...] | None = None

@@ -24,7 +24,8 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
     """Run the operation `{"do": <name>, …}`. Errors are returned as `{"error": …}`, to read well on a terminal.
 
     `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
-    `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors ·
+    `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors,
+    providers (which users may connect, the default first) ·
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
     {guests?, host?}, reminders?: [{minutes_before, to?}] or null, members?: [{email, role?}], brand?: {name?, color?,
     logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·

@@ -17,7 +17,7 @@ from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import InvalidInput, MailRejected
 from chalicelib.validation import convert, requires
 
-LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors")
+LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors", "providers")
 """Fields of `Workspace` that are lists of texts."""
 _MINUTES_PER_DAY = 24 * 60
 _MAX_REMINDER_MINUTES = 28 * _MINUTES_PER_DAY
@@ -111,7 +111,18 @@ def read_lists(request: dict[str, Any]) -> dict[str, Any]:
     for address in lists.get("return_to", ()):
         if not is_web_address(address):
             raise InvalidInput(f"{address} in return_to is not an https address, such as https://booking.example.com/a")
+    _check_providers(lists.get("providers", ()))
     return lists
+
+
+def _check_providers(names: tuple[str, ...]) -> None:
+    from chalicelib.providers.registry import PROVIDERS
+
+    for name in names:
+        if name not in PROVIDERS:
+            raise InvalidInput(f"{name} in providers is not a provider. Choose from: {', '.join(PROVIDERS)}.")
+    if len(set(names)) < len(names):
+        raise InvalidInput("providers contains a provider twice.")
 
 
 def _read_texts(name: str, value: Any) -> tuple[str, ...]:

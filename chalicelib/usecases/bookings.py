@@ -21,6 +21,7 @@ from chalicelib.domain.booking import (
 from chalicelib.domain.calendar import Calendar, LocationType
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.emails import UNDECIDED
+from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.reminder import Reminder, choose_reminders
 from chalicelib.domain.row_size import fits_in_row
 from chalicelib.domain.settlement import Settlement
@@ -38,14 +39,6 @@ class Accepted(Struct, frozen=True):
     record: Record
     created: bool = False
     """Whether the request created the booking."""
-
-
-class UpcomingMeeting(Struct, frozen=True):
-    """A meeting of a booking that is not over."""
-
-    booking_id: str
-    starts_at: datetime
-    join_url: str
 
 
 class Bookings:
@@ -170,17 +163,15 @@ class Bookings:
             if not record.is_settled:
                 self._bookings.make_due(workspace_id, record.booking.booking_id, self._clock())
 
-    def upcoming_meetings(self, workspace_id: str, user_id: str) -> list[UpcomingMeeting]:
-        """Return the meetings of the host's upcoming bookings."""
-        return [
-            UpcomingMeeting(
-                record.booking.booking_id,
-                record.booking.appointment.starts_at,
-                record.settlement.meeting.join_url,
-            )
-            for record in self._upcoming(workspace_id, user_id)
-            if record.settlement.meeting.exists and record.settlement.meeting.join_url
-        ]
+    def list_with_meetings(self, workspace_id: str, user_id: str) -> list[Record]:
+        """Return the host's upcoming bookings whose meeting exists and has a link."""
+        records = self._upcoming(workspace_id, user_id)
+        return [r for r in records if r.settlement.meeting.exists and r.settlement.meeting.join_url]
+
+    def list_waiting(self, workspace_id: str, user_id: str) -> list[Record]:
+        """Return the host's upcoming bookings whose meeting waits, such as for an account to be reconnected."""
+        records = self._upcoming(workspace_id, user_id)
+        return [record for record in records if record.current_meeting.state is MeetingState.WAITING]
 
     def has_meetings_of_grant(self, workspace_id: str, user_id: str, grant_id: str) -> bool:
         """Return whether an upcoming booking of the host has a meeting that was created with the grant."""

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -27,7 +27,10 @@ LONGEST_LINK_LIFE = timedelta(days=8)
 EPOCH_LIFE = timedelta(days=9)
 """Longer than any link and the session that it opens in its last second."""
 SESSION_LIFE = timedelta(hours=1)
+_ORIGIN_LIFE = timedelta(days=1)
+"""How long a used link is remembered, to lead back to where it came from."""
 _TOKEN_BYTES = 32
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Visitor(Struct, frozen=True):
@@ -52,6 +55,8 @@ class Admission(Visitor, frozen=True):
     """The API key that the link was created with; None for a link in an email."""
     opener: str | None = None
     """Storage key of the framed session that opened a window to sign in; both belong to one visit."""
+    link: str | None = None
+    """Of a session: the storage key of the link that opened it."""
 
 
 class BrowserSession(Redacted, frozen=True):
@@ -115,12 +120,25 @@ class ConnectLinks:
 
     def open_session(self, link: str) -> Session:
         """Open a session and use up the link. Raises `NotFound` if the link is used, expired, ended or unknown."""
-        visitor = self.find_visitor(link)
-        if visitor is None or not self._ephemeral.consume(storage_key("link", link)):
+        visitor, key = self.find_visitor(link), storage_key("link", link)
+        if visitor is None or not self._ephemeral.consume(key):
             raise NotFound("The link is expired, used or unknown.", reason="link_expired")
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._ephemeral.put(storage_key("session", token), visitor, self._clock() + SESSION_LIFE)
+        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock()
+        visitor = replace(visitor, link=key)
+        origin = Visitor(visitor.workspace_id, visitor.user_id, return_to=visitor.return_to)
+        session = Entry(storage_key("session", token), visitor, now + SESSION_LIFE)
+        self._ephemeral.put_all([session, Entry(storage_key("origin", link), origin, now + _ORIGIN_LIFE)])
         return Session(token, visitor)
+
+    def find_origin(self, *, link: str = "", session: str = "") -> Visitor | None:
+        """Return where a link or session that has ended came from; None once its row is deleted.
+
+        It identifies no one: use only its workspace, to show whose page it was, and `return_to`.
+        """
+        kinds = (("link", link), ("origin", link), ("session", session))
+        keys = [storage_key(kind, token) for kind, token in kinds if token]
+        origins = (self._ephemeral.get(key, Visitor, _BEGINNING) for key in keys)
+        return next((origin for origin in origins if origin), None)
 
     def find_session(self, token: str | None) -> Session | None:
         """Return the session of a cookie; None without a cookie, or if the session has ended."""

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from chalicelib.domain.connection import Connection, ConnectionStatus, Grant, Reason, connection_status, grant_id
 from chalicelib.errors import Conflict, LostRace, ReconnectNeeded, StoreUnavailable, TokenRejected
+from chalicelib.store.booking_records import Record
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.grants import GrantStore
 from chalicelib.usecases.access_tokens import AccessTokens
-from chalicelib.usecases.bookings import Bookings, UpcomingMeeting
+from chalicelib.usecases.bookings import Bookings
 from chalicelib.usecases.connect_links import ConnectLinks, Session
 from chalicelib.usecases.connection_setup import REVOKE_AFTER
 from chalicelib.usecases.offered_providers import OfferedProviders
@@ -48,9 +49,9 @@ class Connections:
         connection = self._connections.get(workspace_id, user_id)
         return connection_status(connection, self._grants.get(connection.grant_id) if connection else None)
 
-    def preview_disconnect(self, workspace_id: str, user_id: str) -> list[UpcomingMeeting]:
-        """Return the upcoming meetings that could no longer be changed after disconnecting."""
-        return self._bookings.upcoming_meetings(workspace_id, user_id)
+    def preview_disconnect(self, workspace_id: str, user_id: str) -> list[Record]:
+        """Return the upcoming bookings whose meetings could no longer be changed after disconnecting."""
+        return self._bookings.list_with_meetings(workspace_id, user_id)
 
     def confirm(self, workspace_id: str, user_id: str, account_id: str) -> ConnectionStatus:
         """Confirm that the account is the user's: bookings made from now on get their meetings from it.

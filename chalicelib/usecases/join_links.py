@@ -29,6 +29,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.observability import count, log
+from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.store.ephemeral import EphemeralStore
@@ -136,12 +137,8 @@ class JoinLinks:
 
         Raises `NotFound` for an unknown ticket, `Forbidden` for a recipient who is not invited any more.
         """
-        contents = self._tickets.read(ticket)
-        record = self._bookings.get(contents.workspace_id, contents.booking_id) if contents else None
-        if contents is None or record is None:
-            raise NotFound("There is no booking behind this ticket.")
+        record, recipient = self.find(ticket)
         booking, now = record.booking, self._clock()
-        recipient = contents.recipient(booking)
         if booking.is_cancelled:
             return Closed(booking, NoEntry.CANCELLED, recipient)
         is_host = recipient is not None and recipient.role is Role.HOST
@@ -164,6 +161,14 @@ class JoinLinks:
             log.failure("joining failed", error)
             return unready
         return Closed(booking, entry, recipient) if isinstance(entry, NoEntry) else entry
+
+    def find(self, ticket: str) -> tuple[Record, Party | None]:
+        """Return the booking of a ticket, and its recipient if it names one. Raises as `resolve` does."""
+        contents = self._tickets.read(ticket)
+        record = self._bookings.get(contents.workspace_id, contents.booking_id) if contents else None
+        if contents is None or record is None:
+            raise NotFound("There is no booking behind this ticket.")
+        return record, contents.recipient(record.booking)
 
     def _enter(
         self, booking: Booking, meeting: Meeting, visit: Visit, ticket: str, unready: Unready

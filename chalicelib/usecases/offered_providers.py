@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chalicelib.domain.redacted import Redacted
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
@@ -27,6 +27,11 @@ class OfferedProviders:
     def list_all(self) -> list[Provider]:
         """Return the providers that this deployment has credentials for, and those that need none."""
         return [p for p in self._providers.values() if isinstance(p, KeyProvider) or self._secrets.credentials(p.name)]
+
+    def list_for(self, names: Sequence[str]) -> list[Provider]:
+        """Return those of `list_all` with these names, in this order. Without names, return all of them."""
+        offered = {provider.name: provider for provider in self.list_all()}
+        return [offered[name] for name in names or offered if name in offered]
 
     def find(self, name: str) -> Provider | None:
         """Return the provider, with or without credentials; None if the deployment does not have it."""

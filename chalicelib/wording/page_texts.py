@@ -30,6 +30,10 @@ class JoinTexts(Struct, frozen=True):
     """The visitor comes too early."""
     opens: str
     """When the meeting opens. `{clock}`, `{date}`."""
+    expect: str
+    """What an early visitor can expect, and prepare."""
+    add_to_calendar: str
+    """Label of the link to the calendar file."""
     look_again: str
     """Label of the button that reloads the page of an early visitor."""
     unready_title: str
@@ -108,6 +112,8 @@ class PageTexts(Struct, frozen=True):
     """What the next account will be used for, and what to do if this is another person."""
     link_confirm: str
     """Label of the button that opens the session."""
+    link_next: str
+    """The button leads straight to the sign-in. `{provider}`."""
     link_life: str
     """The link works once, for ten minutes."""
     added_title: str
@@ -133,9 +139,19 @@ class PageTexts(Struct, frozen=True):
     come_back: str
     """How to open the settings page again."""
     back: str
-    """Label of the link to the page that the browser came from."""
+    """Label of the link to the page that the browser came from. `{name}`: the workspace's name."""
+    open_settings: str
+    """Label of the button that leads from an error to the settings page."""
+    window_title: str
+    """Heading: the page cannot be used within another one."""
+    window_needed: str
+    """Why, and what to do: the browser keeps no cookies for embedded pages."""
+    open_window: str
+    """Label of the button."""
     error_title: str
-    """Heading of an error."""
+    """Heading of an error without a heading of its own."""
+    error_titles: dict[str, str]
+    """What happened, as a heading, by the error's reason."""
     errors: dict[str, str]
     """What happened and what to do next, by the error's reason."""
 
@@ -147,6 +163,28 @@ class SettingsTexts(Struct, frozen=True):
     """Heading of the page."""
     connected_notice: str
     """After an account was connected."""
+    use_video_for: str
+    """Introduces the user's calendars as checkboxes, above the button `use_video`."""
+    then_back: str
+    """After that button: where it leads. `{name}`."""
+    returning: str
+    """The page leads back automatically. `{name}`."""
+    stay: str
+    """Label of the link that prevents that."""
+    close_window: str
+    """The sign-in took place in a window of its own."""
+    waiting: Plural
+    """Introduces the bookings that wait for a broken connection."""
+    problems: str
+    """Heading of the bookings that need attention."""
+    more_providers: str
+    """Opens the list of the other providers. `{names}`."""
+    delete_title: Plural
+    """Heading: asks whether to delete the meetings."""
+    delete_warning: str
+    """What deleting the meetings does."""
+    delete_confirm: Plural
+    """Label of the button that deletes them and disconnects."""
     disconnected_notice: str
     """After an account was disconnected."""
     removing_notice: str

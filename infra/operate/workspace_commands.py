@@ -72,6 +72,7 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
         "--return-to": ("return_to", "a page that the settings page may link back to"),
         "--allowed-origin": ("allowed_origins", "an origin whose pages may call the API"),
         "--frame-ancestor": ("frame_ancestors", "an origin that may embed the settings page"),
+        "--provider": ("providers", "a provider that users may connect, the default first"),
     }
     for option, (field, text) in texts.items():
         parser.add_argument(option, action="append", dest=field, help=f"{text}; repeatable")

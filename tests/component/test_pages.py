@@ -229,7 +229,8 @@ class TestForms:
     def test_disconnect_disconnects_and_says_so(self, product: Product) -> None:
         product.connect()
         browser = product.browser()
-        done = press(browser, product.open_settings(browser), "/settings/disconnect", follow=False)
+        product.open_settings(browser)
+        done = press(browser, browser.get("/settings/disconnect"), "/settings/disconnect", follow=False)
         assert_page(browser.get(done.headers["Location"]), 200, "Disconnected.")
         assert connection_state(product) == "none"
 

@@ -78,7 +78,7 @@ def live_through_trouble(product: Product, images: list[Any], said: list[str], t
     settings = product.open_settings(browser)
     said.append(settings.text)
     said.append(browser.get("/oauth/zoom/callback?state=guess&code=canary-code").text)
-    said.append(press(browser, settings, "/settings/disconnect").text)
+    said.append(press(browser, browser.get("/settings/disconnect"), "/settings/disconnect").text)
     product.tick()
     images += deliver(product)
 

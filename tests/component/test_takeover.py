@@ -199,7 +199,7 @@ def disconnect_on_the_page(product: Product) -> None:
     page = Page(product)
     product.connect_with_key("jitsi", {"server": "meet.example.com"})
     page = Page(product)
-    press(page.browser, page.browser.get("/settings"), "/settings/disconnect")
+    press(page.browser, page.browser.get("/settings/disconnect"), "/settings/disconnect")
     assert page.is_alive()  # The one that did it goes on.
 
 
@@ -298,7 +298,7 @@ def test_who_connects_goes_on_in_the_same_session(product: Product) -> None:
     page = Page(product)
     after = connect_with(product, page.browser, page.shown)
     assert (after.status_code, "Connected." in after.text) == (200, True)
-    again = press(page.browser, after, "/settings/disconnect")
+    again = press(page.browser, page.browser.get("/settings/disconnect"), "/settings/disconnect")
     assert "Disconnected." in again.text
 
 

@@ -57,7 +57,7 @@ def test_disconnecting_by_clicking_ends_the_connection(stack: LocalStack, page: 
     page.get_by_role("button", name="Connect Zoom").click()
     sign_in_at_zoom(page)
     page.get_by_role("button", name="Allow").click()
-    page.get_by_text("Disconnect", exact=True).click()
+    page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect").click()
 
     expect(page.get_by_role("status")).to_have_text(re.compile(r"^Disconnected\."))

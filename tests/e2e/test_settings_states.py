@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from tests.support.site import open_settings, served, sign_in, window
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.browser, pytest.mark.node]
 LIMIT_BYTES = 50_000
+GUIDE = (Path(__file__).parents[2] / "docs" / "callers.md").read_text(encoding="utf-8")
+SNIPPET = GUIDE.partition("```html\n")[2].partition("```")[0]
+"""How the guide embeds the settings page."""
 
 
 @pytest.fixture
@@ -57,9 +61,9 @@ def test_connected_with_calendars_and_bookings(product: Product, page: Page) -> 
     open_settings(page, product)
 
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
-    bookings = page.get_by_role("region", name="Bookings")
-    expect(bookings.get_by_text("Link ready")).to_have_count(1)
-    expect(bookings.get_by_role("button", name="Try again")).to_have_count(1)
+    expect(page.get_by_role("region", name="Bookings", exact=True).get_by_text("Link ready")).to_have_count(1)
+    problems = page.get_by_role("region", name="Bookings without a link")
+    expect(problems.get_by_role("button", name="Try again")).to_have_count(1)
     check(page, "connected")
 
 
@@ -71,7 +75,7 @@ def test_the_retry_button_settles_the_booking_again(product: Product, page: Page
     product.settle()
     page.get_by_role("link", name="Reload this page").click()
 
-    expect(page.get_by_role("region", name="Bookings").get_by_text("Link ready")).to_have_count(2)
+    expect(page.get_by_role("region", name="Bookings", exact=True).get_by_text("Link ready")).to_have_count(2)
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
@@ -106,13 +110,64 @@ def test_a_check_that_fails_says_where_and_what_to_do(product: Product, page: Pa
     check(page, "check-failed")
 
 
+@pytest.mark.parametrize("language", ["en", "de", "ja"])
+def test_onboarding_takes_one_screen_and_leads_back(product: Product, browser: Browser, language: str) -> None:
+    texts, back = in_language(language).settings_page, f"{product.base_url}/health"
+    caller = product.caller("ws-app", name="Example Clinic", return_to=[back])
+    caller.put("/v1/calendars/c-1", json=calendar("phone"))
+    caller.put("/v1/calendars/c-2", json=calendar("phone", name="Demo"))
+    with window(browser, product, locale=language) as page:
+        page.goto(product.connect_link(workspace_id="ws-app", name="Demo Host", provider="zoom", return_to=back))
+        check(page, f"link-named-{language}")
+        page.get_by_role("button").click()
+        sign_in(page)
+        expect(page.get_by_role("checkbox")).to_have_count(2)
+        check(page, f"connected-new-{language}")
+        page.get_by_label("Demo", exact=True).uncheck()
+        page.get_by_role("button", name=texts.use_video, exact=True).click()
+        page.wait_for_url(back)
+        locations = [caller.get(f"/v1/calendars/{name}").json()["location"]["type"] for name in ("c-1", "c-2")]
+        assert locations == ["video", "phone"]
+        page.go_back()
+        expect(page.get_by_role("link", name="Example Clinic")).to_be_visible()
+        page.go_back()
+        page.wait_for_load_state()
+        page.goto(f"{product.base_url}/settings?notice=connected")
+        check(page, f"connected-again-{language}")
+
+
+def test_a_user_with_nothing_to_choose_returns_automatically(product: Product, page: Page) -> None:
+    back = f"{product.base_url}/health"
+    product.caller("ws-app", name="Example Clinic", return_to=[back])
+    page.goto(product.connect_link(workspace_id="ws-app", provider="zoom", return_to=back))
+    page.get_by_role("button", name="Continue").click()
+    sign_in(page)
+    expect(page.get_by_role("status")).to_contain_text("You return to Example Clinic in a few seconds.")
+    check(page, "returning")
+    page.wait_for_url(back)
+
+
+def test_the_back_button_leads_from_the_provider_to_the_settings_page(product: Product, page: Page) -> None:
+    page.goto(product.connect_link(provider="zoom"))
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("email").wait_for()
+    page.go_back()
+    page.wait_for_url(f"{product.base_url}/settings")
+    expect(page.get_by_role("button", name="Connect Zoom")).to_be_visible()
+
+
 def test_disconnecting_with_coming_meetings_deleted_first(product: Product, page: Page) -> None:
     furnish(product)
     open_settings(page, product)
-    page.get_by_text("Disconnect", exact=True).click()
+    page.get_by_role("link", name="Disconnect").click()
     page.get_by_label("Delete first").check()
     check(page, "disconnecting")
     page.get_by_role("button", name=f"Disconnect {ACCOUNT.email}").click()
+    expect(page.get_by_role("heading", name="Delete this meeting?")).to_be_visible()
+    expect(page.get_by_role("listitem")).to_contain_text("Introductory call")
+    check(page, "deleting")
+    assert len(product.zoom.meetings) == 1
+    page.get_by_role("button", name="Delete this meeting and disconnect").click()
     expect(page.get_by_role("status")).to_have_text(re.compile(r"^Disconnected\. Upcoming meetings are being deleted"))
     product.settle()
 
@@ -124,7 +179,7 @@ def test_disconnecting_with_coming_meetings_deleted_first(product: Product, page
 def test_disconnecting_keeps_coming_meetings_unless_told_otherwise(product: Product, page: Page) -> None:
     furnish(product)
     open_settings(page, product)
-    page.get_by_text("Disconnect", exact=True).click()
+    page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name=f"Disconnect {ACCOUNT.email}").click()
     expect(page.get_by_role("status")).to_contain_text("Disconnected.")
     product.settle()
@@ -141,9 +196,8 @@ def test_broken_and_reconnected(product: Product, page: Page) -> None:
     open_settings(page, product)
 
     expect(page.get_by_text("Needs attention")).to_be_visible()
-    expect(
-        page.get_by_text("The video account has to be reconnected. The link then follows automatically.")
-    ).to_be_visible()
+    expect(page.get_by_text("1 booking waits for its link:")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="Booked while broken")).to_have_count(1)
     check(page, "broken")
     page.get_by_role("button", name="Reconnect").click()
     sign_in(page)
@@ -211,7 +265,7 @@ def test_everything_can_be_done_with_the_keyboard(product: Product, page: Page) 
         reached.append(page.evaluate("document.activeElement.innerText"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid" or reached[-1] == page.inner_text("body")
-    wanted = ("Check the connection", "Disconnect", "Connect Zoom", "Use video", "Open the meeting", "Try again")
+    wanted = ("Check the connection", "Use another", "Disconnect", "Use video", "Open the meeting", "Try again")
     assert [word for word in wanted if not any(text.startswith(word) for text in reached)] == []
 
 
@@ -228,6 +282,17 @@ def test_in_a_frame_of_a_listed_site_sign_in_opens_a_window(product: Product, pa
         expect(window.get_by_text("Connected", exact=True)).to_be_visible()
         frame.get_by_role("link", name="reload this page").click()
         frame.get_by_text("Connected", exact=True).wait_for()
+        expect(window.get_by_text("You can close this window now.")).to_be_visible()
+
+
+def test_in_a_frame_without_cookies_the_page_continues_in_a_window(product: Product, page: Page) -> None:
+    with embedding(product, page, listed=True) as frame:
+        page.context.clear_cookies()
+        frame.get_by_role("button", name="Continue").click()
+        with page.context.expect_page() as opened:
+            frame.get_by_role("link", name="Open in a new window").click()
+        opened.value.get_by_role("button", name="Continue").click()
+        expect(opened.value.get_by_role("button", name="Connect Zoom")).to_be_visible()
 
 
 def test_a_site_that_is_not_listed_cannot_frame_it(product: Product, page: Page) -> None:
@@ -274,7 +339,7 @@ def embedding(product: Product, page: Page, *, listed: bool) -> Iterator[FrameLo
 
     def site(environ: object, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/html")])
-        return [f'<iframe title="settings" width="800" height="900" src="{link[0]}"></iframe>'.encode()]
+        return [SNIPPET.replace("CONNECT_LINK", link[0]).encode()]
 
     server = serve(site)
     origin = server.url.replace("127.0.0.1", "localhost")  # Another site than the product's.
@@ -289,6 +354,7 @@ def embedding(product: Product, page: Page, *, listed: bool) -> Iterator[FrameLo
 
 def test_a_key_is_typed_in_by_keyboard_and_connects(product: Product, page: Page) -> None:
     open_settings(page, product)
+    page.get_by_text("More: ").click()
     page.get_by_text("Connect Daily").click()
     check(page, "key form")
     page.get_by_role("textbox", name="API key").fill("not-the-key")
@@ -329,7 +395,6 @@ def test_a_page_in_the_visitors_language_and_the_workspaces_color(
         page.get_by_role("button").click()
         expect(page.get_by_role("heading", name=in_language(language).settings_page.title)).to_be_visible()
         expect(page.get_by_role("banner")).to_have_text("Example Clinic")
-        page.get_by_text(in_language(language).settings_page.disconnect, exact=True).click()
         check(page, f"settings-{language}")
         page.goto(product.connect_link(name="Demo Host"))
         check(page, f"link-{language}")

@@ -18,16 +18,18 @@ USER = "host-1"
 
 
 def take_pictures(stack: LocalStack, browser: Browser, directory: Path, language: str = "en-GB") -> None:
-    """Connect a host by clicking, book once, and write `link.png` and `connected.png`."""
+    """Connect a host by clicking, book once, and write `link.png`, `connected-new.png` and `connected.png`."""
     with browser.new_context(viewport=SIZE, locale=language) as context:  # type: ignore[arg-type]
         page = context.new_page()
         api = httpx.Client(base_url=stack.app_url, headers={"Authorization": f"Bearer {stack.demo.api_key}"})
         link = api.post(f"/v1/users/{USER}/connect-links", json={"email": HOST_EMAIL}).raise_for_status().json()["url"]
         page.goto(link)
         page.screenshot(path=directory / "link.png")
+        put_calendar(api, "phone")
         connect(page)
+        page.screenshot(path=directory / "connected-new.png")
         book(api)
-        page.reload()
+        page.goto(f"{stack.app_url}/settings")
         page.screenshot(path=directory / "connected.png", full_page=True)
 
 
@@ -40,10 +42,14 @@ def connect(page: Page) -> None:
     page.wait_for_url("**/settings*")
 
 
-def book(api: httpx.Client) -> None:
+def put_calendar(api: httpx.Client, location: str) -> None:
     host = {"user_id": USER, "name": "Demo Host", "email": HOST_EMAIL, "time_zone": "Europe/Berlin"}
-    calendar = {"name": "Introduction", "host": host, "location": {"type": "video"}}
+    calendar = {"name": "Introduction", "host": host, "location": {"type": location}}
     api.put("/v1/calendars/introduction", json=calendar).raise_for_status()
+
+
+def book(api: httpx.Client) -> None:
+    put_calendar(api, "video")
     starts_at = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0) + timedelta(days=3)
     booking = {
         "calendar_id": "introduction",

@@ -191,7 +191,7 @@ class Product:
         self, browser: httpx.Client, settings: httpx.Response, account: Account = ACCOUNT, **decision: Any
     ) -> str:
         """Press Connect, sign in at Zoom and allow: the address that Zoom sends the browser back to, unvisited."""
-        leave = press(browser, settings, "/oauth/zoom/start", follow=False)
+        leave = press(browser, with_offers(browser, settings), "/oauth/zoom/start", follow=False)
         at_zoom = self._client()  # A browser profile without a session at Zoom.
         return sign_in_and_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
 
@@ -210,7 +210,7 @@ class Product:
     ) -> httpx.Response:
         """Connect a user by what is typed into the provider's form; the settings page that is shown in the end."""
         browser = self.browser()
-        settings = self.open_settings(browser, user_id, workspace_id)
+        settings = with_offers(browser, self.open_settings(browser, user_id, workspace_id))
         return press(browser, settings, f"/settings/connect/{provider}", typed=typed)
 
     def settle(self) -> list[str]:
@@ -236,6 +236,11 @@ class Product:
     def _client(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
         transport = _Web({self.base_url: self._wsgi, **self._network})
         return httpx.Client(transport=transport, base_url=self.base_url, headers=headers)
+
+
+def with_offers(browser: httpx.Client, settings: httpx.Response) -> httpx.Response:
+    """The settings page with the providers: that of a connected user shows them after *Use another account*."""
+    return browser.get("/settings?accounts=all") if "?accounts=all" in settings.text else settings
 
 
 class _Web(httpx.BaseTransport):

@@ -37,9 +37,9 @@ def served(aws: Aws, clock: FakeClock, **environment: str) -> Iterator[Product]:
 
 
 @contextmanager
-def window(browser: Browser, product: Product) -> Iterator[Page]:
+def window(browser: Browser, product: Product, **options: Any) -> Iterator[Page]:
     """A browser session of its own."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
     zoom = product.browser()
 
     def answer(route: Route) -> None:

@@ -215,6 +215,7 @@ def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
         "--return-to",
         "--allowed-origin",
         "--frame-ancestor",
+        "--provider",
         "--reminders",
     }
     assert asked_for <= {option for options in added_options("workspace update").values() for option in options}

@@ -32,7 +32,8 @@ def render_answer_error(call: Call, problem: ProblemDetails) -> Response:
     is_temporary = problem.status >= 500 or problem.reason == "changed_meanwhile"
     detail = texts.unavailable if is_temporary else getattr(texts, _ERROR_TEXTS.get(problem.reason, "unknown"))
     heading = texts.question if is_temporary or problem.status == 429 else texts.refused
-    return html.page(call, "error.html", audience, status=problem.status, heading=heading, detail=detail)
+    button = html.Button(audience.wording.settings_page.try_again, "") if is_temporary else None
+    return html.error_page(call, audience, problem.status, heading=heading, detail=detail, button=button)
 
 
 # A ticket is longer than an id; `AnswerTickets.read` checks it.

@@ -14,7 +14,7 @@ from chalicelib.api.problems import ProblemDetails
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Party, Role, address_key
-from chalicelib.errors import StoreError
+from chalicelib.errors import NotFound, StoreError
 from chalicelib.observability import log
 from chalicelib.usecases.join_links import Closed, Early, Open, Unready
 
@@ -32,7 +32,7 @@ def render_join_error(call: Call, problem: ProblemDetails) -> Response:
     if problem.status >= 500:
         return _retry_page(call, texts.unready, audience, status=problem.status)
     detail = texts.uninvited if problem.reason == "uninvited" else texts.unknown
-    return html.page(call, "error.html", audience, status=problem.status, heading=texts.refused, detail=detail)
+    return html.error_page(call, audience, problem.status, heading=texts.refused, detail=detail)
 
 
 # A ticket is longer than an id; `JoinTickets.read` checks it.
@@ -47,6 +47,18 @@ def join(call: Call, ticket: str) -> Response:
     return _waiting_page(call, visit)
 
 
+@routes.get("/j/{ticket}/invite.ics")
+def calendar_file(call: Call, ticket: str) -> Response:
+    """Return the calendar file of the ticket's recipient. A link that names no one has none."""
+    record, recipient = call.services.join_links.find(ticket)
+    workspace = call.services.recent_workspaces.get(record.booking.workspace_id)
+    if recipient is None or workspace is None:
+        raise NotFound("This link names no recipient.")
+    file = call.services.calendar_files.write(record, workspace, recipient.email)
+    content_type = f"text/calendar; charset=utf-8; method={file.method.value}"
+    return Response(file.content.decode(), {"Content-Type": content_type})
+
+
 def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
     """Return the page for a visitor who cannot join now. Its time zone is the recipient's, else the booking's."""
     from chalicelib.mail.times import format_span
@@ -59,6 +71,7 @@ def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
     if isinstance(visit, Unready):
         text = wording.join_page.crowded if visit.is_crowded else wording.join_page.unready
         return _retry_page(call, text, audience)
+    ticket = (call.request.uri_params or {}).get("ticket", "")
     response = html.page(
         call,
         "join.html",
@@ -68,6 +81,7 @@ def _waiting_page(call: Call, visit: Early | Closed | Unready) -> Response:
         when=format_span(appointment.starts_at, appointment.ends_at, zone, wording),
         host=booking.host.name,
         is_early=isinstance(visit, Early),
+        calendar_file=f"{call.base_url}/j/{ticket}/invite.ics" if recipient else None,
         text=_join_text(visit, zone, audience),
     )
     if isinstance(visit, Early):

@@ -9,7 +9,9 @@ from chalice.app import Response
 from chalicelib.api import html
 from chalicelib.api.audience import audience_of
 from chalicelib.api.calls import Call
-from chalicelib.api.pages.session import audience_for, posted, redirect, render_error, session_or_none
+from chalicelib.api.pages.error_pages import render_error
+from chalicelib.api.pages.provider_offers import check_offered
+from chalicelib.api.pages.session import audience_for, posted, redirect, session_or_none
 from chalicelib.api.pages.settings_view import added_page
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.connection import SignInProblem
@@ -22,6 +24,7 @@ routes = PageRoutes(render_error)
 @routes.post("/oauth/{provider}/start")
 def start(call: Call, provider: str) -> Response:
     session, _ = posted(call)
+    check_offered(call, session.visitor, provider)
     return redirect(call.services.oauth_flow.start(session, provider, call.base_url))
 
 

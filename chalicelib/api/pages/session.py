@@ -1,4 +1,4 @@
-"""What all pages share: error pages, the cookie session, and forms protected against forgery.
+"""What all pages share: the cookie session, and forms protected against forgery.
 
 The session's cookie is `SameSite=Lax`. A browser does not send such a cookie in a frame of another site. A session
 that is opened in a frame therefore gets a `SameSite=None; Partitioned` cookie (CHIPS): it exists only within that
@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from chalice.app import Response
+from msgspec.structs import replace
 
-from chalicelib.api import html
 from chalicelib.api.audience import Audience, audience_of
 from chalicelib.api.calls import Call
-from chalicelib.api.problems import ProblemDetails
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import Forbidden, StoreError, TooLarge
-from chalicelib.observability import log
-from chalicelib.usecases.connect_links import Session, Visitor
+from chalicelib.errors import Forbidden, TooLarge
+from chalicelib.usecases.connect_links import Admission, Session, Visitor
 
 _FORM_LIMIT = 16 * 1024
 _SECURE_COOKIE = "__Host-meetlink"
@@ -29,34 +27,21 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SESSION_SECONDS = 3600
 
 
-def render_error(call: Call, problem: ProblemDetails) -> Response:
-    """Return a page that says what went wrong and what to do."""
-    audience = _error_audience(call, problem)
-    texts = audience.wording.pages
-    detail = texts.errors.get(problem.reason, texts.errors["other"])
-    return html.page(call, "error.html", audience, status=problem.status, heading=texts.error_title, detail=detail)
-
-
 def audience_for(call: Call, visitor: Visitor) -> Audience:
-    """Return the audience of a page of the user `visitor`."""
+    """Return the audience of a page of the user `visitor`.
+
+    A page in a frame has no way back: it is within the page that the reader came from.
+    """
     workspace = call.services.workspace_store.get(visitor.workspace_id)
-    return audience_of(call, workspace, _host_languages(call, visitor))
+    audience = audience_of(call, workspace, _host_languages(call, visitor))
+    is_within = is_framed(call) or (isinstance(visitor, Admission) and visitor.opener is not None)
+    return audience if is_within else replace(audience, return_to=visitor.return_to)
 
 
 def _host_languages(call: Call, visitor: Visitor) -> Iterator[str | None]:
     """Yield the user's language as a host. It is read only when it is needed."""
     host = call.services.calendar_store.find_newest_host(visitor.workspace_id, visitor.user_id)
     yield host.language if host else None
-
-
-def _error_audience(call: Call, problem: ProblemDetails) -> Audience:
-    """Return the audience of the session, if it can be read in spite of the error."""
-    try:
-        session = session_or_none(call) if problem.status < 500 else None
-        return audience_for(call, session.visitor) if session else audience_of(call)
-    except StoreError as error:
-        log.warning("an error page without its workspace", error=type(error).__name__)
-        return audience_of(call)
 
 
 def require_session(call: Call) -> Session:
@@ -68,7 +53,12 @@ def require_session(call: Call) -> Session:
 
 
 def session_or_none(call: Call) -> Session | None:
-    return call.services.connect_links.find_session(read_cookie(call, _cookie_name(call)))
+    return call.services.connect_links.find_session(session_token(call))
+
+
+def session_token(call: Call) -> str | None:
+    """Return the value of the session's cookie; the session may have ended."""
+    return read_cookie(call, _cookie_name(call))
 
 
 def posted(call: Call) -> tuple[Session, Mapping[str, str]]:
@@ -102,6 +92,15 @@ def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
     if is_framed(call) and workspace is not None and workspace.frame_ancestors:
         return f"{fixed}; SameSite=None; Secure; Partitioned"
     return f"{fixed}; SameSite=Lax{'' if is_local(call) else '; Secure'}"
+
+
+def probe_cookie(call: Call) -> str:
+    """Return the `Set-Cookie` of a test cookie: a session in a frame needs a browser that keeps such cookies."""
+    return f"{_cookie_name(call)}-probe=1; Path=/; Max-Age=600; HttpOnly; SameSite=None; Secure; Partitioned"
+
+
+def has_probe_cookie(call: Call) -> bool:
+    return read_cookie(call, f"{_cookie_name(call)}-probe") is not None
 
 
 def end_cookie(call: Call) -> str:

@@ -7,13 +7,17 @@ from chalice.app import Response
 from chalicelib.api import html
 from chalicelib.api.calls import Call
 from chalicelib.api.pages import settings_texts
-from chalicelib.api.pages.session import audience_for, end_cookie, posted, redirect, render_error, require_session
+from chalicelib.api.pages.error_pages import render_error
+from chalicelib.api.pages.provider_offers import check_offered
+from chalicelib.api.pages.session import audience_for, end_cookie, posted, redirect, require_session
 from chalicelib.api.pages.settings_view import settings_page
 from chalicelib.api.routing import PageRoutes
 from chalicelib.errors import Conflict, NotFound, ProviderError, TooManyRequests
 from chalicelib.observability import log
 
 routes = PageRoutes(render_error)
+_TICKED = "calendar:"
+"""Begins the name of a calendar's checkbox."""
 
 
 @routes.get("/settings")
@@ -35,17 +39,6 @@ def check(call: Call) -> Response:
     return settings_page(call, session, audience, report=report)
 
 
-@routes.post("/settings/disconnect")
-def disconnect(call: Call) -> Response:
-    session, form = posted(call)
-    delete_meetings = form.get("meetings") == "delete"
-    visitor = session.visitor
-    call.services.connections.disconnect(
-        visitor.workspace_id, visitor.user_id, delete_meetings=delete_meetings, session=session
-    )
-    return redirect(f"{call.base_url}/settings?notice={'removing' if delete_meetings else 'disconnected'}")
-
-
 @routes.post("/settings/sign-out")
 def sign_out(call: Call) -> Response:
     session, _ = posted(call)
@@ -53,6 +46,20 @@ def sign_out(call: Call) -> Response:
     response = html.page(call, "signed_out.html", audience_for(call, session.visitor), visitor=session.visitor)
     response.headers["Set-Cookie"] = end_cookie(call)
     return response
+
+
+@routes.post("/settings/video")
+def choose_video_on_several(call: Call) -> Response:
+    """Choose video for the calendars that a user ticked after connecting, then lead back to where they came from."""
+    session, form = posted(call)
+    visitor, audience = session.visitor, audience_for(call, session.visitor)
+    ticked = [name.removeprefix(_TICKED) for name in form if name.startswith(_TICKED)]
+    try:
+        for calendar_id in ticked:
+            call.services.calendars.choose_video(visitor.workspace_id, visitor.user_id, calendar_id)
+    except Conflict:
+        return settings_page(call, session, audience, problem=audience.wording.settings_page.no_working_connection)
+    return redirect(audience.return_to or f"{call.base_url}/settings{'?notice=video' if ticked else ''}")
 
 
 @routes.post("/settings/calendars/{calendar_id}/video")
@@ -82,6 +89,7 @@ def connect_with_key(call: Call, provider: str) -> Response:
     from chalicelib.usecases.key_connections import KeyRefused
 
     session, form = posted(call)
+    check_offered(call, session.visitor, provider)
     try:
         call.services.key_connections.connect(session, provider, form, call.base_url)
     except (KeyRefused, ProviderError) as error:
@@ -91,3 +99,19 @@ def connect_with_key(call: Call, provider: str) -> Response:
         problem = settings_texts.key_problem(error if isinstance(error, KeyRefused) else None, name, audience.wording)
         return settings_page(call, session, audience, problem=problem, opened=provider)
     return redirect(f"{call.base_url}/settings?notice=connected")
+
+
+# A browser requests the address of a form again, with GET, when its reader presses Enter in the address bar.
+@routes.get("/settings/check")
+@routes.get("/settings/sign-out")
+@routes.get("/settings/video")
+def leave_form(call: Call) -> Response:
+    return redirect(f"{call.base_url}/settings")
+
+
+@routes.get("/settings/calendars/{calendar_id}/video")
+@routes.get("/settings/bookings/{booking_id}/retry")
+@routes.get("/settings/connect/{provider}")
+@routes.get("/oauth/{provider}/start")
+def leave_form_of_one(call: Call, **_: str) -> Response:
+    return redirect(f"{call.base_url}/settings")

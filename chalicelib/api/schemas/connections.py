@@ -27,7 +27,7 @@ from chalicelib.domain.guest_experience import GuestExperience as DomainGuestExp
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider as VideoProvider
-    from chalicelib.usecases.bookings import UpcomingMeeting as DomainUpcomingMeeting
+    from chalicelib.store.booking_records import Record
     from chalicelib.usecases.connection_check import Report
 
 
@@ -47,11 +47,11 @@ class ConnectLinkBody(Struct, forbid_unknown_fields=True):
 
     provider: Annotated[
         Annotated[str, Meta(max_length=64, examples=["zoom"])] | None,
-        Meta(description="The provider to show first: a `name` of `GET /v1/providers`"),
+        Meta(description="A `name` of `GET /v1/providers`: the link leads straight to the sign-in there"),
     ] = None
     return_to: Annotated[
         Annotated[str, Meta(max_length=2000, examples=["https://shop.example.com/settings"])] | None,
-        Meta(description="Where the settings page leads back to: one of the addresses that the operator listed"),
+        Meta(description="Where the user returns to: one of the addresses that the operator listed"),
     ] = None
     email: Annotated[
         Email | None, Meta(description="The user's address, for the page and notices", examples=["host@example.com"])
@@ -213,9 +213,16 @@ def format_connection(user_id: str, status: ConnectionStatus) -> Connection:
     )
 
 
-def format_disconnect_preview(meetings: list[DomainUpcomingMeeting]) -> DisconnectPreview:
+def format_disconnect_preview(records: list[Record]) -> DisconnectPreview:
     return DisconnectPreview(
-        [UpcomingMeeting(m.booking_id, format_timestamp(m.starts_at), m.join_url) for m in meetings]
+        [
+            UpcomingMeeting(
+                record.booking.booking_id,
+                format_timestamp(record.booking.appointment.starts_at),
+                str(record.settlement.meeting.join_url),
+            )
+            for record in records
+        ]
     )
 
 
