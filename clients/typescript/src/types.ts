@@ -660,9 +660,9 @@ export type ConnectLink = {
 
 /** `POST /v1/users/{user_id}/connect-links` */
 export type ConnectLinkBody = {
-  /** The provider to show first: a `name` of `GET /v1/providers` */
+  /** A `name` of `GET /v1/providers`: the link leads straight to the sign-in there */
   provider?: string | null;
-  /** Where the settings page leads back to: one of the addresses that the operator listed */
+  /** Where the user returns to: one of the addresses that the operator listed */
   return_to?: string | null;
   /** The user's address, for the page and notices */
   email?: string | null;

@@ -600,9 +600,9 @@ class ConnectLinkBody(TypedDict):
     """`POST /v1/users/{user_id}/connect-links`"""
 
     provider: NotRequired[str | None]
-    """The provider to show first: a `name` of `GET /v1/providers`"""
+    """A `name` of `GET /v1/providers`: the link leads straight to the sign-in there"""
     return_to: NotRequired[str | None]
-    """Where the settings page leads back to: one of the addresses that the operator listed"""
+    """Where the user returns to: one of the addresses that the operator listed"""
     email: NotRequired[str | None]
     """The user's address, for the page and notices"""
     name: NotRequired[str | None]
