@@ -13,7 +13,14 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent, SQSEvent
 
 from chalicelib import settings
-from chalicelib.handlers import booking_stream, email_queue, mail_events, webhook_queue, webhook_streams
+from chalicelib.handlers import (
+    booking_stream,
+    email_queue,
+    mail_events,
+    received_replies,
+    webhook_queue,
+    webhook_streams,
+)
 from chalicelib.observability import log_request_id
 from chalicelib.wiring import services
 
@@ -50,6 +57,13 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, int]:
 def on_mail_event(event: SNSEvent) -> None:
     """Record emails that bounced, were marked as spam, rejected or delayed. Lambda retries after an error."""
     mail_events.record_mail_event(event.message, services())
+
+
+# SES publishes to it only in stages that receive email: see `infra.deploy --receive`.
+@app.on_sns_message(topic=settings.from_environment().replies_topic)
+def on_reply(event: SNSEvent) -> None:
+    """Record what calendars answer by email. Lambda retries after an error."""
+    received_replies.receive_reply(event.message, services())
 
 
 # The second of two readers that DynamoDB allows a stream.

@@ -34,6 +34,10 @@ class Settings(Struct, frozen=True):
     mail_configuration_set: str | None
     """The SES configuration set, which publishes bounces and complaints."""
     mail_events_topic: str
+    replies_topic: str
+    """Where SES reports the emails that it received."""
+    replies_bucket: str | None
+    """Where SES stores the emails that it received at `mail_from`; None: it receives none."""
     public_base_url: str | None
     """Address of the deployment, without a trailing slash; None: that of the request."""
     rate_per_second: float
@@ -107,6 +111,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         product_name=env.get("MEETLINK_PRODUCT_NAME") or mail_name,
         mail_configuration_set=env.get("MEETLINK_MAIL_CONFIGURATION_SET") or None,
         mail_events_topic=env.get("MEETLINK_MAIL_EVENTS_TOPIC") or f"meetlink-{stage}-mail-events",
+        replies_topic=env.get("MEETLINK_REPLIES_TOPIC") or f"meetlink-{stage}-replies",
+        replies_bucket=env.get("MEETLINK_REPLIES_BUCKET") or None,
         public_base_url=(env.get("PUBLIC_BASE_URL") or "").rstrip("/") or None,
         rate_per_second=max(0.1, float(env.get("MEETLINK_RATE_PER_SECOND", "50"))),
         rate_burst=max(1, int(env.get("MEETLINK_RATE_BURST", "100"))),

@@ -52,6 +52,10 @@ class Answer(Struct, frozen=True):
         return self.starts_at != booking.appointment.starts_at
 
 
+MAX_OTHER_ADDRESSES = 5
+"""How many addresses that are not the booking's may answer it. Their answers are shown, and count for no one."""
+
+
 class DeclineNotice(Struct, frozen=True):
     """The email that reports a guest's decline to the host."""
 
@@ -93,6 +97,13 @@ def _order(answer: Answer) -> tuple[datetime, int, Choice, AnswerSource, str]:
 def answer_of(answers: Answers, email: str) -> Answer | None:
     """Return the answer of the person with this address."""
     return answers.get(answer_key(email))
+
+
+def other_answers(booking: Booking, answers: Answers) -> list[Answer]:
+    """Return the answers from addresses that the booking does not have, oldest first."""
+    keys = {answer_key(party.email) for party in parties(booking)}
+    others = [answer for key, answer in answers.items() if answer.email is not None and key not in keys]
+    return sorted(others, key=lambda answer: (answer.answered_at, answer.email))
 
 
 def has_declined(booking: Booking, answers: Answers, email: str) -> bool:

@@ -39,6 +39,8 @@ class Settlement(Struct, frozen=True, omit_defaults=True):
     """Meetings of former hosts that still have to be deleted."""
     emails_wait_until: datetime | None = None
     """When emails are tried again that wait because the workspace's allowance is used up."""
+    reply_key: str | None = None
+    """Digest of the UID and the end for which a reference for the answers of calendars is stored."""
     looked_at: datetime | None = None
     """The row's `look_requested_at` that was served last."""
     attendance: Decision | None = None

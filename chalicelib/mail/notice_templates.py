@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,23 @@ def write_failed_meeting_notice(booking: Booking, meeting: Meeting, letterhead: 
 def write_declined_notice(booking: Booking, guest: Party, letterhead: Letterhead) -> Notice:
     """Write to the host that a guest will not come."""
     wording = _wording(booking.host.language, letterhead)
-    name = clean_line(guest.name, _TITLE_LENGTH) or clean_line(shown_address(guest.email), _ADDRESS_LENGTH)
-    return _fill(wording, wording.declined, letterhead, guest=name, **_appointment(booking, wording))
+    return _fill(wording, wording.declined, letterhead, guest=_name(guest), **_appointment(booking, wording))
+
+
+def write_proposed_notice(booking: Booking, guest: Party, starts_at: datetime, letterhead: Letterhead) -> Notice:
+    """Write to the host that a guest proposes another start."""
+    wording = _wording(booking.host.language, letterhead)
+    proposed = format_start(starts_at, _host_zone(booking), wording)
+    values = _appointment(booking, wording) | {"guest": _name(guest), "proposed": proposed}
+    return _fill(wording, wording.proposed, letterhead, **values)
+
+
+def _name(guest: Party) -> str:
+    return clean_line(guest.name, _TITLE_LENGTH) or clean_line(shown_address(guest.email), _ADDRESS_LENGTH)
+
+
+def _host_zone(booking: Booking) -> str:
+    return booking.host.time_zone or booking.appointment.time_zone
 
 
 def write_sign_in_notice(url: str, language: str | None, letterhead: Letterhead) -> Notice:
@@ -86,7 +102,7 @@ def _appointment(booking: Booking, wording: Wording) -> dict[str, str]:
     appointment = booking.appointment
     return {
         "title": clean_line(appointment.title, _TITLE_LENGTH) or wording.untitled,
-        "when": format_start(appointment.starts_at, booking.host.time_zone or appointment.time_zone, wording),
+        "when": format_start(appointment.starts_at, _host_zone(booking), wording),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from datetime import datetime
 
@@ -60,3 +61,8 @@ def meeting_key(provider: str, meeting_id: str) -> str:
 def member_key(email: str) -> str:
     """Return the key of a member's address."""
     return f"member#{member_digest(email)}"
+
+
+def uid_key(uid: str) -> str:
+    """Return the key of a calendar entry, which answers of calendars name by its UID."""
+    return f"uid#{hashlib.sha256(uid.encode()).hexdigest()[:32]}"

@@ -295,7 +295,8 @@ class ReferenceItem(Table):
         table_name = "references"
 
     key = UnicodeAttribute(hash_key=True)
-    """What it is, and its name there: `meeting#<provider>#<id>`, or `member#<digest of the address>`."""
+    """What it is, and its name there: `meeting#<provider>#<id>`, `uid#<digest>` of a calendar entry, or
+    `member#<digest of the address>`."""
     format = NumberAttribute(default=FORMAT)
     workspace_id = UnicodeAttribute(null=True)
     booking_id = UnicodeAttribute(null=True)

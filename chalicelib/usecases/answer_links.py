@@ -6,7 +6,7 @@ A link is for one person and one booking, ends with the booking, and says nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -22,18 +22,15 @@ from chalicelib.domain.answers import (
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import OnDecline
 from chalicelib.domain.invitation import Party, Role, address_key
-from chalicelib.errors import NotFound, TooManyRequests
+from chalicelib.errors import NotFound
 from chalicelib.store.booking_records import Record
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.deployment_secrets import LinkKey
-from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.usecases.answer_limit import AnswerLimit
 from chalicelib.usecases.answers import Answers, GivenAnswer
 from chalicelib.usecases.bookings import Bookings
 from chalicelib.usecases.tickets import Ticket, guest_part, host_part, read_ticket, write_ticket
 
-WINDOW = timedelta(hours=1)
-MAX_ANSWERS = 20
-"""How many answers one person may give to one booking in a window, because each may email the host."""
 _KIND = b"answer"
 
 
@@ -98,14 +95,14 @@ class AnswerLinks:
         bookings: BookingStore,
         answers: Answers,
         changes: Bookings,
-        counter: EphemeralStore,
+        limit: AnswerLimit,
         clock: Callable[[], datetime],
     ) -> None:
         self._tickets = tickets
         self._bookings = bookings
         self._answers = answers
         self._changes = changes
-        self._counter = counter
+        self._limit = limit
         self._clock = clock
 
     def open(self, ticket: str) -> AnswerPage:
@@ -137,7 +134,7 @@ class AnswerLinks:
         cancels = booking.on_decline is OnDecline.CANCEL and _leaves_no_guest(record, given)
         if cancels and not is_confirmed:
             return AnswerOutcome.NEEDS_CONFIRMATION
-        self._count(booking, recipient)
+        self._limit.count(booking, recipient.email)
         stored = self._answers.record(booking.workspace_id, booking.booking_id, given)
         if cancels and every_guest_declined(stored.booking, stored.answers):
             self._changes.cancel(booking.workspace_id, booking.booking_id)
@@ -156,14 +153,6 @@ class AnswerLinks:
         elif booking.appointment.ends_at <= self._clock():
             ending = Ending.OVER
         return record, AnswerPage(booking, recipient, answer_of(record.answers, recipient.email), ending)
-
-    def _count(self, booking: Booking, recipient: Party) -> None:
-        now = self._clock()
-        window = int(now.timestamp() / WINDOW.total_seconds())
-        person = answer_key(recipient.email)
-        key = f"answers#{booking.workspace_id}#{booking.booking_id}#{person}#{window}"
-        if self._counter.increment(key, 1, now + WINDOW) > MAX_ANSWERS:
-            raise TooManyRequests("This person answers too often.")
 
 
 def _leaves_no_guest(record: Record, given: GivenAnswer) -> bool:

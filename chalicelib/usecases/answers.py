@@ -25,7 +25,7 @@ class GivenAnswer(Struct, frozen=True):
     """An answer as it arrives."""
 
     email: str
-    """Whose answer it is: an address of the booking."""
+    """Whose answer it is: an address of the booking, unless `is_other_address`."""
     choice: Choice
     source: AnswerSource
     stamped_at: datetime
@@ -34,10 +34,13 @@ class GivenAnswer(Struct, frozen=True):
     """The start that the person answered to; None: unknown."""
     sequence: int
     """The SEQUENCE of the invitation that the person answered."""
+    is_other_address: bool = False
+    """Whether the booking does not have the address: a guest may answer with another one of theirs."""
 
     def answer(self, *, answered_at: datetime) -> Answer:
         """Return it as it is stored."""
-        return Answer(self.choice, answered_at, self.stamped_at, self.sequence, self.starts_at, self.source)
+        other = self.email if self.is_other_address else None
+        return Answer(self.choice, answered_at, self.stamped_at, self.sequence, self.starts_at, self.source, other)
 
 
 class Answers:

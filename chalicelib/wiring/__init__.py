@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.mail_allowance import MailAllowance
     from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
     from chalicelib.usecases.meeting_reports import MeetingReports
+    from chalicelib.usecases.reply_answers import ReplyAnswers
     from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
     from chalicelib.usecases.workspace_sign_in import SignInEmails, SignInRequests
@@ -157,7 +158,17 @@ class Services(AccountServices):
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
         references = MeetingReferences(self.reference_store, reporting, self.retention, self.clock)
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
-        return meetings, references, invitations, reminders, notices, declines, decisions
+        return meetings, references, *self._reply_references(), invitations, reminders, notices, declines, decisions
+
+    def _reply_references(self) -> Sequence[Effect]:
+        """Return the effect that calendars' answers need, if this deployment receives email."""
+        from chalicelib.usecases.reply_references import ReplyReferences
+
+        if self.settings.replies_bucket is None:
+            return ()
+        mail_from = self.settings.mail_from
+        stores = (self.reference_store, self.recent_workspaces)
+        return (ReplyReferences(*stores, self.retention, self.clock, mail_from=mail_from),)
 
     @cached_property
     def calendar_files(self) -> CalendarFiles:
@@ -209,6 +220,23 @@ class Services(AccountServices):
             self.outbox,
             self.clock,
             self.settings.product_name,
+        )
+
+    @cached_property
+    def reply_answers(self) -> ReplyAnswers:
+        from chalicelib.usecases.proposal_notices import ProposalNotices
+        from chalicelib.usecases.reply_answers import ReplyAnswers
+
+        proposals = ProposalNotices(
+            self.ephemeral_store,
+            self.workspace_store,
+            self.suppression_store,
+            self.mailer,
+            self.clock,
+            self.settings.product_name,
+        )
+        return ReplyAnswers(
+            self.reference_store, self.booking_store, self.answers, self.answer_limit, proposals, self.clock
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from chalicelib.wiring.foundation import Foundation
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
     from chalicelib.usecases.access_tokens import AccessTokens
+    from chalicelib.usecases.answer_limit import AnswerLimit
     from chalicelib.usecases.answer_links import AnswerLinks, AnswerTickets
     from chalicelib.usecases.answers import Answers
     from chalicelib.usecases.booking_events import BookingEvents
@@ -196,11 +197,17 @@ class AccountServices(Foundation):
         return Answers(self.booking_store, self.clock)
 
     @cached_property
+    def answer_limit(self) -> AnswerLimit:
+        from chalicelib.usecases.answer_limit import AnswerLimit
+
+        return AnswerLimit(self.ephemeral_store, self.clock)
+
+    @cached_property
     def answer_links(self) -> AnswerLinks:
         from chalicelib.usecases.answer_links import AnswerLinks
 
         return AnswerLinks(
-            self.answer_tickets, self.booking_store, self.answers, self.bookings, self.ephemeral_store, self.clock
+            self.answer_tickets, self.booking_store, self.answers, self.bookings, self.answer_limit, self.clock
         )
 
     @cached_property

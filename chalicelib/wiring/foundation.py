@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.store.booking_leases import BookingLeases
     from chalicelib.store.deployment_secrets import DeploymentSecrets
     from chalicelib.store.encryption import Encryption
+    from chalicelib.store.mail_bucket import MailBucket
     from chalicelib.store.work_queue import WorkQueue
     from chalicelib.usecases.audit import AuditTrail
     from chalicelib.usecases.mail_circuit import Mailer
@@ -186,6 +187,14 @@ class Foundation:
         from chalicelib.store.work_queue import WorkQueue
 
         return WorkQueue(AwsClient("sqs", attempts=2), arn) if arn else None
+
+    @cached_property
+    def mail_bucket(self) -> MailBucket | None:
+        """Where SES stores received emails; None if it receives none."""
+        from chalicelib.store.mail_bucket import MailBucket
+
+        name = self.settings.replies_bucket
+        return MailBucket(AwsClient("s3"), name) if name else None
 
     @cached_property
     def delivery_store(self) -> DeliveryStore:

@@ -152,6 +152,8 @@ class Wording(Struct, frozen=True):
     """A guest declined. `{guest}`, `{title}`, `{when}`."""
     sign_in: NoticeText
     """A link to the pages of a workspace. `{workspace}`: its name, or the service's if there are several."""
+    proposed: NoticeText
+    """A guest proposes another time. `{guest}`, `{title}`, `{when}`, `{proposed}`."""
     trouble_reasons: dict[Trouble, str]
     """Why an email was not delivered, in a sentence or two."""
     sent_for: str

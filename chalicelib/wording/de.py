@@ -160,6 +160,14 @@ WORDING = Wording(
         button="Anmelden",
         footnote="Der Link lässt sich einmal verwenden und läuft zehn Minuten nach der Anforderung ab.",
     ),
+    proposed=NoticeText(
+        subject="{guest} schlägt eine andere Zeit vor: {title}",
+        heading="Ein Gast schlägt eine andere Zeit vor",
+        paragraphs=(
+            "{guest} schlägt für „{title}“ den {proposed} vor. Gebucht ist der Termin am {when}.",
+            "Der Termin hat sich nicht geändert. Wenn Ihnen die neue Zeit passt, verschieben Sie ihn bitte dort, wo er gebucht wurde. Wenn nicht, geben Sie dem Gast bitte Bescheid.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "Sie wurde als Spam markiert. Wir schreiben nicht mehr an diese Adresse.",
         Trouble.HARD_BOUNCE: "Die Adresse gibt es nicht, oder sie nimmt keine E-Mails an. "

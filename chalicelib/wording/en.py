@@ -156,6 +156,14 @@ WORDING = Wording(
         button="Sign in",
         footnote="This link works once and expires ten minutes after you requested it.",
     ),
+    proposed=NoticeText(
+        subject="{guest} proposes another time: {title}",
+        heading="A guest proposes another time",
+        paragraphs=(
+            "{guest} proposes {proposed} for “{title}”, which is booked for {when}.",
+            "The appointment has not changed. If the new time suits you, please move it where it was booked, and let the guest know if it does not.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "It was marked as spam. We will not email this address again.",
         Trouble.HARD_BOUNCE: "The address does not exist or does not accept email. We will not email it again.",

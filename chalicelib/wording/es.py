@@ -156,6 +156,14 @@ WORDING = Wording(
         button="Iniciar sesión",
         footnote="Este enlace funciona una vez y caduca diez minutos después de pedirlo.",
     ),
+    proposed=NoticeText(
+        subject="{guest} propone otra hora: {title}",
+        heading="Un invitado propone otra hora",
+        paragraphs=(
+            "{guest} propone otra fecha para «{title}», reservada para {when}: {proposed}.",
+            "La cita no ha cambiado. Si le conviene la nueva hora, cámbiela donde se reservó; si no, avise al invitado.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "Se marcó como no deseado. No volveremos a escribir a esta dirección.",
         Trouble.HARD_BOUNCE: "La dirección no existe o no acepta correo. No volveremos a escribirle.",

@@ -169,6 +169,14 @@ WORDING = Wording(
         button="Se connecter",
         footnote="Ce lien fonctionne une fois et expire dix minutes après votre demande.",
     ),
+    proposed=NoticeText(
+        subject="{guest} propose un autre horaire : {title}",
+        heading="Un invité propose un autre horaire",
+        paragraphs=(
+            "{guest} propose une autre date pour « {title} », prévu {when} : {proposed}.",
+            "Le rendez-vous n’a pas changé. Si le nouvel horaire vous convient, veuillez le déplacer là où il a été réservé ; sinon, veuillez en informer l’invité.",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "Il a été signalé comme indésirable. Nous n’écrirons plus à cette adresse.",
         Trouble.HARD_BOUNCE: "L’adresse n’existe pas ou n’accepte pas d’e-mails. Nous n’y écrirons plus.",

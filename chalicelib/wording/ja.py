@@ -155,6 +155,14 @@ WORDING = Wording(
         button="ログイン",
         footnote="このリンクは1回だけ使え、送信を依頼してから10分で期限が切れます。",
     ),
+    proposed=NoticeText(
+        subject="別の日時の提案: {guest}さん（{title}）",
+        heading="参加者が別の日時を提案しました",
+        paragraphs=(
+            "{guest}さんが、「{title}」（{when}）について別の日時を提案しました: {proposed}",
+            "予約は変更されていません。提案された日時でよければ、予約元のサービスで変更してください。都合が悪い場合は、参加者にご連絡ください。",
+        ),
+    ),
     trouble_reasons={
         Trouble.COMPLAINT: "迷惑メールとして報告されました。今後このアドレスにはメールを送信しません。",
         Trouble.HARD_BOUNCE: "アドレスが存在しないか、メールを受け付けていません。今後は送信しません。",

@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--region", help="the AWS region; by default that of the environment or the profile")
     parser.add_argument("--profile", help="a profile of the AWS configuration")
     parser.add_argument("--mail-from", help="the address that invitations come from; required the first time")
+    parser.add_argument(
+        "--receive",
+        action=argparse.BooleanOptionalAction,
+        help="receive the answers that calendars send to --mail-from, until a deployment with --no-receive",
+    )
     parser.add_argument("--alarm-email", help="the address that receives alarms")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set a setting; repeatable")
     parser.add_argument("--unset", action="append", default=[], metavar="NAME", help="remove a setting; repeatable")
@@ -93,6 +98,7 @@ def _open_stage(options: argparse.Namespace) -> Stage:
 def _deploy_options(options: argparse.Namespace) -> DeployOptions:
     return DeployOptions(
         mail_from=options.mail_from,
+        receive=options.receive,
         alarm_email=options.alarm_email,
         settings=chalice_config.parse_settings(options.set),
         unset=options.unset,

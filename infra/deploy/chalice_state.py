@@ -53,8 +53,9 @@ def _search(stage: Stage, recorded: dict[str, Resource]) -> Iterator[Resource]:
     for function in triggers.SCHEDULES:
         if f"{function}-event" not in recorded:
             yield from _rule(stage, function)
-    if "on_mail_event-sns-subscription" not in recorded:
-        yield from _subscription(stage, "on_mail_event")
+    for function in triggers.TOPICS:
+        if f"{function}-sns-subscription" not in recorded:
+            yield from _subscription(stage, function)
     if "rest_api" not in recorded:
         yield from _rest_api(stage)
 
@@ -106,7 +107,7 @@ def _rule(stage: Stage, function: str) -> Iterator[Resource]:
 
 
 def _subscription(stage: Stage, function: str) -> Iterator[Resource]:
-    topic, arn = chalice_config.environment(stage).get("MEETLINK_MAIL_EVENTS_TOPIC"), _arn(stage, function)
+    topic, arn = chalice_config.environment(stage).get(triggers.TOPICS[function]), _arn(stage, function)
     if topic is None or arn is None:
         return
     client = stage.client("sns")

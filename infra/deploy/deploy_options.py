@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from infra.deploy import app_stack, budget, chalice_config, default_address, rest_api, stacks
+from infra.deploy import app_stack, budget, chalice_config, default_address, receiving, rest_api, stacks
 from infra.deploy.stage import DeployError, Stage
 
 Responds = Callable[[str], bool]
@@ -20,6 +20,8 @@ class DeployOptions:
     """The command line's options. None keeps the stage's current value."""
 
     mail_from: str | None = None
+    receive: bool | None = None
+    """Whether to receive the answers that calendars send to `mail_from`."""
     alarm_email: str | None = None
     settings: Mapping[str, str] | None = None
     """Settings to add or change."""
@@ -54,9 +56,12 @@ def resolve(stage: Stage, options: DeployOptions, responds: Responds | None = No
     settings = dict(options.settings or {})
     if domain_name and (options.domain or not public_url) and responds(chalice_config.base_url(domain_name)):
         settings = {"PUBLIC_BASE_URL": chalice_config.base_url(domain_name)} | settings
-    was_closed = default_address.is_closed(domain)
+    was_closed, was_receiving = default_address.is_closed(domain), receiving.is_on(stage)
+    if options.receive is False:
+        unset.add(receiving.VARIABLE)
     resolved = DeployOptions(
         mail_from=options.mail_from or variables.get("MEETLINK_MAIL_FROM"),
+        receive=was_receiving if options.receive is None else options.receive,
         # An empty address does not remove the subscription.
         alarm_email=options.alarm_email or stacks.parameters(stage, "alarms").get("Email"),
         settings=settings,
@@ -73,6 +78,7 @@ def resolve(stage: Stage, options: DeployOptions, responds: Responds | None = No
     error = _find_error(stage, resolved) or _find_closing_error(
         resolved, old_domain, link_url, None if was_closed else responds
     )
+    error = error or _find_receiving_error(stage, resolved, options)
     if error:
         raise DeployError(error)
     return resolved
@@ -105,6 +111,12 @@ def _find_error(stage: Stage, options: DeployOptions) -> str | None:
     if options.bucket is None and stacks.outputs(stage, app_stack.CONCERN):
         return "This stage was deployed with --bucket. Pass it again, or run --down first."
     return _find_deleted_secrets(stage)
+
+
+def _find_receiving_error(stage: Stage, resolved: DeployOptions, options: DeployOptions) -> str | None:
+    """Return why email cannot be received. DNS is not asked where nothing changes: a fix must be deployable."""
+    is_new = options.receive or (resolved.receive and options.mail_from)
+    return receiving.find_obstacle(stage, str(resolved.mail_from)) if is_new else None
 
 
 def _find_closing_error(

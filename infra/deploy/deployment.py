@@ -19,6 +19,7 @@ from infra.deploy import (
     deploy_options,
     gateway,
     lambda_package,
+    receiving,
     rest_api,
     running_functions,
     stacks,
@@ -56,6 +57,10 @@ def deploy_stage(stage: Stage, options: DeployOptions, say: Say) -> list[CheckRe
     lambda_package.build(stage)
     outputs = prepare_stage(stage, options, say)
     _deploy_app(stage, options, outputs, say)
+    if options.receive:
+        receiving.apply_rule(stage, str(options.mail_from), say)
+    else:
+        receiving.remove(stage, say)
     if options.web_acl:
         gateway.associate_web_acl(stage, rest_api.find_api(stage)[0], options.web_acl)
     apply_domain(stage, options, say)
@@ -70,12 +75,13 @@ def prepare_stage(stage: Stage, options: DeployOptions, say: Say) -> StackOutput
     mail_from = str(options.mail_from)
     say("stacks: tables, key, secrets, queue, mail, logs ...")
     outputs = _apply_stacks(stage, mail_from, say)
+    received = receiving.apply_bucket(stage) if options.receive else {}
     for hint in ensure_identity(stage, mail_from):
         say(hint)
     say("settings and policies in .chalice ...")
     functions = running_functions.fetch_functions(stage)
     limit = {"MEETLINK_LAMBDA_CONCURRENCY": str(account.concurrency_limit(stage))}
-    fixed = outputs.variables | limit | dict(options.settings or {})
+    fixed = outputs.variables | received | limit | dict(options.settings or {})
     merged = running_functions.merge_environment(stage, functions, fixed, options.unset, say)
     chalice_config.write_environment(stage, merged)
     running_functions.preserve_options(stage, functions, say)
@@ -170,6 +176,7 @@ def _apply_stacks(stage: Stage, mail_from: str, say: Say) -> StackOutputs:
         "MEETLINK_MAIL_FROM": mail_from,
         "MEETLINK_MAIL_CONFIGURATION_SET": mail["ConfigurationSet"],
         "MEETLINK_MAIL_EVENTS_TOPIC": mail["MailEventsTopic"],
+        "MEETLINK_REPLIES_TOPIC": mail["RepliesTopic"],
     }
     return StackOutputs(variables, _policy_names(stage, streams, {**key, **queue, **mail}))
 

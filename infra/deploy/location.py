@@ -24,7 +24,12 @@ _OTHER_CREDENTIALS = (
     "AWS_DEFAULT_PROFILE",
 )
 """Variables that botocore prefers to `AWS_PROFILE`, but not to a profile that the code passes."""
-_ARN_VARIABLES = ("MEETLINK_BOOKINGS_STREAM_ARN", "MEETLINK_CONNECTIONS_STREAM_ARN", "MEETLINK_MAIL_EVENTS_TOPIC")
+_ARN_VARIABLES = (
+    "MEETLINK_BOOKINGS_STREAM_ARN",
+    "MEETLINK_CONNECTIONS_STREAM_ARN",
+    "MEETLINK_MAIL_EVENTS_TOPIC",
+    "MEETLINK_REPLIES_TOPIC",
+)
 
 
 def select(profile: str | None, region: str | None) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-SERVICES = frozenset({"dynamodb", "kms", "secretsmanager", "sesv2", "sqs"})
+SERVICES = frozenset({"dynamodb", "kms", "s3", "secretsmanager", "sesv2", "sqs"})
 """The services that the functions call, by botocore's names. A test compares them with the clients in the code."""
 _DATA = re.compile(r"botocore/data/(?P<service>[^/]+)/(?P<version>[^/]+)/(?P<file>.+)")
 _UNREAD = re.compile(

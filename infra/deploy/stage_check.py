@@ -17,6 +17,7 @@ from infra.deploy import (
     chalice_config,
     default_address,
     gateway,
+    receiving,
     rest_api,
     ses_identity,
     stacks,
@@ -66,7 +67,7 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[CheckResult]:
         yield from run("the default address", default_address.check, rest_api.find_api(stage)[0], is_vital=False)
         yield from run("the streams and queues", _mappings, queue_arn)
         yield from run("the schedules", _schedules)
-        yield from run("the email events", _topic)
+        yield from run("the email events", _topics)
         yield from run("the API", _health)
         yield from run("the functions' runtime", account.check_runtime, datetime.now(UTC).date(), is_vital=False)
     yield from run("whether SES sends email", account.check_sending)
@@ -75,6 +76,9 @@ def _check(stage: Stage, app: Any, queue_arn: str) -> Iterator[CheckResult]:
         ses_identity.check_sender,
         chalice_config.environment(stage).get("MEETLINK_MAIL_FROM", ""),
     )
+    if receiving.is_on(stage):
+        mail_from = chalice_config.environment(stage).get("MEETLINK_MAIL_FROM", "")
+        yield from run("the receipt rule", receiving.check, mail_from, is_vital=False)
     yield from run("the alarms", _alarms, is_vital=False)
     yield from run("who receives alarms", account.check_alarm_topic, is_vital=False)
     yield from run("Lambda's limits", account.check_concurrency, is_vital=False)
@@ -166,11 +170,13 @@ def _schedules(stage: Stage) -> Iterator[CheckResult]:
             yield problem(f"No schedule invokes {stage.function(name)}. Deploy again.")
 
 
-def _topic(stage: Stage) -> Iterator[CheckResult]:
-    topic = chalice_config.environment(stage)["MEETLINK_MAIL_EVENTS_TOPIC"]
-    pages = stage.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    if _arn(stage, "on_mail_event") not in {s["Endpoint"] for page in pages for s in page["Subscriptions"]}:
-        yield problem(f"No function reads {topic}, so bounces are not processed. Deploy again.")
+def _topics(stage: Stage) -> Iterator[CheckResult]:
+    paginator = stage.client("sns").get_paginator("list_subscriptions_by_topic")
+    for function, variable in triggers.TOPICS.items():
+        topic = chalice_config.environment(stage)[variable]
+        endpoints = {s["Endpoint"] for page in paginator.paginate(TopicArn=topic) for s in page["Subscriptions"]}
+        if _arn(stage, function) not in endpoints:
+            yield problem(f"{stage.function(function)} does not read {topic}, so its events are lost. Deploy again.")
 
 
 def _alarms(stage: Stage) -> Iterator[CheckResult]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.deploy import app_stack, budget, chalice_cli, chalice_config, chalice_state, stacks
+from infra.deploy import app_stack, budget, chalice_cli, chalice_config, chalice_state, receiving, stacks
 from infra.deploy.stage import Say, Stage
 from infra.tables import table_definitions
 
@@ -23,6 +23,7 @@ def delete_stage(stage: Stage, *, delete_data: bool, say: Say) -> None:
     chalice_state.complete(stage)
     if chalice_cli.resources(stage):
         chalice_cli.run(stage, "delete")
+    receiving.remove(stage, say)
     for concern in (app_stack.CONCERN, *WITHOUT_DATA):
         say(f"stack {concern} ...")
         stacks.remove(stage, concern)

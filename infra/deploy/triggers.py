@@ -69,10 +69,13 @@ SOURCES: dict[str, Stream | Queue] = {**STREAMS, **QUEUES}
 
 SCHEDULES = ("on_schedule", "deliver_webhooks")
 
+TOPICS = {"on_mail_event": "MEETLINK_MAIL_EVENTS_TOPIC", "on_reply": "MEETLINK_REPLIES_TOPIC"}
+"""The environment variable that contains the topic's ARN, for each function that reads one."""
+
 ASYNCHRONOUS = {
     # The next minute's run does all due work.
     **{name: {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60} for name in SCHEDULES},
-    "on_mail_event": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": _HOUR_SECONDS},
+    **{name: {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": _HOUR_SECONDS} for name in TOPICS},
 }
 """Functions that Lambda invokes asynchronously, with their retry options."""
 

@@ -14,7 +14,8 @@ from chalicelib.errors import MailUnavailable, StoreUnavailable
 from chalicelib.handlers import operations
 from chalicelib.store.deployment_secrets import LinkKey
 from chalicelib.store.ephemeral import EphemeralStore
-from chalicelib.usecases.answer_links import MAX_ANSWERS, AnswerLinks, AnswerTickets
+from chalicelib.usecases.answer_limit import MAX_ANSWERS
+from chalicelib.usecases.answer_links import AnswerLinks, AnswerTickets
 from chalicelib.usecases.bookings import Bookings
 from chalicelib.wording import LANGUAGES, in_language
 from tests.support.product import GUEST, Product, booking, calendar
@@ -311,7 +312,7 @@ class TestOnDecline:
             services.booking_store,
             services.answers,
             cast(Bookings, bookings),
-            services.ephemeral_store,
+            services.answer_limit,
             services.clock,
         )
         assert answer(strict, "declined", OTHER["email"], confirmed="yes").status_code == 503

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from chalicelib.handlers import (
     email_queue,
     mail_events,
     operations,
+    received_replies,
     webhook_queue,
     webhook_streams,
 )
@@ -34,6 +35,8 @@ from chalicelib.wiring import build
 from infra.deploy import chalice_config, triggers
 from infra.deploy.stage import API
 from infra.local.aws import REGION
+from infra.local.calendar_replies import Answer, gmail
+from infra.local.inbound_mail import as_received, notification
 from infra.local.standins.zoom import Account
 from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
@@ -55,9 +58,11 @@ from tests.support.product import (
     recorded_event,
 )
 from tests.support.queues import Queues
+from tests.support.replies import invitation
 from tests.support.webhooks import SECRET, Receivers, Streams, send_event
 from tests.support.workspace_visitor import follow_emailed_link
 
+BUCKET = f"meetlink-ci-mail-123456789012-{REGION}"
 HOOK = "https://receiver.example/hooks"
 DAY = 86_400
 SANDBOXED = MailAccountError("SES: MessageRejected", code="NotVerified")
@@ -91,7 +96,8 @@ class Watched:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         _store_secrets(aws)
         in_environment = dict.fromkeys([*CREDENTIALS, "MEETLINK_TAG_SECRET"], "")
-        self.product = Product(aws, clock, MEETLINK_SECRETS_PREFIX="meetlink/ci/", **in_environment)
+        bucket = {"MEETLINK_REPLIES_BUCKET": BUCKET}
+        self.product = Product(aws, clock, MEETLINK_SECRETS_PREFIX="meetlink/ci/", **bucket, **in_environment)
         self.product.services = replace(self.product.services, sleep=clock.advance)
         self.receivers = Receivers.of(self.product)
         self.streams = Streams(self.product)
@@ -257,6 +263,20 @@ class Watched:
 
         self.does("on_mail_event", take)
 
+    def reply(self, *refusals: Exception, proposed: datetime | None = None) -> None:
+        """The guest's calendar answers the newest email, and the mail that tells of it is refused."""
+        product, s3 = self.product, self.product.aws.client("s3")
+        event = invitation(product.mails.to("guest@example.com")[-1].raw)
+        raw = gmail(Answer(event, "guest@example.com", "TENTATIVE", product.clock(), proposed))
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(Bucket=BUCKET, Key="mail", Body=as_received(raw, "guest@example.com"))
+
+        def take() -> None:
+            product.mails.refusals[:] = refusals
+            received_replies.receive_reply(notification(BUCKET, "mail", product.clock()), product.services)
+
+        self.does("on_reply", take)
+
     def operate(self, **request: Any) -> None:
         def run() -> None:
             answer = operations.run({"workspace_id": WORKSPACE, **request}, self.product.services)
@@ -403,7 +423,8 @@ def test_every_permission_on_the_key_has_a_condition_on_the_context(watched: Wat
     for function in FUNCTIONS:
         for statement in json.loads(chalice_config.render_policy(function, watched.names))["Statement"]:
             is_keys = any(action.startswith("kms:") for action in statement["Action"])
-            assert ("Condition" in statement) == (is_keys or statement["Sid"] == "Members"), function
+            is_rows = statement["Sid"] in ("Members", "CalendarEntries")
+            assert ("Condition" in statement) == (is_keys or is_rows), function
 
 
 def test_the_api_and_operators_change_no_references_but_those_of_members(watched: Watched) -> None:
@@ -484,6 +505,15 @@ def live_a_day(watched: Watched) -> None:
     watched.bounce("hard_bounce")
     watched.operate(do="lift-suppression", email="guest@example.com")
     watched.operate(do="create-key")
+    watched.reply()
+    product.clock.advance(3600)  # A person answers so often an hour.
+    proposed = product.clock() + timedelta(days=3)
+    for refusal in (SANDBOXED, MailUnavailable("SES: Throttling")):
+        with suppress(MailUnavailable):
+            watched.reply(refusal, proposed=proposed)
+        product.clock.advance(3600)
+    product.mails.refusals.clear()
+    watched.reply(proposed=proposed)
     watched.operate(do="show-audit")
 
     # Members, and their own pages.

@@ -19,7 +19,7 @@ from infra.deploy.package_pruning import SERVICES, prune, select
 
 ROOT = Path(__file__).parents[2]
 BOTOCORE = Path(botocore.__file__).parent
-UNUSED = ("ec2", "s3", "sts")
+UNUSED = ("ec2", "sns", "sts")
 
 
 @pytest.fixture(scope="module")

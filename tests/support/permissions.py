@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -30,6 +31,7 @@ _SERVICES = {
     "TrentService": "kms",
     "secretsmanager": "secretsmanager",
     "AmazonSQS": "sqs",
+    "S3": "s3",
 }
 
 
@@ -50,7 +52,7 @@ class Recorder:
         answer = BotocoreStubber.__call__
 
         def watch(stubber: Any, event_name: str, request: Any, **others: Any) -> Any:
-            if self._notes_refusal(request.headers["X-Amz-Target"], request.body):
+            if self._notes_refusal(*_what(request)):
                 return _denial(request)
             return answer(stubber, event_name, request, **others)
 
@@ -94,7 +96,9 @@ class Recorder:
         if api.startswith("DynamoDBStreams"):
             return  # The test's own reading, for Lambda.
         service, body = _SERVICES[api], json.loads(content)
-        if service == "dynamodb":
+        if service == "s3":
+            yield f"s3:{operation}", f"arn:{self._names['Partition']}:s3:::{body['Bucket']}/{body['Key']}"
+        elif service == "dynamodb":
             yield from self._of_tables(operation, body)
         elif service == "kms":
             context = body.get("EncryptionContext", {})
@@ -129,6 +133,15 @@ def _partition_key(body: Mapping[str, Any]) -> str:
     """Of a single row of the references, which conditions of policies can name."""
     key = (body.get("Key") or body.get("Item") or {}).get("key", {}).get("S")
     return f" key={key}" if key and body["TableName"].endswith("references") else ""
+
+
+def _what(request: Any) -> tuple[str | bytes, bytes]:
+    """Return what a request asks for. S3, of which functions read objects only, says it by the address."""
+    if "X-Amz-Target" in request.headers:
+        return request.headers["X-Amz-Target"], request.body
+    address = urlsplit(request.url)
+    bucket = str(address.hostname).partition(".s3")[0]
+    return "S3.GetObject", json.dumps({"Bucket": bucket, "Key": address.path.removeprefix("/")}).encode()
 
 
 def _denial(request: Any) -> AWSResponse:

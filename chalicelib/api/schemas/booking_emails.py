@@ -15,11 +15,15 @@ from chalicelib.api.schemas.fields import (
     format_optional_timestamp,
     format_timestamp,
 )
-from chalicelib.domain.answers import Choice, answer_of
+from chalicelib.domain.answers import Choice, answer_of, other_answers
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import EntryOwner, InvitationState, Role, Trouble, calendar_file_path, is_emailed
 from chalicelib.domain.invitation import Invitation as DomainInvitation
 from chalicelib.store.booking_records import Record
+
+AnswerOutdated = Annotated[
+    bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
+]
 
 
 class InviteQuery(Struct, forbid_unknown_fields=True):
@@ -51,9 +55,16 @@ class Invitation(Struct):
         Choice | None, Meta(description="Whether the person comes; null: no answer", examples=["accepted"])
     ]
     answered_at: Annotated[Timestamp | None, Meta(description="Since when this is the answer, RFC 3339 in UTC")]
-    answer_outdated: Annotated[
-        bool, Meta(description="Whether the answer is to an earlier time of the booking", examples=[False])
-    ]
+    answer_outdated: AnswerOutdated
+
+
+class OtherAnswer(Struct):
+    """An answer from an address that the booking does not have: a guest's other address. It counts for no one."""
+
+    email: Annotated[str, Meta(description="The address that answered", examples=["guest@example.org"])]
+    answer: Annotated[Choice, Meta(description="Whether this person comes", examples=["accepted"])]
+    answered_at: Annotated[Timestamp, Meta(description="Since when this is the answer, RFC 3339 in UTC")]
+    answer_outdated: AnswerOutdated
 
 
 class EmailsWaiting(Struct):
@@ -76,6 +87,18 @@ def format_wait(until: datetime | None) -> EmailsWaiting | None:
 
 def format_invitations(record: Record) -> list[Invitation]:
     return [_format_invitation(record, invitation) for invitation in record.settlement.invitations]
+
+
+def format_other_answers(record: Record) -> list[OtherAnswer]:
+    return [
+        OtherAnswer(
+            email=answer.email or "",
+            answer=answer.choice,
+            answered_at=format_timestamp(answer.answered_at),
+            answer_outdated=answer.is_outdated(record.booking),
+        )
+        for answer in other_answers(record.booking, record.answers)
+    ]
 
 
 def _format_invitation(record: Record, invitation: DomainInvitation) -> Invitation:

@@ -13,8 +13,10 @@ from chalicelib.api.schemas.booking_emails import (
     BookingEmails,
     EmailsWaiting,
     Invitation,
+    OtherAnswer,
     format_emails,
     format_invitations,
+    format_other_answers,
     format_wait,
 )
 from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
@@ -228,6 +230,9 @@ class Booking(Struct):
     version: Annotated[int | None, Meta(description="Your own counter, if you sent one", examples=[None])]
     meeting: Meeting
     invitations: Annotated[list[Invitation], Meta(description="The last invitation of each person")]
+    other_answers: Annotated[
+        list[OtherAnswer], Meta(description="Answers from addresses that the booking does not have")
+    ]
     emails_waiting: Annotated[
         EmailsWaiting | None, Meta(description="Why emails wait; null: they do not", examples=[None])
     ]
@@ -283,6 +288,7 @@ def format_booking(record: Record) -> Booking:
         version=booking.version,
         meeting=_format_meeting(record.current_meeting, record.current_attendance),
         invitations=format_invitations(record),
+        other_answers=format_other_answers(record),
         emails_waiting=format_wait(record.settlement.emails_wait_until),
         reminders=format_reminders(booking.reminders),
         created_at=format_timestamp(booking.created_at),

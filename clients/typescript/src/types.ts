@@ -471,6 +471,8 @@ export type Booking = {
   meeting: Meeting;
   /** The last invitation of each person */
   invitations: Invitation[];
+  /** Answers from addresses that the booking does not have */
+  other_answers: OtherAnswer[];
   /** Why emails wait; null: they do not */
   emails_waiting: EmailsWaiting | null;
   /** As its calendar or workspace had them when it was created */
@@ -1138,6 +1140,18 @@ export type NoShowEvent = {
   /** When it happened, RFC 3339 in UTC */
   timestamp: string;
   data: ReportedBooking;
+};
+
+/** An answer from an address that the booking does not have: a guest's other address. It counts for no one. */
+export type OtherAnswer = {
+  /** The address that answered */
+  email: string;
+  /** Whether this person comes */
+  answer: Answer;
+  /** Since when this is the answer, RFC 3339 in UTC */
+  answered_at: string;
+  /** Whether the answer is to an earlier time of the booking */
+  answer_outdated: boolean;
 };
 
 /** A booking, and who joined its meeting. */

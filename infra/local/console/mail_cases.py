@@ -19,6 +19,7 @@ from chalicelib.mail.notice_templates import (
     Notice,
     write_declined_notice,
     write_failed_meeting_notice,
+    write_proposed_notice,
     write_reconnect_notice,
     write_undelivered_notice,
 )
@@ -199,6 +200,7 @@ def _notices(language: str, letterhead: Letterhead) -> dict[str, Notice]:
         "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language, letterhead),
         **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble, letterhead) for trouble in Trouble},
         "declined": write_declined_notice(booking, _GUEST, letterhead),
+        "another time proposed": write_proposed_notice(booking, _GUEST, _STARTS_AT + timedelta(days=1), letterhead),
         "no link": write_failed_meeting_notice(booking, _REFUSED, letterhead),
         "not changed": write_failed_meeting_notice(booking, existing, letterhead),
         "not deleted": write_failed_meeting_notice(cancelled, existing, letterhead),

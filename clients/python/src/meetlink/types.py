@@ -395,6 +395,8 @@ class Booking(TypedDict):
     meeting: Meeting
     invitations: list[Invitation]
     """The last invitation of each person"""
+    other_answers: list[OtherAnswer]
+    """Answers from addresses that the booking does not have"""
     emails_waiting: EmailsWaiting | None
     """Why emails wait; null: they do not"""
     reminders: list[Reminder]
@@ -1108,6 +1110,19 @@ class NoShowEvent(TypedDict):
     timestamp: str
     """When it happened, RFC 3339 in UTC"""
     data: ReportedBooking
+
+
+class OtherAnswer(TypedDict):
+    """An answer from an address that the booking does not have: a guest's other address. It counts for no one."""
+
+    email: str
+    """The address that answered"""
+    answer: Answer
+    """Whether this person comes"""
+    answered_at: str
+    """Since when this is the answer, RFC 3339 in UTC"""
+    answer_outdated: bool
+    """Whether the answer is to an earlier time of the booking"""
 
 
 class ParticipantJoined(TypedDict):

@@ -1,0 +1,83 @@
+"""Emails to hosts about guests who propose another time in their calendar. The booking stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from chalicelib.domain.booking import Booking
+from chalicelib.domain.invitation import Party, Role, address_key, is_emailed
+from chalicelib.domain.workspace import Workspace
+from chalicelib.errors import LostRace, MailUnavailable
+from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.store.suppressions import SuppressionStore
+from chalicelib.store.workspaces import WorkspaceStore
+from chalicelib.usecases.mail_circuit import GuardedMailer
+from chalicelib.usecases.notices import send_notice
+
+_MARK_LIFE = timedelta(days=30)
+"""How long after a booking's end a notice is not repeated: an email may be delivered more than once."""
+
+
+class ProposalNotices:
+    """Sends one notice for each proposal."""
+
+    def __init__(
+        self,
+        ephemeral: EphemeralStore,
+        workspaces: WorkspaceStore,
+        suppressions: SuppressionStore,
+        mailer: GuardedMailer,
+        clock: Callable[[], datetime],
+        product_name: str,
+    ) -> None:
+        self._ephemeral = ephemeral
+        self._workspaces = workspaces
+        self._suppressions = suppressions
+        self._mailer = mailer
+        self._clock = clock
+        self._product_name = product_name
+
+    def forward(self, booking: Booking, guest: Party, starts_at: datetime) -> None:
+        """Tell the host, or the administrators of a workspace that emails its hosts itself, about a proposed start.
+
+        The same proposal is not repeated. Raises `StoreUnavailable` or `MailUnavailable`: try again later.
+        """
+        workspace = self._workspaces.get(booking.workspace_id)
+        addresses = self._addresses(booking, workspace)
+        if not addresses:
+            return
+        if parked_until := self._mailer.check():
+            raise MailUnavailable("SES refuses every email", retry_at=parked_until)
+        mark = _mark(booking, guest, starts_at)
+        try:
+            self._ephemeral.put(mark, "", booking.appointment.ends_at + _MARK_LIFE)
+        except LostRace:
+            return
+        try:
+            self._send(addresses, booking, guest, starts_at, workspace)
+        except MailUnavailable:
+            self._ephemeral.consume(mark)
+            raise
+
+    def _send(
+        self, addresses: list[str], booking: Booking, guest: Party, starts_at: datetime, workspace: Workspace | None
+    ) -> None:
+        from chalicelib.mail.notice_templates import Letterhead, write_proposed_notice
+
+        notice = write_proposed_notice(booking, guest, starts_at, Letterhead(self._product_name, workspace))
+        for address in addresses:
+            send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
+
+    def _addresses(self, booking: Booking, workspace: Workspace | None) -> list[str]:
+        if not is_emailed(booking, Role.HOST):
+            return list(workspace.admin_emails) if workspace else []
+        host = booking.host.email
+        return [] if self._suppressions.is_suppressed(booking.workspace_id, host) else [host]
+
+
+def _mark(booking: Booking, guest: Party, starts_at: datetime) -> str:
+    proposal = f"{address_key(guest.email)}\0{booking.revision}\0{starts_at.isoformat()}"
+    digest = hashlib.sha256(proposal.encode()).hexdigest()[:32]
+    return f"proposed#{booking.workspace_id}#{booking.booking_id}#{digest}"
