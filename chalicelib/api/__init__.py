@@ -42,4 +42,5 @@ def register(app: Chalice, services: Callable[[], Services]) -> None:
     routing.install(app)
     for module in (*_API, *_PAGES, service):
         module.routes.register(app, services)
+    service.pages.register(app, services)
     cors.install(app, services)

@@ -26,6 +26,7 @@ _ASSETS = {
     "settings.css": "text/css; charset=utf-8",
     "workspace.css": "text/css; charset=utf-8",
     "docs.css": "text/css; charset=utf-8",
+    "docs.js": "text/javascript; charset=utf-8",
     "favicon.svg": "image/svg+xml",
 }
 

@@ -8,11 +8,13 @@ from typing import Any
 from chalice.app import Chalice, Response
 
 from chalicelib.api.calls import Call, CallerCall
-from chalicelib.api.routing import Routes, json_response
+from chalicelib.api.routing import PageRoutes, Routes, json_response
 from chalicelib.api.schemas.service import Health, Identity, Limits
 from chalicelib.version import VERSION
 
 routes = Routes("Service")
+pages = PageRoutes(lambda _, problem: problem.response())
+"""The other texts of `/docs`, which no client calls."""
 
 
 @routes.get(
@@ -52,15 +54,30 @@ def openapi(call: Call) -> Response:
 
 @routes.get(
     "/docs",
-    "Read this description as a page",
+    "Read the guides and the reference",
     text="For people.",
     responses={200: "text/html"},
+    problems=("not_found",),
     auth="none",
 )
 def docs(call: Call) -> Response:
-    from chalicelib.api.docs_page import page
+    return _docs_text(call, "index")
 
-    return page(call, _document(call.app))
+
+@pages.get("/docs/{page}")
+def docs_page(call: Call, page: str) -> Response:
+    return _docs_text(call, page)
+
+
+@pages.get("/llms.txt")
+def llms(call: Call) -> Response:
+    return _docs_text(call, "llms.txt")
+
+
+def _docs_text(call: Call, name: str) -> Response:
+    from chalicelib.api import docs_page as site
+
+    return site.text(call, name)
 
 
 @cache

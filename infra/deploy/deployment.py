@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from infra import docs_site
 from infra.deploy import (
     account,
     app_stack,
@@ -52,7 +53,8 @@ def deploy_stage(stage: Stage, options: DeployOptions, say: Say) -> list[CheckRe
     closes_address = bool(options.close_default_address)
     if closes_address and not default_address.is_closed(stacks.parameters(stage, "domain")):
         default_address.require_unused(stage, rest_api.find_api(stage)[1], datetime.now(UTC), say)
-    say("bytecode, package ...")
+    say("guides, bytecode, package ...")
+    docs_site.build(stage.project)
     bytecode.compile_project(stage.project)
     lambda_package.build(stage)
     outputs = prepare_stage(stage, options, say)

@@ -9,6 +9,7 @@ import sys
 from select import select
 from types import FrameType
 
+from infra import docs_site
 from infra.local.aws import LocalAwsError
 from infra.local.stack import PASSWORD, LocalStack, ports_from_environment
 
@@ -18,6 +19,7 @@ def main() -> int:
     stop = StopSignals()
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
+        docs_site.build_if_stale(_print)
         with LocalStack(ports, report=_print, provider=provider, report_request=_print) as stack:
             if not stop.has_arrived():
                 print(_addresses(stack), flush=True)

@@ -248,7 +248,7 @@ def test_only_the_start_page_sends_the_key_to_the_browser(browser: FlaskClient, 
     api.bookings["b-1"] = booking(meeting=READY, invitations=SENT)
     pages = [browser.get(path).text for path in ("/book", "/book/b-1", "/book/b-1/live", "/inbox")]
     assert not any(API_KEY in page for page in pages)
-    assert f"export KEY={API_KEY}" in browser.get("/").text
+    assert f"export MEETLINK_KEY={API_KEY}" in browser.get("/").text
 
 
 def test_a_ready_booking_shows_its_link_and_its_time_in_the_guests_zone(browser: FlaskClient, api: FakeApi) -> None:

@@ -300,12 +300,6 @@ def test_a_site_that_is_not_listed_cannot_frame_it(product: Product, page: Page)
         expect(frame.get_by_role("button", name="Continue")).to_have_count(0)
 
 
-def test_the_reference(product: Product, page: Page) -> None:
-    page.goto(f"{product.base_url}/docs")
-    expect(page.get_by_role("heading", name="Create or change a booking")).to_be_visible()
-    check(page, "docs")
-
-
 def test_no_page_is_heavy(product: Product, page: Page) -> None:
     furnish(product, bookings=30)
     weights: list[int] = []

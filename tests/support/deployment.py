@@ -40,7 +40,7 @@ from infra.local.standins.server import serve
 STAGE = "ci"
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
-_SHIPPED = ("app.py", "chalicelib", "infra", ".chalice/config.json")
+_SHIPPED = ("app.py", "chalicelib", "docs", "infra", ".chalice/config.json")
 _SERVICES = (
     "apigateway",
     "budgets",
