@@ -108,12 +108,15 @@ def crashes_of(fault: str, scenario: str, seed: int = 0) -> Iterator[Case]:
             yield replace(calm, crashes=((number, when),))
 
 
-def reminder_crashes(scenario: str, seed: int = 0) -> Iterator[Case]:
-    """A crash before and after every I/O call around reminders; the second request at every such call as well."""
+def reminder_crashes(scenario: str, seed: int = 0, *, every: int = 1) -> Iterator[Case]:
+    """A crash before and after every I/O call around reminders; the second request at every such call as well.
+
+    With `every`, the second request comes at some of the calls only. It takes a run to know the calls after each.
+    """
     for variant in ("two schedules", "queue"):
         calm = Case(REMINDERS, scenario, variant, seed)
         alone = [number - ACCEPTED for number in _calls_at_work(replace(calm, scenario="reminders"))]
-        for at in alone if REMINDING[scenario].meanwhile else [0]:
+        for at in alone[::every] if REMINDING[scenario].meanwhile else [0]:
             case = replace(calm, meanwhile_at=at)
             for number in _calls_at_work(case):
                 yield from (replace(case, crashes=((number, when),)) for when in When)

@@ -29,4 +29,9 @@ def examples(thorough: int, **options: Any) -> settings:
 
 def sample(cases: Iterable[T], step: int) -> Iterator[T]:
     """Return every case in a thorough run, and each `step`-th in a quick one."""
-    return islice(cases, 0, None, step if settings.default.max_examples == _QUICK else 1)
+    return islice(cases, 0, None, stride(step))
+
+
+def stride(step: int) -> int:
+    """Return 1 in a thorough run, and `step` in a quick one."""
+    return step if settings.default.max_examples == _QUICK else 1
