@@ -207,7 +207,10 @@ def _events(world: World, booking: Booking, address: str) -> list[HeldMeeting]:
 
 
 def _answers(world: World, record: Record) -> list[str]:
-    """The answer is there, no guest was emailed because of it, and the host knows of a decline, once."""
+    """The answer is there, no guest was emailed because of it, and the host knows of a decline, once.
+
+    A cancellation says more than a decline shortly before it.
+    """
     choices = world.answered.get(record.booking.booking_id)
     if not choices:
         return []
@@ -217,7 +220,8 @@ def _answers(world: World, record: Record) -> list[str]:
     notices = [notice for notice in world.post.notices if "will not come" in notice.subject]
     declines = [party.email for party in declining_guests(record.booking, record.answers)]
     certain = [notice for notice in notices if not notice.may_be_repeated]
-    wrong = ["the host does not know of a decline"] if declines and not notices else []
+    is_due = declines and not record.booking.is_cancelled
+    wrong = ["the host does not know of a decline"] if is_due and not notices else []
     if len(certain) > choices.count(Choice.DECLINED):
         wrong.append("the host was notified more often than guests declined")
     return wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.answers import Choice
@@ -13,13 +13,14 @@ from tests.chaos import invariants
 from tests.chaos.classes import FAULTS
 from tests.chaos.world import World, new_world
 from tests.support.clock import START
+from tests.support.examples import examples
 
 MOVES = [partial(World.put, starts_at=START + timedelta(days=days)) for days in (35, 36)]
 ANSWERS = [partial(World.answer, choice=choice) for choice in Choice]
 STEPS = st.lists(st.tuples(st.sampled_from([*MOVES, *ANSWERS]), st.sampled_from([2.0, 70.0])), max_size=6)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(STEPS, st.booleans(), st.booleans(), st.integers(0, 99))
 def test_answers_moves_and_cancellations_converge(
     steps: list[tuple[partial[object], float]], cancels: bool, is_rough: bool, seed: int

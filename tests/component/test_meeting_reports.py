@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from chalicelib.handlers import booking_stream
@@ -18,6 +18,7 @@ from infra.local.standins.zoom import webhooks
 from infra.tables import create_tables
 from tests.component.test_deauthorization import ADDRESS
 from tests.support.clock import START
+from tests.support.examples import examples
 from tests.support.product import ACCOUNT, SECOND_ACCOUNT, LambdaContext, Product, booking, calendar
 from tests.support.steps import break_grant, cancel, disconnect, get, only_meeting, put
 from tests.support.webhooks import Receivers, Streams
@@ -458,7 +459,7 @@ class TestBadInput:
         assert send(heard, "meeting.started", started(heard), event_ts=event_ts).status_code == 204
         assert rows(heard) == []
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_nothing_that_zoom_could_sign_causes_an_error(self, heard: Product, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from([*EVENTS, "meeting.unheard_of"]))
