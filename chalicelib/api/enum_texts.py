@@ -11,6 +11,7 @@ from chalicelib.domain.answers import Choice
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.calendar import LocationType, OnDecline
+from chalicelib.domain.cohost import CohostState
 from chalicelib.domain.connection import ConnectionState, Reason
 from chalicelib.domain.guest_experience import GuestEntry, Moderator
 from chalicelib.domain.invitation import InvitationState, Role, Trouble
@@ -137,6 +138,12 @@ ENUM_TEXTS: Mapping[type[StrEnum], Mapping[Any, str]] = {
         PasscodeMode.ACCOUNT: "As the account's own settings say.",
         PasscodeMode.GENERATE: "A random passcode. In a response: there is a passcode.",
         PasscodeMode.NONE: "No passcode.",
+    },
+    CohostState: {
+        CohostState.PENDING: "The meeting is not ready, or the co-hosts are not sent yet.",
+        CohostState.HOST: "The co-host may join as a host.",
+        CohostState.GUEST: "The co-host joins as a guest: the provider has no co-hosts.",
+        CohostState.FAILED: "The co-host joins as a guest: the provider does not accept this one. See `detail`.",
     },
     DeliveryState: {
         DeliveryState.PENDING: "It is being sent, or will be sent again.",

@@ -33,6 +33,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "idempotency_key_reused": (409, "This Idempotency-Key was already used for another booking."),
     "not_connected": (409, "Video needs a connection of the host, and there is none."),
     "not_confirmed": (409, "The host's connection waits for your confirmation."),
+    "unknown_host": (422, "The calendar has no host with this `user_id`."),
     "unsupported_setting": (422, "The host's provider does not support a setting; see `errors`."),
     "account_changed": (409, "The user connected another account than the one that you confirm."),
     "reconnect_needed": (409, "The host's connection is broken: the host must connect the account again."),

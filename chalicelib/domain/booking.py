@@ -61,6 +61,10 @@ class Appointment(Struct, frozen=True, omit_defaults=True):
     links: Links = NO_LINKS
     emails: Emails = UNDECIDED
     """In a stored booking, undecided counts as yes."""
+    cohosts: tuple[Host, ...] | None = None
+    """None: the calendar's."""
+    host_id: str | None = None
+    """Which of the calendar's hosts; None: its `host`."""
 
 
 class Eligibility(Struct, frozen=True):
@@ -102,8 +106,15 @@ class Booking(Struct, frozen=True, omit_defaults=True):
     """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
     language: str | None = None
     """The workspace's language at creation: of emails to people without a language of their own. None: English."""
+    cohosts: tuple[Host, ...] = ()
+    """Those of the appointment, else as the calendar had them when the booking was created or moved to it."""
     meeting_settings: MeetingSettings = NO_SETTINGS
     """As the calendar had them when the booking was created, or moved to another calendar."""
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The host and the co-hosts."""
+        return self.host, *self.cohosts
 
     @property
     def is_cancelled(self) -> bool:
@@ -127,7 +138,7 @@ def book(
     base_url: str | None = None,
     language: str | None = None,
 ) -> Booking:
-    """Return a new booking on `calendar`. `connection` is the host's, if there is one."""
+    """Return a new booking on `calendar`, whose host is the booking's. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
     emails = appointment.emails.or_else(calendar.emails).or_else(workspace_emails)
     return Booking(
@@ -149,6 +160,7 @@ def book(
         first_content=content_digest(appointment),
         reminders=reminders,
         language=language,
+        cohosts=_choose_cohosts(appointment, calendar),
         meeting_settings=calendar.meeting_settings,
     )
 
@@ -165,20 +177,22 @@ def change(
 ) -> Booking:
     """Return the booking with the caller's new content; the same object if nothing changes or `version` is older.
 
-    `calendar` and its `reminders` are set if the booking moves to another calendar. Changes of a calendar apply to new
-    bookings only. Raises `Conflict` if the booking is cancelled, or if `version` was already used for other content.
+    `calendar` and its `reminders` are set if the booking moves to another calendar, or to another host of its calendar
+    (see `as_booked`). Changes of a calendar apply to new bookings only. Raises `Conflict` if the booking is cancelled,
+    or if `version` was already used for other content.
     """
     if _is_late(booking, version):
         return booking
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Create a new one with another id.", reason="booking_cancelled")
-    appointment = replace(appointment, emails=appointment.emails.or_else(booking.appointment.emails))
+    appointment = _with_earlier_choices(appointment, booking.appointment)
     is_same = content_digest(appointment) == content_digest(booking.appointment)
     if is_same and version in (None, booking.version):
         return booking
     if not is_same and version is not None and version == booking.version:
         raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
-    is_moved = calendar is not None or appointment.starts_at != booking.appointment.starts_at
+    is_same_calendar = appointment.calendar_id == booking.appointment.calendar_id
+    is_moved = not is_same_calendar or appointment.starts_at != booking.appointment.starts_at
     changed = replace(
         booking,
         revision=booking.revision + 1,
@@ -187,7 +201,40 @@ def change(
         version=version if version is not None else booking.version,
         reminders_set_at=now if is_moved else booking.reminders_set_at,
     )
-    return replace(_move(changed, calendar, connection, now=now), reminders=reminders) if calendar else changed
+    if calendar is None:
+        return _with_chosen_cohosts(changed)
+    return replace(_move(changed, calendar, connection, now=now), reminders=reminders)
+
+
+def _with_earlier_choices(appointment: Appointment, earlier: Appointment) -> Appointment:
+    """Return the appointment with what the caller left out and chose before."""
+    is_same_calendar = appointment.calendar_id == earlier.calendar_id
+    return replace(
+        appointment,
+        emails=appointment.emails.or_else(earlier.emails),
+        cohosts=earlier.cohosts if appointment.cohosts is None else appointment.cohosts,
+        host_id=appointment.host_id or (earlier.host_id if is_same_calendar else None),
+    )
+
+
+def _with_chosen_cohosts(booking: Booking) -> Booking:
+    chosen = booking.appointment.cohosts
+    if chosen is None:
+        return booking
+    return replace(booking, cohosts=tuple(cohost for cohost in chosen if cohost.user_id != booking.host.user_id))
+
+
+def as_booked(calendar: Calendar, booking: Booking) -> Calendar:
+    """Return the calendar with its present host, and everything else as the booking got it."""
+    return replace(
+        calendar,
+        location=booking.location,
+        guests_see_each_other=booking.guests_see_each_other,
+        on_decline=booking.on_decline,
+        cohosts=booking.cohosts,
+        reminders=booking.reminders,
+        meeting_settings=booking.meeting_settings,
+    )
 
 
 def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *, now: datetime) -> Booking:
@@ -205,8 +252,15 @@ def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
         on_decline=calendar.on_decline,
+        cohosts=_choose_cohosts(booking.appointment, calendar),
         meeting_settings=calendar.meeting_settings,
     )
+
+
+def _choose_cohosts(appointment: Appointment, calendar: Calendar) -> tuple[Host, ...]:
+    """Return the appointment's co-hosts, else the calendar's, without the host."""
+    cohosts = calendar.cohosts if appointment.cohosts is None else appointment.cohosts
+    return tuple(cohost for cohost in cohosts if cohost.user_id != calendar.host.user_id)
 
 
 def _location_of(location: Location, booking_id: str) -> Location:
@@ -248,8 +302,26 @@ def content_digest(appointment: Appointment) -> str:
         metadata=appointment.metadata,
         links=set_values(reschedule=appointment.links.reschedule, cancel=appointment.links.cancel),
         emails=set_values(guests=_choice(appointment.emails.guests), host=_choice(appointment.emails.host)),
+        cohosts=_cohost_values(appointment.cohosts),
+        host_id=appointment.host_id,
     )
     return digest(values, length=32)
+
+
+def _cohost_values(cohosts: tuple[Host, ...] | None) -> list[dict[str, Any]] | str | None:
+    # A text, because an empty list adds nothing to a digest.
+    if cohosts == ():
+        return "none"
+    return [
+        set_values(
+            user_id=cohost.user_id,
+            name=cohost.name,
+            email=cohost.email,
+            time_zone=cohost.time_zone,
+            language=cohost.language,
+        )
+        for cohost in cohosts or ()
+    ]
 
 
 def _choice(choice: bool | None) -> str | None:

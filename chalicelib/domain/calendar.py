@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
@@ -67,5 +68,15 @@ class Calendar(Struct, frozen=True):
     on_decline: OnDecline = OnDecline.NOTIFY
     reminders: tuple[Reminder, ...] | None = None
     """None: the workspace's."""
+    cohosts: tuple[Host, ...] = ()
+    """Copied to each booking when it is created. They are invited as hosts."""
+    hosts: tuple[Host, ...] = ()
+    """Further hosts: a booking can name one of them instead of `host`."""
     meeting_settings: MeetingSettings = NO_SETTINGS
     """Copied to each booking when it is created."""
+
+
+def hosted_by(calendar: Calendar, user_id: str) -> Calendar | None:
+    """Return the calendar with this one of its hosts; None if it has no such host."""
+    host = next((host for host in (calendar.host, *calendar.hosts) if host.user_id == user_id), None)
+    return None if host is None else replace(calendar, host=host)

@@ -85,7 +85,7 @@ _STATES = {
 
 
 class Party(Struct, frozen=True):
-    """A participant of a booking."""
+    """A participant of a booking. A co-host has the role of a host."""
 
     role: Role
     name: str
@@ -94,6 +94,8 @@ class Party(Struct, frozen=True):
     """IANA name of the zone that times are displayed in."""
     language: str = DEFAULT_LANGUAGE
     """BCP 47."""
+    user_id: str | None = None
+    """Of a host; None: unknown, for a former one."""
 
 
 class Announcement(Struct, frozen=True, omit_defaults=True):
@@ -122,7 +124,7 @@ class Invite(Struct, frozen=True):
     recipient: Party
     host: Party
     attendees: tuple[Party, ...]
-    """The participants that the recipient may see, including the recipient. The host is first."""
+    """The participants that the recipient may see, including the recipient. The host is first, then the co-hosts."""
     title: str
     description: str
     starts_at: datetime
@@ -253,12 +255,12 @@ def is_emailed(booking: Booking, role: Role) -> bool:
 
 
 def parties(booking: Booking) -> list[Party]:
-    """Return the host, then the guests; each address once."""
+    """Return the host, the co-hosts, then the guests; each address once."""
     zone = booking.appointment.time_zone
-    host = _party(Role.HOST, booking.host, zone, booking.language)
+    hosts = [replace(_party(Role.HOST, host, zone, booking.language), user_id=host.user_id) for host in booking.hosts]
     guests = [_party(Role.GUEST, guest, zone, booking.language) for guest in booking.appointment.guests]
     unique: dict[str, Party] = {}
-    for party in [host, *guests]:
+    for party in [*hosts, *guests]:
         unique.setdefault(address_key(party.email), party)
     return list(unique.values())
 

@@ -240,10 +240,9 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
 def _visible_attendees(booking: Booking, to: Party) -> tuple[Party, ...]:
     """Return the participants that `to` may see. Guests see each other's addresses only if the calendar allows it."""
     everyone = parties(booking)
-    host = everyone[0]
     if to.role is Role.HOST or (booking.guests_see_each_other and to in everyone):
         return tuple(everyone if to in everyone else [to, *everyone[1:]])
-    return host, to
+    return *(party for party in everyone if party.role is Role.HOST), to
 
 
 def _join_url(booking: Booking, meeting: Meeting, role: Role) -> str | None:

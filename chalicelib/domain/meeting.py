@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from chalicelib.domain.cohost import CohostResult
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings, describe
 
@@ -80,6 +81,8 @@ class ProviderMeeting(Struct, frozen=True):
     """The link works, but a setting of the new meeting could not be sent yet. An update follows soon and sends it."""
     settings: MeetingSettings = NO_SETTINGS
     """The settings that the meeting has, as far as the provider reports them."""
+    cohosts: tuple[CohostResult, ...] = ()
+    """What became of the request's co-hosts; empty if the create did not include them."""
 
 
 class Visit(Struct, frozen=True):
@@ -113,6 +116,8 @@ class MeetingRequest(Struct, frozen=True):
     """Settings that the provider supports."""
     settings_ignored: tuple[str, ...] = ()
     """Names of the booking's other settings. Not part of the fingerprint."""
+    cohosts: tuple[str, ...] = ()
+    """Addresses of the co-hosts, if the provider adds co-hosts to a meeting."""
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +133,7 @@ class MeetingRequest(Struct, frozen=True):
             time_zone=self.time_zone,
             guests=self.guests,
             settings=describe(self.settings),
+            cohosts=self.cohosts,
         )
         return digest(values, length=16)
 
@@ -172,6 +178,8 @@ class Meeting(Struct, frozen=True, omit_defaults=True):
     """What the provider reported of the booking's settings. A policy of the account may have locked another value."""
     settings_ignored: tuple[str, ...] = ()
     """Names of the booking's settings that the provider does not support."""
+    cohosts: tuple[CohostResult, ...] = ()
+    """What the provider made of the co-hosts, if it adds co-hosts to a meeting."""
 
     @property
     def exists(self) -> bool:

@@ -68,10 +68,12 @@ def build_request(
     *,
     guests_label: str = "",
     possible: PossibleSettings | None = None,
+    adds_cohosts: bool = False,
 ) -> MeetingRequest:
     """Return the meeting that the booking wants. It names the guests if there is a label for them.
 
-    `possible` are the settings that the provider supports; None: unknown, so that none is left out.
+    `possible` are the settings that the provider supports; None: unknown, so that none is left out. `adds_cohosts`:
+    whether the provider adds co-hosts to a meeting.
     """
     appointment, settings = booking.appointment, booking.meeting_settings
     ignored = unsupported(settings, possible) if possible is not None else []
@@ -86,6 +88,7 @@ def build_request(
         guests_label=guests_label,
         settings=without(settings, ignored),
         settings_ignored=tuple(ignored),
+        cohosts=tuple(cohost.email for cohost in booking.cohosts) if adds_cohosts else (),
     )
 
 

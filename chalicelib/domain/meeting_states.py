@@ -59,6 +59,7 @@ def with_details(meeting: Meeting, details: ProviderMeeting, request: MeetingReq
         intent_at=None,
         settings=only(details.settings, chosen(request.settings)),
         settings_ignored=request.settings_ignored,
+        cohosts=details.cohosts,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostResult
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting, Visit
@@ -142,6 +143,8 @@ class Provider(ABC):
     """What happens if a create is sent twice; decides how a create without a response is resolved."""
     possible_settings: ClassVar[PossibleSettings] = NOTHING_POSSIBLE
     """The settings of a meeting that `create` and `update` apply. A request contains no others."""
+    adds_cohosts: ClassVar[bool] = False
+    """Whether the provider can make other accounts co-hosts of a meeting; see `set_cohosts`."""
     is_local: ClassVar[bool] = False
     """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
     reports_meetings: ClassVar[bool] = False
@@ -197,6 +200,16 @@ class Provider(ABC):
         Called after an update with settings: a policy of the account may have locked another value.
         """
         return NO_SETTINGS
+
+    def set_cohosts(
+        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+    ) -> tuple[CohostResult, ...]:
+        """Make these people co-hosts, and `former` ones no longer. Return the result for each, in order.
+
+        The provider must not email them. An address that it refuses is a result. Called after a create whose result has
+        none for the request's co-hosts, and when they change; only if `adds_cohosts`.
+        """
+        raise NotImplementedError(f"{self.name} has no co-hosts")
 
     def create_join_link(self, token: str, meeting_id: str, visit: Visit) -> str:
         """Return an address that admits this visitor only, and only for a short time.

@@ -6,11 +6,13 @@ developers.google.com/workspace/meet/api/reference/rest/v2/spaces and its discov
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostResult
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
@@ -18,7 +20,7 @@ from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
-from chalicelib.providers import google_rooms
+from chalicelib.providers import google_cohosts, google_rooms
 from chalicelib.providers.google import Google, build_oauth, error_message
 from chalicelib.providers.google_rooms import CLOSED_ROOM
 from chalicelib.providers.http_client import ProviderResponse
@@ -45,6 +47,7 @@ class GoogleMeetSpaces(Google):
     urls = Google.identity_urls | {"API": "https://meet.googleapis.com"}
     create_semantics = CreateSemantics()
     possible_settings = google_rooms.POSSIBLE_SETTINGS
+    adds_cohosts = True
 
     def guest_experience(self, account: Account) -> GuestExperience:
         return self.describe_experience(account, GuestEntry.DIRECT)
@@ -86,6 +89,11 @@ class GoogleMeetSpaces(Google):
 
     def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
         return google_rooms.read_settings(self.call(token, "GET", _path(meeting_id)).object())
+
+    def set_cohosts(
+        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+    ) -> tuple[CohostResult, ...]:
+        return google_cohosts.set_cohosts(partial(self.call, token), _path(meeting_id), emails, former)
 
     def _log_refusal(self, error: Rejected) -> None:
         log.info("the room's settings are refused", provider=self.name, status=error.status, code=error.code)

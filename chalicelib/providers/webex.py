@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostResult
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
@@ -25,6 +26,7 @@ from chalicelib.domain.meeting_settings import (
     RecordingMode,
 )
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
+from chalicelib.providers import webex_cohosts
 from chalicelib.providers.base import OAuth, OAuthProvider
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
@@ -85,6 +87,7 @@ class Webex(OAuthProvider):
         recording=(RecordingMode.NONE, RecordingMode.CLOUD),
         passcode=(PasscodeMode.ACCOUNT, PasscodeMode.GENERATE),  # Webex generates one for every meeting.
     )
+    adds_cohosts = True
     no_place_advice = (
         "Webex finds no meeting site for this account. Ask your Webex administrator for a licence to host meetings."
     )
@@ -120,8 +123,20 @@ class Webex(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         if request.ends_at - request.starts_at > _LONGEST:  # Failed attempts count against the daily limit.
             raise Rejected(FailedCall(self.name, "the booking is too long"), advice=_TOO_LONG)
-        response = self._zones.send(_body(request), partial(self.send_create, token, _MEETINGS))
+        send = partial(self.send_create, token, _MEETINGS)
+        body, invitees = _body(request), webex_cohosts.write_invitees(request.cohosts)
+        try:
+            response = self._zones.send(body | invitees, send)
+        except Rejected:
+            if not invitees:
+                raise
+            response = self._zones.send(body, send)  # `set_cohosts` finds out who is refused.
         return _parse_meeting(response.object())
+
+    def set_cohosts(
+        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+    ) -> tuple[CohostResult, ...]:
+        return webex_cohosts.set_cohosts(partial(self.call, token), meeting_id, emails, former)
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostResult, CohostState
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
@@ -34,15 +35,13 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
-from chalicelib.observability import count
-from chalicelib.providers import zoom_events, zoom_settings
+from chalicelib.observability import log
+from chalicelib.providers import zoom_events, zoom_meetings, zoom_settings
 from chalicelib.providers.base import Event, OAuth, OAuthProvider
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
-from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
+from chalicelib.providers.parsing import LONGEST_ID, parse_text
 from chalicelib.providers.time_zones import TimeZones
 
-_TOPIC_LIMIT = 200
-_AGENDA_LIMIT = 2000
 _PAGES = 100
 _LONGEST_ADDRESS = 320
 _GRANULAR = frozenset(
@@ -69,6 +68,10 @@ _ADVICE = {
     "3161": "This Zoom user is not allowed to host meetings. Ask your Zoom administrator for a licence or permission.",
 }
 
+_NO_COHOST = (
+    "Zoom does not accept this co-host. Co-hosts need a licensed user of the host's Zoom account, with this address. "
+    "Correct this at Zoom, then retry the booking."
+)
 _BASIC = 1
 _BASIC_LIMIT_MINUTES = 40
 _OWN_SETTINGS = (
@@ -110,6 +113,7 @@ class Zoom(OAuthProvider):
         summary=EITHER,
         passcode=tuple(PasscodeMode),
     )
+    adds_cohosts = True
     reports_meetings = True
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:
@@ -145,8 +149,48 @@ class Zoom(OAuthProvider):
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
         # Zoom uses the host's own settings for those not sent. A personal meeting id would give all bookings the same
         # link, and registration would put a form before it.
-        settings = {"use_pmi": False, "approval_type": 2} | zoom_settings.write(request.settings)
-        body = _body(request) | {"type": 2, "settings": settings}
+        if request.cohosts:
+            return self._create_with_cohosts(token, request)
+        return self._create(token, request, {})
+
+    def _create_with_cohosts(self, token: str, request: MeetingRequest) -> ProviderMeeting:
+        """Create the meeting with its co-hosts. Zoom refuses it if one of them may not be one: then create it without.
+
+        A single co-host is then known to be the reason. Of several, `set_cohosts` finds out which.
+        """
+        try:
+            meeting = self._create(token, request, zoom_settings.write_cohosts(request.cohosts))
+        except Rejected:
+            meeting = self._create(token, replace(request, cohosts=()), {})
+            failed = (_failed(email) for email in request.cohosts if len(request.cohosts) == 1)
+            return replace(meeting, cohosts=tuple(failed))
+        return replace(meeting, cohosts=tuple(_added(email) for email in request.cohosts))
+
+    def set_cohosts(
+        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+    ) -> tuple[CohostResult, ...]:
+        if self._accepts_cohosts(token, meeting_id, emails):
+            return tuple(_added(email) for email in emails)
+        accepted: tuple[str, ...] = ()
+        for email in emails if len(emails) > 1 else ():
+            if self._accepts_cohosts(token, meeting_id, (*accepted, email)):
+                accepted = (*accepted, email)
+        if not accepted:
+            self._accepts_cohosts(token, meeting_id, ())  # The former ones must go.
+        return tuple(_added(email) if email in accepted else _failed(email) for email in emails)
+
+    def _accepts_cohosts(self, token: str, meeting_id: str, emails: tuple[str, ...]) -> bool:
+        body = {"settings": zoom_settings.write_cohosts(emails)}
+        try:
+            zoom_meetings.require_no_content(self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=body))
+        except Rejected as error:
+            log.info("the co-hosts are refused", provider=self.name, code=error.code)
+            return False
+        return True
+
+    def _create(self, token: str, request: MeetingRequest, cohosts: dict[str, Any]) -> ProviderMeeting:
+        settings = {"use_pmi": False, "approval_type": 2} | zoom_settings.write(request.settings) | cohosts
+        body = zoom_meetings.write_meeting(request) | {"type": 2, "settings": settings}
         send = partial(self.send_create, token, "/v2/users/me/meetings")
         passcode = zoom_settings.write_passcode(request.settings)
         try:
@@ -156,22 +200,22 @@ class Zoom(OAuthProvider):
                 raise
             # The account's rules for passcodes may be stricter, so let Zoom generate one.
             response = self._zones.send(body, send)
-        _count_daily_use(response)
-        return _parse_meeting(response.object())
+        zoom_meetings.count_daily_use(response)
+        return zoom_meetings.read_meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         path = f"/v2/meetings/{meeting_id}"
         settings = zoom_settings.write(request.settings)
-        body = _body(request) | ({"settings": settings} if settings else {})
+        body = zoom_meetings.write_meeting(request) | ({"settings": settings} if settings else {})
         response = self._zones.send(body, lambda body: self.call(token, "PATCH", path, json=body))
-        _count_daily_use(response)
-        _require_no_content(response)
+        zoom_meetings.count_daily_use(response)
+        zoom_meetings.require_no_content(response)
         return None
 
     def delete(self, token: str, meeting_id: str) -> None:
         # By default, Zoom emails the cancellation.
         query = urlencode({"schedule_for_reminder": "false", "cancel_meeting_reminder": "false"})
-        _require_no_content(self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}"))
+        zoom_meetings.require_no_content(self.call(token, "DELETE", f"/v2/meetings/{meeting_id}?{query}"))
 
     def find(self, token: str, request: MeetingRequest) -> list[ProviderMeeting]:
         candidates: list[dict[str, Any]] = []
@@ -179,7 +223,9 @@ class Zoom(OAuthProvider):
         for _ in range(_PAGES):
             query = {"type": "scheduled", "page_size": "300"} | ({"next_page_token": page} if page else {})
             body = self.call(token, "GET", f"/v2/users/me/meetings?{urlencode(query)}").object()
-            candidates += [meeting for meeting in _read_list(body) if _may_have_tag(meeting, request)]
+            candidates += [
+                meeting for meeting in zoom_meetings.read_list(body) if zoom_meetings.may_have_tag(meeting, request)
+            ]
             page = body.get("next_page_token") or ""
             if not page:
                 return [
@@ -191,8 +237,8 @@ class Zoom(OAuthProvider):
         """Return the complete meeting if it has the tag. Lists contain neither passcode nor dial-in numbers."""
         with suppress(MeetingGone):
             body = self.call(token, "GET", f"/v2/meetings/{listed['id']}").object()
-            if _has_tag(listed, tag) or _has_tag(body, tag):
-                return [_parse_meeting(body)]
+            if zoom_meetings.has_tag(listed, tag) or zoom_meetings.has_tag(body, tag):
+                return [zoom_meetings.read_meeting(body)]
         return []
 
     def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
@@ -202,7 +248,7 @@ class Zoom(OAuthProvider):
         return zoom_events.read_event(headers, raw, secret, self.now())
 
     def reports_own_change(self, report: MeetingReport, request: MeetingRequest) -> bool:
-        return zoom_events.changes_only(report.changes, _body(request))
+        return zoom_events.changes_only(report.changes, zoom_meetings.write_meeting(request))
 
     def read_error(self, response: ProviderResponse) -> ProviderError | None:
         body = response.body if isinstance(response.body, dict) else {}
@@ -214,7 +260,7 @@ class Zoom(OAuthProvider):
             error_class, what = _BY_CODE[code]
             return error_class(self.failed_call(response, what, code=reported))
         if response.status == 429:
-            _count_daily_use(response)
+            zoom_meetings.count_daily_use(response)
             retry_at = self._limit_ends_at(response)
             call = self.failed_call(response, "rate limit", code=reported)
             return ProviderUnavailable(call, retry_at=retry_at, reason="rate_limited")
@@ -233,69 +279,9 @@ class Zoom(OAuthProvider):
         return retry_at
 
 
-def _body(request: MeetingRequest) -> dict[str, Any]:
-    minutes = -(-int((request.ends_at - request.starts_at).total_seconds()) // 60)
-    return {
-        "topic": request.title[:_TOPIC_LIMIT],
-        "agenda": f"{request.tag}\n{request.description}".strip()[:_AGENDA_LIMIT],
-        "start_time": _instant(request.starts_at),
-        "duration": max(minutes, 1),
-        "timezone": request.time_zone,
-    }
+def _added(email: str) -> CohostResult:
+    return CohostResult(email, CohostState.HOST)
 
 
-def _count_daily_use(response: ProviderResponse) -> None:
-    """Count which percentage of the daily creates and updates the host has used.
-
-    Zoom returns the remaining number in headers (devforum.zoom.us/t/59670), which its OpenAPI does not mention.
-    """
-    limit, remaining = (response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining"))
-    is_numeric = limit.isascii() and limit.isdigit() and remaining.isascii() and remaining.isdigit()
-    if is_numeric and int(limit[:9]) > 0 and not response.headers.get("X-RateLimit-Type", "").lower().startswith("qps"):
-        count("DailyLimitUsed", 100 - 100 * int(remaining[:9]) / int(limit[:9]), "Percent", provider=Zoom.name)
-
-
-def _require_no_content(response: ProviderResponse) -> None:
-    """Raise `Ambiguous` unless Zoom changed or deleted the meeting (204); a 200 may contain an error."""
-    if response.status != 204 and response.body is not None:
-        raise Ambiguous(FailedCall(Zoom.name, "success with an unexpected body", status=response.status))
-
-
-def _read_list(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the listed meetings. An unreadable list must not count as empty: a second meeting would be created."""
-    meetings = body.get("meetings")
-    listed = parse_objects(meetings)
-    if listed != meetings or not all(parse_text(meeting.get("id"), LONGEST_ID) for meeting in listed):
-        raise Ambiguous(FailedCall(Zoom.name, "the list is unreadable"))
-    return listed
-
-
-def _may_have_tag(listed: dict[str, Any], request: MeetingRequest) -> bool:
-    """Whether a listed meeting may have the tag: if it has no agenda, it may if it has the same start.
-
-    Zoom documents that lists contain the first 250 characters of the agenda. Recorded lists omit an empty agenda, and
-    there is no recording of a list with one, so Zoom may omit every agenda.
-    """
-    return _has_tag(listed, request.tag) or (
-        not listed.get("agenda") and listed.get("start_time") == _instant(request.starts_at)
-    )
-
-
-def _has_tag(meeting: dict[str, Any], tag: str) -> bool:
-    return str(meeting.get("agenda", "")).startswith(tag)
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _parse_meeting(body: dict[str, Any]) -> ProviderMeeting:
-    # `start_url` admits anyone as the host, so it is never read.
-    settings = body.get("settings")
-    numbers = parse_objects(settings.get("global_dial_in_numbers")) if isinstance(settings, dict) else []
-    code, passcode = body.get("id"), body.get("pstn_password")
-    phones = [Phone(entry.get("number"), code, entry.get("country"), entry.get("city"), passcode) for entry in numbers]
-    meeting = parse_meeting(
-        Zoom.name, body.get("id"), body.get("join_url"), passcode=body.get("password"), phones=phones
-    )
-    return replace(meeting, settings=zoom_settings.read(body))
+def _failed(email: str) -> CohostResult:
+    return CohostResult(email, CohostState.FAILED, _NO_COHOST)

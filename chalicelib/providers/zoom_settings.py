@@ -49,6 +49,12 @@ def write_passcode(settings: MeetingSettings) -> dict[str, Any]:
     return {}
 
 
+def write_cohosts(emails: tuple[str, ...]) -> dict[str, Any]:
+    """Return the `settings` that make these people alternative hosts. By default, Zoom emails them."""
+    quiet = {"alternative_hosts_email_notification": False, "email_notification": False}
+    return {"alternative_hosts": ";".join(emails)} | quiet
+
+
 def read(meeting: dict[str, Any]) -> MeetingSettings:
     """Return the settings of a meeting that Zoom describes."""
     settings = meeting.get("settings")

@@ -78,7 +78,7 @@ class AnswerTickets:
         base_url = self._public_base_url or booking.base_url
         if base_url is None:
             return None
-        recipient = host_part(booking) if to.role is Role.HOST else guest_part(to.email)
+        recipient = host_part(to.user_id or booking.host.user_id) if to.role is Role.HOST else guest_part(to.email)
         return f"{base_url}/a/{write_ticket(self._keys()[0], booking, recipient, kind=_KIND)}"
 
     def read(self, ticket: str) -> Ticket | None:

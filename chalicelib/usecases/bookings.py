@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chalicelib.domain.booking import (
     Appointment,
     Booking,
+    as_booked,
     book,
     cancel,
     change,
@@ -18,7 +19,7 @@ from chalicelib.domain.booking import (
     give_up_meeting,
     settle_again,
 )
-from chalicelib.domain.calendar import Calendar, LocationType
+from chalicelib.domain.calendar import Calendar, LocationType, hosted_by
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.emails import UNDECIDED
 from chalicelib.domain.meeting import MeetingState
@@ -75,9 +76,11 @@ class Bookings:
                 return self._new_booking(
                     workspace_id, booking_id, appointment, reads, version=version, base_url=base_url
                 )
-            if record.booking.appointment.calendar_id == appointment.calendar_id:
+            if _keeps_calendar_and_host(record.booking, appointment):
                 return change(record.booking, appointment, None, None, version=version, now=now)
-            calendar = _require_calendar(reads, appointment.calendar_id)
+            calendar = _require_calendar(reads, appointment)
+            if record.booking.appointment.calendar_id == appointment.calendar_id:
+                calendar = as_booked(calendar, record.booking)
             connection = _host_connection(reads, calendar)
             reminders = _reminders(reads, calendar)
             return change(
@@ -233,7 +236,7 @@ class Bookings:
         version: int | None,
         base_url: str | None = None,
     ) -> Booking:
-        calendar = _require_calendar(reads, appointment.calendar_id)
+        calendar = _require_calendar(reads, appointment)
         connection, workspace = _host_connection(reads, calendar), reads.workspace()
         return book(
             (workspace_id, booking_id),
@@ -257,12 +260,22 @@ def _too_large() -> TooLarge:
     return TooLarge(detail, reason="booking_too_large")
 
 
-def _require_calendar(reads: BookingReads, calendar_id: str) -> Calendar:
-    calendar = reads.calendar(calendar_id)
+def _keeps_calendar_and_host(booking: Booking, appointment: Appointment) -> bool:
+    is_same_calendar = booking.appointment.calendar_id == appointment.calendar_id
+    return is_same_calendar and appointment.host_id in (None, booking.host.user_id)
+
+
+def _require_calendar(reads: BookingReads, appointment: Appointment) -> Calendar:
+    """Return the appointment's calendar, with the host that the appointment names as its host."""
+    calendar, host_id = reads.calendar(appointment.calendar_id), appointment.host_id
     if calendar is None:
         detail = "There is no calendar with this id in your workspace. Create it with PUT /v1/calendars/{id}."
         raise InvalidInput("Unknown calendar.", reason="unknown_calendar", errors=[FieldError("/calendar_id", detail)])
-    return calendar
+    hosted = calendar if host_id is None else hosted_by(calendar, host_id)
+    if hosted is None:
+        detail = "The calendar has no host with this user_id. Add it to `hosts` of the calendar."
+        raise InvalidInput("Unknown host.", reason="unknown_host", errors=[FieldError("/host_id", detail)])
+    return hosted
 
 
 def _reminders(reads: BookingReads, calendar: Calendar) -> tuple[Reminder, ...]:

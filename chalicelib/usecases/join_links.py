@@ -141,11 +141,12 @@ class JoinLinks:
         booking, now = record.booking, self._clock()
         if booking.is_cancelled:
             return Closed(booking, NoEntry.CANCELLED, recipient)
-        is_host = recipient is not None and recipient.role is Role.HOST
+        host = recipient if recipient is not None and recipient.role is Role.HOST else None
+        host_id = self._tickets.host_id(booking, host.user_id or booking.host.user_id) if host else None
         visit = Visit(
-            is_host=is_host,
-            visitor_id=self._tickets.host_id(booking) if is_host else secrets.token_hex(VISITOR_ID_BYTES),
-            name=booking.host.name if is_host else None,
+            is_host=host is not None,
+            visitor_id=host_id or secrets.token_hex(VISITOR_ID_BYTES),
+            name=host.name if host else None,
             title=booking.appointment.title,
             opens_at=booking.appointment.starts_at - OPENS_BEFORE,
             closes_at=booking.appointment.ends_at + CLOSES_AFTER,

@@ -37,9 +37,9 @@ class JoinTickets:
         """Return the link that names no recipient: the one in the API."""
         return self._link(base_url, booking)
 
-    def host_link(self, base_url: str, booking: Booking) -> str:
-        """Return the link of the booking's host."""
-        return self._link(base_url, booking, *host_part(booking))
+    def host_link(self, base_url: str, booking: Booking, user_id: str | None = None) -> str:
+        """Return the link of the booking's host, or of the co-host with this id."""
+        return self._link(base_url, booking, *host_part(user_id or booking.host.user_id))
 
     def guest_link(self, base_url: str, booking: Booking, email: str) -> str:
         """Return the link of one guest."""
@@ -50,8 +50,9 @@ class JoinTickets:
         if meeting.host_url is None:
             return None
         base_url = _base_of(meeting.host_url)
-        is_host = to.role is Role.HOST
-        return self.host_link(base_url, booking) if is_host else self.guest_link(base_url, booking, to.email)
+        if to.role is Role.HOST:
+            return self.host_link(base_url, booking, to.user_id)
+        return self.guest_link(base_url, booking, to.email)
 
     def renew_links(self, booking: Booking, meeting: Meeting) -> tuple[str, str] | None:
         """Return the shared and the host's link as they are made now; None if the links are the provider's."""
@@ -73,9 +74,9 @@ class JoinTickets:
         shared_link = self.shared_link(base_url, booking)
         return replace(meeting, join_url=shared_link), self.host_link(base_url, booking)
 
-    def host_id(self, booking: Booking) -> str:
+    def host_id(self, booking: Booking, user_id: str) -> str:
         """Return a host's id for providers: the same until the link keys are rotated, and meaningless to others."""
-        host = f"{booking.workspace_id}\0{booking.host.user_id}".encode()
+        host = f"{booking.workspace_id}\0{user_id}".encode()
         digest = hmac.new(self._keys()[0].key, b"host at a provider\0" + host, hashlib.sha256).digest()
         return digest[:VISITOR_ID_BYTES].hex()
 

@@ -9,7 +9,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from chalicelib.domain import meeting_plan
+from chalicelib.domain import cohost_plan, meeting_plan
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION
 from chalicelib.domain.deadline import Deadline, OutOfTime
@@ -76,6 +76,7 @@ class Meetings:
             work.set_meeting(replace(work.meeting, fingerprint=None))
         if lease.booking.revision > lease.settlement.revision:
             self._renew_links(work)
+            work.set_meeting(cohost_plan.retry_failed(work.meeting))
         for leftover in work.lease.settlement.leftovers:
             self._delete_leftover(work, leftover)
         self._advance(work)
@@ -198,6 +199,7 @@ class Meetings:
             work.has_new_tag = True
             work.set_meeting(next_generation(meeting))
             return
+        created = self._with_cohosts(work, access, created, request)
         created, host_url = self._tickets.with_links(access, booking, created)
         work.mark_current(replace(record_created(started, created, request, self._clock()), host_url=host_url))
         self._note_meeting(access)
@@ -233,10 +235,34 @@ class Meetings:
             work.set_meeting(next_generation(meeting))
             return
         details = updated or ProviderMeeting(str(meeting.id), meeting.join_url, meeting.passcode, meeting.dial_in)
+        details = replace(details, cohosts=meeting.cohosts)
+        details = self._with_cohosts(work, access, details, request, is_known=meeting.fingerprint is not None)
         if request.settings != NO_SETTINGS and details.settings == NO_SETTINGS:
             details = replace(details, settings=self._read_settings(work, access))
         meeting = replace(meeting, calendar_address=self._calls.calendar_address(access))
         work.mark_current(record_created(meeting, details, request, self._clock()))
+
+    def _with_cohosts(
+        self,
+        work: MeetingWork,
+        access: GrantAccess,
+        details: ProviderMeeting,
+        request: MeetingRequest,
+        *,
+        is_known: bool = True,
+    ) -> ProviderMeeting:
+        """Return the meeting with the co-hosts of the request. If they cannot be added now, an update follows."""
+        if cohost_plan.are_current(details.cohosts, request.cohosts, is_known=is_known):
+            return details
+        former = tuple(result.email for result in details.cohosts)
+        set_cohosts = partial(
+            self._calls.provider(access).set_cohosts, meeting_id=details.id, emails=request.cohosts, former=former
+        )
+        try:
+            return replace(details, cohosts=self._calls.call(access, set_cohosts, work.deadline))
+        except (OutOfTime, ProviderError) as error:
+            log.info("the co-hosts of a meeting are not set yet", error=type(error).__name__)
+            return replace(details, is_unfinished=True)
 
     def _read_settings(self, work: MeetingWork, access: GrantAccess) -> MeetingSettings:
         """Return the settings as the provider reports them; those of the last report if it does not respond."""
@@ -288,7 +314,14 @@ class Meetings:
         names_guests = is_event and meeting_plan.names_guests(booking, meeting, work.lease.settlement.revision)
         label = in_language(booking.host.language or DEFAULT_LANGUAGE).guests if names_guests else ""
         possible = self._calls.possible_settings(access)
-        return meeting_plan.build_request(booking, meeting, self._tag_secret(), guests_label=label, possible=possible)
+        return meeting_plan.build_request(
+            booking,
+            meeting,
+            self._tag_secret(),
+            guests_label=label,
+            possible=possible,
+            adds_cohosts=self._calls.adds_cohosts(access),
+        )
 
     def _note_meeting(self, access: GrantAccess) -> None:
         """Record on the connection when it last created a meeting; not each time, to save writes."""

@@ -50,6 +50,11 @@ class ProviderCalls:
         provider = self._providers.get(access.grant.provider) if access.grant else None
         return provider.possible_settings if provider else None
 
+    def adds_cohosts(self, access: GrantAccess) -> bool:
+        """Return whether the provider makes other accounts co-hosts of a meeting."""
+        provider = self._providers.get(access.grant.provider) if access.grant else None
+        return provider is not None and provider.adds_cohosts
+
     def calendar_address(self, access: GrantAccess) -> str | None:
         """Return the address of the calendar that the account's meetings are events in; None if there is none."""
         grant = access.grant

@@ -29,7 +29,7 @@ class Ticket(Struct, frozen=True):
     workspace_id: str
     booking_id: str
     host_id: str | None = None
-    """The user who got it as the booking's host."""
+    """The user who got it as the booking's host or co-host."""
     guest: str | None = None
     """A digest of the address of the guest who got it."""
 
@@ -38,16 +38,16 @@ class Ticket(Struct, frozen=True):
         if self.host_id is None and self.guest is None:
             return None
         for party in parties(booking):
-            if party.role is Role.HOST and self.host_id == booking.host.user_id:
+            if party.role is Role.HOST and self.host_id == party.user_id:
                 return party
             if party.role is Role.GUEST and self.guest == _guest_digest(party.email):
                 return party
         raise Forbidden("The ticket's recipient is not invited.", reason="uninvited")
 
 
-def host_part(booking: Booking) -> tuple[str, str]:
-    """Return the part of a ticket that names the booking's host."""
-    return _HOST, booking.host.user_id
+def host_part(user_id: str) -> tuple[str, str]:
+    """Return the part of a ticket that names a host."""
+    return _HOST, user_id
 
 
 def guest_part(email: str) -> tuple[str, str]:

@@ -195,6 +195,9 @@ WORDING = Wording(
         MeetingReason.INTERNAL_ERROR: "Ein interner Fehler. Er wurde gemeldet, und ein neuer Versuch kann helfen.",
     },
     sentences={
+        "Google does not accept this co-host. Co-hosts need a Google account with this address, and the host's account must allow co-hosts. Correct this at Google, then retry the booking.": "Google akzeptiert diesen weiteren Gastgeber nicht. Nötig sind ein Google-Konto mit dieser Adresse und ein Gastgeberkonto, das weitere Gastgeber erlaubt. Ändern Sie das bei Google und versuchen Sie es dann erneut.",
+        "Webex does not accept this co-host. Co-hosts need a Webex account on the host's site, with this address. Correct this at Webex, then retry the booking.": "Webex akzeptiert diesen weiteren Gastgeber nicht. Nötig ist ein Webex-Konto mit dieser Adresse auf der Website des Gastgebers. Ändern Sie das bei Webex und versuchen Sie es dann erneut.",
+        "Zoom does not accept this co-host. Co-hosts need a licensed user of the host's Zoom account, with this address. Correct this at Zoom, then retry the booking.": "Zoom akzeptiert diesen weiteren Gastgeber nicht. Nötig ist ein lizenzierter Benutzer mit dieser Adresse im Zoom-Konto des Gastgebers. Ändern Sie das bei Zoom und versuchen Sie es dann erneut.",
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again.": "Mit diesem Konto lassen sich keine Videotermine anlegen. Bitten Sie dessen Administrator um Hilfe oder verbinden Sie es neu.",
         "The provider creates no more meetings before the booking starts.": "Vor Beginn des Termins legt der Anbieter keine weiteren Videotermine an.",
         "The booking has started, so no meeting is created any more.": "Der Termin hat begonnen, deshalb wird kein Videotermin mehr angelegt.",

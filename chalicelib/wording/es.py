@@ -191,6 +191,9 @@ WORDING = Wording(
         MeetingReason.INTERNAL_ERROR: "Un error interno. Se ha notificado, y reintentarlo puede ayudar.",
     },
     sentences={
+        "Google does not accept this co-host. Co-hosts need a Google account with this address, and the host's account must allow co-hosts. Correct this at Google, then retry the booking.": "Google no acepta a este coanfitrión. Necesita una cuenta de Google con esta dirección, y la cuenta del anfitrión debe permitir coanfitriones. Corríjalo en Google y vuelva a intentarlo.",
+        "Webex does not accept this co-host. Co-hosts need a Webex account on the host's site, with this address. Correct this at Webex, then retry the booking.": "Webex no acepta a este coanfitrión. Necesita una cuenta de Webex con esta dirección en el sitio del anfitrión. Corríjalo en Webex y vuelva a intentarlo.",
+        "Zoom does not accept this co-host. Co-hosts need a licensed user of the host's Zoom account, with this address. Correct this at Zoom, then retry the booking.": "Zoom no acepta a este coanfitrión. Necesita un usuario con licencia en la cuenta de Zoom del anfitrión, con esta dirección. Corríjalo en Zoom y vuelva a intentarlo.",
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again.": "Con esta cuenta no se pueden crear reuniones. Pida ayuda a su administrador o vuelva a conectarla.",
         "The provider creates no more meetings before the booking starts.": "El proveedor no creará más reuniones antes de que empiece la cita.",
         "The booking has started, so no meeting is created any more.": "La cita ha empezado, así que ya no se crea ninguna videollamada.",

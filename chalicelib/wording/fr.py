@@ -203,6 +203,9 @@ WORDING = Wording(
         MeetingReason.INTERNAL_ERROR: "Une erreur interne. Elle a été signalée ; un nouvel essai peut aider.",
     },
     sentences={
+        "Google does not accept this co-host. Co-hosts need a Google account with this address, and the host's account must allow co-hosts. Correct this at Google, then retry the booking.": "Google n’accepte pas ce co-organisateur. Il lui faut un compte Google avec cette adresse, et le compte de l’hôte doit autoriser les co-organisateurs. Corrigez cela chez Google, puis réessayez.",
+        "Webex does not accept this co-host. Co-hosts need a Webex account on the host's site, with this address. Correct this at Webex, then retry the booking.": "Webex n’accepte pas ce co-organisateur. Il lui faut un compte Webex avec cette adresse sur le site de l’hôte. Corrigez cela chez Webex, puis réessayez.",
+        "Zoom does not accept this co-host. Co-hosts need a licensed user of the host's Zoom account, with this address. Correct this at Zoom, then retry the booking.": "Zoom n’accepte pas ce co-organisateur. Il lui faut une licence dans le compte Zoom de l’hôte, avec cette adresse. Corrigez cela chez Zoom, puis réessayez.",
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again.": "Ce compte ne permet pas de créer de réunions. Demandez de l’aide à son administrateur, ou reconnectez-le.",
         "The provider creates no more meetings before the booking starts.": "Le fournisseur ne créera plus de réunion avant le début du rendez-vous.",
         "The booking has started, so no meeting is created any more.": "Le rendez-vous a commencé : aucune visioconférence n’est plus créée.",

@@ -187,6 +187,9 @@ WORDING = Wording(
         MeetingReason.INTERNAL_ERROR: "内部エラーです。報告済みです。再試行で解決することがあります。",
     },
     sentences={
+        "Google does not accept this co-host. Co-hosts need a Google account with this address, and the host's account must allow co-hosts. Correct this at Google, then retry the booking.": "Google はこの共同ホストを受け付けません。このアドレスの Google アカウントが必要で、主催者のアカウントで共同ホストが許可されている必要があります。Google で修正してから、もう一度お試しください。",
+        "Webex does not accept this co-host. Co-hosts need a Webex account on the host's site, with this address. Correct this at Webex, then retry the booking.": "Webex はこの共同ホストを受け付けません。主催者のサイトに、このアドレスの Webex アカウントが必要です。Webex で修正してから、もう一度お試しください。",
+        "Zoom does not accept this co-host. Co-hosts need a licensed user of the host's Zoom account, with this address. Correct this at Zoom, then retry the booking.": "Zoom はこの共同ホストを受け付けません。主催者の Zoom アカウントに、このアドレスのライセンスユーザーが必要です。Zoom で修正してから、もう一度お試しください。",
         "This account has nowhere to create meetings. Ask its administrator for help, or connect again.": "このアカウントでは会議を作成できません。管理者にご相談いただくか、もう一度接続してください。",
         "The provider creates no more meetings before the booking starts.": "予約の開始までに、プロバイダーが新しい会議を作成することはできません。",
         "The booking has started, so no meeting is created any more.": "予約の開始時刻を過ぎたため、ビデオ会議は作成されません。",

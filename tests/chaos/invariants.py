@@ -8,6 +8,8 @@ from typing import Any
 
 from chalicelib.domain.answers import Choice, declining_guests
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.cohost import CohostState
+from chalicelib.domain.cohost_plan import cohost_result
 from chalicelib.domain.invitation import Invite, Method, Role, address_key, is_emailed, parties
 from chalicelib.domain.meeting import Meeting, MeetingState
 from chalicelib.domain.reminder import Addressees
@@ -135,11 +137,25 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
         wrong.append("another link than the provider's is recorded")
     if there.starts_at not in (None, record.booking.appointment.starts_at):
         wrong.append(f"the provider's meeting starts at {there.starts_at}")
+    wrong += _cohosts(world, record)
     if there.lets_guests_in is False:
         wrong.append("guests wait at the meeting's door")
     if there.owner is not None and there.owner != world.place.owner(host):
         wrong.append(f"the meeting is hosted by {there.owner}")
     return wrong
+
+
+def _cohosts(world: World, record: Record) -> list[str]:
+    """The people who may join as hosts are those that the booking shows, and no one is forgotten."""
+    meeting, cohosts = record.settlement.meeting, record.booking.cohosts
+    if meeting.provider != "zoom":
+        return []
+    settings = world.zoom.held.by_id[int(str(meeting.id))].settings
+    there = set(filter(None, settings.get("alternative_hosts", "").split(";")))
+    states = {cohost.email: cohost_result(record.booking, meeting, cohost) for cohost in cohosts}
+    shown = {email for email, result in states.items() if result and result.state is CohostState.HOST}
+    unsettled = [result for result in states.values() if result is None or result.state is CohostState.PENDING]
+    return ["the co-hosts are not settled"] if unsettled or there != shown else []
 
 
 def _at_provider(world: World, meeting: Meeting) -> HeldMeeting | None:

@@ -194,6 +194,7 @@ def _shared_zoom() -> _SharedZoom:
         clock=clock,
         random=random,
     )
+    zoom.held.licensed = frozenset({"cohost-1@host.example.com", "cohost-2@host.example.com"})
     app = create_app(zoom)
     return _SharedZoom(clock, random, zoom, {"https://zoom.us": app, "https://api.zoom.us": app})
 

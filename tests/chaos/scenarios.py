@@ -9,12 +9,16 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Choice
+from chalicelib.domain.calendar import Host
 from chalicelib.domain.emails import Emails
 from chalicelib.domain.reminder import Addressees, Reminder
 from tests.chaos.world import WORKSPACE, World
 from tests.support.clock import START
 
 LATER = START + timedelta(days=36)
+FIRST_COHOST, SECOND_COHOST = (
+    Host(f"u-{name}", "Demo Co-host", f"{name}@host.example.com") for name in ("cohost-1", "cohost-2")
+)
 ACCEPTED = 5
 """I/O calls of a caller's PUT: from here on the booking exists."""
 
@@ -52,6 +56,10 @@ def _decline(world: World) -> object:
     return world.answer(Choice.DECLINED)
 
 
+def _create_with_cohost(world: World) -> object:
+    return world.put(cohosts=(FIRST_COHOST,))
+
+
 def _create_without_guests_emails(world: World) -> object:
     return world.put(emails=Emails(guests=False))
 
@@ -63,6 +71,7 @@ SCENARIOS = {
         Scenario("reschedule", lambda w: w.put(starts_at=LATER), _create),
         Scenario("host change", lambda w: w.put(calendar_id="c-2"), _create),
         Scenario("provider change", lambda w: w.put(calendar_id="c-3"), _create),
+        Scenario("co-host change", lambda w: w.put(cohosts=(SECOND_COHOST,)), _create_with_cohost),
         Scenario("cancel", lambda w: w.cancel(), _create),
         Scenario("emails off", lambda w: w.put(starts_at=LATER, emails=Emails(guests=False)), _create),
         Scenario("emails on", lambda w: w.put(emails=Emails(guests=True)), _create_without_guests_emails),

@@ -17,7 +17,7 @@ from infra.local.standins.base import HeldMeeting
 from infra.local.standins.daily import Daily as StandIn
 from infra.local.standins.faults import Faults
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import WITH_A_KEY, Says, Subject
+from tests.contract.kit.subject import COHOSTS_BY_LINK, WITH_A_KEY, Says, Subject
 from tests.support.clock import FakeClock
 
 KEY = "daily-key-canary"
@@ -28,11 +28,15 @@ class DailySubject(Subject):
     create_path = "/v1/rooms$"
     token_rejected = Says(401, {"error": "authentication-error"})
     refused = Says(403, {"error": "forbidden", "info": "not on this plan"})
-    lacks = WITH_A_KEY | {
-        "a_setting_that_the_account_locks_is_reported": "no setting can be locked",
-        "a_guest_enters_a_new_meeting_without_waiting": "visitors join with a short-lived link",
-        "a_deleted_meeting_admits_no_guest": "visitors join with a short-lived link",
-    }
+    lacks = (
+        WITH_A_KEY
+        | COHOSTS_BY_LINK
+        | {
+            "a_setting_that_the_account_locks_is_reported": "no setting can be locked",
+            "a_guest_enters_a_new_meeting_without_waiting": "visitors join with a short-lived link",
+            "a_deleted_meeting_admits_no_guest": "visitors join with a short-lived link",
+        }
+    )
 
     def origins(self) -> Mapping[str, Any]:
         self.daily = StandIn(api_key=KEY, clock=self.clock, random=Random(1))

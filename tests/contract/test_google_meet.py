@@ -13,7 +13,7 @@ from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Action, Call, Fault
 from infra.local.standins.google import Conference
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import WITHOUT_SETTINGS
+from tests.contract.kit.subject import WITHOUT_COHOSTS, WITHOUT_SETTINGS
 from tests.support.clock import FakeClock
 from tests.support.google import GoogleSubject, calendar_error
 
@@ -26,12 +26,16 @@ class GoogleMeetSubject(GoogleSubject):
     create_path = r"/calendars/primary/events$"
     can_untick = "https://www.googleapis.com/auth/calendar.events.owned"
     refused = REFUSED
-    lacks = WITHOUT_SETTINGS | {
-        "a_guest_enters_a_new_meeting_without_waiting": "guests knock, unless the operator turns on open rooms",
-        "a_wrong_key_is_refused": "is not connected by a key",
-        "the_expiry_of_a_refresh_token_is_known": "not reported",
-        "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
-    }
+    lacks = (
+        WITHOUT_SETTINGS
+        | WITHOUT_COHOSTS
+        | {
+            "a_guest_enters_a_new_meeting_without_waiting": "guests knock, unless the operator turns on open rooms",
+            "a_wrong_key_is_refused": "is not connected by a key",
+            "the_expiry_of_a_refresh_token_is_known": "not reported",
+            "a_visitor_is_admitted_by_a_short_lived_link": "has its own links",
+        }
+    )
 
     def held(self) -> list[HeldMeeting]:
         return self.google.held_events()

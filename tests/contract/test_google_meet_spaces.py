@@ -42,6 +42,12 @@ class GoogleMeetSpacesSubject(GoogleSubject):
     def held(self) -> list[HeldMeeting]:
         return self.google.held_spaces()
 
+    def accept_cohosts(self, *emails: str) -> None:
+        self.google.google_accounts = frozenset(emails)
+
+    def cohosts_of(self, made: ProviderMeeting) -> set[str]:
+        return {member["email"] for member in self.google.spaces[made.id].members.values()}
+
     def has_setting(self, made: ProviderMeeting, name: str, value: Any) -> bool:
         return room_has_setting(self.google, str(made.join_url), name, value)
 

@@ -18,7 +18,7 @@ from chalicelib.errors import Rejected
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.jitsi import Jitsi
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import WITHOUT_A_SERVER, ServerlessSubject
+from tests.contract.kit.subject import WITHOUT_A_SERVER, WITHOUT_COHOSTS, ServerlessSubject
 from tests.support.clock import START, FakeClock
 from tests.support.jitsi_rules import prosody_problems
 
@@ -30,7 +30,11 @@ class JitsiSubject(ServerlessSubject):
     """The public server."""
 
     kind = Jitsi
-    lacks = WITHOUT_A_SERVER | {"a_visitor_is_admitted_by_a_short_lived_link": "the link is the room itself"}
+    lacks = (
+        WITHOUT_A_SERVER
+        | WITHOUT_COHOSTS
+        | {"a_visitor_is_admitted_by_a_short_lived_link": "the link is the room itself"}
+    )
 
     def secrets(self) -> list[str]:
         return [SECRET]

@@ -22,7 +22,17 @@ from infra.local.standins.microsoft import Door, LobbyPolicy, Microsoft, create_
 from infra.local.standins.oauth_rules import Person
 from infra.local.visitor import sign_in_and_consent
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
+from tests.contract.kit.subject import (
+    CREDENTIALS,
+    EMAIL,
+    PASSWORD,
+    REDIRECT,
+    WITHOUT_COHOSTS,
+    Refreshing,
+    Says,
+    Subject,
+    utc,
+)
 from tests.support.clock import FakeClock
 
 HOST = Person("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", EMAIL, PASSWORD, "Demo Host")
@@ -44,7 +54,7 @@ class TeamsSubject(Subject):
         {"WWW-Authenticate": 'Bearer realm="", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'},
     )
     refused = Says(403, {"error": {"code": "Forbidden", "message": "", "innerError": {"request-id": "r-1"}}})
-    lacks = {
+    lacks = WITHOUT_COHOSTS | {
         "an_unticked_permission_is_detected": "consent is all or nothing",
         "a_wrong_key_is_refused": "is not connected by a key",
         "a_deleted_meeting_is_gone": MAKING,

@@ -86,6 +86,15 @@ class WebexSubject(Subject):
         self.webex.locked = {"enabledAutoRecordMeeting": True}
         return RecordingMode.CLOUD, MeetingSettings(recording=RecordingMode.NONE)
 
+    def accept_cohosts(self, *emails: str) -> None:
+        self.webex.qualified = frozenset(emails)
+
+    def cohosts_of(self, made: ProviderMeeting) -> set[str]:
+        return {invitee["email"] for invitee in self.webex.held[made.id].invitees.values() if invitee["coHost"]}
+
+    def mailed_cohosts(self) -> list[str]:
+        return [mail.title for mail in self.webex.mails]
+
     def secrets(self) -> list[str]:
         return ["hostKey", *(meeting.host_key for meeting in self.webex.held.values())]
 

@@ -91,6 +91,15 @@ class ZoomSubject(Subject):
         self.zoom.held.locked = {"auto_recording": "cloud"}
         return RecordingMode.CLOUD, MeetingSettings(recording=RecordingMode.NONE)
 
+    def accept_cohosts(self, *emails: str) -> None:
+        self.zoom.held.licensed = frozenset(emails)
+
+    def cohosts_of(self, made: ProviderMeeting) -> set[str]:
+        return set(filter(None, self.zoom.meetings[int(made.id)].settings.get("alternative_hosts", "").split(";")))
+
+    def mailed_cohosts(self) -> list[str]:
+        return sorted(self.zoom.held.mailed)
+
     def secrets(self) -> list[str]:
         return ["zak=", "start_url"]
 

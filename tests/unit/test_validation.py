@@ -34,6 +34,8 @@ BOOKING = {
     "version": 1,
     "links": {"reschedule": "https://example.com/r", "cancel": "https://example.com/c"},
     "emails": {"guests": False, "host": None},
+    "cohosts": [{"user_id": "u-2", "name": "C", "email": "c@example.com"}],
+    "host_id": "u-1",
 }
 CALENDAR = {
     "name": "Introduction",

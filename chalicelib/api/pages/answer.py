@@ -126,7 +126,7 @@ def _audience(call: Call, booking: Booking, recipient: Party) -> Audience:
 
 def _language(booking: Booking, recipient: Party) -> str | None:
     if recipient.role is Role.HOST:
-        return booking.host.language
+        return next((host.language for host in booking.hosts if host.user_id == recipient.user_id), None)
     key = address_key(recipient.email)
     return next((guest.language for guest in booking.appointment.guests if address_key(guest.email) == key), None)
 

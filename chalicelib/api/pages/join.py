@@ -95,6 +95,8 @@ def _languages(booking: Booking, recipient: Party | None) -> Iterator[str | None
     if recipient is not None and recipient.role is Role.GUEST:
         key = address_key(recipient.email)
         yield from (guest.language for guest in booking.appointment.guests if address_key(guest.email) == key)
+    if recipient is not None and recipient.role is Role.HOST:
+        yield from (host.language for host in booking.hosts if host.user_id == recipient.user_id)
     yield booking.host.language
 
 

@@ -19,7 +19,17 @@ from chalicelib.api.schemas.booking_emails import (
     format_other_answers,
     format_wait,
 )
-from chalicelib.api.schemas.calendars import EmailsBody, Host, Location, format_host, format_location, parse_emails
+from chalicelib.api.schemas.calendars import (
+    CohostsBody,
+    EmailsBody,
+    Host,
+    Location,
+    find_repeated_hosts,
+    format_host,
+    format_location,
+    parse_emails,
+    parse_hosts,
+)
 from chalicelib.api.schemas.fields import (
     END,
     BookingId,
@@ -43,6 +53,7 @@ from chalicelib.api.schemas.fields import (
     Text,
     Timestamp,
     Title,
+    UserId,
     Version,
     Zone,
     ZoneName,
@@ -56,6 +67,9 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
+from chalicelib.domain.calendar import Host as DomainHost
+from chalicelib.domain.cohost import CohostState
+from chalicelib.domain.cohost_plan import cohost_result
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -115,6 +129,16 @@ class BookingBody(Struct, forbid_unknown_fields=True):
         EmailsBody | None,
         Meta(description="Null: the calendar's setting for a new booking, else no change"),
     ] = None
+    cohosts: Annotated[
+        CohostsBody | None, Meta(description="Null: the calendar's for a new booking, else no change")
+    ] = None
+    host_id: Annotated[
+        Id | None,
+        Meta(
+            description="`user_id` of one of the calendar's hosts. Null: its `host` for a new booking, else no change",
+            examples=["u-1"],
+        ),
+    ] = None
 
     @staticmethod
     def check_together(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -125,6 +149,7 @@ class BookingBody(Struct, forbid_unknown_fields=True):
                 yield "ends_at", "The end must come after the start."
             if duration > _MAX_DURATION:
                 yield "ends_at", "A booking can last at most seven days."
+        yield from find_repeated_hosts(fields, "cohosts")
 
 
 class BookingsQuery(PageQuery):
@@ -204,6 +229,22 @@ class Meeting(Struct):
     ]
 
 
+class Cohost(Struct):
+    """A co-host of a booking, and how they join its meeting."""
+
+    user_id: UserId
+    name: Annotated[str, Meta(description="The name for display", examples=["Demo Co-host"])]
+    email: Annotated[EmailAddress, Meta(examples=["cohost@example.com"])]
+    time_zone: ZoneName | None
+    language: LanguageTag | None
+    state: Annotated[
+        CohostState | None,
+        Meta(description="How the co-host joins; null: there is no meeting", examples=["host"]),
+    ]
+    reason: Annotated[MeetingReason | None, Meta(description="Why it failed: `provider_rejected`", examples=[None])]
+    detail: Annotated[str | None, Meta(description="What to do, if it failed", examples=[None])]
+
+
 class Booking(Struct):
     """An appointment, its meeting and its invitations."""
 
@@ -212,6 +253,7 @@ class Booking(Struct):
     status: Annotated[BookingStatus, Meta(description="Whether it takes place", examples=["confirmed"])]
     calendar_id: CalendarId
     host: Host
+    cohosts: Annotated[list[Cohost], Meta(description="They are invited as hosts")]
     location: Location
     starts_at: Annotated[Timestamp, Meta(description="The start, RFC 3339 in UTC")]
     ends_at: EndTimestamp
@@ -262,6 +304,8 @@ def parse_appointment(body: BookingBody) -> Appointment:
         metadata=body.metadata,
         links=DomainLinks(body.links.reschedule, body.links.cancel) if body.links else NO_LINKS,
         emails=parse_emails(body.emails),
+        cohosts=None if body.cohosts is None else parse_hosts(body.cohosts),
+        host_id=body.host_id,
     )
 
 
@@ -274,6 +318,7 @@ def format_booking(record: Record) -> Booking:
         status=booking.status,
         calendar_id=appointment.calendar_id,
         host=format_host(booking.host),
+        cohosts=[_format_cohost(record, cohost) for cohost in booking.cohosts],
         location=format_location(booking.location, booking.meeting_settings),
         starts_at=format_timestamp(appointment.starts_at),
         ends_at=format_timestamp(appointment.ends_at),
@@ -293,6 +338,20 @@ def format_booking(record: Record) -> Booking:
         reminders=format_reminders(booking.reminders),
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
+    )
+
+
+def _format_cohost(record: Record, cohost: DomainHost) -> Cohost:
+    result = cohost_result(record.booking, record.current_meeting, cohost)
+    return Cohost(
+        user_id=cohost.user_id,
+        name=cohost.name,
+        email=cohost.email,
+        time_zone=cohost.time_zone,
+        language=cohost.language,
+        state=result.state if result else None,
+        reason=MeetingReason.PROVIDER_REJECTED if result and result.state is CohostState.FAILED else None,
+        detail=result.detail if result else None,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -101,6 +102,21 @@ class EmailsBody(Struct, forbid_unknown_fields=True):
     host: Annotated[bool | None, Meta(description="Email the host. Null: not decided here")] = None
 
 
+CohostsBody = Annotated[
+    list[HostBody],
+    Meta(max_length=10, description="Invited as hosts, who may join as hosts where the provider can. At most 10"),
+]
+
+
+def find_repeated_hosts(fields: Mapping[str, Any], *names: str) -> Iterator[tuple[str, str]]:
+    """Yield (name, detail) for each of these lists that names a person twice."""
+    for name in names:
+        hosts = fields.get(name) or []
+        ids, emails = {host["user_id"] for host in hosts}, {host["email"].casefold() for host in hosts}
+        if not len(ids) == len(emails) == len(hosts):
+            yield name, "Each `user_id` and each `email` may be in the list once."
+
+
 class CalendarBody(Struct, forbid_unknown_fields=True):
     """`PUT /v1/calendars/{calendar_id}`"""
 
@@ -120,6 +136,16 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
         Meta(description="`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"),
     ] = OnDecline.NOTIFY
     reminders: RemindersBody | None = None
+    cohosts: CohostsBody = []
+    hosts: Annotated[
+        list[HostBody],
+        Meta(max_length=50, description="Further hosts. A booking can name one of them as `host_id`"),
+    ] = []
+
+    @staticmethod
+    def check_together(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield (name, detail) for fields that are valid, but not together."""
+        yield from find_repeated_hosts(fields, "cohosts", "hosts")
 
 
 class Host(Struct):
@@ -164,6 +190,8 @@ class Calendar(Struct):
     emails: CalendarEmails
     on_decline: Annotated[OnDecline, Meta(description="What happens when every guest declined", examples=["notify"])]
     reminders: Annotated[list[Reminder] | None, Meta(description="null: the workspace's")]
+    cohosts: Annotated[list[Host], Meta(description="Invited to each booking as hosts")]
+    hosts: Annotated[list[Host], Meta(description="Further hosts, whom a booking can name as `host_id`")]
     created_at: Annotated[Timestamp, Meta(description="When it was created, RFC 3339 in UTC")]
     updated_at: Annotated[Timestamp, Meta(description="When it was last changed, RFC 3339 in UTC")]
 
@@ -206,12 +234,18 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         emails=parse_emails(body.emails),
         on_decline=body.on_decline,
         reminders=parse_reminders(body.reminders),
+        cohosts=parse_hosts(body.cohosts),
+        hosts=parse_hosts(body.hosts),
         meeting_settings=parse_settings(body.location.settings if isinstance(body.location, VideoBody) else None),
     )
 
 
 def parse_emails(body: EmailsBody | None) -> DomainEmails:
     return DomainEmails(body.guests, body.host) if body else UNDECIDED
+
+
+def parse_hosts(bodies: list[HostBody]) -> tuple[DomainHost, ...]:
+    return tuple(_parse_host(body) for body in bodies)
 
 
 def _parse_host(body: HostBody) -> DomainHost:
@@ -240,6 +274,8 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         on_decline=calendar.on_decline,
         reminders=None if calendar.reminders is None else format_reminders(calendar.reminders),
+        cohosts=[format_host(cohost) for cohost in calendar.cohosts],
+        hosts=[format_host(host) for host in calendar.hosts],
         created_at=format_timestamp(calendar.created_at),
         updated_at=format_timestamp(calendar.updated_at),
     )

@@ -51,6 +51,20 @@ export type Answer =
   | "declined";
 
 /**
+ * How a co-host joins the meeting. A closed list, part of the API.
+ *
+ * - `pending`: The meeting is not ready, or the co-hosts are not sent yet.
+ * - `host`: The co-host may join as a host.
+ * - `guest`: The co-host joins as a guest: the provider has no co-hosts.
+ * - `failed`: The co-host joins as a guest: the provider does not accept this one. See `detail`.
+ */
+export type CohostState =
+  | "pending"
+  | "host"
+  | "guest"
+  | "failed";
+
+/**
  * The state of a user's connection; a closed list, part of the API.
  *
  * - `none`: No account is connected.
@@ -268,6 +282,7 @@ export type PasscodeMode =
  * - `urn:meetlink:problem:idempotency_key_reused`: This Idempotency-Key was already used for another booking.
  * - `urn:meetlink:problem:not_connected`: Video needs a connection of the host, and there is none.
  * - `urn:meetlink:problem:not_confirmed`: The host's connection waits for your confirmation.
+ * - `urn:meetlink:problem:unknown_host`: The calendar has no host with this `user_id`.
  * - `urn:meetlink:problem:unsupported_setting`: The host's provider does not support a setting; see `errors`.
  * - `urn:meetlink:problem:account_changed`: The user connected another account than the one that you confirm.
  * - `urn:meetlink:problem:reconnect_needed`: The host's connection is broken: the host must connect the account again.
@@ -295,6 +310,7 @@ export type ProblemType =
   | "urn:meetlink:problem:idempotency_key_reused"
   | "urn:meetlink:problem:not_connected"
   | "urn:meetlink:problem:not_confirmed"
+  | "urn:meetlink:problem:unknown_host"
   | "urn:meetlink:problem:unsupported_setting"
   | "urn:meetlink:problem:account_changed"
   | "urn:meetlink:problem:reconnect_needed"
@@ -447,6 +463,8 @@ export type Booking = {
   /** The id of the calendar */
   calendar_id: string;
   host: Host;
+  /** They are invited as hosts */
+  cohosts: Cohost[];
   location: Location;
   /** The start, RFC 3339 in UTC */
   starts_at: string;
@@ -507,6 +525,10 @@ export type BookingBody = {
   links?: LinksBody | null;
   /** Null: the calendar's setting for a new booking, else no change */
   emails?: EmailsBody | null;
+  /** Null: the calendar's for a new booking, else no change */
+  cohosts?: HostBody[] | null;
+  /** `user_id` of one of the calendar's hosts. Null: its `host` for a new booking, else no change */
+  host_id?: string | null;
 };
 
 /** Whether meetlink emails the guests and the host. You email those who are switched off. */
@@ -550,6 +572,10 @@ export type BookingEventData = {
   links?: LinksBody | null;
   /** Null: the calendar's setting for a new booking, else no change */
   emails?: EmailsBody | null;
+  /** Null: the calendar's for a new booking, else no change */
+  cohosts?: HostBody[] | null;
+  /** `user_id` of one of the calendar's hosts. Null: its `host` for a new booking, else no change */
+  host_id?: string | null;
   /** Your id of the booking */
   booking_id: string;
 };
@@ -587,6 +613,10 @@ export type Calendar = {
   on_decline: OnDecline;
   /** null: the workspace's */
   reminders: Reminder[] | null;
+  /** Invited to each booking as hosts */
+  cohosts: Host[];
+  /** Further hosts, whom a booking can name as `host_id` */
+  hosts: Host[];
   /** When it was created, RFC 3339 in UTC */
   created_at: string;
   /** When it was last changed, RFC 3339 in UTC */
@@ -608,6 +638,10 @@ export type CalendarBody = {
   on_decline?: OnDecline;
   /** [] turns reminders off. Absent or null: the workspace's */
   reminders?: ReminderBody[] | null;
+  /** Invited as hosts, who may join as hosts where the provider can. At most 10 */
+  cohosts?: HostBody[];
+  /** Further hosts. A booking can name one of them as `host_id` */
+  hosts?: HostBody[];
 };
 
 /** Whether meetlink emails the guests and the host of new bookings. Null: the workspace's setting decides. */
@@ -643,6 +677,26 @@ export type CheckStep = {
   /** Whether it worked */
   ok: boolean;
   /** What to do, if the step failed */
+  detail: string | null;
+};
+
+/** A co-host of a booking, and how they join its meeting. */
+export type Cohost = {
+  /** Your id of the user who hosts */
+  user_id: string;
+  /** The name for display */
+  name: string;
+  /** The e-mail address */
+  email: string;
+  /** IANA time zone of the times in emails */
+  time_zone: string | null;
+  /** BCP 47: the language of emails */
+  language: string | null;
+  /** How the co-host joins; null: there is no meeting */
+  state: CohostState | null;
+  /** Why it failed: `provider_rejected` */
+  reason: MeetingReason | null;
+  /** What to do, if it failed */
   detail: string | null;
 };
 

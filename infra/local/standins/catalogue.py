@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from infra.local.standins.zoom import Zoom
 
 CLIENT_ID = "local-client"
+COHOST = "cohost@example.com"
+"""A person with a licence in the host's account, who may be a co-host."""
 _GOOGLE_IDS = ("100000000000000000001", "100000000000000000002")
 _MICROSOFT_IDS = ("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
 
@@ -110,6 +112,7 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         clock=clock,
         random=random,
     )
+    zoom.held.licensed = frozenset({COHOST})
     return StandIn(
         "zoom",
         create_app(zoom),

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostState
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import Visit
 from chalicelib.domain.meeting_settings import NOTHING_POSSIBLE, MeetingSettings, PasscodeMode, chosen
@@ -25,7 +26,7 @@ from chalicelib.errors import (
 )
 from chalicelib.providers import oauth
 from infra.local.standins.faults import Action, Fault
-from tests.contract.kit.subject import CREDENTIALS, Refreshing, Says, Subject, utc
+from tests.contract.kit.subject import COHOSTS, CREDENTIALS, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
 
 HOSTILE_TITLES = ("Gespräch – 日本語 🚀", "x" * 600, "", 'quote " and \\ back', "line one line two", "{booking} %s <b>")
@@ -134,6 +135,40 @@ class ProviderContract:
         subject.provider.update(tokens.access_token, meeting.id, replace(subject.request(days=8), settings=wanted))
         assert getattr(subject.provider.read_settings(tokens.access_token, meeting.id), name) == locked
         assert [held.id for held in subject.held()] == [meeting.id]
+
+    def test_cohosts_may_join_as_hosts_and_get_no_email(self, subject: Subject) -> None:
+        token, (first, second) = subject.connect().access_token, COHOSTS
+        subject.accept_cohosts(*COHOSTS)
+        request = replace(subject.request(), cohosts=COHOSTS)
+        meeting = subject.provider.create(token, request)
+        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, COHOSTS, ())
+        assert [(result.email, result.state) for result in results] == [(email, CohostState.HOST) for email in COHOSTS]
+        assert subject.cohosts_of(meeting) == set(COHOSTS)
+        for _ in range(2):  # It can be repeated.
+            assert len(subject.provider.set_cohosts(token, meeting.id, (second,), (first, second))) == 1
+            assert subject.cohosts_of(meeting) == {second}
+        assert subject.provider.set_cohosts(token, meeting.id, (), (second,)) == ()
+        assert subject.cohosts_of(meeting) == set()
+        assert subject.mailed_cohosts() == []
+
+    @pytest.mark.parametrize("stranger_comes_first", [True, False])
+    def test_a_refused_cohost_fails_neither_the_meeting_nor_the_others(
+        self, subject: Subject, stranger_comes_first: bool
+    ) -> None:
+        token, (accepted, stranger) = subject.connect().access_token, COHOSTS
+        subject.accept_cohosts(accepted)
+        emails = (stranger, accepted) if stranger_comes_first else (accepted, stranger)
+        meeting = subject.provider.create(token, replace(subject.request(), cohosts=emails))
+        assert [held.id for held in subject.held()] == [meeting.id]
+        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, emails, ())
+        states = {result.email: result.state for result in results}
+        assert states == {accepted: CohostState.HOST, stranger: CohostState.FAILED}
+        assert subject.cohosts_of(meeting) == {accepted}
+        alone = subject.provider.create(token, replace(subject.request("b"), cohosts=(stranger,)))
+        (result,) = alone.cohosts or subject.provider.set_cohosts(token, alone.id, (stranger,), ())
+        assert result.state is CohostState.FAILED
+        assert "retry the booking" in str(result.detail)
+        assert len(subject.held()) == 2
 
     def test_every_booking_gets_its_own_meeting(self, subject: Subject) -> None:
         tokens = subject.connect()

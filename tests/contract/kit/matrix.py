@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.domain.meeting_settings import PossibleSettings
 from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import COHOSTS_BY_LINK, Subject
 
 
 def behaviours() -> list[str]:
@@ -33,13 +34,21 @@ def table(known: Mapping[str, Mapping[str, str]]) -> str:
 
 def settings_table(contracts: Iterable[type[ProviderContract]]) -> str:
     """Markdown: which values of each meeting setting a provider supports."""
-    kinds = {c.subject_kind.column(): c.subject_kind.kind for c in contracts}
+    subjects = [contract.subject_kind for contract in contracts]
+    kinds = {subject.column(): subject.kind for subject in subjects}
     names = sorted(kinds)
     lines = [f"| | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
     for setting in PossibleSettings.__struct_fields__:
         cells = [_values(getattr(kinds[name].possible_settings, setting)) for name in names]
         lines.append(f"| `{setting}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    joins = {subject.column(): _cohosts(subject) for subject in subjects}
+    return "\n".join((*lines, f"| `cohosts` | {' | '.join(joins[name] for name in names)} |"))
+
+
+def _cohosts(subject: type[Subject]) -> str:
+    if subject.kind.adds_cohosts:
+        return "hosts, by the provider"
+    return "hosts, by their own link" if COHOSTS_BY_LINK.items() <= dict(subject.lacks).items() else "guests"
 
 
 def _values(possible: tuple[Any, ...]) -> str:

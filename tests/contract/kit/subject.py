@@ -50,8 +50,16 @@ WITHOUT_SETTINGS = dict.fromkeys(
     ("every_possible_setting_is_applied", "a_setting_that_the_account_locks_is_reported"), "has no settings"
 )
 """What a provider lacks whose meetings have no settings."""
+_COHOST_TESTS = (
+    "cohosts_may_join_as_hosts_and_get_no_email",
+    "a_refused_cohost_fails_neither_the_meeting_nor_the_others",
+)
+WITHOUT_COHOSTS = dict.fromkeys(_COHOST_TESTS, "co-hosts join as guests")
+COHOSTS_BY_LINK = dict.fromkeys(_COHOST_TESTS, "co-hosts join as hosts with their own link")
+COHOSTS = ("cohost@example.com", "stranger@example.com")
 WITHOUT_A_SERVER = (
     WITHOUT_SETTINGS
+    | COHOSTS_BY_LINK
     | WITH_A_KEY
     | dict.fromkeys(
         (
@@ -169,6 +177,18 @@ class Subject(ABC):
     def lock_setting(self) -> tuple[Any, MeetingSettings]:
         """The account's administrator locks a setting. Return its value, and settings that want another one."""
         raise NotImplementedError
+
+    def accept_cohosts(self, *emails: str) -> None:
+        """Only these people may be co-hosts."""
+        raise NotImplementedError
+
+    def cohosts_of(self, made: ProviderMeeting) -> set[str]:
+        """The people who may join the meeting as hosts, at the stand-in."""
+        raise NotImplementedError
+
+    def mailed_cohosts(self) -> list[str]:
+        """The people whom the provider emailed."""
+        return []
 
     def lets_guest_in(self, made: ProviderMeeting) -> bool:
         """Whether a stranger who opens the meeting's link is in the meeting at once."""

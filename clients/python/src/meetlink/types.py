@@ -37,6 +37,15 @@ Answer = Literal["accepted", "tentative", "declined"]
 - `declined`: The person does not come.
 """
 
+CohostState = Literal["pending", "host", "guest", "failed"]
+"""How a co-host joins the meeting. A closed list, part of the API.
+
+- `pending`: The meeting is not ready, or the co-hosts are not sent yet.
+- `host`: The co-host may join as a host.
+- `guest`: The co-host joins as a guest: the provider has no co-hosts.
+- `failed`: The co-host joins as a guest: the provider does not accept this one. See `detail`.
+"""
+
 ConnectionState = Literal["none", "pending", "connected", "broken"]
 """The state of a user's connection; a closed list, part of the API.
 
@@ -204,6 +213,7 @@ ProblemType = Literal[
     "urn:meetlink:problem:idempotency_key_reused",
     "urn:meetlink:problem:not_connected",
     "urn:meetlink:problem:not_confirmed",
+    "urn:meetlink:problem:unknown_host",
     "urn:meetlink:problem:unsupported_setting",
     "urn:meetlink:problem:account_changed",
     "urn:meetlink:problem:reconnect_needed",
@@ -232,6 +242,7 @@ ProblemType = Literal[
 - `urn:meetlink:problem:idempotency_key_reused`: This Idempotency-Key was already used for another booking.
 - `urn:meetlink:problem:not_connected`: Video needs a connection of the host, and there is none.
 - `urn:meetlink:problem:not_confirmed`: The host's connection waits for your confirmation.
+- `urn:meetlink:problem:unknown_host`: The calendar has no host with this `user_id`.
 - `urn:meetlink:problem:unsupported_setting`: The host's provider does not support a setting; see `errors`.
 - `urn:meetlink:problem:account_changed`: The user connected another account than the one that you confirm.
 - `urn:meetlink:problem:reconnect_needed`: The host's connection is broken: the host must connect the account again.
@@ -371,6 +382,8 @@ class Booking(TypedDict):
     calendar_id: str
     """The id of the calendar"""
     host: Host
+    cohosts: list[Cohost]
+    """They are invited as hosts"""
     location: Location
     starts_at: str
     """The start, RFC 3339 in UTC"""
@@ -432,6 +445,10 @@ class BookingBody(TypedDict):
     """Buttons of the emails. Null: none"""
     emails: NotRequired[EmailsBody | None]
     """Null: the calendar's setting for a new booking, else no change"""
+    cohosts: NotRequired[list[HostBody] | None]
+    """Null: the calendar's for a new booking, else no change"""
+    host_id: NotRequired[str | None]
+    """`user_id` of one of the calendar's hosts. Null: its `host` for a new booking, else no change"""
 
 
 class BookingEmails(TypedDict):
@@ -478,6 +495,10 @@ class BookingEventData(TypedDict):
     """Buttons of the emails. Null: none"""
     emails: NotRequired[EmailsBody | None]
     """Null: the calendar's setting for a new booking, else no change"""
+    cohosts: NotRequired[list[HostBody] | None]
+    """Null: the calendar's for a new booking, else no change"""
+    host_id: NotRequired[str | None]
+    """`user_id` of one of the calendar's hosts. Null: its `host` for a new booking, else no change"""
     booking_id: str
     """Your id of the booking"""
 
@@ -518,6 +539,10 @@ class Calendar(TypedDict):
     """What happens when every guest declined"""
     reminders: list[Reminder] | None
     """null: the workspace's"""
+    cohosts: list[Host]
+    """Invited to each booking as hosts"""
+    hosts: list[Host]
+    """Further hosts, whom a booking can name as `host_id`"""
     created_at: str
     """When it was created, RFC 3339 in UTC"""
     updated_at: str
@@ -540,6 +565,10 @@ class CalendarBody(TypedDict):
     """`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"""
     reminders: NotRequired[list[ReminderBody] | None]
     """[] turns reminders off. Absent or null: the workspace's"""
+    cohosts: NotRequired[list[HostBody]]
+    """Invited as hosts, who may join as hosts where the provider can. At most 10"""
+    hosts: NotRequired[list[HostBody]]
+    """Further hosts. A booking can name one of them as `host_id`"""
 
 
 class CalendarEmails(TypedDict):
@@ -580,6 +609,27 @@ class CheckStep(TypedDict):
     """Whether it worked"""
     detail: str | None
     """What to do, if the step failed"""
+
+
+class Cohost(TypedDict):
+    """A co-host of a booking, and how they join its meeting."""
+
+    user_id: str
+    """Your id of the user who hosts"""
+    name: str
+    """The name for display"""
+    email: str
+    """The e-mail address"""
+    time_zone: str | None
+    """IANA time zone of the times in emails"""
+    language: str | None
+    """BCP 47: the language of emails"""
+    state: CohostState | None
+    """How the co-host joins; null: there is no meeting"""
+    reason: MeetingReason | None
+    """Why it failed: `provider_rejected`"""
+    detail: str | None
+    """What to do, if it failed"""
 
 
 class ConfirmBody(TypedDict):

@@ -29,8 +29,11 @@ def document(api: str) -> dict[str, Any]:
 
 def operation(method_id: str) -> dict[str, Any]:
     """A method by its full name, such as "calendar.events.insert"."""
-    name, resource, verb = method_id.split(".")
-    method: dict[str, Any] = _api(name)["resources"][resource]["methods"][verb]
+    name, *resources, verb = method_id.split(".")
+    part: dict[str, Any] = _api(name)
+    for resource in resources:
+        part = part["resources"][resource]
+    method: dict[str, Any] = part["methods"][verb]
     return method
 
 

@@ -20,6 +20,9 @@ def routes(google: Google) -> Blueprint:
     pages.add_url_rule("/v2/spaces", "create", api.create, methods=["POST"])
     pages.add_url_rule("/v2/spaces/<space_id>", "get", api.get, methods=["GET"])
     pages.add_url_rule("/v2/spaces/<space_id>", "patch", api.patch, methods=["PATCH"])
+    pages.add_url_rule("/v2/spaces/<space_id>/members", "members", api.members, methods=["GET"])
+    pages.add_url_rule("/v2/spaces/<space_id>/members", "add", api.add_member, methods=["POST"])
+    pages.add_url_rule("/v2/spaces/<space_id>/members/<member_id>", "remove", api.remove_member, methods=["DELETE"])
     end = "/v2/spaces/<space_id>:endActiveConference"
     pages.add_url_rule(end, "end", api.end_conference, methods=["POST"])
     return pages
@@ -65,6 +68,30 @@ class _Meet:
             if space.conference is None:
                 raise rpc(400, "There is no active conference for the space.", name="FAILED_PRECONDITION")
             space.conference = None
+            return {}
+
+    def members(self, space_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            space = self._space(self._admit("meet.spaces.members.list"), f"spaces/{space_id}")
+            return {"members": list(space.members.values())}
+
+    def add_member(self, space_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            space = self._space(self._admit("meet.spaces.members.create"), f"spaces/{space_id}")
+            body = self._body("meet.spaces.members.create")
+            if body["email"] not in self._google.google_accounts:
+                raise rpc(400, "The member has no Google account.")
+            if body["email"] in {member["email"] for member in space.members.values()}:
+                raise rpc(409, "The member exists.", name="ALREADY_EXISTS")
+            name = f"{space.body['name']}/members/{self._google.text(12)}"
+            space.members[name] = {"name": name, "email": body["email"], "role": body["role"]}
+            return space.members[name]
+
+    def remove_member(self, space_id: str, member_id: str) -> dict[str, Any]:
+        with self._google.lock:
+            space = self._space(self._admit("meet.spaces.members.delete"), f"spaces/{space_id}")
+            if space.members.pop(f"spaces/{space_id}/members/{member_id}", None) is None:
+                raise rpc(404, "The member does not exist.", name="NOT_FOUND")
             return {}
 
     def _admit(self, method_id: str) -> Person:

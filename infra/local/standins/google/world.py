@@ -91,6 +91,7 @@ class Space:
     body: dict[str, Any]
     conference: str | None = None
     is_calendars: bool = False
+    members: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Google:
     `conference` and `pending_reads` (reads of an event that still say `pending`) may be changed at any time, and so may
     `default_access`, who enters a new space without knocking: RESTRICTED for personal accounts, for others as their
     administrator has it. `open_policy` may change too, and `artifact_policy`, which is about automatic recordings and
-    notes.
+    notes. Only the addresses in `google_accounts` can become members of a room.
 
     `queries_a_minute` and `spaces_a_minute` are quotas of each user:
     developers.google.com/workspace/calendar/api/guides/quota and .../meet/api/guides/limits.
@@ -159,6 +160,7 @@ class Google:
         self.conference, self.pending_reads, self.default_access = conference, pending_reads, default_access
         self.open_policy, self.web_url = open_policy, web_url
         self.artifact_policy = OpenPolicy.ALLOWS
+        self.google_accounts: frozenset[str] = frozenset()
         self.lock = threading.RLock()
         self.faults = Faults()
         self.events: dict[tuple[str, str], Event] = {}

@@ -12,7 +12,7 @@ from flask.wrappers import Response
 from infra.local.standins.faults import ADMIN_PREFIX, install_faults
 from infra.local.standins.oauth_rules import Person
 from infra.local.standins.webex import contract
-from infra.local.standins.webex.world import PEOPLE, READ, WRITE, Meeting, Webex, WebexError, moment, refused
+from infra.local.standins.webex.world import PEOPLE, READ, WRITE, Mail, Meeting, Webex, WebexError, moment, refused
 
 _LISTED_BY_DEFAULT = timedelta(days=7)
 
@@ -26,6 +26,9 @@ def create_app(webex: Webex) -> Flask:
     app.get("/v1/meetings/<meeting_id>")(api.get)
     app.patch("/v1/meetings/<meeting_id>")(api.patch)
     app.delete("/v1/meetings/<meeting_id>")(api.delete)
+    app.get("/v1/meetingInvitees")(api.list_invitees)
+    app.post("/v1/meetingInvitees")(api.invite)
+    app.delete("/v1/meetingInvitees/<invitee_id>")(api.remove_invitee)
     app.get(f"{ADMIN_PREFIX}/meetings")(api.list_everything)
     app.register_error_handler(WebexError, _refusal)
     webex.identity.install(app)
@@ -73,6 +76,32 @@ class _Api:
             meeting = self._own_meeting(meeting_id, WRITE)
             self._webex.delete(meeting, mails=request.args.get("sendEmail", "true") != "false")
         return "", 204
+
+    def list_invitees(self) -> dict[str, Any]:
+        _refuse_unknown({"meetingId", "max"})
+        with self._webex.lock:
+            meeting = self._own_meeting(request.args.get("meetingId", ""), READ)
+            return {"items": list(meeting.invitees.values())}
+
+    def invite(self) -> dict[str, Any]:
+        body: Any = request.get_json(silent=True)
+        unknown = set(body) - {"meetingId", "email", "displayName", "coHost", "panelist", "sendEmail"}
+        if unknown or not body.get("email"):
+            raise WebexError(400, f"email is missing, or unknown fields: {sorted(unknown)}")
+        with self._webex.lock:
+            return self._webex.invite(self._own_meeting(body.get("meetingId", ""), WRITE), body)
+
+    def remove_invitee(self, invitee_id: str) -> tuple[str, int]:
+        _refuse_unknown({"sendEmail"})
+        with self._webex.lock:
+            host = self._person(WRITE)
+            for meeting in self._webex.held.values():
+                if meeting.host.id == host.id and invitee_id in meeting.invitees:
+                    email = meeting.invitees.pop(invitee_id)["email"]
+                    if request.args.get("sendEmail", "true") != "false":
+                        self._webex.mails.append(Mail("uninvited", email))
+                    return "", 204
+        raise WebexError(404, "The requested resource could not be found.")
 
     def list_everything(self) -> dict[str, Any]:
         """List the meetings of every host and the emails that Webex sent."""

@@ -54,6 +54,8 @@ class Meeting:
     starts_at: datetime = datetime.min
     ends_at: datetime = datetime.min
     tags: tuple[str, ...] = ()
+    invitees: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By their ids."""
     options: dict[str, Any] = field(default_factory=lambda: dict(_HOST_DEFAULTS))
 
     @property
@@ -84,6 +86,8 @@ class Webex:
     `patch_types`, and the status `refuses_type_with`. `unknown_zones` are IANA's that Webex does not know. Each person
     may try to make `daily_limit` meetings in 24 hours. `mails` are those that Webex would have sent.
     `locked` are options of meetings that the site's administrator fixed, by Webex's names.
+    `qualified` are the addresses of people who may be co-hosts; others become plain invitees, and those that end with
+    `.invalid` are refused.
     """
 
     def __init__(
@@ -112,6 +116,7 @@ class Webex:
         self.patch_types = frozenset({"application/json", "application/json-patch+json"})
         self.refuses_type_with = 415
         self.locked: dict[str, Any] = {}
+        self.qualified: frozenset[str] = frozenset()
         self.unknown_zones: frozenset[str] = frozenset()
         self.lock = threading.RLock()
         self.faults = Faults()
@@ -151,8 +156,30 @@ class Webex:
             host_key=self._digits("123456789", 6),
         )
         self.change(meeting, body, "created")
+        for invitee in body.get("invitees", ()):
+            self.invite(meeting, invitee | {"sendEmail": False})
         self.held[meeting.id] = meeting
         return meeting
+
+    def invite(self, meeting: Meeting, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Invite a person, and email them by default."""
+        email = body["email"]
+        if email.endswith(".invalid"):
+            raise WebexError(400, "email is invalid")
+        if email in {invitee["email"] for invitee in meeting.invitees.values()}:
+            raise WebexError(409, "the invitee exists")
+        invitee = {
+            "id": self._digits("0123456789abcdef", 32),
+            "email": email,
+            "displayName": body.get("displayName", email),
+            "coHost": bool(body.get("coHost")) and email in self.qualified,
+            "meetingId": meeting.id,
+            "panelist": False,
+        }
+        meeting.invitees[invitee["id"]] = invitee
+        if body.get("sendEmail", True):
+            self.mails.append(Mail("invited", email))
+        return invitee
 
     def change(self, meeting: Meeting, body: Mapping[str, Any], what: str = "changed") -> None:
         title, agenda = body.get("title", meeting.title), body.get("agenda", meeting.agenda) or ""

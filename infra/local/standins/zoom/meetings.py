@@ -86,6 +86,10 @@ class Meetings:
         self.unknown_zones: frozenset[str] = frozenset()
         self.locked: Mapping[str, Any] = {}
         """Settings that the account's administrator locked, by Zoom's names: a request does not change them."""
+        self.licensed: frozenset[str] = frozenset()
+        """The addresses of the account's other licensed users, who may be alternative hosts."""
+        self.mailed: set[str] = set()
+        """The alternative hosts that Zoom emailed."""
         self.requires_passcode = False
         """Whether the administrator locked that every meeting has a passcode."""
         self.passcode_pattern = re.compile(r".*")
@@ -155,7 +159,16 @@ class Meetings:
     def _settings(self, before: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the settings after a request. A waiting room "disables" `join_before_host`: contract."""
         settings = {**before, **body.get("settings", {}), **self.locked}
+        self._check_alternative_hosts(settings)
         return settings | ({"join_before_host": False} if settings["waiting_room"] else {})
+
+    def _check_alternative_hosts(self, settings: Mapping[str, Any]) -> None:
+        """Refuse people without a licence of the account: github.com/ncstate-delta/moodle-mod_zoom/issues/302."""
+        hosts = [email for email in settings.get("alternative_hosts", "").split(";") if email]
+        if not set(hosts) <= self.licensed:
+            raise invalid_field("settings.alternative_hosts", "Invalid alternative hosts.")
+        if hosts and settings.get("alternative_hosts_email_notification", True):
+            self.mailed |= set(hosts)
 
     def _passcode(self, body: Mapping[str, Any]) -> str:
         password = _passcode(body)
