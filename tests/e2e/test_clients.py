@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from meetlink import Meetlink, webhooks
+from meetlink import webhooks
 from meetlink.types import Event
 
 from infra.local.stack import LocalStack
 from tests.support import npm
-from tests.support.guide_reader import GuideReader, blocks, connect, environment
+from tests.support.guide_reader import GuideReader, blocks, client, connect, environment
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 
@@ -69,7 +69,7 @@ def test_the_readme_of_the_python_client_does_what_it_says(stack: LocalStack, mo
 
 
 def test_webhooks_of_the_product_pass_the_clients_check(stack: LocalStack, receiver: Receiver) -> None:
-    with Meetlink(*environment(stack).values()) as meetlink:
+    with client(stack) as meetlink:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         receiver.secret = meetlink.put_endpoint("e-clients", {"url": url, "events": []})["secret"]
         assert meetlink.test_endpoint("e-clients")["state"] == "delivered"
@@ -86,8 +86,9 @@ class TestTheTypeScriptClient:
         assert done.returncode == 0, done.stdout
 
     def test_its_readme_does_what_it_says(self, stack: LocalStack, typescript: Path) -> None:
-        with Meetlink(*environment(stack).values()) as meetlink:
-            connect(meetlink.create_connect_link("u-1")["url"])
+        with client(stack) as meetlink:
+            if meetlink.get_connection("u-1")["state"] != "connected":
+                connect(meetlink.create_connect_link("u-1")["url"])
         readme = (typescript / "README.md").read_text(encoding="utf-8")
         program = "\n".join(code for _, code in blocks(readme, "js")).replace(
             'from "meetlink"', 'from "./dist/index.js"'

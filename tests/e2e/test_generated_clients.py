@@ -14,11 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
-from meetlink import Meetlink
 
 from infra.local.stack import LocalStack
 from tests.support import npm
-from tests.support.guide_reader import blocks, connect, environment
+from tests.support.guide_reader import blocks, client, connect, environment
 from tests.support.python_tools import install
 
 TOOLS = Path(__file__).parent / "openapi_tools"
@@ -57,7 +56,7 @@ def java() -> None:
 @pytest.fixture(scope="module")
 def run(stack: LocalStack) -> Callable[..., str]:
     """Runs a program with the stack's address and key, and returns what it prints. A host is connected."""
-    with Meetlink(*environment(stack).values()) as meetlink:
+    with client(stack) as meetlink:
         connect(meetlink.create_connect_link(USER)["url"])
     settings = os.environ | environment(stack) | {"GUIDE_USER": USER, "NODE_NO_WARNINGS": "1"}
 

@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 import httpx
+from meetlink import Meetlink
 
 from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack
 from infra.local.visitor import press, sign_in_and_consent
@@ -28,6 +29,11 @@ def environment(stack: LocalStack) -> dict[str, str]:
         "MEETLINK_KEY": stack.demo.api_key,
         "RETURN_TO": f"{stack.console_url}/book",
     }
+
+
+def client(stack: LocalStack) -> Meetlink:
+    """The client of the stack's workspace."""
+    return Meetlink(stack.app_url, stack.demo.api_key)
 
 
 class GuideReader:
