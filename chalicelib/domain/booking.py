@@ -15,8 +15,14 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
+from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.reminder import Reminder
+from chalicelib.domain.text_templates import NO_TEMPLATES, TextTemplates, render
 from chalicelib.errors import Conflict
+
+DEFAULT_TITLE = "Appointment"
+TITLE_LENGTH = 200
+DESCRIPTION_LENGTH = 5000
 
 
 class BookingStatus(StrEnum):
@@ -55,6 +61,7 @@ class Appointment(Struct, frozen=True, omit_defaults=True):
     ends_at: datetime
     time_zone: str
     title: str
+    """Empty before it is booked, if the caller gives none: then the calendar's template decides."""
     description: str = ""
     guests: tuple[Guest, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -106,6 +113,8 @@ class Booking(Struct, frozen=True, omit_defaults=True):
     """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
     language: str | None = None
     """The workspace's language at creation: of emails to people without a language of their own. None: English."""
+    templates: TextTemplates = NO_TEMPLATES
+    """As the calendar had them when the booking was created, or moved to another calendar."""
     cohosts: tuple[Host, ...] = ()
     """Those of the appointment, else as the calendar had them when the booking was created or moved to it."""
     meeting_settings: MeetingSettings = NO_SETTINGS
@@ -140,13 +149,14 @@ def book(
 ) -> Booking:
     """Return a new booking on `calendar`, whose host is the booking's. `connection` is the host's, if there is one."""
     workspace_id, booking_id = key
+    templates = _templates_of(calendar)
     emails = appointment.emails.or_else(calendar.emails).or_else(workspace_emails)
     return Booking(
         workspace_id=workspace_id,
         booking_id=booking_id,
         revision=1,
         status=BookingStatus.CONFIRMED,
-        appointment=replace(appointment, emails=emails),
+        appointment=_with_texts(replace(appointment, emails=emails), templates, calendar.host),
         host=calendar.host,
         location=_location_of(calendar.location, booking_id),
         eligibility=_eligibility(calendar, connection, hosted_since=now),
@@ -160,6 +170,7 @@ def book(
         first_content=content_digest(appointment),
         reminders=reminders,
         language=language,
+        templates=templates,
         cohosts=_choose_cohosts(appointment, calendar),
         meeting_settings=calendar.meeting_settings,
     )
@@ -186,6 +197,8 @@ def change(
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Create a new one with another id.", reason="booking_cancelled")
     appointment = _with_earlier_choices(appointment, booking.appointment)
+    templates, host = (_templates_of(calendar), calendar.host) if calendar else (booking.templates, booking.host)
+    appointment = _with_texts(appointment, templates, host)
     is_same = content_digest(appointment) == content_digest(booking.appointment)
     if is_same and version in (None, booking.version):
         return booking
@@ -231,6 +244,7 @@ def as_booked(calendar: Calendar, booking: Booking) -> Calendar:
         location=booking.location,
         guests_see_each_other=booking.guests_see_each_other,
         on_decline=booking.on_decline,
+        templates=booking.templates,
         cohosts=booking.cohosts,
         reminders=booking.reminders,
         meeting_settings=booking.meeting_settings,
@@ -252,8 +266,33 @@ def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
         on_decline=calendar.on_decline,
+        templates=_templates_of(calendar),
         cohosts=_choose_cohosts(booking.appointment, calendar),
         meeting_settings=calendar.meeting_settings,
+    )
+
+
+def _templates_of(calendar: Calendar) -> TextTemplates:
+    """Return the calendar's templates with its name; those of a booking (`as_booked`) have it already."""
+    templates = calendar.templates
+    if templates == NO_TEMPLATES:
+        return NO_TEMPLATES
+    return replace(templates, calendar_name=templates.calendar_name or calendar.name)
+
+
+def _with_texts(appointment: Appointment, templates: TextTemplates, host: Host) -> Appointment:
+    """Return the appointment with the texts that the caller left out."""
+    values = {
+        "guest.name": appointment.guests[0].name if appointment.guests else "",
+        "host.name": host.name,
+        "calendar.name": templates.calendar_name,
+    }
+    title = clean_line(render(templates.title or "", values), TITLE_LENGTH)
+    description = clean_lines(render(templates.description or "", values), DESCRIPTION_LENGTH)
+    return replace(
+        appointment,
+        title=appointment.title or title or DEFAULT_TITLE,
+        description=appointment.description or description,
     )
 
 
@@ -293,7 +332,7 @@ def content_digest(appointment: Appointment) -> str:
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
         time_zone=appointment.time_zone,
-        title=appointment.title,
+        title=appointment.title or DEFAULT_TITLE,
         description=appointment.description,
         guests=[
             set_values(name=guest.name, email=guest.email, time_zone=guest.time_zone, language=guest.language)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.reminder import Reminder
+from chalicelib.domain.text_templates import NO_TEMPLATES, TextTemplates
 
 
 class LocationType(StrEnum):
@@ -68,6 +69,8 @@ class Calendar(Struct, frozen=True):
     on_decline: OnDecline = OnDecline.NOTIFY
     reminders: tuple[Reminder, ...] | None = None
     """None: the workspace's."""
+    templates: TextTemplates = NO_TEMPLATES
+    """Copied to each booking when it is created."""
     cohosts: tuple[Host, ...] = ()
     """Copied to each booking when it is created. They are invited as hosts."""
     hosts: tuple[Host, ...] = ()

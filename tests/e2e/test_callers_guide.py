@@ -35,11 +35,12 @@ def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: 
     assert said[5] == "text/calendar; charset=utf-8; method=REQUEST"
     assert said[6] == "[{'minutes_before': 1440, 'to': 'all'}, {'minutes_before': 60, 'to': 'guests'}]"
     assert said[7] == "{'waiting_room': True, 'recording': 'cloud', 'mute_on_entry': True} []"
-    assert said[8].startswith("[('cohost@example.com', 'host', None), ")
-    assert said[9] == "cohost@example.com"
-    assert said[10].startswith("[('host@example.com', None, None), ")
-    assert said[11:13] == ["[]\n[]", "9"]
-    assert said[13].startswith("http")
+    assert said[8] == "Demo Guest and Demo Host | Introduction, by video."
+    assert said[9].startswith("[('cohost@example.com', 'host', None), ")
+    assert said[10] == "cohost@example.com"
+    assert said[11].startswith("[('host@example.com', None, None), ")
+    assert said[12:14] == ["[]\n[]", "10"]
+    assert said[14].startswith("http")
 
 
 def test_the_first_link_takes_at_most_six_commands() -> None:

@@ -64,7 +64,7 @@ from chalicelib.api.schemas.fields import (
 from chalicelib.api.schemas.meeting_settings import SettingName, Settings, format_settings
 from chalicelib.api.schemas.reminders import Reminder, format_reminders
 from chalicelib.domain.attendance import Attendance
-from chalicelib.domain.booking import NO_LINKS, Appointment, BookingStatus
+from chalicelib.domain.booking import DESCRIPTION_LENGTH, NO_LINKS, TITLE_LENGTH, Appointment, BookingStatus
 from chalicelib.domain.booking import Guest as DomainGuest
 from chalicelib.domain.booking import Links as DomainLinks
 from chalicelib.domain.calendar import Host as DomainHost
@@ -298,8 +298,8 @@ def parse_appointment(body: BookingBody) -> Appointment:
         starts_at=body.starts_at,
         ends_at=body.ends_at,
         time_zone=body.time_zone,
-        title=clean_line(body.title, 200) or "Appointment",
-        description=clean_lines(body.description, 5000),
+        title=clean_line(body.title, TITLE_LENGTH),
+        description=clean_lines(body.description, DESCRIPTION_LENGTH),
         guests=tuple(guests),
         metadata=body.metadata,
         links=DomainLinks(body.links.reschedule, body.links.cancel) if body.links else NO_LINKS,

@@ -35,6 +35,7 @@ from chalicelib.api.schemas.meeting_settings import (
     parse_settings,
 )
 from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
+from chalicelib.domain.booking import DESCRIPTION_LENGTH, TITLE_LENGTH
 from chalicelib.domain.calendar import Calendar as DomainCalendar
 from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.calendar import Location as DomainLocation
@@ -45,7 +46,9 @@ from chalicelib.domain.emails import Emails as DomainEmails
 from chalicelib.domain.meeting import MeetingReason
 from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.domain.meeting_settings import PossibleSettings as DomainPossibleSettings
-from chalicelib.domain.plain_text import clean_line
+from chalicelib.domain.plain_text import clean_line, clean_lines
+from chalicelib.domain.text_templates import TextTemplates, find_flaw
+from chalicelib.validation import requires
 
 
 class HostBody(Struct, forbid_unknown_fields=True):
@@ -102,6 +105,25 @@ class EmailsBody(Struct, forbid_unknown_fields=True):
     host: Annotated[bool | None, Meta(description="Email the host. Null: not decided here")] = None
 
 
+TitleTemplate = Annotated[
+    str,
+    Meta(
+        max_length=TITLE_LENGTH,
+        description="The title of bookings that have none. Replaced are {{guest.name}}, {{host.name}} and "
+        "{{calendar.name}}",
+        examples=["{{guest.name}} and {{host.name}}"],
+    ),
+    requires(find_flaw),
+]
+DescriptionTemplate = Annotated[
+    str,
+    Meta(
+        max_length=DESCRIPTION_LENGTH,
+        description="The description of bookings that have none, with the same variables",
+        examples=["{{calendar.name}} with {{host.name}}"],
+    ),
+    requires(find_flaw),
+]
 CohostsBody = Annotated[
     list[HostBody],
     Meta(max_length=10, description="Invited as hosts, who may join as hosts where the provider can. At most 10"),
@@ -136,6 +158,8 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
         Meta(description="`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"),
     ] = OnDecline.NOTIFY
     reminders: RemindersBody | None = None
+    title_template: TitleTemplate | None = None
+    description_template: DescriptionTemplate | None = None
     cohosts: CohostsBody = []
     hosts: Annotated[
         list[HostBody],
@@ -190,6 +214,13 @@ class Calendar(Struct):
     emails: CalendarEmails
     on_decline: Annotated[OnDecline, Meta(description="What happens when every guest declined", examples=["notify"])]
     reminders: Annotated[list[Reminder] | None, Meta(description="null: the workspace's")]
+    title_template: Annotated[
+        str | None,
+        Meta(description="The title of bookings that have none", examples=["{{guest.name}} and {{host.name}}"]),
+    ]
+    description_template: Annotated[
+        str | None, Meta(description="The description of bookings that have none", examples=["{{calendar.name}}"])
+    ]
     cohosts: Annotated[list[Host], Meta(description="Invited to each booking as hosts")]
     hosts: Annotated[list[Host], Meta(description="Further hosts, whom a booking can name as `host_id`")]
     created_at: Annotated[Timestamp, Meta(description="When it was created, RFC 3339 in UTC")]
@@ -234,6 +265,7 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         emails=parse_emails(body.emails),
         on_decline=body.on_decline,
         reminders=parse_reminders(body.reminders),
+        templates=_parse_templates(body),
         cohosts=parse_hosts(body.cohosts),
         hosts=parse_hosts(body.hosts),
         meeting_settings=parse_settings(body.location.settings if isinstance(body.location, VideoBody) else None),
@@ -242,6 +274,11 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
 
 def parse_emails(body: EmailsBody | None) -> DomainEmails:
     return DomainEmails(body.guests, body.host) if body else UNDECIDED
+
+
+def _parse_templates(body: CalendarBody) -> TextTemplates:
+    title = clean_line(body.title_template or "", TITLE_LENGTH) or None
+    return TextTemplates(title, clean_lines(body.description_template or "", DESCRIPTION_LENGTH) or None)
 
 
 def parse_hosts(bodies: list[HostBody]) -> tuple[DomainHost, ...]:
@@ -274,6 +311,8 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         on_decline=calendar.on_decline,
         reminders=None if calendar.reminders is None else format_reminders(calendar.reminders),
+        title_template=calendar.templates.title,
+        description_template=calendar.templates.description,
         cohosts=[format_host(cohost) for cohost in calendar.cohosts],
         hosts=[format_host(host) for host in calendar.hosts],
         created_at=format_timestamp(calendar.created_at),

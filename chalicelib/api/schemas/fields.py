@@ -93,11 +93,18 @@ Email = Annotated[
 ]
 Name = Annotated[str, Meta(description="A name for display. Cut at 200 characters", examples=["Demo Host"])]
 Title = Annotated[
-    str, Meta(description="The title of invitation and meeting. Cut at 200 characters", examples=["Introduction"])
+    str,
+    Meta(
+        description="The title of invitation and meeting. Empty: the calendar's template. Cut at 200 characters",
+        examples=["Introduction"],
+    ),
 ]
 Text = Annotated[
     str,
-    Meta(description="Text for the invitation. Cut at 5000 characters", examples=["We will look at your questions."]),
+    Meta(
+        description="Text for the invitation. Empty: the calendar's template. Cut at 5000 characters",
+        examples=["We will look at your questions."],
+    ),
 ]
 Link = Annotated[
     str,

@@ -511,9 +511,9 @@ export type BookingBody = {
   ends_at: string;
   /** IANA time zone, for display */
   time_zone: string;
-  /** The title of invitation and meeting. Cut at 200 characters */
+  /** The title of invitation and meeting. Empty: the calendar's template. Cut at 200 characters */
   title?: string;
-  /** Text for the invitation. Cut at 5000 characters */
+  /** Text for the invitation. Empty: the calendar's template. Cut at 5000 characters */
   description?: string;
   /** At most 50 */
   guests?: GuestBody[];
@@ -558,9 +558,9 @@ export type BookingEventData = {
   ends_at: string;
   /** IANA time zone, for display */
   time_zone: string;
-  /** The title of invitation and meeting. Cut at 200 characters */
+  /** The title of invitation and meeting. Empty: the calendar's template. Cut at 200 characters */
   title?: string;
-  /** Text for the invitation. Cut at 5000 characters */
+  /** Text for the invitation. Empty: the calendar's template. Cut at 5000 characters */
   description?: string;
   /** At most 50 */
   guests?: GuestBody[];
@@ -613,6 +613,10 @@ export type Calendar = {
   on_decline: OnDecline;
   /** null: the workspace's */
   reminders: Reminder[] | null;
+  /** The title of bookings that have none */
+  title_template: string | null;
+  /** The description of bookings that have none */
+  description_template: string | null;
   /** Invited to each booking as hosts */
   cohosts: Host[];
   /** Further hosts, whom a booking can name as `host_id` */
@@ -638,6 +642,10 @@ export type CalendarBody = {
   on_decline?: OnDecline;
   /** [] turns reminders off. Absent or null: the workspace's */
   reminders?: ReminderBody[] | null;
+  /** The title of bookings that have none. Replaced are {{guest.name}}, {{host.name}} and {{calendar.name}} */
+  title_template?: string | null;
+  /** The description of bookings that have none, with the same variables */
+  description_template?: string | null;
   /** Invited as hosts, who may join as hosts where the provider can. At most 10 */
   cohosts?: HostBody[];
   /** Further hosts. A booking can name one of them as `host_id` */

@@ -432,9 +432,9 @@ class BookingBody(TypedDict):
     time_zone: str
     """IANA time zone, for display"""
     title: NotRequired[str]
-    """The title of invitation and meeting. Cut at 200 characters"""
+    """The title of invitation and meeting. Empty: the calendar's template. Cut at 200 characters"""
     description: NotRequired[str]
-    """Text for the invitation. Cut at 5000 characters"""
+    """Text for the invitation. Empty: the calendar's template. Cut at 5000 characters"""
     guests: NotRequired[list[GuestBody]]
     """At most 50"""
     metadata: NotRequired[dict[str, Any]]
@@ -482,9 +482,9 @@ class BookingEventData(TypedDict):
     time_zone: str
     """IANA time zone, for display"""
     title: NotRequired[str]
-    """The title of invitation and meeting. Cut at 200 characters"""
+    """The title of invitation and meeting. Empty: the calendar's template. Cut at 200 characters"""
     description: NotRequired[str]
-    """Text for the invitation. Cut at 5000 characters"""
+    """Text for the invitation. Empty: the calendar's template. Cut at 5000 characters"""
     guests: NotRequired[list[GuestBody]]
     """At most 50"""
     metadata: NotRequired[dict[str, Any]]
@@ -539,6 +539,10 @@ class Calendar(TypedDict):
     """What happens when every guest declined"""
     reminders: list[Reminder] | None
     """null: the workspace's"""
+    title_template: str | None
+    """The title of bookings that have none"""
+    description_template: str | None
+    """The description of bookings that have none"""
     cohosts: list[Host]
     """Invited to each booking as hosts"""
     hosts: list[Host]
@@ -565,6 +569,10 @@ class CalendarBody(TypedDict):
     """`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"""
     reminders: NotRequired[list[ReminderBody] | None]
     """[] turns reminders off. Absent or null: the workspace's"""
+    title_template: NotRequired[str | None]
+    """The title of bookings that have none. Replaced are {{guest.name}}, {{host.name}} and {{calendar.name}}"""
+    description_template: NotRequired[str | None]
+    """The description of bookings that have none, with the same variables"""
     cohosts: NotRequired[list[HostBody]]
     """Invited as hosts, who may join as hosts where the provider can. At most 10"""
     hosts: NotRequired[list[HostBody]]
