@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-SERVICES = ("dynamodb", "dynamodbstreams", "kms", "secretsmanager", "sqs")
+SERVICES = ("dynamodb", "dynamodbstreams", "kms", "s3", "secretsmanager", "sqs")
 _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH")
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05

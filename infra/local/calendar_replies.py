@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from infra.local.console.mail_view import Event
+if TYPE_CHECKING:
+    from infra.local.console.mail_view import Event
 
+ANSWERS = {"ACCEPTED": "Accept", "TENTATIVE": "Maybe", "DECLINED": "Decline"}
+"""What a person can answer, and how buttons call it."""
 _VERBS = {"ACCEPTED": "Accepted", "TENTATIVE": "Tentative", "DECLINED": "Declined"}
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -256,12 +260,21 @@ def thunderbird(answer: Answer) -> bytes:
     return _message(headers, _multipart("mixed", "Boundary_(ID_thunderbird)", parts))
 
 
-SHAPES: dict[str, Callable[[Answer], bytes]] = {
-    "gmail": gmail,
-    "outlook": outlook,
-    "outlook_com": outlook_com,
-    "apple": apple,
-    "thunderbird": thunderbird,
+@dataclass(frozen=True)
+class Program:
+    """A calendar program."""
+
+    name: str
+    write: Callable[[Answer], bytes]
+    """Write the email by which it answers."""
+
+
+PROGRAMS = {
+    "gmail": Program("Gmail", gmail),
+    "outlook": Program("Outlook (Microsoft 365)", outlook),
+    "outlook_com": Program("Outlook.com", outlook_com),
+    "apple": Program("Apple", apple),
+    "thunderbird": Program("Thunderbird", thunderbird),
 }
 
 

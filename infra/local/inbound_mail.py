@@ -8,23 +8,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.local.mail_reports import sns_event
+
 BUCKET = "meetlink-local-mail"
 
 
 class InboundMail:
     """Receives emails as SES does with the stage's receipt rule: into a bucket, then a notification to a function."""
 
-    def __init__(self, s3: Any, function: Callable[[dict[str, Any], Any], Any], context: Callable[[], Any]) -> None:
+    def __init__(self, s3: Any, publish: Callable[[dict[str, Any]], object], clock: Callable[[], datetime]) -> None:
+        """`publish` takes an SNS event."""
         self._s3 = s3
-        self._function = function
-        self._context = context
+        self._publish = publish
+        self._clock = clock
         s3.create_bucket(Bucket=BUCKET)
 
-    def receive(self, raw: bytes, sender: str, at: datetime) -> None:
-        """Store an email whose sender is authentic, and invoke the function."""
+    def receive(self, raw: bytes, sender: str) -> None:
+        """Store an email whose sender is authentic, and report it."""
         key = uuid.uuid4().hex
         self._s3.put_object(Bucket=BUCKET, Key=key, Body=as_received(raw, sender))
-        self._function(sns_event(notification(BUCKET, key, at)), self._context())
+        self._publish(sns_event(notification(BUCKET, key, self._clock())))
 
 
 def as_received(raw: bytes, sender: str, *, results: str | None = None) -> bytes:
@@ -63,9 +66,3 @@ def notification(bucket: str, key: str, at: datetime, *, dmarc: str = "PASS", dk
             },
         }
     )
-
-
-def sns_event(message: str) -> dict[str, Any]:
-    """Return the event with which SNS invokes a function."""
-    sns = {"Type": "Notification", "MessageId": str(uuid.uuid4()), "Subject": None, "Message": message}
-    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}

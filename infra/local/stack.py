@@ -25,6 +25,7 @@ from infra.local.breakage import Breakage
 from infra.local.clock import LocalClock
 from infra.local.console import Demo, Mailbox, Receiver, StackParts, create_console
 from infra.local.console.received import RECEIVE_PATH
+from infra.local.inbound_mail import BUCKET, InboundMail
 from infra.local.lambdas import Context, QueuePump, Schedule, StreamPump
 from infra.local.mail_reports import MailReports
 from infra.local.request_log import CONSOLE, RequestLog
@@ -131,11 +132,12 @@ class LocalStack(StartedParts):
         super().__init__()
 
     def _start(self) -> None:
-        self._report("AWS (DynamoDB, KMS, SQS) ...")
+        self._report("AWS (DynamoDB, KMS, SQS, S3) ...")
         aws = self._parts.enter_context(LocalAws(self._ports.aws))
         self._start_provider()
         self._report("console with inbox ...")
         console = self._reserve_console()
+        self._s3 = aws.client("s3")
         stream_arn = create_tables(aws.client("dynamodb"), "meetlink-local-")
         aws.create_key(_KMS_ALIAS)
         self._queues = create_queues(aws.client("sqs"), "local")
@@ -171,6 +173,7 @@ class LocalStack(StartedParts):
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
             "MEETLINK_TAG_SECRET": secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
+            "MEETLINK_REPLIES_BUCKET": BUCKET,
             "MEETLINK_PROVIDERS": self._provider,  # Any other provider would be the real one.
             **self.stand_in.environment(self.provider_url),
         }
@@ -241,7 +244,8 @@ class LocalStack(StartedParts):
         reports = MailReports(lambda event: app.on_mail_event(event, Context("on_mail_event")))
         self.mailbox.on_accepted = reports.note_accepted
         self.breakage = self._create_breakage(reports, faults)
-        parts = StackParts(self.breakage, self._request_log, receiver, reports)
+        inbound = InboundMail(self._s3, lambda event: app.on_reply(event, Context("on_reply")), self.clock)
+        parts = StackParts(self.breakage, self._request_log, receiver, reports, inbound.receive)
         console.app = create_console(self.demo, self.mailbox, faults=faults, clock=self.clock, parts=parts)
         self._set_up_workspace(receiver)
 

@@ -16,7 +16,7 @@ from chalicelib.handlers import operations, received_replies
 from chalicelib.store.mail_bucket import MailBucket
 from chalicelib.store.references import ReferenceStore, uid_key
 from chalicelib.usecases.answer_limit import MAX_ANSWERS
-from infra.local.calendar_replies import SHAPES, Answer
+from infra.local.calendar_replies import PROGRAMS, Answer
 from infra.local.inbound_mail import as_received, notification
 from infra.tables import create_tables
 from tests.component.test_answer_links import answer as press_link
@@ -65,7 +65,7 @@ def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [vars(record)["reason"] for record in caplog.records if record.message == "a received email was dropped"]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", PROGRAMS)
 def test_the_answer_of_every_program_is_on_the_booking(guest: Calendar, shape: str) -> None:
     guest.shape = shape
     guest.answer("TENTATIVE")
@@ -196,7 +196,7 @@ def test_what_is_dropped_changes_nothing_and_is_logged_without_addresses(
     product, event = guest.product, guest.event()
     rows = product.aws.scan("bookings")
     answer = Answer(event, GUEST_EMAIL, "DECLINED", product.clock())
-    raw = SHAPES["gmail"](answer)
+    raw = PROGRAMS["gmail"].write(answer)
     forged = {"results": "dkim=pass header.i=@attacker.example;"}
     guest.send(as_received(raw, GUEST_EMAIL, **forged), dmarc="FAIL")
     guest.send(as_received(raw.replace(event.uid.encode(), b"0" + event.uid.encode()), GUEST_EMAIL))
@@ -358,7 +358,7 @@ class TestBucket:
 
     def test_another_bucket_is_not_read(self, guest: Calendar) -> None:
         guest.inbox.emails["k"] = as_received(
-            SHAPES["gmail"](Answer(guest.event(), GUEST_EMAIL, "DECLINED", guest.product.clock())), GUEST_EMAIL
+            PROGRAMS["gmail"].write(Answer(guest.event(), GUEST_EMAIL, "DECLINED", guest.product.clock())), GUEST_EMAIL
         )
         received_replies.receive_reply(notification("another", "k", guest.product.clock()), guest.product.services)
         assert answer_of(guest.product)[0] is None

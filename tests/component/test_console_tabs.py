@@ -14,9 +14,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import Client
 
+from chalicelib.domain.answers import Choice
+from chalicelib.mail.received_mail import ReceivedMail
+from chalicelib.mail.replies import read_reply
 from infra.local.breakage import Break, Breakage, NotPossible
+from infra.local.calendar_replies import ANSWERS, PROGRAMS
 from infra.local.clock import LocalClock
 from infra.local.console import Demo, Mailbox, Receiver, StackParts, create_console
+from infra.local.inbound_mail import as_received
 from infra.local.mail_reports import MailReports, ReportedAs
 from infra.local.request_log import CONSOLE, RequestLog
 from tests.component.test_console_inbox import DEMO, invitation
@@ -34,6 +39,7 @@ class Stack:
 
     def __init__(self, demo: Demo = DEMO) -> None:
         self.events: list[dict[str, Any]] = []
+        self.received: list[tuple[bytes, str]] = []
         self.started: list[str] = []
         breaks = [
             Break("provider-down", "Down", "503", lambda: self.started.append("x"), lambda: self.started.remove("x")),
@@ -42,7 +48,11 @@ class Stack:
         self.mailbox, self.receiver = Mailbox(lambda: NOW), Receiver(lambda: NOW)
         self.receiver.secret = "whsec_" + base64.b64encode(KEY).decode()
         self.parts = StackParts(
-            Breakage(breaks), RequestLog(lambda: NOW), self.receiver, MailReports(self.events.append)
+            Breakage(breaks),
+            RequestLog(lambda: NOW),
+            self.receiver,
+            MailReports(self.events.append),
+            lambda raw, sender: self.received.append((raw, sender)),
         )
         self.mailbox.on_accepted = self.parts.mail_reports.note_accepted
         self.app: Flask = create_console(demo, self.mailbox, parts=self.parts)
@@ -143,3 +153,25 @@ def test_the_clock_only_moves_ahead() -> None:
     assert timedelta(hours=2) <= clock() - datetime.now(UTC) + timedelta(seconds=5) < timedelta(hours=3)
     with pytest.raises(ValueError, match="ahead"):
         clock.skip(timedelta(hours=-1))
+
+
+def test_an_invitation_is_answered_as_calendars_answer(stack: Stack, browser: FlaskClient) -> None:
+    mail = stack.mailbox.deliver(invitation(), ["guest@example.com"])
+    page = browser.get(f"/inbox/{mail.id}").text
+    assert all(f'value="{partstat}">{label}</button>' in page for partstat, label in ANSWERS.items())
+    for program in PROGRAMS:
+        data = {"answer": "DECLINED", "program": program}
+        shown = browser.post(f"/inbox/{mail.id}/answer", data=data, follow_redirects=True).text
+        assert "has emailed the answer to bookings@meet.example.com" in shown
+    received = ReceivedMail("bucket", "key", NOW, passed_dmarc=True, passed_dkim=True)
+    replies = [read_reply(as_received(raw, sender), received) for raw, sender in stack.received]
+    assert {(reply.email, reply.uid, reply.sequence, reply.choice) for reply in replies} == {
+        ("guest@example.com", "b-1@meet.example.com", 2, Choice.DECLINED)
+    }
+    assert len(replies) == len(PROGRAMS)
+    for data in ({"answer": "PERHAPS", "program": "gmail"}, {"answer": "DECLINED", "program": "pine"}):
+        assert browser.post(f"/inbox/{mail.id}/answer", data=data).status_code == 422
+    notice = stack.mailbox.deliver(b"Subject: hello\r\n\r\nNo event", ["guest@example.com"])
+    assert (
+        browser.post(f"/inbox/{notice.id}/answer", data={"answer": "DECLINED", "program": "gmail"}).status_code == 422
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.handlers import received_replies
 from chalicelib.store.mail_bucket import MailBucket
-from infra.local.calendar_replies import SHAPES, Answer
+from infra.local.calendar_replies import PROGRAMS, Answer
 from infra.local.console.mail_view import Event, read_event
 from infra.local.inbound_mail import as_received, notification
 from tests.support.product import Product
@@ -56,7 +56,7 @@ class Calendar:
         )
         if answer.event is None:
             answer = replace(answer, event=self.event())
-        return self.send(as_received(SHAPES[self.shape](answer), answer.email))
+        return self.send(as_received(PROGRAMS[self.shape].write(answer), answer.email))
 
     def send(self, raw: bytes, *, at: datetime | None = None, **verdicts: str) -> str:
         key = f"mail-{len(self.inbox.emails)}"

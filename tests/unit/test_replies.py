@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.answers import Choice
 from chalicelib.mail.received_mail import ReceivedMail, read_notification
 from chalicelib.mail.replies import MAX_BYTES, CalendarReply, DropReason, UnusableReply, read_reply
-from infra.local.calendar_replies import SHAPES, Answer
+from infra.local.calendar_replies import PROGRAMS, Answer
 from infra.local.console.mail_view import Attendee, Event
 from infra.local.inbound_mail import as_received, notification
 from tests.support.examples import examples
@@ -47,7 +47,7 @@ FROM = re.compile(rb"(?m)^From: .*\r\n")
 def answer(
     shape: str = "gmail", partstat: str = "ACCEPTED", email: str = EMAIL, proposed: datetime | None = None
 ) -> bytes:
-    return SHAPES[shape](Answer(EVENT, email, partstat, AT, proposed))
+    return PROGRAMS[shape].write(Answer(EVENT, email, partstat, AT, proposed))
 
 
 def dropped(raw: bytes, received: ReceivedMail = RECEIVED) -> DropReason:
@@ -56,7 +56,7 @@ def dropped(raw: bytes, received: ReceivedMail = RECEIVED) -> DropReason:
     return error.value.reason
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", PROGRAMS)
 @pytest.mark.parametrize(
     ("partstat", "choice"),
     [("ACCEPTED", Choice.ACCEPTED), ("TENTATIVE", Choice.TENTATIVE), ("DECLINED", Choice.DECLINED)],
@@ -66,7 +66,7 @@ def test_the_answers_of_every_program_are_read(shape: str, partstat: str, choice
     assert reply == CalendarReply(EMAIL, UID, 3, choice, stamped_at=AT, starts_at=START)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", PROGRAMS)
 def test_a_proposed_time_is_no_answer(shape: str) -> None:
     proposed = START + timedelta(days=1)
     reply = read_reply(as_received(answer(shape, "TENTATIVE", proposed=proposed), EMAIL), RECEIVED)
@@ -204,7 +204,7 @@ def test_the_checked_domain_must_be_that_of_from() -> None:
 
 @examples(300)
 @given(
-    st.sampled_from(sorted(SHAPES)),
+    st.sampled_from(sorted(PROGRAMS)),
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 60), st.binary(max_size=30)), max_size=6),
 )
 def test_damaged_answers_are_read_or_dropped(shape: str, damages: list[tuple[int, int, bytes]]) -> None:

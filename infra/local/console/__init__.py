@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -43,6 +44,8 @@ class StackParts:
     request_log: RequestLog
     receiver: Receiver
     mail_reports: MailReports
+    receive_mail: Callable[[bytes, str], None] = lambda raw, sender: None
+    """Receives an email of this sender as SES does."""
 
 
 def create_console(
@@ -74,7 +77,7 @@ def create_console(
     console.register_blueprint(create_break_page(parts.breakage))
     console.register_blueprint(create_activity(api, parts.request_log, clock))
     console.register_blueprint(create_received(parts.receiver))
-    console.register_blueprint(create_inbox(mailbox, parts.mail_reports))
+    console.register_blueprint(create_inbox(mailbox, parts.mail_reports, parts.receive_mail, clock))
     console.register_blueprint(create_previews())
     console.register_blueprint(create_ses(mailbox, demo.verified_senders))
     console.register_error_handler(ApiProblem, _show_problem)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
+from infra.local.calendar_replies import ANSWERS, PROGRAMS, Answer
 from infra.local.console.mail_view import read
 from infra.local.console.mailbox import Mail, Mailbox
 from infra.local.mail_reports import MailReports, ReportedAs
+from infra.local.standins.base import Clock
 
 _SHOWN = 200
 _REFRESH_SECONDS = 2
@@ -24,15 +27,18 @@ _MAIL_POLICY = (
 _MAIL_HEAD = '<base target="_blank"><meta name="viewport" content="width=device-width">'
 
 
-def create_inbox(mailbox: Mailbox, reports: MailReports) -> Blueprint:
+def create_inbox(
+    mailbox: Mailbox, reports: MailReports, receive: Callable[[bytes, str], None], clock: Clock
+) -> Blueprint:
     """The inbox's pages and `GET /inbox.json`."""
-    inbox, pages = Blueprint("inbox", __name__), _InboxPages(mailbox, reports)
+    inbox, pages = Blueprint("inbox", __name__), _InboxPages(mailbox, reports, receive, clock)
     inbox.get("/inbox.json")(pages.list_mails)
     inbox.get("/inbox")(pages.show_inbox)
     inbox.get("/inbox/live")(pages.live_inbox)
     inbox.post("/inbox/clear")(pages.clear_inbox)
     inbox.get("/inbox/<mail_id>")(pages.show_mail)
     inbox.post("/inbox/<mail_id>/report")(pages.report)
+    inbox.post("/inbox/<mail_id>/answer")(pages.answer)
     inbox.get("/inbox/<mail_id>/html")(pages.show_html)
     inbox.get("/inbox/<mail_id>/invite.ics")(pages.download_invite)
     inbox.get("/inbox/<mail_id>/mail.eml")(pages.download_mail)
@@ -40,9 +46,13 @@ def create_inbox(mailbox: Mailbox, reports: MailReports) -> Blueprint:
 
 
 class _InboxPages:
-    def __init__(self, mailbox: Mailbox, reports: MailReports) -> None:
+    def __init__(
+        self, mailbox: Mailbox, reports: MailReports, receive: Callable[[bytes, str], None], clock: Clock
+    ) -> None:
         self._mailbox = mailbox
         self._reports = reports
+        self._receive = receive
+        self._clock = clock
 
     def list_mails(self) -> Response:
         return jsonify(
@@ -56,6 +66,17 @@ class _InboxPages:
             abort(422, f"as must be one of {', '.join(ReportedAs)}.")
         self._reports.report(self._mail(mail_id), kind)
         return redirect(url_for("inbox.show_mail", mail_id=mail_id, reported=kind), 303)
+
+    def answer(self, mail_id: str) -> BaseResponse:
+        """Answer an invitation as the recipient's calendar does."""
+        mail = self._mail(mail_id)
+        event, partstat = read(mail).event, request.form.get("answer", "")
+        program = PROGRAMS.get(request.form.get("program", ""))
+        if event is None or partstat not in ANSWERS or program is None:
+            abort(422, f"answer must be one of {', '.join(ANSWERS)}, program one of {', '.join(PROGRAMS)}.")
+        answer = Answer(event, mail.to[0], partstat, self._clock())
+        self._receive(program.write(answer), answer.email)
+        return redirect(url_for("inbox.show_mail", mail_id=mail_id, answered=partstat), 303)
 
     def show_inbox(self) -> str:
         return render_template("inbox.html", recipients=self._mailbox.recipients(), **self._listing())
@@ -74,9 +95,9 @@ class _InboxPages:
         parts = read(mail)
         present = [view for view in _VIEWS if view == "source" or getattr(parts, view) is not None]
         view = request.args.get("view", "")
-        return render_template(
-            "mail.html", mail=mail, parts=parts, views=present, view=view if view in present else present[0]
-        )
+        view = view if view in present else present[0]
+        answering = {"answers": ANSWERS, "programs": PROGRAMS}
+        return render_template("mail.html", mail=mail, parts=parts, views=present, view=view, **answering)
 
     def show_html(self, mail_id: str) -> Response:
         html = read(self._mail(mail_id)).html
