@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Party, Role, address_key, is_emailed
 from chalicelib.domain.workspace import Workspace
-from chalicelib.errors import LostRace, MailUnavailable
-from chalicelib.store.ephemeral import EphemeralStore
+from chalicelib.errors import MailUnavailable
+from chalicelib.store.ephemeral import Entry, EphemeralStore
 from chalicelib.store.suppressions import SuppressionStore
 from chalicelib.store.workspaces import WorkspaceStore
 from chalicelib.usecases.mail_circuit import GuardedMailer
 from chalicelib.usecases.notices import send_notice
 
+_SENDING = timedelta(seconds=45)
+"""How long a notice counts as being sent. Lambda repeats an invocation that failed after a minute."""
 _MARK_LIFE = timedelta(days=30)
 """How long after a booking's end a notice is not repeated: an email may be delivered more than once."""
 
@@ -42,7 +44,8 @@ class ProposalNotices:
     def forward(self, booking: Booking, guest: Party, starts_at: datetime) -> None:
         """Tell the host, or the administrators of a workspace that emails its hosts itself, about a proposed start.
 
-        The same proposal is not repeated. Raises `StoreUnavailable` or `MailUnavailable`: try again later.
+        The same proposal is sent twice only if a process is killed in between. Raises `StoreUnavailable` or
+        `MailUnavailable`: try again later.
         """
         workspace = self._workspaces.get(booking.workspace_id)
         addresses = self._addresses(booking, workspace)
@@ -50,16 +53,11 @@ class ProposalNotices:
             return
         if parked_until := self._mailer.check():
             raise MailUnavailable("SES refuses every email", retry_at=parked_until)
-        mark = _mark(booking, guest, starts_at)
-        try:
-            self._ephemeral.put(mark, "", booking.appointment.ends_at + _MARK_LIFE)
-        except LostRace:
+        mark, now = _mark(booking, guest, starts_at), self._clock()
+        if not self._ephemeral.acquire(mark, now + _SENDING, now):
             return
-        try:
-            self._send(addresses, booking, guest, starts_at, workspace)
-        except MailUnavailable:
-            self._ephemeral.consume(mark)
-            raise
+        self._send(addresses, booking, guest, starts_at, workspace)
+        self._ephemeral.put_all([Entry(mark, "", booking.appointment.ends_at + _MARK_LIFE)])
 
     def _send(
         self, addresses: list[str], booking: Booking, guest: Party, starts_at: datetime, workspace: Workspace | None

@@ -185,8 +185,12 @@ class _Reader:
 
         def add(item: Item, values: Values) -> None:
             added = second(item, values)
-            if added is None or "SS" not in added:
+            if added is None or not added.keys() & {"SS", "N"}:
                 raise Unsupported(self._text)
+            if "N" in added:
+                total = Decimal(item.get(name, {"N": "0"})["N"]) + Decimal(added["N"])
+                item.item[name] = {"N": str(total)}  # type: ignore[attr-defined]
+                return
             members = {*item.get(name, {"SS": []})["SS"], *added["SS"]}
             item.item[name] = {"SS": sorted(members)}  # type: ignore[attr-defined]
 

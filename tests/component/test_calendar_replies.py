@@ -257,6 +257,7 @@ class TestProposals:
         product.mails.refusals.append(MailUnavailable("SES: Throttling"))
         with pytest.raises(MailUnavailable):  # Lambda invokes the function again.
             self.propose(guest)
+        product.clock.advance(60)
         self.propose(guest)
         assert len(product.mails.notices) == 1
 
