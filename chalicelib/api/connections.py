@@ -12,6 +12,7 @@ from chalicelib.api.routing import Routes, json_response
 from chalicelib.api.schemas import connections as schemas
 from chalicelib.api.schemas.fields import format_timestamp
 from chalicelib.domain.plain_text import clean_line
+from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
 from chalicelib.usecases.connect_links import Visitor
 from chalicelib.usecases.connection_check import CHECK_EVERY
@@ -149,7 +150,8 @@ def list_providers(call: CallerCall) -> Response:
 def _providers(call: CallerCall) -> dict[str, Provider]:
     """Return the providers that the workspace's users may connect, in its order."""
     known = call.services.providers
-    return {name: known[name] for name in call.workspace.providers or known if name in known}
+    every = [name for name in known if name != TEST_PROVIDER]
+    return {name: known[name] for name in call.workspace.providers or every if name in known}
 
 
 def _read_link(call: CallerCall) -> schemas.ConnectLinkBody:

@@ -18,6 +18,8 @@ from chalicelib.domain.reminder import Reminder
 from chalicelib.domain.webhook_signing import SigningSecret
 
 KEY_PREFIX = "meetlink"
+TEST_PROVIDER = "test"
+"""The provider of test workspaces, which no other workspace can have."""
 _KEY_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -96,6 +98,11 @@ class Workspace(Struct, frozen=True):
     """Copied to each booking when it is created."""
     inbound_secrets: tuple[SigningSecret, ...] = ()
     version: int = 0
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is a test workspace: its meetings are simulated, and only its members get emails."""
+        return TEST_PROVIDER in self.providers
 
 
 def issue_key(workspace: Workspace, *, now: datetime, note: str = "") -> tuple[Workspace, str]:

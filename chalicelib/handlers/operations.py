@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from chalicelib.domain.ids import ID_RULE, is_id
 from chalicelib.domain.members import members_of
 from chalicelib.domain.plain_text import clean_line
-from chalicelib.domain.workspace import Workspace, issue_key, revoke_key
+from chalicelib.domain.workspace import TEST_PROVIDER, Workspace, issue_key, revoke_key
 from chalicelib.errors import FieldError, InvalidInput, MeetlinkError, NotFound
 from chalicelib.handlers.workspace_forms import LISTS, read_lists, with_mail_settings, with_member_list
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _AUDIT_ENTRIES = 100
+_ONLY_WHEN_CREATED = "A workspace is for tests, with the provider test alone, if it was created so, and stays so."
 
 
 def run(request: dict[str, Any], services: Services, caller: str = "operate") -> dict[str, Any]:
     """Run the operation `{"do": <name>, …}`. Errors are returned as `{"error": …}`, to read well on a terminal.
 
-    `create-workspace` {workspace_id, name?, lists?} → the first API key, which is shown only here ·
+    `create-workspace` {workspace_id, name?, test?, lists?} → the first API key, which is shown only here. `test`: its
+    meetings are simulated, and only its members get emails ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors,
     providers (which users may connect, the default first) ·
     `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
@@ -61,15 +63,31 @@ def _create_workspace(request: dict[str, Any], services: Services) -> dict[str, 
         workspace_id,
         clean_line(str(request.get("name") or workspace_id), 200),
         now,
-        **read_lists(request),
+        **read_lists(_with_test_provider(request)),
     )
     workspace, key = issue_key(workspace, now=now, note="first key")
     _put(workspace, request, services, workspace.keys[-1].key_id)
     return {"workspace_id": workspace_id, "api_key": key}
 
 
+def _with_test_provider(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the request with the provider that makes the workspace one for tests, if it asks for that."""
+    is_test = request.get("test", False)
+    if not isinstance(is_test, bool):
+        raise InvalidInput("test must be true or false.")
+    if is_test and request.get("providers"):
+        raise InvalidInput("A test workspace has no other provider. Leave providers out.")
+    if not is_test and TEST_PROVIDER in (request.get("providers") or ()):
+        raise InvalidInput(_ONLY_WHEN_CREATED)
+    return request | {"providers": [TEST_PROVIDER]} if is_test else request
+
+
 def _set_lists(request: dict[str, Any], services: Services) -> dict[str, Any]:
-    _put(replace(_workspace(request, services), **read_lists(request)), request, services)
+    before = _workspace(request, services)
+    after = replace(before, **read_lists(request))
+    if after.is_test != before.is_test or (after.is_test and len(after.providers) > 1):
+        raise InvalidInput(_ONLY_WHEN_CREATED)
+    _put(after, request, services)
     return _show_workspace(request, services)
 
 
@@ -157,7 +175,7 @@ class Operation(NamedTuple):
 
 
 OPERATIONS = {
-    "create-workspace": Operation(_create_workspace, ("workspace_id", "name", *LISTS)),
+    "create-workspace": Operation(_create_workspace, ("workspace_id", "name", "test", *LISTS)),
     "set-lists": Operation(_set_lists, ("workspace_id", *LISTS)),
     "update-workspace": Operation(
         _update_workspace,

@@ -13,7 +13,7 @@ from chalicelib.api.schemas.members import MembersBody, parse_members
 from chalicelib.api.schemas.reminders import RemindersBody, parse_reminders
 from chalicelib.domain.members import with_members
 from chalicelib.domain.plain_text import clean_line, clean_lines, is_web_address
-from chalicelib.domain.workspace import Workspace
+from chalicelib.domain.workspace import TEST_PROVIDER, Workspace
 from chalicelib.errors import InvalidInput, MailRejected
 from chalicelib.validation import convert, requires
 
@@ -119,7 +119,7 @@ def _check_providers(names: tuple[str, ...]) -> None:
     from chalicelib.providers.registry import PROVIDERS
 
     for name in names:
-        if name not in PROVIDERS:
+        if name not in (*PROVIDERS, TEST_PROVIDER):
             raise InvalidInput(f"{name} in providers is not a provider. Choose from: {', '.join(PROVIDERS)}.")
     if len(set(names)) < len(names):
         raise InvalidInput("providers contains a provider twice.")

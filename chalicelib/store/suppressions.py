@@ -8,20 +8,25 @@ can have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from chalicelib.domain.invitation import Trouble, address_key
+from chalicelib.domain.members import find_member
+from chalicelib.domain.workspace import Workspace
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import WorkspaceItem
 
 
 class SuppressionStore:
-    """One row per address."""
+    """One row per address. In a test workspace, the addresses of others than its members are suppressed without one."""
+
+    def __init__(self, find_workspace: Callable[[str], Workspace | None]) -> None:
+        self._find_workspace = find_workspace
 
     def add(self, workspace_id: str, email: str, trouble: Trouble, now: datetime) -> None:
         """Suppress an address. Repeating it is harmless."""
@@ -39,7 +44,7 @@ class SuppressionStore:
 
     def is_suppressed(self, workspace_id: str, email: str) -> bool:
         """Return whether the address must not be emailed."""
-        return self.find(workspace_id, email) is not None
+        return bool(self.find_suppressed(workspace_id, [email]))
 
     def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
         """Return those of the addresses that must not be emailed, in one call."""
@@ -48,7 +53,14 @@ class SuppressionStore:
             return frozenset()
         with translated_errors():
             keys = [item.workspace_id for item in WorkspaceItem.batch_get(by_key, consistent_read=True)]
-        return frozenset(by_key[key] for key in keys)
+        return frozenset(by_key[key] for key in keys) | self._outsiders(workspace_id, by_key.values())
+
+    def _outsiders(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
+        """Return those of the addresses that get no emails because the workspace is for tests."""
+        workspace = self._find_workspace(workspace_id)
+        if workspace is None or not workspace.is_test:
+            return frozenset()
+        return frozenset(email for email in emails if find_member(workspace, email) is None)
 
     def remove(self, workspace_id: str, email: str) -> bool:
         """Allow the address again. Return whether it was suppressed."""

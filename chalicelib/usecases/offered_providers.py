@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chalicelib.domain.redacted import Redacted
+from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.providers.base import KeyProvider, OAuthProvider, Provider
 from chalicelib.store.deployment_secrets import DeploymentSecrets
 
@@ -29,9 +30,10 @@ class OfferedProviders:
         return [p for p in self._providers.values() if isinstance(p, KeyProvider) or self._secrets.credentials(p.name)]
 
     def list_for(self, names: Sequence[str]) -> list[Provider]:
-        """Return those of `list_all` with these names, in this order. Without names, return all of them."""
+        """Return those of `list_all` with these names, in this order. Without names, return all but that of tests."""
         offered = {provider.name: provider for provider in self.list_all()}
-        return [offered[name] for name in names or offered if name in offered]
+        every = [name for name in offered if name != TEST_PROVIDER]
+        return [offered[name] for name in names or every if name in offered]
 
     def find(self, name: str) -> Provider | None:
         """Return the provider, with or without credentials; None if the deployment does not have it."""

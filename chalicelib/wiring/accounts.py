@@ -6,6 +6,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.wiring.foundation import Foundation
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class AccountServices(Foundation):
         from chalicelib.providers.google_meet_open import OpenGoogleMeet
         from chalicelib.providers.http_client import HttpClient
         from chalicelib.providers.registry import PROVIDERS
+        from chalicelib.providers.rehearsal import Rehearsal
 
         # httpx logs whole addresses, and query strings must not be logged.
         logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -56,7 +58,7 @@ class AccountServices(Foundation):
         for name, provider in providers.items():
             if isinstance(provider, OAuthProvider):
                 provider.may_use_pkce = name not in self.settings.providers_without_pkce
-        return providers
+        return providers | {TEST_PROVIDER: Rehearsal(http, self.clock, sleep=self.sleep)}
 
     @cached_property
     def offered_providers(self) -> OfferedProviders:

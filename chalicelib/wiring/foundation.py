@@ -124,7 +124,7 @@ class Foundation:
 
     @cached_property
     def suppression_store(self) -> SuppressionStore:
-        return SuppressionStore()
+        return SuppressionStore(self.recent_workspaces.get)
 
     @cached_property
     def audit_store(self) -> AuditStore:

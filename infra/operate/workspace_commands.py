@@ -81,6 +81,9 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
 def _add_create(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--name", help="the name that hosts see")
+    parser.add_argument(
+        "--test", action="store_const", const=True, help="simulate meetings, and email the workspace's members only"
+    )
     _add_lists(parser)
 
 

@@ -19,6 +19,7 @@ from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.mail.times import format_span, format_start
 from chalicelib.providers.base import KeyProvider
 from chalicelib.providers.registry import PROVIDERS
+from chalicelib.providers.rehearsal import Rehearsal
 from chalicelib.wording import LANGUAGES, Wording, find_tag, in_language
 from chalicelib.wording.catalogue import Plural
 from chalicelib.wording.formats import TAGS, Formats
@@ -71,7 +72,7 @@ def placeholders(text: str) -> set[str]:
 def sentences() -> set[str]:
     """What providers and settling say to people, read from their source."""
     folders = [*(ROOT / "chalicelib/providers").glob("*.py"), ROOT / "chalicelib/domain/meeting_states.py"]
-    fields = {f for p in PROVIDERS.values() if issubclass(p, KeyProvider) for f in p.fields}
+    fields = {f for p in (*PROVIDERS.values(), Rehearsal) if issubclass(p, KeyProvider) for f in p.fields}
     return {field.label for field in fields} | {text for path in folders for text in _sentences_in(path)}
 
 
