@@ -44,7 +44,7 @@ class SuppressionStore:
 
     def is_suppressed(self, workspace_id: str, email: str) -> bool:
         """Return whether the address must not be emailed."""
-        return bool(self.find_suppressed(workspace_id, [email]))
+        return self.find(workspace_id, email) is not None or bool(self._outsiders(workspace_id, [email]))
 
     def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
         """Return those of the addresses that must not be emailed, in one call."""
