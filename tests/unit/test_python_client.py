@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -14,6 +16,15 @@ from standardwebhooks.webhooks import Webhook
 from infra.client_types import PYTHON, TYPESCRIPT, read_document, write_python, write_typescript
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+PLACEHOLDERS = {
+    "booking_id": "b-1",
+    "calendar_id": "c-1",
+    "user_id": "u-1",
+    "endpoint_id": "e-1",
+    "delivery_id": "d-1",
+    "secret_id": "s-1",
+    "account_id": "a-1",
+}
 Reply = httpx.Response | Exception
 
 
@@ -54,6 +65,41 @@ def test_the_types_of_both_clients_are_those_of_the_specification() -> None:
     document = read_document()
     assert PYTHON.read_text(encoding="utf-8") == write_python(document), "Run python -m infra.client_types."
     assert TYPESCRIPT.read_text(encoding="utf-8") == write_typescript(document), "Run python -m infra.client_types."
+
+
+def test_each_call_of_the_api_is_a_method() -> None:
+    sent: set[tuple[str, str]] = set()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.add((request.method, request.url.path))
+        return ok(items=[], next_cursor=None, resent=0, meeting={"state": "ready"})
+
+    client = Meetlink("https://api.test", "key-1", transport=httpx.MockTransport(handle))
+    for method in methods():
+        needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+        names = [p.name for p in needed[1:] if p.kind is not p.VAR_KEYWORD]
+        result = method(client, *[PLACEHOLDERS.get(name, {}) for name in names])
+        list(result) if inspect.isgenerator(result) else None
+    known = {
+        (method.upper(), re.sub(r"{(\w+)}", lambda name: PLACEHOLDERS[name[1]], path))
+        for path, operations in read_document()["paths"].items()
+        for method, operation in operations.items()
+        if operation["security"]
+    }
+    assert sent == known
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    source = (TYPESCRIPT.parent / "client.ts").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^  (?:async )?([a-z]\w+)(?:<\w+>)?\(", source.partition("export class Meetlink")[2], re.MULTILINE
+    )
+    names = {re.sub(r"_(\w)", lambda letter: letter[1].upper(), method.__name__) for method in methods()}
+    assert set(found) - {"constructor"} == names
+
+
+def methods() -> list[Callable[..., object]]:
+    return [m for name, m in inspect.getmembers(Meetlink, inspect.isfunction) if name[0] != "_" and name != "close"]
 
 
 def test_a_request_carries_the_key_and_an_id_with_any_character() -> None:
