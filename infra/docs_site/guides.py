@@ -62,6 +62,7 @@ SOURCES = (
             Plan("lists", "Lists", "Bookings", ("Lists", "Pages")),
         ),
         {
+            "Clients": "Get started",
             "Problems": "Errors and limits",
             "From a browser": "Accounts",
             "Embed": "Accounts",

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chalicelib.api.problems import REASONS
 from chalicelib.domain.connection import Reason
 from chalicelib.domain.meeting import MeetingReason, MeetingState
@@ -14,16 +16,22 @@ from infra.local.stack import HOST_EMAIL, LocalStack
 from tests.support.guide_reader import GuideReader, blocks, environment
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "callers.md").read_text(encoding="utf-8")
-BLOCKS = blocks(GUIDE, "bash", "python")
+BLOCKS = blocks(GUIDE, "bash", "python", "ts", "json")
+RUN = ("bash", "python")
 TO_THE_FIRST_LINK = GUIDE[: GUIDE.index("## Move it")]
 
 
-def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: Any) -> None:
+@pytest.fixture(scope="module")
+def printed(stack: LocalStack) -> list[tuple[str, str, str]]:
+    """(language, code, what it prints) of each block of the guide, run in order; blocks of other languages print ""."""
     reader = GuideReader(stack)
-    for name, value in environment(stack).items():
-        monkeypatch.setenv(name, value)
-    printed = [(language, code, reader.run(language, code)) for language, code in BLOCKS]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(stack).items():
+            patch.setenv(name, value)
+        return [(kind, code, reader.run(kind, code) if kind in RUN else "") for kind, code in BLOCKS]
 
+
+def test_every_command_does_what_the_guide_says(printed: list[tuple[str, str, str]]) -> None:
     bookings = [json.loads(said) for _, code, said in printed if '"Prefer: wait=20"' in code]
     assert [booking["meeting"]["state"] for booking in bookings] == ["ready"]
     assert bookings[0]["meeting"]["join_url"].startswith("http")
@@ -41,6 +49,31 @@ def test_every_command_does_what_the_guide_says(stack: LocalStack, monkeypatch: 
     assert said[11].startswith("[('host@example.com', None, None), ")
     assert said[12:14] == ["[]\n[]", "10"]
     assert said[14].startswith("http")
+
+
+def test_each_call_shows_its_answer(printed: list[tuple[str, str, str]]) -> None:
+    compared = 0
+    for number, (language, _, said) in enumerate(printed):
+        after = [(kind, text) for kind, text, _ in printed[number + 1 :] if kind not in ("python", "ts")]
+        # A list is what the last line of a program prints: every answer is an object.
+        if language == "bash" and said and after and after[0][0] == "json" and after[0][1].startswith("{"):
+            assert_shown(json.loads(after[0][1]), json.JSONDecoder().raw_decode(said)[0])
+            compared += 1
+    assert compared >= 8
+
+
+def assert_shown(shown: Any, real: Any) -> None:
+    """What the guide shows is part of a real answer. Texts and numbers differ; null, true and false do not."""
+    if isinstance(shown, dict):
+        assert shown.keys() <= real.keys()
+        for name, value in shown.items():
+            assert_shown(value, real[name])
+    elif isinstance(shown, list):
+        for value, real_value in zip(shown, real, strict=False):
+            assert_shown(value, real_value)
+    else:
+        assert type(shown) is type(real)
+        assert shown == real or not isinstance(shown, bool)
 
 
 def test_the_first_link_takes_at_most_six_commands() -> None:

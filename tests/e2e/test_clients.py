@@ -13,7 +13,7 @@ import pytest
 from meetlink import webhooks
 from meetlink.types import Event
 
-from infra.local.stack import LocalStack
+from infra.local.stack import HOST_EMAIL, LocalStack
 from tests.support import npm
 from tests.support.guide_reader import GuideReader, blocks, client, connect, environment
 
@@ -54,8 +54,25 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def typescript() -> Path:
     home = npm.install(CLIENTS / "typescript", purpose="the TypeScript client is NOT tested")
+    guide = (CLIENTS.parent / "docs" / "callers.md").read_text(encoding="utf-8")
+    program = "\n".join(code for _, code in blocks(guide, "ts")).replace('"meetlink"', '"./index.js"')
+    (home / "src" / "guide.ts").write_text(program, encoding="utf-8")  # The compiler checks it, too.
     subprocess.run(["npm", "run", "--silent", "build"], cwd=home, check=True, timeout=120)
     return home
+
+
+def run_node(stack: LocalStack, home: Path, program: str) -> list[str]:
+    """The lines that the program prints."""
+    settings = os.environ | environment(stack)
+    done = subprocess.run(["node", program], cwd=home, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def connect_user(stack: LocalStack, user_id: str) -> None:
+    with client(stack) as meetlink:
+        if meetlink.get_connection(user_id)["state"] != "connected":
+            connect(meetlink.create_connect_link(user_id)["url"])
 
 
 def test_the_readme_of_the_python_client_does_what_it_says(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,19 +103,21 @@ class TestTheTypeScriptClient:
         assert done.returncode == 0, done.stdout
 
     def test_its_readme_does_what_it_says(self, stack: LocalStack, typescript: Path) -> None:
-        with client(stack) as meetlink:
-            if meetlink.get_connection("u-1")["state"] != "connected":
-                connect(meetlink.create_connect_link("u-1")["url"])
+        connect_user(stack, "u-1")
         readme = (typescript / "README.md").read_text(encoding="utf-8")
         program = "\n".join(code for _, code in blocks(readme, "js")).replace(
             'from "meetlink"', 'from "./dist/index.js"'
         )
         (typescript / "readme.mjs").write_text(program, encoding="utf-8")
-        command = ["node", "readme.mjs"]
-        settings = os.environ | environment(stack)
-        done = subprocess.run(command, cwd=typescript, env=settings, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        connect_link, join_url, problem = done.stdout.splitlines()
+        connect_link, join_url, problem = run_node(stack, typescript, "readme.mjs")
         assert "/connect/" in connect_link
         assert join_url.startswith("http")
         assert problem == "409 not_connected"
+
+    def test_the_callers_guide_does_what_it_says(self, stack: LocalStack, typescript: Path) -> None:
+        connect_user(stack, "u-4")
+        connect_link, connected, booked, same_link, cancelled = run_node(stack, typescript, "dist/guide.js")
+        assert "/connect/" in connect_link
+        assert connected == f"connected {HOST_EMAIL}"
+        assert booked.startswith("ready http")
+        assert (same_link, cancelled) == ("true", "cancelled")
