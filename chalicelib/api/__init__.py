@@ -27,6 +27,7 @@ from chalicelib.api.pages import (
     oauth_redirects,
     settings_page,
     sign_in_page,
+    workspace_bookings,
     workspace_members,
 )
 
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
 _API = (bookings, calendars, connections, members, webhook_endpoints, inbound_webhooks, webhook_secrets)
-_PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, answer, sign_in_page, workspace_members)
+_PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, answer)
+_WORKSPACE_PAGES = (sign_in_page, workspace_bookings, workspace_members)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:
     """Add every route to `app`. `services` is called at each request."""
     routing.install(app)
-    for module in (*_API, *_PAGES, service):
+    for module in (*_API, *_PAGES, *_WORKSPACE_PAGES, service):
         module.routes.register(app, services)
     service.pages.register(app, services)
     cors.install(app, services)

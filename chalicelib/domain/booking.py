@@ -120,6 +120,9 @@ class Booking(Struct, frozen=True, omit_defaults=True):
     meeting_settings: MeetingSettings = NO_SETTINGS
     """As the calendar had them when the booking was created, or moved to another calendar."""
 
+    resends: dict[str, int] = field(default_factory=dict)
+    """The revision that requested the last invitation once more, by the recipient's `answer_key`."""
+
     @property
     def hosts(self) -> tuple[Host, ...]:
         """The host and the co-hosts."""
@@ -371,6 +374,12 @@ def _choice(choice: bool | None) -> str | None:
 def settle_again(booking: Booking, *, now: datetime) -> Booking:
     """Return the booking with a new revision and the same content, so that it is settled again."""
     return replace(booking, revision=booking.revision + 1, updated_at=now)
+
+
+def resend_to(booking: Booking, key: str, *, now: datetime) -> Booking:
+    """Return the booking with a new revision that requests the last invitation of one recipient once more."""
+    again = settle_again(booking, now=now)
+    return replace(again, resends={**booking.resends, key: again.revision})
 
 
 def give_up_meeting(booking: Booking, *, now: datetime) -> Booking:

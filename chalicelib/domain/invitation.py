@@ -157,6 +157,8 @@ class Invite(Struct, frozen=True):
     """Whether our own entry is removed, because the provider's event replaces it."""
     is_event_current: bool = True
     """Whether the provider's event is known to match the booking."""
+    resent_revision: int | None = None
+    """See `Invitation.resent_revision`. Not part of `content`."""
     is_reminder: bool = False
     """Whether it is a plain email that repeats an earlier invitation, without a calendar entry."""
 
@@ -229,6 +231,8 @@ class Invitation(Struct, frozen=True, omit_defaults=True):
     entry_owner: EntryOwner = EntryOwner.OURS
     withdraws: bool = False
     """Whether the email removed our earlier entry: see `Invite.withdraws`."""
+    resent_revision: int | None = None
+    """The booking's revision that requested this email again: see `Booking.resends`."""
 
     @property
     def is_left_to_caller(self) -> bool:

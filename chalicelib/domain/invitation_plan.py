@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import answer_key
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import (
@@ -184,7 +185,8 @@ def _number(
         is_outstanding = last.state is InvitationState.SENDING
     else:
         # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
-        is_outstanding = last.is_left_to_caller or last.state is not InvitationState.SENT
+        is_requested = (invite.resent_revision or 0) > (last.resent_revision or 0)
+        is_outstanding = last.is_left_to_caller or last.state is not InvitationState.SENT or is_requested
     is_update = last.sequence > 0 and not last.is_left_to_caller
     again = replace(invite, sequence=last.sequence, is_update=is_update, withdraws=last.withdraws, follows=last.follows)
     return again if is_outstanding else None
@@ -234,6 +236,7 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         links=appointment.links,
         provider=meeting.provider,
         is_left_to_caller=not is_emailed(booking, to.role),
+        resent_revision=booking.resends.get(answer_key(to.email)) if booking.resends else None,
     )
 
 

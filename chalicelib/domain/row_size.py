@@ -26,7 +26,8 @@ from chalicelib.domain.reminder_plan import recipient_key
 from chalicelib.domain.settlement import Settlement
 
 MAX_DOCUMENT_BYTES = 350_000
-"""The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers, bounces and answers."""
+"""The two documents of a row. The rest of the 400 kB is for the meeting's link, leftovers, bounces, answers and the
+history."""
 _LONGEST_MESSAGE_ID = "0" * 100
 _LONGEST_SEQUENCE = 10**6
 _LONGEST_LINK = "0" * 500
@@ -47,9 +48,9 @@ def without_former(booking: Booking, invitations: tuple[Invitation, ...]) -> tup
 
 
 def without_texts(settlement: Settlement) -> Settlement:
-    """Return the settlement without the texts that only cancellations to former recipients repeat."""
+    """Return the settlement without its history, and without texts that only emails to former recipients repeat."""
     invitations = tuple(replace(i, title=None, starts_at=None, ends_at=None) for i in settlement.invitations)
-    return replace(settlement, invitations=invitations, announcements=())
+    return replace(settlement, invitations=invitations, announcements=(), history=())
 
 
 def with_announcement(settlement: Settlement, announcement: Announcement) -> Settlement:
@@ -65,7 +66,11 @@ def fits_in_row(booking: Booking, settlement: Settlement) -> bool:
     invitations = (*(_longest_invitation(booking, party) for party in parties(booking)), *former)
     announcements = (_longest_announcement(booking),) * _MAX_ANNOUNCEMENTS
     settlement = replace(
-        settlement, invitations=invitations, announcements=announcements, reminders=_longest_reminders(booking)
+        settlement,
+        invitations=invitations,
+        announcements=announcements,
+        reminders=_longest_reminders(booking),
+        history=(),
     )
     documents = (booking, settlement)
     return sum(len(msgspec.json.encode(document)) for document in documents) <= MAX_DOCUMENT_BYTES
@@ -108,4 +113,5 @@ def _longest_invitation(booking: Booking, party: Party) -> Invitation:
         follows=_LONGEST_SEQUENCE,
         left_at_revision=_LONGEST_SEQUENCE,
         entry_owner=EntryOwner.PROVIDER,
+        resent_revision=_LONGEST_SEQUENCE,
     )

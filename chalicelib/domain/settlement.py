@@ -11,6 +11,7 @@ from chalicelib.domain.answers import DeclineNotice
 from chalicelib.domain.attendance import Attendance, Decision
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.history_entry import HistoryEntry
 from chalicelib.domain.invitation import Announcement, Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reminder import ReminderProgress
@@ -49,6 +50,8 @@ class Settlement(Struct, frozen=True, omit_defaults=True):
     can be ordered."""
     reminders: tuple[ReminderProgress, ...] = ()
     """The reminders that came due for the present start, and those of an earlier start until one comes due."""
+    history: tuple[HistoryEntry, ...] = ()
+    """What happened, oldest first: see `domain.history`."""
 
     def next_attempt_at(self, now: datetime) -> datetime | None:
         """Return when to continue with the meeting and the leftovers; None if nothing is left to do."""

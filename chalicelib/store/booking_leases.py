@@ -14,6 +14,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.domain.answers import Answers
 from chalicelib.domain.booking import Booking
+from chalicelib.domain.history import with_history
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.settlement import Settlement
 from chalicelib.errors import LostRace, StoreUnavailable
@@ -205,6 +206,7 @@ def _lease_of(item: BookingItem) -> Lease:
 
 
 def _observed(lease: Lease, settlement: Settlement, now: datetime) -> list[Action]:
+    settlement = with_history(settlement, lease.booking, lease.answers, now)
     key = trouble_key(lease.booking.workspace_id, settlement.meeting.state)
     return [BookingItem.observed.set(_encode(settlement, now)), _set_or_remove(BookingItem.trouble_key, key)]
 

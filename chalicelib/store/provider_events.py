@@ -21,14 +21,14 @@ class ProviderEventStore:
 
     def has(self, provider: str, report: MeetingReport) -> bool:
         """Return whether the event is stored: it was delivered before."""
-        return ProviderEventItem.find(_meeting_key(provider, report), report.name) is not None
+        return ProviderEventItem.find(_meeting_key(provider, report.meeting_id), report.name) is not None
 
     def add(self, provider: str, report: MeetingReport, booking: tuple[str, str], now: datetime) -> None:
         """Store an event of this (workspace, booking), unless it is stored already."""
         workspace_id, booking_id = booking
         stored = replace(report, share_url=None, passcode=None, changes={})  # Links and passcodes are secrets.
         item = ProviderEventItem(
-            _meeting_key(provider, report),
+            _meeting_key(provider, report.meeting_id),
             report.name,
             workspace_id=workspace_id,
             booking_id=booking_id,
@@ -38,12 +38,12 @@ class ProviderEventStore:
         with suppress(LostRace), translated_errors():
             item.save(condition=ProviderEventItem.event_name.does_not_exist())
 
-    def list_by_meeting(self, provider: str, report: MeetingReport) -> list[MeetingReport]:
-        """Return the stored events of the report's meeting."""
+    def list_by_meeting(self, provider: str, meeting_id: str) -> list[MeetingReport]:
+        """Return the stored events of a meeting."""
         with translated_errors():
-            items = list(ProviderEventItem.query(_meeting_key(provider, report), consistent_read=True))
+            items = list(ProviderEventItem.query(_meeting_key(provider, meeting_id), consistent_read=True))
         return [msgspec.json.decode(item.document, type=MeetingReport) for item in items]
 
 
-def _meeting_key(provider: str, report: MeetingReport) -> str:
-    return f"{provider}#{report.meeting_id}"
+def _meeting_key(provider: str, meeting_id: str) -> str:
+    return f"{provider}#{meeting_id}"

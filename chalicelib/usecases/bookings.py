@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import answer_key
 from chalicelib.domain.booking import (
     Appointment,
     Booking,
@@ -17,11 +18,13 @@ from chalicelib.domain.booking import (
     change,
     content_digest,
     give_up_meeting,
+    resend_to,
     settle_again,
 )
 from chalicelib.domain.calendar import Calendar, LocationType, hosted_by
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.emails import UNDECIDED
+from chalicelib.domain.invitation import address_key, parties
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.reminder import Reminder, choose_reminders
 from chalicelib.domain.row_size import fits_in_row
@@ -149,6 +152,17 @@ class Bookings:
     def retry(self, workspace_id: str, booking_id: str) -> Accepted:
         """Settle a booking again. Raises `NotFound`."""
         return self._update_existing(workspace_id, booking_id, lambda booking: settle_again(booking, now=self._clock()))
+
+    def resend_invitation(self, workspace_id: str, booking_id: str, email: str) -> Accepted:
+        """Send the last invitation of one recipient once more. Raises `NotFound`, and `Conflict` if there is none."""
+
+        def update(booking: Booking) -> Booking:
+            is_party = any(address_key(party.email) == address_key(email) for party in parties(booking))
+            if not is_party or booking.is_cancelled or booking.appointment.ends_at <= self._clock():
+                raise Conflict("This person has no invitation that can be sent again.", reason="no_invitation")
+            return resend_to(booking, answer_key(email), now=self._clock())
+
+        return self._update_existing(workspace_id, booking_id, update)
 
     def give_up_meetings(self, workspace_id: str, user_id: str) -> None:
         """Have the meetings of the host's upcoming bookings removed; the bookings stay."""

@@ -239,6 +239,7 @@ def _invitation(invite: Invite, state: InvitationState) -> Invitation:
         follows=invite.follows,
         entry_owner=invite.entry_owner,
         withdraws=invite.withdraws,
+        resent_revision=invite.resent_revision,
     )
 
 

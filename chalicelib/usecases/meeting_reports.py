@@ -96,7 +96,7 @@ class MeetingReports:
     def _announce_report(self, provider: str, booking: Booking, report: MeetingReport) -> None:
         present = None
         if report.kind is ReportKind.JOINED:
-            earlier = self._events.list_by_meeting(provider, report)
+            earlier = self._events.list_by_meeting(provider, report.meeting_id)
             present = count_present([*earlier, report], report.session)
         event = report_event(booking, provider, report, present)
         if event is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.answer_links import AnswerLinks, AnswerTickets
     from chalicelib.usecases.answers import Answers
     from chalicelib.usecases.booking_events import BookingEvents
+    from chalicelib.usecases.booking_timeline import BookingTimeline
     from chalicelib.usecases.bookings import Bookings
     from chalicelib.usecases.calendars import CalendarService
     from chalicelib.usecases.connect_links import ConnectLinks
@@ -77,6 +78,13 @@ class AccountServices(Foundation):
         from chalicelib.usecases.bookings import Bookings
 
         return Bookings(self.booking_store, self.booking_reader, self.clock)
+
+    @cached_property
+    def booking_timeline(self) -> BookingTimeline:
+        from chalicelib.store.provider_events import ProviderEventStore
+        from chalicelib.usecases.booking_timeline import BookingTimeline
+
+        return BookingTimeline(ProviderEventStore(), self.endpoint_store, self.clock)
 
     @cached_property
     def connect_links(self) -> ConnectLinks:

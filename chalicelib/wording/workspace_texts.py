@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.history_entry import HistoryKind
+from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
 
 
@@ -89,8 +92,112 @@ class MembersTexts(Struct, frozen=True):
     """Why nothing was changed: `email`, `exists`, `too_many` or `yourself`."""
 
 
+class BookingsTexts(Struct, frozen=True):
+    """The list of bookings, and the page of one booking."""
+
+    search: str
+    """Label of the field to search in."""
+    search_button: str
+    filters: str
+    """Opens the other filters."""
+    apply: str
+    """Label of the button that applies the filters."""
+    reset: str
+    """Label of the link to the list without filters."""
+    any: str
+    """A filter's choice: it does not matter."""
+    state: str
+    """Label of the link's state, also of a column."""
+    status: str
+    """Label of the filter by confirmed or cancelled."""
+    confirmed: str
+    starts_from: str
+    """Label of the filter by the first day."""
+    starts_before: str
+    """Label of the filter by the day after the last one."""
+    host: str
+    """Label of the host."""
+    host_id: str
+    """Label of the filter by the caller's id of the host."""
+    calendar_id: str
+    without_link: str
+    """Heading of the bookings that wait for a link or get none."""
+    all_have_links: str
+    """There is no booking without a link."""
+    all_without: str
+    """Label of the link to all bookings without a link."""
+    upcoming: str
+    """Heading of the bookings that are not over."""
+    results: str
+    """Heading of the bookings that the filters find."""
+    none_upcoming: str
+    none_found: str
+    """The filters find no booking."""
+    not_found: str
+    """There is no booking with this id. `{id}`."""
+    more_pages: str
+    """This page of a filtered list is empty or short, and others may follow."""
+    booking: str
+    """Label of a column: the booking's title."""
+    back: str
+    """Label of the link to the list."""
+    link: str
+    """Label of the field with the link to join."""
+    link_hint: str
+    """How to copy the link."""
+    why: str
+    """Label of the reason of the link's state."""
+    what_to_do: str
+    """Label of the advice."""
+    advice: dict[str, str]
+    """What a support person can do, by the `MeetingReason`."""
+    next_attempt: str
+    """Label of the time of the next attempt."""
+    booked_at: str
+    """Label of the time of booking."""
+    retry_notice: str
+    """After "Try again". `{reload}`: a link with the text `reload`."""
+    resend_notice: str
+    """After an invitation was requested once more. `{reload}`: a link with the text `reload`."""
+    reload: str
+    emails: str
+    """Heading of the emails."""
+    recipient: str
+    email_state: str
+    answer: str
+    email_states: dict[InvitationState, str]
+    not_yet: str
+    """No email was sent to this person yet."""
+    no_answer: str
+    resend: str
+    """Label of the button that sends an invitation once more."""
+    resend_to: str
+    """Added to that button for screen readers. `{email}`."""
+    history: str
+    """Heading."""
+    history_hint: str
+    """How much the history contains."""
+    entries: dict[HistoryKind, str]
+    """What happened. `{state}`: of the link; `{count}`: of recipients; `{minutes}`; `{who}`, `{answer}`: of a person;
+    `{verdict}`: who came."""
+    mailed_again: str
+    """An invitation was sent once more. `{count}`."""
+    mailed_cancellation: str
+    """A cancellation was sent. `{count}`."""
+    someone: str
+    """A person who has no part in the booking any more."""
+    reports: dict[str, str]
+    """What the provider reported, by the `ReportKind`."""
+    webhook: str
+    """An event that was sent to a webhook endpoint. `{event}`, `{endpoint}`, `{state}`."""
+    delivery_states: dict[str, str]
+    """By the `DeliveryState`."""
+    verdicts: dict[Attendance, str]
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
     shell: ShellTexts
+    bookings: BookingsTexts
     members: MembersTexts

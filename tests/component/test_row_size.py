@@ -45,7 +45,7 @@ def test_a_booking_whose_guests_are_all_replaced_again_and_again_stays_small(con
         sizes.append(row_bytes(connected))
         assert body["meeting"]["state"] == "ready"
         assert {i["state"] for i in body["invitations"]} == {"sent"}
-    assert max(sizes[2:]) <= sizes[1] + 100
+    assert max(sizes[2:]) <= sizes[1] + 400, "only the history grows, and it has an end"
     assert len(connected.mails.to("guest-3-0@example.com")) == 2  # An invitation and its cancellation.
 
 

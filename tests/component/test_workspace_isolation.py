@@ -14,7 +14,11 @@ OTHER, OTHERS_MEMBER = "ws-2", "member-of-ws-2@example.com"
 SECRETS = (OTHERS_MEMBER, "No one else may read this")
 OPEN = {"/workspace", "/workspace/sign-in", "/workspace/sign-in/{token}"}
 """Signed out, these serve to sign in."""
-FOR_EVERYONE = {"/workspace/sign-out"}
+FOR_EVERYONE = {
+    "/workspace/sign-out",
+    "/workspace/bookings/{booking_id}/retry",
+    "/workspace/bookings/{booking_id}/resend",
+}
 """Forms that members with the role support may submit."""
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from infra.local.standins.faults import Action, Fault
 from tests.e2e.accessibility import check
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
-from tests.support.product import Product
+from tests.support.product import Product, booking, calendar
 from tests.support.site import served, window
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.browser, pytest.mark.node]
@@ -53,6 +54,66 @@ def test_a_member_signs_in_by_email_and_out_again(product: Product, page: Page) 
     expect(page.get_by_text(ADMIN).first).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
+
+
+def furnish(product: Product) -> None:
+    """A link, a meeting that Zoom refuses, one that waits for Zoom."""
+    product.connect()
+    product.caller().put("/v1/calendars/c-1", json=calendar())
+    product.caller().put("/v1/bookings/b-41", json=booking(days=35))
+    product.settle()
+    product.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=400))
+    product.caller().put("/v1/bookings/b-42", json=booking(days=36, title="Second opinion, with a longer title"))
+    product.settle()
+    product.zoom.faults.add(Fault("/v2/users/me/meetings", Action.BEFORE, method="POST", status=503, times=None))
+    product.caller().put("/v1/bookings/b-43", json=booking(days=37))
+    product.settle()
+    for _ in range(3):
+        product.tick()
+
+
+def test_support_finds_why_a_booking_has_no_link_and_retries_it(product: Product, page: Page) -> None:
+    open_pages(product, page, "support")
+    check(page, "workspace-bookings-empty")
+    furnish(product)
+    page.reload()
+    without = page.get_by_role("region", name="Without a link")
+    expect(without.get_by_role("row")).to_have_count(3)
+    check(page, "workspace-bookings")
+    page.get_by_role("link", name="Show all without a link").click()
+    check(page, "workspace-bookings-filtered")
+    page.get_by_label("Booking id or guest’s email address").fill("b-43")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("heading", name="Introductory call")).to_be_visible()
+    check(page, "workspace-booking-waiting")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_contain_text("Trying again.")
+
+
+def test_one_booking_has_a_link_to_copy_and_an_invitation_to_send_again(product: Product, page: Page) -> None:
+    furnish(product)
+    open_pages(product, page, "support")
+    page.goto(f"{product.base_url}/workspace/bookings/b-41")
+    expect(page.get_by_label("Link to join")).to_have_value(re.compile("^https://zoom.us/j/"))
+    check(page, "workspace-booking")
+    page.get_by_role("button", name="Send again to guest@example.com").click()
+    expect(page.get_by_role("status")).to_contain_text("is being sent again")
+    product.settle()
+    page.get_by_role("link", name="Reload this page").click()
+    expect(page.get_by_text("Invitation sent again to 1")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["de", "ja"])
+def test_other_languages_fit(product: Product, browser: Browser, language: str) -> None:
+    furnish(product)
+    with window(browser, product) as page:
+        page.set_extra_http_headers({"Accept-Language": language})
+        page.goto(product.caller().post("/v1/workspace-links", json={"email": ADMIN}).json()["url"])
+        page.locator("main button").first.click()
+        page.wait_for_url(re.compile("/workspace/bookings$"))
+        check(page, f"workspace-bookings-{language}")
+        page.goto(f"{product.base_url}/workspace/bookings/b-42")
+        check(page, f"workspace-booking-{language}")
 
 
 def test_an_admin_adds_and_removes_a_member(product: Product, page: Page) -> None:

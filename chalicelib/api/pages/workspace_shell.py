@@ -22,7 +22,7 @@ from chalicelib.errors import Forbidden, StoreError
 from chalicelib.observability import log
 from chalicelib.usecases.workspace_links import SESSION_LIFE, MemberSession
 
-NAVIGATION = ("members",)
+NAVIGATION = ("bookings", "members")
 """The pages in order, by the last part of their address."""
 _SECURE_COOKIE = "__Host-meetlink-workspace"
 _LOCAL_COOKIE = "meetlink-workspace"
