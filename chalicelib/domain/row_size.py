@@ -31,6 +31,7 @@ history."""
 _LONGEST_MESSAGE_ID = "0" * 100
 _LONGEST_SEQUENCE = 10**6
 _LONGEST_LINK = "0" * 500
+_LONGEST_DELAY = 10**11
 _MAX_ANNOUNCEMENTS = 4
 """Usually there are two. More are needed while some recipients' emails are delayed."""
 _LONGEST_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
@@ -71,6 +72,8 @@ def fits_in_row(booking: Booking, settlement: Settlement) -> bool:
         announcements=announcements,
         reminders=_longest_reminders(booking),
         history=(),
+        link_ms=_LONGEST_DELAY,
+        failure_ms=_LONGEST_DELAY,
     )
     documents = (booking, settlement)
     return sum(len(msgspec.json.encode(document)) for document in documents) <= MAX_DOCUMENT_BYTES

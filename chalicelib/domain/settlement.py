@@ -48,6 +48,11 @@ class Settlement(Struct, frozen=True, omit_defaults=True):
     written_at: datetime | None = None
     """When a settler wrote this, in milliseconds of its clock. It only increases, so that two writes within a second
     can be ordered."""
+    link_ms: int | None = None
+    """Milliseconds from the booking's creation to its first link. None, too, if that was before this was recorded.
+    Shorter than a time: a larger row costs more with every write."""
+    failure_ms: int | None = None
+    """Milliseconds from the booking's creation until its meeting first failed."""
     reminders: tuple[ReminderProgress, ...] = ()
     """The reminders that came due for the present start, and those of an earlier start until one comes due."""
     history: tuple[HistoryEntry, ...] = ()

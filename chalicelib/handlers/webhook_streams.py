@@ -63,8 +63,10 @@ _METRICS = {
 
 
 def announce_bookings(event: dict[str, Any], context: Any, services: Services) -> None:
-    """Enqueue the events in a batch of the bookings stream. Raises `StoreError`: see `_announce`."""
-    _announce(streams.booking_changes(event, with_documents=True), _booking_events, Deadline.of(context), services)
+    """Enqueue the events in a batch of the bookings stream, and count links. Raises `StoreError`: see `_announce`."""
+    changes = list(streams.booking_changes(event, with_documents=True))
+    _announce(changes, _booking_events, Deadline.of(context), services)
+    services.daily_counting.count(changes)  # Last: a batch that is delivered again would be counted twice.
 
 
 def announce_connections(event: dict[str, Any], context: Any, services: Services) -> None:

@@ -322,6 +322,32 @@ class ProviderEventItem(Table):
     expires_at = ExpiryAttribute()
 
 
+class DailyCountItem(Table):
+    """How many links a workspace's bookings got in a day, and how long that took: see `domain.daily_counts`."""
+
+    class Meta(ClientSettings):
+        table_name = "daily_counts"
+
+    workspace_id = UnicodeAttribute(hash_key=True)
+    day = UnicodeAttribute(range_key=True)
+    """In UTC, as `2026-12-31`."""
+    format = NumberAttribute(default=FORMAT)
+    links = NumberAttribute(null=True)
+    failures = NumberAttribute(null=True)
+    # The buckets of the times to link.
+    took_0 = NumberAttribute(null=True)
+    took_1 = NumberAttribute(null=True)
+    took_2 = NumberAttribute(null=True)
+    took_3 = NumberAttribute(null=True)
+    took_4 = NumberAttribute(null=True)
+    took_5 = NumberAttribute(null=True)
+    took_6 = NumberAttribute(null=True)
+    took_7 = NumberAttribute(null=True)
+    took_8 = NumberAttribute(null=True)
+    took_9 = NumberAttribute(null=True)
+    expires_at = ExpiryAttribute()
+
+
 MODELS: tuple[type[Model], ...] = (
     BookingItem,
     ConnectionItem,
@@ -334,6 +360,7 @@ MODELS: tuple[type[Model], ...] = (
     AuditItem,
     ReferenceItem,
     ProviderEventItem,
+    DailyCountItem,
 )
 _NAMES = {model: model.Meta.table_name for model in MODELS}
 

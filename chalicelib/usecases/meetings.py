@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from chalicelib.domain import cohost_plan, meeting_plan
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION
+from chalicelib.domain.daily_counts import note_outcome
 from chalicelib.domain.deadline import Deadline, OutOfTime
 from chalicelib.domain.grant_access import AccessState, GrantAccess, grant_access
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE
@@ -80,7 +81,9 @@ class Meetings:
         for leftover in work.lease.settlement.leftovers:
             self._delete_leftover(work, leftover)
         self._advance(work)
-        settlement, now = work.lease.settlement, self._clock()
+        now = self._clock()
+        settlement = note_outcome(work.lease.booking, lease.settlement, work.lease.settlement, now)
+        work.lease = replace(work.lease, settlement=settlement)
         verify_at = meeting_plan.verify_at(work.lease.booking, settlement.meeting, now)
         return EffectResult(work.lease, settlement.next_attempt_at(now), verify_at)
 

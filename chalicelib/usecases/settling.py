@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from chalicelib.domain.daily_counts import note_outcome
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.give_up import should_give_up
 from chalicelib.domain.meeting import MeetingReason
@@ -125,7 +126,8 @@ class Settling:
             # Only a verification or a reminder was due. The meeting and the emails stay valid.
             return finish(lease, replace(settlement, meeting=replace(meeting, verify_at=None)), now)
         was_given_up = meeting.reason == MeetingReason.INTERNAL_ERROR and settlement.revision == booking.revision
-        settlement = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
+        failed = replace(settlement, meeting=fail_internal(meeting), revision=booking.revision)
+        settlement = note_outcome(booking, settlement, failed, now)
         write = finish if was_given_up else self._leases.save
         try:
             return write(lease, settlement, now)

@@ -17,6 +17,7 @@ from chalicelib.wiring.foundation import AwsClient
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
     from chalicelib.usecases.calendar_files import CalendarFiles
+    from chalicelib.usecases.daily_counting import DailyCounting
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
     from chalicelib.usecases.mail_allowance import MailAllowance
@@ -238,6 +239,12 @@ class Services(AccountServices):
         return ReplyAnswers(
             self.reference_store, self.booking_store, self.answers, self.answer_limit, proposals, self.clock
         )
+
+    @cached_property
+    def daily_counting(self) -> DailyCounting:
+        from chalicelib.usecases.daily_counting import DailyCounting
+
+        return DailyCounting(self.daily_count_store)
 
     @cached_property
     def outbox(self) -> Outbox:

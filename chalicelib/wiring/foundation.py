@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from chalicelib.store.audit import AuditStore
     from chalicelib.store.booking_leases import BookingLeases
+    from chalicelib.store.daily_counts import DailyCountStore
     from chalicelib.store.deployment_secrets import DeploymentSecrets
     from chalicelib.store.encryption import Encryption
     from chalicelib.store.mail_bucket import MailBucket
@@ -137,6 +138,12 @@ class Foundation:
         from chalicelib.usecases.audit import AuditTrail
 
         return AuditTrail(self.audit_store, self.clock)
+
+    @cached_property
+    def daily_count_store(self) -> DailyCountStore:
+        from chalicelib.store.daily_counts import DailyCountStore
+
+        return DailyCountStore()
 
     @cached_property
     def ephemeral_store(self) -> EphemeralStore:

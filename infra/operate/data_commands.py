@@ -1,4 +1,4 @@
-"""Commands for data: export, erase, put back, backfill, and the keys of join links."""
+"""Commands for data: export, erase, put back, backfill, recount, and the keys of join links."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from infra.operate.backfill import Backfill
 from infra.operate.command import Command, Options, Recorded, add_workspace, add_yes
 from infra.operate.erasure import Eraser, summary
 from infra.operate.link_keys import rotate
+from infra.operate.recount import Recount
 from infra.operate.replay import list_workspaces
 from infra.operate.stage_access import client, tables
 from infra.operate.subjects import OneWorkspace, Person, find
@@ -59,6 +60,14 @@ def _backfill(options: Options, services: wiring.Services) -> dict[str, Any]:
     return result | {"members": _restore_members(services, apply=options.yes)}
 
 
+def _recount(options: Options, services: wiring.Services) -> dict[str, Any]:
+    """Make the counts of links by workspace and day exact."""
+    recount = Recount(client("dynamodb"), services.daily_count_store, services.retention)
+    workspaces = [options.workspace_id] if options.workspace_id else list_workspaces(tables(services))
+    expected = None if options.workspace_id else tables(services).estimate_size("bookings")
+    return recount.run(workspaces, services.clock(), apply=options.yes, expected_bookings=expected)
+
+
 def _restore_members(services: wiring.Services, *, apply: bool) -> int:
     """Write the references of every workspace's members: workspaces of an earlier release have none."""
     workspaces = [services.workspace_store.get(workspace_id) for workspace_id in list_workspaces(tables(services))]
@@ -97,6 +106,11 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     add_yes(parser)
 
 
+def _add_recount(parser: argparse.ArgumentParser) -> None:
+    add_workspace(parser, required=False)
+    add_yes(parser)
+
+
 COMMANDS = (
     Command(
         "data export", "print all data of a person or workspace", _export, _add_subject, Recorded.ALWAYS, is_json=True
@@ -104,5 +118,6 @@ COMMANDS = (
     Command("data erase", "delete all data of a person or workspace", _erase, _add_erase, Recorded.APPLIED),
     Command("data put-back", "copy rows from a restored table", _put_back, _add_put_back, Recorded.APPLIED),
     Command("backfill", "fill what indexes need on existing bookings", _backfill, _add_backfill, Recorded.APPLIED),
+    Command("recount", "make the counts of links by day exact", _recount, _add_recount, Recorded.APPLIED),
     Command("link-keys rotate", "add a key for join links", _rotate_link_keys, add_yes, Recorded.APPLIED),
 )

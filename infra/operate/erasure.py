@@ -32,6 +32,7 @@ _ORDER = (
     "endpoints",
     "deliveries",
     "audit",
+    "daily_counts",
     "workspaces",
 )
 """A workspace's own row comes last: pending emails use its brand."""

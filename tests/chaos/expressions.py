@@ -50,7 +50,7 @@ def condition(text: str, names: tuple[tuple[str, str], ...]) -> Condition:
 
 @lru_cache(maxsize=1024)
 def update(text: str, names: tuple[tuple[str, str], ...]) -> Update:
-    """An update expression, compiled: SET, REMOVE, and ADD of a set."""
+    """An update expression, compiled: SET, REMOVE, and ADD of a set or number."""
     reader = _Reader(text, dict(names))
     actions: list[Update] = []
     while reader.peek():

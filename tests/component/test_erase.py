@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.daily_counts import DayCounts
 from chalicelib.domain.invitation import Trouble
 from chalicelib.mail.ses_events import MailReport
 from infra.local.standins.zoom import Account
@@ -62,6 +63,7 @@ def full(product: Product) -> Product:
     product.open_settings(product.browser(), USER)
     event = {"type": "booking.cancelled", "timestamp": product.clock().isoformat(), "data": {"booking_id": "b-x"}}
     assert send_event(product, event).is_success
+    product.services.daily_count_store.add(WORKSPACE, product.clock().date(), DayCounts(links=1))
     second = product.caller("ws-2", admin_emails=["admin@example.com"])
     second.put("/v1/calendars/c-1", json=calendar("phone"))
     second.put("/v1/bookings/b-1", json=booking(days=1))

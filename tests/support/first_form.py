@@ -16,13 +16,14 @@ from tests.support.product import ACCOUNT, SECOND_ACCOUNT, WORKSPACE, Product, b
 
 PATH = Path(__file__).parent.parent / "component" / "first_form" / "rows_and_records.json"
 RECORDED: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
-LATER_TABLES = {"provider_events", "references"}
+LATER_TABLES = {"daily_counts", "provider_events", "references"}
 """Tables that the first release did not have."""
 _ROW_KEYS = {
     "audit": ("workspace_id", "entry_name"),
     "bookings": ("workspace_id", "booking_id"),
     "calendars": ("workspace_id", "calendar_id"),
     "connections": ("workspace_id", "user_id"),
+    "daily_counts": ("workspace_id", "day"),
     "deliveries": ("endpoint_key", "delivery_name"),
     "endpoints": ("workspace_id", "endpoint_id"),
     "ephemeral": ("key",),

@@ -11,6 +11,7 @@ from chalicelib.store.tables import (
     MODELS,
     AuditItem,
     BookingItem,
+    DailyCountItem,
     DeliveryItem,
     EphemeralItem,
     ProviderEventItem,
@@ -86,6 +87,7 @@ def test_bookings_ephemeral_rows_and_deliveries_expire_by_the_attribute_that_the
         "audit": {"AttributeName": AuditItem.expires_at.attr_name, "Enabled": True},
         "provider_events": {"AttributeName": ProviderEventItem.expires_at.attr_name, "Enabled": True},
         "references": {"AttributeName": ReferenceItem.expires_at.attr_name, "Enabled": True},
+        "daily_counts": {"AttributeName": DailyCountItem.expires_at.attr_name, "Enabled": True},
     }
 
 
