@@ -151,6 +151,7 @@ def guide_bodies(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(path of the specification, method, JSON) of each request with a body in the guide."""
     guide = (ROOT / "docs" / "callers.md").read_text(encoding="utf-8")
     found = []
+    guide = re.sub(r"'\"\$(\w+)\"'", r"\1", guide)  # A variable of the shell in the middle of a body.
     for _, code in blocks(guide, "bash"):
         for url, body in re.findall(r"\$MEETLINK_URL(/[^\"]+)\"[^']*-d '([^']*)'", code):
             method = "put" if "-X PUT" in code else "post"
