@@ -64,6 +64,7 @@ SOURCES = (
         {
             "Clients": "Get started",
             "Problems": "Errors and limits",
+            "The workspace's own pages": "Accounts",
             "From a browser": "Accounts",
             "Embed": "Accounts",
             "Come back to your app": "Accounts",

@@ -47,7 +47,7 @@ def test_every_command_does_what_the_guide_says(printed: list[tuple[str, str, st
     assert said[9].startswith("[('cohost@example.com', 'host', None), ")
     assert said[10] == "cohost@example.com"
     assert said[11].startswith("[('host@example.com', None, None), ")
-    assert said[12:14] == ["[]\n[]", "10"]
+    assert said[12:14] == ["[]\n[]", "12"]
     assert said[14].startswith("http")
 
 
@@ -85,6 +85,7 @@ def test_each_step_stands_there_for_curl_and_for_python() -> None:
     for step in re.split(r"^## (?=\d)", TO_THE_FIRST_LINK, flags=re.MULTILINE)[1:]:
         assert "```bash" in step, step[:40]
         assert "```python" in step, step[:40]
+        assert "```ts" in step, step[:40]
 
 
 def test_the_lists_of_reasons_and_states_are_complete() -> None:
