@@ -27,7 +27,9 @@ from chalicelib.api.pages import (
     oauth_redirects,
     settings_page,
     sign_in_page,
+    workspace_audit,
     workspace_bookings,
+    workspace_keys,
     workspace_members,
 )
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 _API = (bookings, calendars, connections, members, webhook_endpoints, inbound_webhooks, webhook_secrets)
 _PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, answer)
-_WORKSPACE_PAGES = (sign_in_page, workspace_bookings, workspace_members)
+_WORKSPACE_PAGES = (sign_in_page, workspace_bookings, workspace_members, workspace_keys, workspace_audit)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:

@@ -133,6 +133,8 @@ class CallerCall(Call):
     def admit(self) -> None:
         """Allow the workspace's own pages to read the response (CORS), and raise `TooManyRequests` over its limit."""
         self._allow_origin()
+        if not self.is_known_key:
+            self.services.key_uses.note(self.workspace_id, self.key_id)
         limit = self.services.rate_limit
         allowance = limit.count_request(self.workspace_id, self.used_until)
         # draft-ietf-httpapi-ratelimit-headers-10: q requests in w seconds; r are left, all of them again in t seconds.

@@ -43,3 +43,11 @@ class AuditStore:
         with translated_errors():
             items = list(AuditItem.query(workspace_id, scan_index_forward=False, limit=limit))
         return [msgspec.json.decode(item.document, type=AuditEntry) for item in items]
+
+    def page(self, workspace_id: str, limit: int, after: str | None) -> tuple[list[AuditEntry], str | None]:
+        """Return at most `limit` entries, newest first, after the entry named `after`; and the next name."""
+        before = AuditItem.entry_name < after if after else None
+        with translated_errors():
+            items = list(AuditItem.query(workspace_id, before, scan_index_forward=False, limit=limit + 1))
+        entries = [msgspec.json.decode(item.document, type=AuditEntry) for item in items[:limit]]
+        return entries, items[limit - 1].entry_name if len(items) > limit else None

@@ -136,6 +136,11 @@ class EphemeralStore:
         # A time that is near was moved by other processes between these calls: none of them would wait.
         return stored is None or int(stored.counted or 0) < limit, used_until_of(stored) if stored else now
 
+    def expiry(self, key: str) -> datetime | None:
+        """Return when a document or counter expires; None if it is absent."""
+        item = EphemeralItem.find(key)
+        return item.expires_at if item else None
+
     def increment(self, key: str, amount: int, expires_at: datetime) -> int:
         """Add to a counter. Return its value, with what other callers have added."""
         item = EphemeralItem(key)

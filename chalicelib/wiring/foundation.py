@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.store.mail_bucket import MailBucket
     from chalicelib.store.work_queue import WorkQueue
     from chalicelib.usecases.audit import AuditTrail
+    from chalicelib.usecases.key_uses import KeyUses
     from chalicelib.usecases.mail_circuit import Mailer
     from chalicelib.usecases.rate_limit import RateLimit
     from chalicelib.usecases.waiting_calls import WaitingCalls
@@ -167,6 +168,12 @@ class Foundation:
 
         rate, burst = self.settings.rate_per_second, self.settings.rate_burst
         return RateLimit(self.ephemeral_store, rate, burst, self.clock, self.sample)
+
+    @cached_property
+    def key_uses(self) -> KeyUses:
+        from chalicelib.usecases.key_uses import KeyUses
+
+        return KeyUses(self.ephemeral_store, self.clock)
 
     @cached_property
     def waiting_calls(self) -> WaitingCalls:

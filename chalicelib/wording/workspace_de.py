@@ -6,7 +6,14 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
-from chalicelib.wording.workspace_texts import BookingsTexts, MembersTexts, ShellTexts, WorkspaceTexts
+from chalicelib.wording.workspace_texts import (
+    AuditTexts,
+    BookingsTexts,
+    KeysTexts,
+    MembersTexts,
+    ShellTexts,
+    WorkspaceTexts,
+)
 
 WORKSPACE_TEXTS = WorkspaceTexts(
     shell=ShellTexts(
@@ -46,6 +53,8 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "no_session": "Bitte melden Sie sich an. Sie haben sich abgemeldet, Ihre Sitzung ist beendet, oder Sie sind kein Mitglied mehr.",
             "csrf": "Dieses Formular ist veraltet, deshalb wurde nichts geändert. Bitte versuchen Sie es noch einmal.",
             "not_admin": "Das können nur Administratoren des Workspace.",
+            "no_invitation": "Diese Person hat keine Einladung, die noch einmal gesendet werden kann.",
+            "old_sign_in": "Um einen Schlüssel zu erstellen, darf die Anmeldung höchstens zehn Minuten zurückliegen. Melden Sie sich neu an.",
         },
     ),
     bookings=BookingsTexts(
@@ -172,5 +181,33 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "too_many": "Der Workspace hat so viele Mitglieder wie möglich. Entfernen Sie zuerst eines.",
             "yourself": "Sie können sich nicht selbst entfernen und nicht Ihre eigene Rolle ändern. Bitten Sie einen anderen Administrator darum.",
         },
+    ),
+    keys=KeysTexts(
+        intro="Ihr Backend sendet mit jeder Anfrage einen Schlüssel. Er öffnet alles im Workspace: Bewahren Sie ihn auf Ihrem Server auf.",
+        key_id="Schlüssel",
+        note="Wofür",
+        created="Erstellt",
+        last_use="Zuletzt verwendet",
+        never="Nie",
+        empty="Es gibt keine Schlüssel.",
+        revoke="Widerrufen",
+        revoke_which="Schlüssel {key}",
+        revoke_warning="Anfragen mit diesem Schlüssel scheitern sofort. Links und Sitzungen, die damit geöffnet wurden, enden.",
+        revoked="Der Schlüssel ist widerrufen.",
+        create_title="Schlüssel erstellen",
+        create="Schlüssel erstellen",
+        created_title="Ihr neuer Schlüssel",
+        created_once="Kopieren Sie ihn jetzt. Er wird nicht gespeichert und lässt sich nicht noch einmal anzeigen.",
+        sign_in_again="Um einen Schlüssel zu erstellen, melden Sie sich neu an: Dafür darf die Anmeldung höchstens zehn Minuten zurückliegen.",
+        too_many="Der Workspace hat so viele Schlüssel wie möglich. Widerrufen Sie zuerst einen.",
+    ),
+    audit=AuditTexts(
+        intro="Administrative Aktionen der letzten 400 Tage, die neuesten zuerst: von Mitgliedern, von Ihrem Backend und vom Betreiber.",
+        at="Wann",
+        action="Aktion",
+        by="Von",
+        key="Schlüssel",
+        former="Zurzeit kein Mitglied",
+        empty="Es wurde noch nichts aufgezeichnet.",
     ),
 )

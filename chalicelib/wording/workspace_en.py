@@ -6,7 +6,14 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
-from chalicelib.wording.workspace_texts import BookingsTexts, MembersTexts, ShellTexts, WorkspaceTexts
+from chalicelib.wording.workspace_texts import (
+    AuditTexts,
+    BookingsTexts,
+    KeysTexts,
+    MembersTexts,
+    ShellTexts,
+    WorkspaceTexts,
+)
 
 WORKSPACE_TEXTS = WorkspaceTexts(
     shell=ShellTexts(
@@ -46,6 +53,8 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "no_session": "Please sign in. You were signed out, your session has ended, or you are no longer a member.",
             "csrf": "This form is out of date, so nothing was changed. Please try again.",
             "not_admin": "Only administrators of the workspace can do this.",
+            "no_invitation": "This person has no invitation that can be sent again.",
+            "old_sign_in": "Creating a key needs a sign-in within the last ten minutes. Sign in again.",
         },
     ),
     bookings=BookingsTexts(
@@ -172,5 +181,33 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "too_many": "The workspace has the most members that are possible. Remove one first.",
             "yourself": "You cannot remove yourself or change your own role. Ask another administrator.",
         },
+    ),
+    keys=KeysTexts(
+        intro="Your backend sends a key with each request. A key gives access to everything in the workspace: keep it on your server.",
+        key_id="Key",
+        note="What for",
+        created="Created",
+        last_use="Last used",
+        never="Never",
+        empty="There are no keys.",
+        revoke="Revoke",
+        revoke_which="key {key}",
+        revoke_warning="Requests with this key fail immediately. Links and sessions that were opened with it end.",
+        revoked="The key is revoked.",
+        create_title="Create a key",
+        create="Create key",
+        created_title="Your new key",
+        created_once="Copy it now. It is not stored, and cannot be shown again.",
+        sign_in_again="To create a key, sign in again: this needs a sign-in within the last ten minutes.",
+        too_many="The workspace has the most keys that are possible. Revoke one first.",
+    ),
+    audit=AuditTexts(
+        intro="Administrative actions of the last 400 days, newest first: by members, by your backend, and by the operator.",
+        at="When",
+        action="Action",
+        by="By",
+        key="Key",
+        former="Not a member now",
+        empty="Nothing was recorded yet.",
     ),
 )

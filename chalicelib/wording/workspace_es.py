@@ -6,7 +6,14 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
-from chalicelib.wording.workspace_texts import BookingsTexts, MembersTexts, ShellTexts, WorkspaceTexts
+from chalicelib.wording.workspace_texts import (
+    AuditTexts,
+    BookingsTexts,
+    KeysTexts,
+    MembersTexts,
+    ShellTexts,
+    WorkspaceTexts,
+)
 
 WORKSPACE_TEXTS = WorkspaceTexts(
     shell=ShellTexts(
@@ -46,6 +53,8 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "no_session": "Inicie sesión. Cerró la sesión, esta ha terminado o ya no es miembro.",
             "csrf": "Este formulario no está actualizado, así que no se ha cambiado nada. Inténtelo de nuevo.",
             "not_admin": "Solo los administradores del espacio de trabajo pueden hacerlo.",
+            "no_invitation": "Esta persona no tiene ninguna invitación que se pueda volver a enviar.",
+            "old_sign_in": "Crear una clave exige un inicio de sesión de los últimos diez minutos. Inicie sesión de nuevo.",
         },
     ),
     bookings=BookingsTexts(
@@ -172,5 +181,33 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "too_many": "El espacio de trabajo tiene el máximo de miembros. Quite uno primero.",
             "yourself": "No puede quitarse a sí mismo ni cambiar su propio rol. Pídaselo a otro administrador.",
         },
+    ),
+    keys=KeysTexts(
+        intro="Su servidor envía una clave con cada petición. Una clave da acceso a todo el espacio de trabajo: guárdela en su servidor.",
+        key_id="Clave",
+        note="Para qué",
+        created="Creada",
+        last_use="Último uso",
+        never="Nunca",
+        empty="No hay claves.",
+        revoke="Revocar",
+        revoke_which="la clave {key}",
+        revoke_warning="Las peticiones con esta clave fallan de inmediato. Los enlaces y sesiones abiertos con ella terminan.",
+        revoked="La clave está revocada.",
+        create_title="Crear una clave",
+        create="Crear clave",
+        created_title="Su nueva clave",
+        created_once="Cópiela ahora. No se guarda y no se puede volver a mostrar.",
+        sign_in_again="Para crear una clave, inicie sesión de nuevo: se necesita un inicio de sesión de los últimos diez minutos.",
+        too_many="El espacio de trabajo tiene el máximo de claves. Revoque una primero.",
+    ),
+    audit=AuditTexts(
+        intro="Acciones administrativas de los últimos 400 días, las más recientes primero: de los miembros, de su servidor y del operador.",
+        at="Cuándo",
+        action="Acción",
+        by="Por",
+        key="Clave",
+        former="Ahora no es miembro",
+        empty="Todavía no se ha registrado nada.",
     ),
 )

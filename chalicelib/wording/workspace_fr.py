@@ -6,7 +6,14 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
-from chalicelib.wording.workspace_texts import BookingsTexts, MembersTexts, ShellTexts, WorkspaceTexts
+from chalicelib.wording.workspace_texts import (
+    AuditTexts,
+    BookingsTexts,
+    KeysTexts,
+    MembersTexts,
+    ShellTexts,
+    WorkspaceTexts,
+)
 
 WORKSPACE_TEXTS = WorkspaceTexts(
     shell=ShellTexts(
@@ -46,6 +53,8 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "no_session": "Veuillez vous connecter. Vous vous êtes déconnecté, votre session est terminée ou vous n’êtes plus membre.",
             "csrf": "Ce formulaire n’est plus à jour, rien n’a donc été modifié. Veuillez réessayer.",
             "not_admin": "Seuls les administrateurs de l’espace de travail peuvent faire cela.",
+            "no_invitation": "Cette personne n’a pas d’invitation à renvoyer.",
+            "old_sign_in": "Créer une clé exige une connexion de moins de dix minutes. Reconnectez-vous.",
         },
     ),
     bookings=BookingsTexts(
@@ -172,5 +181,33 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "too_many": "L’espace de travail a le nombre maximal de membres. Retirez-en d’abord un.",
             "yourself": "Vous ne pouvez ni vous retirer ni changer votre propre rôle. Demandez à un autre administrateur.",
         },
+    ),
+    keys=KeysTexts(
+        intro="Votre serveur envoie une clé avec chaque requête. Une clé donne accès à tout l’espace de travail : gardez-la sur votre serveur.",
+        key_id="Clé",
+        note="Utilité",
+        created="Création",
+        last_use="Dernière utilisation",
+        never="Jamais",
+        empty="Il n’y a pas de clés.",
+        revoke="Révoquer",
+        revoke_which="la clé {key}",
+        revoke_warning="Les requêtes avec cette clé échouent immédiatement. Les liens et sessions ouverts avec elle se terminent.",
+        revoked="La clé est révoquée.",
+        create_title="Créer une clé",
+        create="Créer la clé",
+        created_title="Votre nouvelle clé",
+        created_once="Copiez-la maintenant. Elle n’est pas conservée et ne pourra plus être affichée.",
+        sign_in_again="Pour créer une clé, reconnectez-vous : il faut s’être connecté il y a moins de dix minutes.",
+        too_many="L’espace de travail a le nombre maximal de clés. Révoquez-en d’abord une.",
+    ),
+    audit=AuditTexts(
+        intro="Actions administratives des 400 derniers jours, les plus récentes d’abord : des membres, de votre serveur et de l’exploitant.",
+        at="Quand",
+        action="Opération",
+        by="Par",
+        key="Clé",
+        former="N’est pas membre actuellement",
+        empty="Rien n’a encore été enregistré.",
     ),
 )

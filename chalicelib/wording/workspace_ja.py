@@ -6,7 +6,14 @@ from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
-from chalicelib.wording.workspace_texts import BookingsTexts, MembersTexts, ShellTexts, WorkspaceTexts
+from chalicelib.wording.workspace_texts import (
+    AuditTexts,
+    BookingsTexts,
+    KeysTexts,
+    MembersTexts,
+    ShellTexts,
+    WorkspaceTexts,
+)
 
 WORKSPACE_TEXTS = WorkspaceTexts(
     shell=ShellTexts(
@@ -46,6 +53,8 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "no_session": "ログインしてください。ログアウトしたか、セッションが終了したか、メンバーではなくなりました。",
             "csrf": "このフォームは古いため、何も変更されていません。もう一度お試しください。",
             "not_admin": "この操作ができるのはワークスペースの管理者だけです。",
+            "no_invitation": "この方には再送できる招待がありません。",
+            "old_sign_in": "キーの作成には、過去10分以内のログインが必要です。もう一度ログインしてください。",
         },
     ),
     bookings=BookingsTexts(
@@ -172,5 +181,33 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "too_many": "メンバー数が上限に達しています。先に1人削除してください。",
             "yourself": "自分自身の削除や役割の変更はできません。ほかの管理者に依頼してください。",
         },
+    ),
+    keys=KeysTexts(
+        intro="お客様のサーバーは、リクエストごとにキーを送信します。キーがあればワークスペースのすべてを操作できるため、サーバー上で保管してください。",
+        key_id="キー",
+        note="用途",
+        created="作成日時",
+        last_use="最終使用",
+        never="なし",
+        empty="キーはありません。",
+        revoke="失効させる",
+        revoke_which="（キー {key}）",
+        revoke_warning="このキーを使うリクエストはすぐに失敗し、このキーで開いたリンクとセッションも終了します。",
+        revoked="キーを失効させました。",
+        create_title="キーを作成",
+        create="キーを作成",
+        created_title="新しいキー",
+        created_once="今すぐコピーしてください。キーは保存されず、再表示できません。",
+        sign_in_again="キーを作成するには、もう一度ログインしてください。過去10分以内のログインが必要です。",
+        too_many="キーの数が上限に達しています。先に1つ失効させてください。",
+    ),
+    audit=AuditTexts(
+        intro="過去400日間の管理操作を新しい順に表示します。メンバー、お客様のサーバー、運用担当者による操作です。",
+        at="日時",
+        action="操作",
+        by="実行者",
+        key="キー",
+        former="現在はメンバーではありません",
+        empty="まだ何も記録されていません。",
     ),
 )

@@ -195,9 +195,63 @@ class BookingsTexts(Struct, frozen=True):
     verdicts: dict[Attendance, str]
 
 
+class KeysTexts(Struct, frozen=True):
+    """The page with the API keys."""
+
+    intro: str
+    """What keys are for."""
+    key_id: str
+    """Label of a column: the key's public id."""
+    note: str
+    """Label of a column and of a field: what the key is for."""
+    created: str
+    last_use: str
+    """Label of a column. It is exact to a day."""
+    never: str
+    """The key was not used."""
+    empty: str
+    revoke: str
+    """Label of the button."""
+    revoke_which: str
+    """Added to that button for screen readers. `{key}`."""
+    revoke_warning: str
+    """What revoking means."""
+    revoked: str
+    """After a key was revoked."""
+    create_title: str
+    """Heading of the form."""
+    create: str
+    """Label of the button."""
+    created_title: str
+    """Heading above a new key."""
+    created_once: str
+    """The key is shown only now."""
+    sign_in_again: str
+    """Creating a key requires a sign-in within the last ten minutes."""
+    too_many: str
+    """The workspace has the most keys that are possible."""
+
+
+class AuditTexts(Struct, frozen=True):
+    """The page with the administrative actions."""
+
+    intro: str
+    """What is listed, and how long it is kept."""
+    at: str
+    action: str
+    by: str
+    key: str
+    """Label of a column: the id of the API key that was used, created or revoked."""
+    former: str
+    """In place of the address of a person who is not a member."""
+    empty: str
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
     shell: ShellTexts
     bookings: BookingsTexts
     members: MembersTexts
+    keys: KeysTexts
+    audit: AuditTexts

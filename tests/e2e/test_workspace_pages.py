@@ -127,6 +127,18 @@ def test_an_admin_adds_and_removes_a_member(product: Product, page: Page) -> Non
     expect(page.get_by_role("status")).to_contain_text("Removed.")
 
 
+def test_an_admin_creates_a_key_and_finds_it_in_the_audit_log(product: Product, page: Page) -> None:
+    open_pages(product, page)
+    page.get_by_role("link", name="API keys").click()
+    page.get_by_label("What for").fill("reports")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("textbox", name="Your new key")).to_have_value(re.compile(r"^meetlink\.ws-1\."))
+    check(page, "workspace-keys")
+    page.get_by_role("link", name="Audit log").click()
+    expect(page.get_by_role("cell", name="create-key")).to_be_visible()
+    check(page, "workspace-audit")
+
+
 def test_support_sees_the_members_and_no_forms(product: Product, page: Page) -> None:
     open_pages(product, page, "support")
     page.goto(f"{product.base_url}/workspace/members")

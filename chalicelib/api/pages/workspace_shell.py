@@ -7,7 +7,8 @@ and its name in `NAVIGATION`. A view begins with `require_member` or, for a form
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
@@ -22,8 +23,13 @@ from chalicelib.errors import Forbidden, StoreError
 from chalicelib.observability import log
 from chalicelib.usecases.workspace_links import SESSION_LIFE, MemberSession
 
-NAVIGATION = ("bookings", "members")
+if TYPE_CHECKING:
+    from chalicelib.wording import Wording
+
+NAVIGATION = ("bookings", "members", "keys", "audit")
 """The pages in order, by the last part of their address."""
+MEMBER_PREFIX = "member#"
+"""Before the digest of a member's address, as the caller of an action in the audit log."""
 _SECURE_COOKIE = "__Host-meetlink-workspace"
 _LOCAL_COOKIE = "meetlink-workspace"
 _SIGN_IN_REASONS = frozenset({"no_session", "link_expired"})
@@ -57,7 +63,7 @@ def posted_by_member(call: Call, role: MemberRole = MemberRole.ADMIN) -> tuple[M
 
 def record_action(call: Call, session: MemberSession, verb: str, *, key_id: str | None = None) -> None:
     """Record an administrative action before it is carried out. The member is recorded as a digest of the address."""
-    caller = f"member#{member_digest(session.email)}"
+    caller = f"{MEMBER_PREFIX}{member_digest(session.email)}"
     call.services.audit.record(verb, session.workspace.workspace_id, caller=caller, key_id=key_id)
 
 
@@ -82,6 +88,13 @@ def workspace_page(
 
 def member_audience(call: Call, session: MemberSession) -> Audience:
     return audience_of(call, session.workspace)
+
+
+def show_utc(moment: datetime, wording: Wording) -> str:
+    """Format a time that has no other zone than UTC."""
+    from chalicelib.mail.times import format_start
+
+    return format_start(moment, "UTC", wording)
 
 
 def go_to(call: Call, path: str, notice: str | None = None) -> Response:
