@@ -14,6 +14,7 @@ from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack, Ports
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIZE = {"width": 820, "height": 480}
+WIDE = {"width": 1100, "height": 640}
 USER = "host-1"
 
 
@@ -33,6 +34,34 @@ def take_pictures(stack: LocalStack, browser: Browser, directory: Path, language
         page.screenshot(path=directory / "connected.png", full_page=True)
 
 
+def take_workspace_pictures(stack: LocalStack, browser: Browser, directory: Path, language: str = "en-GB") -> None:
+    """With a connected host, write `workspace-bookings.png`, `workspace-booking.png` and `workspace-members.png`."""
+    with browser.new_context(viewport=WIDE, locale=language) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        api = httpx.Client(base_url=stack.app_url, headers={"Authorization": f"Bearer {stack.demo.api_key}"})
+        members = [{"email": "admin@example.com", "role": "admin"}, {"email": "support@example.com"}]
+        api.put("/v1/members", json={"members": members}).raise_for_status()
+        break_provider(stack, "provider-rejects")
+        book(api, "b-42", "Second opinion", days=4)
+        break_provider(stack, "repair")
+        break_provider(stack, "provider-down")
+        book(api, "b-43", "First appointment", days=5)
+        for _ in range(2):
+            break_provider(stack, "skip-minute")
+        link = api.post("/v1/workspace-links", json={"email": "support@example.com"}).raise_for_status().json()["url"]
+        page.goto(link)
+        page.locator("main button").click()
+        page.wait_for_url("**/workspace/*")
+        for name in ("bookings", "bookings/b-43", "members"):
+            page.goto(f"{stack.app_url}/workspace/{name}")
+            picture = "booking" if name.endswith("b-43") else name
+            page.screenshot(path=directory / f"workspace-{picture}.png", full_page=True)
+
+
+def break_provider(stack: LocalStack, fault: str) -> None:
+    httpx.post(f"{stack.console_url}/break/{fault}", timeout=60).raise_for_status()
+
+
 def connect(page: Page) -> None:
     page.locator("main button").click()
     page.locator("form[action$='/oauth/zoom/start'] button").click()
@@ -48,22 +77,24 @@ def put_calendar(api: httpx.Client, location: str) -> None:
     api.put("/v1/calendars/introduction", json=calendar).raise_for_status()
 
 
-def book(api: httpx.Client) -> None:
+def book(api: httpx.Client, booking_id: str = "picture", title: str = "Introductory call", days: int = 3) -> None:
     put_calendar(api, "video")
-    starts_at = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0) + timedelta(days=3)
+    starts_at = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0) + timedelta(days=days)
     booking = {
         "calendar_id": "introduction",
         "starts_at": starts_at.isoformat(),
         "ends_at": (starts_at + timedelta(minutes=30)).isoformat(),
         "time_zone": "Europe/Berlin",
-        "title": "Introductory call",
+        "title": title,
         "guests": [{"name": "Demo Guest", "email": "guest@example.com", "time_zone": "America/New_York"}],
     }
-    api.put("/v1/bookings/picture", json=booking, headers={"Prefer": "wait=20"}).raise_for_status()
+    api.put(f"/v1/bookings/{booking_id}", json=booking, headers={"Prefer": "wait=20"}).raise_for_status()
     time.sleep(1)  # The emails are on their way.
 
 
 if __name__ == "__main__":
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with LocalStack(Ports()) as running, sync_playwright() as playwright:
-        take_pictures(running, playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"]), IMAGES)
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        take_pictures(running, chromium, IMAGES)
+        take_workspace_pictures(running, chromium, IMAGES)
