@@ -10,7 +10,7 @@ from urllib.parse import quote
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib.domain.calendar import Calendar, Host, Location, LocationType, OnDecline
+from chalicelib.domain.calendar import Calendar, Fallback, Host, Location, LocationType, OnDecline
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.digest import digest, set_values
 from chalicelib.domain.emails import UNDECIDED, Emails
@@ -113,6 +113,8 @@ class Booking(Struct, frozen=True, omit_defaults=True):
     """When the start or the calendar was last changed; None: never. Reminders that were due before are not sent."""
     language: str | None = None
     """The workspace's language at creation: of emails to people without a language of their own. None: English."""
+    fallback: Fallback | None = None
+    """As the calendar had it when the booking was created, or moved to another calendar."""
     templates: TextTemplates = NO_TEMPLATES
     """As the calendar had them when the booking was created, or moved to another calendar."""
     cohosts: tuple[Host, ...] = ()
@@ -173,6 +175,7 @@ def book(
         first_content=content_digest(appointment),
         reminders=reminders,
         language=language,
+        fallback=_fallback_of(calendar, booking_id),
         templates=templates,
         cohosts=_choose_cohosts(appointment, calendar),
         meeting_settings=calendar.meeting_settings,
@@ -247,6 +250,7 @@ def as_booked(calendar: Calendar, booking: Booking) -> Calendar:
         location=booking.location,
         guests_see_each_other=booking.guests_see_each_other,
         on_decline=booking.on_decline,
+        fallback=booking.fallback,
         templates=booking.templates,
         cohosts=booking.cohosts,
         reminders=booking.reminders,
@@ -269,6 +273,7 @@ def _move(booking: Booking, calendar: Calendar, connection: Connection | None, *
         eligibility=eligibility,
         guests_see_each_other=calendar.guests_see_each_other,
         on_decline=calendar.on_decline,
+        fallback=_fallback_of(calendar, booking.booking_id),
         templates=_templates_of(calendar),
         cohosts=_choose_cohosts(booking.appointment, calendar),
         meeting_settings=calendar.meeting_settings,
@@ -309,7 +314,16 @@ def _location_of(location: Location, booking_id: str) -> Location:
     """Return the booking's location: a calendar's fixed link may contain a placeholder for the booking id."""
     if location.type is not LocationType.CUSTOM_LINK or location.detail is None:
         return location
-    return replace(location, detail=location.detail.replace("{booking_id}", quote(booking_id, safe="")))
+    return replace(location, detail=_with_booking_id(location.detail, booking_id))
+
+
+def _fallback_of(calendar: Calendar, booking_id: str) -> Fallback | None:
+    fallback = calendar.fallback
+    return None if fallback is None else replace(fallback, url=_with_booking_id(fallback.url, booking_id))
+
+
+def _with_booking_id(link: str, booking_id: str) -> str:
+    return link.replace("{booking_id}", quote(booking_id, safe=""))
 
 
 def cancel(booking: Booking, *, version: int | None = None, now: datetime) -> Booking:

@@ -40,6 +40,16 @@ class Location(Struct, frozen=True, omit_defaults=True):
     """The phone number, address or link; None for video."""
 
 
+class Fallback(Struct, frozen=True, omit_defaults=True):
+    """A link for bookings whose meeting is not created in time."""
+
+    url: str
+    after_minutes: int
+    """How long the meeting may be delayed."""
+    before_start_minutes: int
+    """How long before the start there must be a link."""
+
+
 class Host(Struct, frozen=True, omit_defaults=True):
     """The user who hosts."""
 
@@ -69,6 +79,8 @@ class Calendar(Struct, frozen=True):
     on_decline: OnDecline = OnDecline.NOTIFY
     reminders: tuple[Reminder, ...] | None = None
     """None: the workspace's."""
+    fallback: Fallback | None = None
+    """Copied to each booking when it is created."""
     templates: TextTemplates = NO_TEMPLATES
     """Copied to each booking when it is created."""
     cohosts: tuple[Host, ...] = ()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.answers import answer_key
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.calendar import LocationType
+from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import (
     Announcement,
     EntryOwner,
@@ -93,7 +93,7 @@ def announce(booking: Booking, meeting: Meeting, sequence: int) -> Announcement:
         title=appointment.title,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
-        location=booking.location,
+        location=_location(booking, meeting),
         host=booking.host.name,
         join_url=_join_url(booking, meeting, Role.GUEST) if meeting.host_url is None else None,
     )
@@ -228,7 +228,7 @@ def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, ui
         description=appointment.description,
         starts_at=appointment.starts_at,
         ends_at=appointment.ends_at,
-        location=booking.location,
+        location=_location(booking, meeting),
         join_url=_join_url(booking, meeting, to.role),
         passcode=meeting.passcode,
         dial_in=meeting.dial_in,
@@ -246,6 +246,11 @@ def _visible_attendees(booking: Booking, to: Party) -> tuple[Party, ...]:
     if to.role is Role.HOST or (booking.guests_see_each_other and to in everyone):
         return tuple(everyone if to in everyone else [to, *everyone[1:]])
     return *(party for party in everyone if party.role is Role.HOST), to
+
+
+def _location(booking: Booking, meeting: Meeting) -> Location:
+    """Return the place that emails name: a fallback is a link, and not the provider's meeting."""
+    return Location(LocationType.CUSTOM_LINK, meeting.join_url) if meeting.is_fallback else booking.location
 
 
 def _join_url(booking: Booking, meeting: Meeting, role: Role) -> str | None:

@@ -178,12 +178,20 @@ class Meeting(Struct, frozen=True, omit_defaults=True):
     """What the provider reported of the booking's settings. A policy of the account may have locked another value."""
     settings_ignored: tuple[str, ...] = ()
     """Names of the booking's settings that the provider does not support."""
+    fallback_from: str | None = None
+    """The provider that did not create a meeting, if `join_url` is the calendar's fallback."""
+    fallback_reason: str | None = None
+    """Why not: one of `MeetingReason`."""
     cohosts: tuple[CohostResult, ...] = ()
     """What the provider made of the co-hosts, if it adds co-hosts to a meeting."""
 
     @property
     def exists(self) -> bool:
         return self.id is not None
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.fallback_from is not None
 
     @property
     def is_under_way(self) -> bool:

@@ -170,6 +170,8 @@ def plan_wanted(
     """Return the next step for a booking that wants a meeting. `access` is to the account that creates it."""
     starts_at = booking.appointment.starts_at
     has_started = starts_at <= now
+    if meeting.is_fallback:
+        return meeting
     if meeting.exists:
         return _plan_existing(meeting, access, request, now)
     if access.state is AccessState.ENDED:

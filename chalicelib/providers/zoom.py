@@ -147,24 +147,24 @@ class Zoom(OAuthProvider):
         return GuestExperience(admission, Moderator.HOST_ACCOUNT, limit, notes, is_observed=True)
 
     def create(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        # Zoom uses the host's own settings for those not sent. A personal meeting id would give all bookings the same
-        # link, and registration would put a form before it.
-        if request.cohosts:
-            return self._create_with_cohosts(token, request)
-        return self._create(token, request, {})
+        """Create the meeting with its co-hosts and passcode; if Zoom refuses one of them, without it.
 
-    def _create_with_cohosts(self, token: str, request: MeetingRequest) -> ProviderMeeting:
-        """Create the meeting with its co-hosts. Zoom refuses it if one of them may not be one: then create it without.
-
-        A single co-host is then known to be the reason. Of several, `set_cohosts` finds out which.
+        A single co-host is then known to be refused. Of several, `set_cohosts` finds out which.
         """
-        try:
-            meeting = self._create(token, request, zoom_settings.write_cohosts(request.cohosts))
-        except Rejected:
-            meeting = self._create(token, replace(request, cohosts=()), {})
-            failed = (_failed(email) for email in request.cohosts if len(request.cohosts) == 1)
-            return replace(meeting, cohosts=tuple(failed))
-        return replace(meeting, cohosts=tuple(_added(email) for email in request.cohosts))
+        send = partial(self.send_create, token, "/v2/users/me/meetings")
+        for cohosts, passcode in zoom_settings.write_options(request):
+            try:
+                response = self._zones.send(_new_meeting(request, cohosts) | passcode, send)
+            except Rejected as error:
+                if not cohosts and "password" not in passcode:
+                    raise
+                log.info("a co-host or the passcode may be refused", provider=self.name, code=error.code)
+            else:
+                break
+        zoom_meetings.count_daily_use(response)
+        is_known = bool(cohosts) or len(request.cohosts) == 1
+        results = (_added(email) if cohosts else _failed(email) for email in request.cohosts if is_known)
+        return replace(zoom_meetings.read_meeting(response.object()), cohosts=tuple(results))
 
     def set_cohosts(
         self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
@@ -187,21 +187,6 @@ class Zoom(OAuthProvider):
             log.info("the co-hosts are refused", provider=self.name, code=error.code)
             return False
         return True
-
-    def _create(self, token: str, request: MeetingRequest, cohosts: dict[str, Any]) -> ProviderMeeting:
-        settings = {"use_pmi": False, "approval_type": 2} | zoom_settings.write(request.settings) | cohosts
-        body = zoom_meetings.write_meeting(request) | {"type": 2, "settings": settings}
-        send = partial(self.send_create, token, "/v2/users/me/meetings")
-        passcode = zoom_settings.write_passcode(request.settings)
-        try:
-            response = self._zones.send(body | passcode, send)
-        except Rejected as error:
-            if "password" not in passcode or error.code != _INVALID:
-                raise
-            # The account's rules for passcodes may be stricter, so let Zoom generate one.
-            response = self._zones.send(body, send)
-        zoom_meetings.count_daily_use(response)
-        return zoom_meetings.read_meeting(response.object())
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         path = f"/v2/meetings/{meeting_id}"
@@ -277,6 +262,14 @@ class Zoom(OAuthProvider):
         if retry_at is None and response.headers.get("X-RateLimit-Type", "").lower().startswith("daily"):
             retry_at = self.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return retry_at
+
+
+def _new_meeting(request: MeetingRequest, cohosts: tuple[str, ...]) -> dict[str, Any]:
+    # Zoom uses the host's own settings for those not sent. A personal meeting id would give all bookings the same link,
+    # and registration would put a form before it.
+    settings = {"use_pmi": False, "approval_type": 2} | zoom_settings.write(request.settings)
+    settings |= zoom_settings.write_cohosts(cohosts) if cohosts else {}
+    return zoom_meetings.write_meeting(request) | {"type": 2, "settings": settings}
 
 
 def _added(email: str) -> CohostResult:

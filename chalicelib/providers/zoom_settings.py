@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from chalicelib.domain.meeting import MeetingRequest
 from chalicelib.domain.meeting_settings import (
     MINUTES_BEFORE_HOST,
     NO_SETTINGS,
@@ -37,7 +38,18 @@ def write(settings: MeetingSettings) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not UNSET}
 
 
-def write_passcode(settings: MeetingSettings) -> dict[str, Any]:
+def write_options(request: MeetingRequest) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Return co-hosts and passcode fields for a create, in the order to try: Zoom may refuse each of them.
+
+    If it refuses the passcode, because the account's rules are stricter, Zoom generates one.
+    """
+    passcode = _write_passcode(request.settings)
+    passcodes = [passcode, {}] if "password" in passcode else [passcode]
+    cohosts = [request.cohosts, ()] if request.cohosts else [()]
+    return [(emails, fields) for emails in cohosts for fields in passcodes]
+
+
+def _write_passcode(settings: MeetingSettings) -> dict[str, Any]:
     """Return the fields of a create that decide about the passcode. Zoom keeps an existing meeting's passcode."""
     match settings.passcode:
         case PasscodeMode.GENERATE:

@@ -192,7 +192,8 @@ class Bookings:
 
     def has_meetings_of_grant(self, workspace_id: str, user_id: str, grant_id: str) -> bool:
         """Return whether an upcoming booking of the host has a meeting that was created with the grant."""
-        return any(r.settlement.meeting.grant_id == grant_id for r in self._upcoming(workspace_id, user_id))
+        meetings = (record.settlement.meeting for record in self._upcoming(workspace_id, user_id))
+        return any(meeting.grant_id == grant_id and not meeting.is_fallback for meeting in meetings)
 
     def _upcoming(self, workspace_id: str, user_id: str) -> Iterator[Record]:
         return self._bookings.upcoming(workspace_id, user_id, self._clock())

@@ -180,6 +180,8 @@ class JoinLinks:
         """
         if not booking.wants_video:
             return NoEntry.NOT_VIDEO
+        if meeting.is_fallback and meeting.join_url is not None:
+            return Open(meeting.join_url)
         if meeting.id is None or meeting.grant_id is None:
             return unready if meeting.is_under_way else _without_meeting(meeting)
         if meeting.join_url is not None and meeting.host_url is None:

@@ -14,6 +14,7 @@ from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import LAST_MEETING_PRECISION
 from chalicelib.domain.daily_counts import note_outcome
 from chalicelib.domain.deadline import Deadline, OutOfTime
+from chalicelib.domain.fallback import fallback_at, is_fallback_due, is_outdated, use_fallback
 from chalicelib.domain.grant_access import AccessState, GrantAccess, grant_access
 from chalicelib.domain.invitation import DEFAULT_LANGUAGE
 from chalicelib.domain.meeting import Meeting, MeetingRequest, MeetingState, ProviderMeeting
@@ -21,7 +22,7 @@ from chalicelib.domain.meeting_plan import Action, CreateSemantics
 from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.meeting_states import mark_leftover, next_generation, record_created, record_intent
 from chalicelib.errors import FailedCall, MeetingGone, MeetlinkError, ProviderError, ProviderUnavailable
-from chalicelib.observability import log
+from chalicelib.observability import count, log
 from chalicelib.store.booking_leases import BookingLeases, Lease
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.effects import EffectResult
@@ -70,8 +71,9 @@ class Meetings:
             work.is_look_requested = True
         # A run that died while it replaced the meeting of a settled booking left a meeting that is under way.
         is_under_way = lease.settlement.next_attempt_at(now) is not None
-        if lease.is_settled and not is_under_way and not meeting_plan.is_verification_due(work.meeting, now):
-            return EffectResult(work.lease, due_at=meeting_plan.verify_at(booking, work.meeting, now))
+        is_due = meeting_plan.is_verification_due(work.meeting, now) or is_fallback_due(booking, work.meeting, now)
+        if lease.is_settled and not is_under_way and not is_due:
+            return EffectResult(work.lease, due_at=self._due_at(work))
         if booking.revision > lease.settlement.revision + 1:
             # A settler that was killed may have sent a revision in between, so what the provider has is unknown.
             work.set_meeting(replace(work.meeting, fingerprint=None))
@@ -81,11 +83,35 @@ class Meetings:
         for leftover in work.lease.settlement.leftovers:
             self._delete_leftover(work, leftover)
         self._advance(work)
+        booking, now = work.lease.booking, self._clock()
+        if work.lease.settlement.revision == booking.revision and is_fallback_due(booking, work.meeting, now):
+            self._use_fallback(work)
         now = self._clock()
         settlement = note_outcome(work.lease.booking, lease.settlement, work.lease.settlement, now)
         work.lease = replace(work.lease, settlement=settlement)
-        verify_at = meeting_plan.verify_at(work.lease.booking, settlement.meeting, now)
-        return EffectResult(work.lease, settlement.next_attempt_at(now), verify_at)
+        return EffectResult(work.lease, settlement.next_attempt_at(now), self._due_at(work))
+
+    def _due_at(self, work: MeetingWork) -> datetime | None:
+        """Return when to verify the meeting, or to use the fallback."""
+        booking, meeting, now = work.lease.booking, work.meeting, self._clock()
+        times = (meeting_plan.verify_at(booking, meeting, now), fallback_at(booking, meeting))
+        return min((at for at in times if at is not None and at > now), default=None)
+
+    def _use_fallback(self, work: MeetingWork) -> None:
+        """Replace the attempt by the fallback. A create without a response is looked up, and removed."""
+        booking, meeting = work.lease.booking, work.meeting
+        log.warning(
+            "the fallback link replaces a meeting",
+            workspace_id=booking.workspace_id,
+            booking_id=booking.booking_id,
+            reason=meeting.reason,
+        )
+        count("FallbacksUsed")
+        work.mark_current(use_fallback(booking, meeting))
+        if meeting.intent_at is not None:
+            leftover = mark_leftover(meeting)
+            work.update(leftovers=(*work.lease.settlement.leftovers, leftover))
+            self._delete_leftover(work, leftover)
 
     def _advance(self, work: MeetingWork, *, is_leftover: bool = False) -> None:
         """Take steps until the meeting is current. A leftover is deleted."""
@@ -94,6 +120,9 @@ class Meetings:
             if meeting_plan.must_wait(meeting, self._clock()) and work.lease.settlement.revision == booking.revision:
                 return
             is_wanted = meeting_plan.wants_meeting(booking) and not is_leftover
+            if is_wanted and is_outdated(booking, meeting):
+                work.set_meeting(next_generation(meeting))
+                continue
             if is_wanted and meeting_plan.belongs_to_another(booking, meeting):
                 self._replace_meeting(work)
                 continue

@@ -65,6 +65,7 @@ class Outcome:
     orphans: int = 0
     ticks: float = 0.0
     points: tuple[str, ...] = ()
+    used_fallback: bool = False
 
     @property
     def survived(self) -> bool:
@@ -163,4 +164,5 @@ def _outcome(case: Case, world: World, ticks: float) -> Outcome:
         duplicate_meetings=world.most_twins,
         duplicate_mails=len(invariants.duplicate_mails(world)),
         orphans=len(invariants.orphans(world)),
+        used_fallback=any(record.settlement.meeting.is_fallback for record in world.records()),
     )

@@ -17,6 +17,7 @@ Arm = Callable[[World], list[Trouble]]
 QUEUE = "emails through a queue"
 ALLOWANCE = "emails over the allowance"
 REMINDERS = "reminders"
+DOUBT = "provider out after a create without a response"
 _SES = "ses SendEmail"
 _WRITES = "dynamodb (Put|Update)"
 
@@ -93,6 +94,15 @@ def _outage(kind: Callable[[World], faults.Act]) -> Variant:
         return [while_it_lasts(world.place.calls, kind(world), lambda: world.simulation.seconds < until)]
 
     return Variant(arm, lasts_seconds=3600)
+
+
+def _doubt_then_outage(world: World) -> list[Trouble]:
+    """The first create gets no response, then every call fails for twenty minutes."""
+    until = world.simulation.seconds + 1200
+    refused = while_it_lasts(
+        world.place.calls, faults.answers(503, text="oops"), lambda: world.simulation.seconds < until
+    )
+    return [trouble(CREATE, faults.lost_after(world)), refused]
 
 
 def _mail_outage(world: World) -> list[Trouble]:
@@ -192,6 +202,7 @@ FAULTS = {
         Fault(
             "provider: daily limit", {"until midnight": Variant(_daily_limit, lasts_seconds=_TO_MIDNIGHT, zoom=True)}
         ),
+        Fault(DOUBT, {"calm": Variant(_doubt_then_outage, lasts_seconds=1200)}),
         Fault("provider: 401, then good", {"once": _answered(401), "expired": Variant(_expired)}),
         Fault("provider: invalid_grant", {"reconnected": Variant(_dead_grant, lasts_seconds=1200)}),
         Fault(

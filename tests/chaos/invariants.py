@@ -18,6 +18,7 @@ from chalicelib.store.booking_records import Record
 from chalicelib.store.references import meeting_key
 from infra.local.standins.base import HeldMeeting
 from tests.chaos.places import USERS
+from tests.chaos.scenarios import FALLBACK
 from tests.chaos.secrets import text_of
 from tests.chaos.services import Mail
 from tests.chaos.world import BASE_URL, World
@@ -32,7 +33,7 @@ def broken_promises(world: World) -> list[str]:
         expected = _expects_meeting(record.booking)
         wrong += [f"{booking_id}: {what}" for what in (*_settled(world, record), *_meeting(world, record, expected))]
         wrong += [f"{booking_id}: {what}" for what in (*_mails(world, record), *_answers(world, record))]
-        if meeting.join_url:
+        if meeting.join_url and not meeting.is_fallback:
             links[meeting.join_url] += 1
     wrong += [f"{count} bookings share a link" for link, count in links.items() if count > 1]
     extra = orphans(world)
@@ -56,7 +57,8 @@ def lost(world: World) -> int:
     settled = {
         r.booking.booking_id
         for r in world.records()
-        if r.is_settled and (r.settlement.meeting.exists or not _expects_meeting(r.booking))
+        if r.is_settled
+        and (r.settlement.meeting.exists or r.settlement.meeting.is_fallback or not _expects_meeting(r.booking))
     }
     return len(set(world.acknowledged) - settled)
 
@@ -120,6 +122,9 @@ def _meeting(world: World, record: Record, expected: bool) -> list[str]:
     meeting = record.settlement.meeting
     if not expected:
         return [] if not meeting.exists else ["a meeting is recorded that should not be there"]
+    if meeting.is_fallback:
+        is_right = meeting.join_url == FALLBACK and not record.settlement.leftovers
+        return [] if is_right else ["the fallback has another link, or its original attempt is not removed"]
     if meeting.state is not MeetingState.READY:
         return [f"the meeting is {meeting.state.value} ({meeting.reason})"]
     host, local = record.booking.host.user_id, meeting.provider == world.place.name and world.place.kind.is_local
@@ -184,6 +189,7 @@ def _mails(world: World, record: Record) -> list[str]:
     inboxes: dict[str, list[Invite]] = {address: [] for address in wanted}
     for mail in mails:
         inboxes.setdefault(address_key(mail.recipient.email), []).append(mail)
+    wrong += _links(mails)
     for address, inbox in inboxes.items():
         entry, events = _calendar(inbox), _events(world, booking, address)
         if address in wanted and not is_emailed(booking, wanted[address].role):
@@ -203,6 +209,14 @@ def _mails(world: World, record: Record) -> list[str]:
         if not inbox or (inbox[-1].join_url, inbox[-1].starts_at) != truth or inbox[-1].method is Method.CANCEL:
             wrong.append("the newest email shows another link or time")
     return wrong
+
+
+def _links(mails: list[Invite]) -> list[str]:
+    """No person is told two links without an update: each link has a number of its own, and a calendar shows one."""
+    told: dict[tuple[str, int], set[str | None]] = {}
+    for mail in mails:
+        told.setdefault((address_key(mail.recipient.email), mail.sequence), set()).add(mail.join_url)
+    return ["a recipient was told two links under one number"] if any(len(links) > 1 for links in told.values()) else []
 
 
 def _left_to_caller(record: Record, address: str, inbox: list[Invite]) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Choice
-from chalicelib.domain.calendar import Host
+from chalicelib.domain.calendar import Fallback, Host
 from chalicelib.domain.emails import Emails
 from chalicelib.domain.reminder import Addressees, Reminder
 from tests.chaos.world import WORKSPACE, World
@@ -19,6 +19,7 @@ LATER = START + timedelta(days=36)
 FIRST_COHOST, SECOND_COHOST = (
     Host(f"u-{name}", "Demo Co-host", f"{name}@host.example.com") for name in ("cohost-1", "cohost-2")
 )
+FALLBACK = "https://rooms.example.com/plan-b"
 ACCEPTED = 5
 """I/O calls of a caller's PUT: from here on the booking exists."""
 
@@ -60,6 +61,14 @@ def _create_with_cohost(world: World) -> object:
     return world.put(cohosts=(FIRST_COHOST,))
 
 
+def _have_fallback(world: World) -> None:
+    """The calendar has a link for outages of ten minutes."""
+    store = world.process("setup").services.calendar_store
+    calendar = store.get(WORKSPACE, "c-1")
+    assert calendar is not None
+    store.put(replace(calendar, fallback=Fallback(FALLBACK, after_minutes=10, before_start_minutes=10)))
+
+
 def _create_without_guests_emails(world: World) -> object:
     return world.put(emails=Emails(guests=False))
 
@@ -72,6 +81,7 @@ SCENARIOS = {
         Scenario("host change", lambda w: w.put(calendar_id="c-2"), _create),
         Scenario("provider change", lambda w: w.put(calendar_id="c-3"), _create),
         Scenario("co-host change", lambda w: w.put(cohosts=(SECOND_COHOST,)), _create_with_cohost),
+        Scenario("plan B", _create, _have_fallback),
         Scenario("cancel", lambda w: w.cancel(), _create),
         Scenario("emails off", lambda w: w.put(starts_at=LATER, emails=Emails(guests=False)), _create),
         Scenario("emails on", lambda w: w.put(emails=Emails(guests=True)), _create_without_guests_emails),

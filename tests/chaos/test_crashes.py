@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from tests.chaos.cases import Case, Outcome, crashes_of, paired_crashes, reminder_crashes, run, single_crashes
-from tests.chaos.classes import ALLOWANCE, QUEUE
+from tests.chaos.classes import ALLOWANCE, DOUBT, QUEUE
 from tests.chaos.scenarios import REMINDING, SCENARIOS
 from tests.support.examples import sample, stride
 
@@ -41,6 +41,12 @@ def test_neither_does_a_crash_while_emails_are_handed_over(scenario: str) -> Non
 def test_neither_does_a_crash_while_emails_wait_for_the_allowance(scenario: str) -> None:
     every_third = islice(crashes_of(ALLOWANCE, scenario, seed=2), 0, None, 3)
     assert failures([run(case) for case in sample(every_third, 8)]) == []
+
+
+def test_neither_does_a_crash_while_plan_b_replaces_a_meeting() -> None:
+    outcomes = [run(case) for case in sample(islice(crashes_of(DOUBT, "plan B"), 0, None, 5), 13)]
+    assert failures(outcomes) == []
+    assert all(outcome.used_fallback for outcome in outcomes)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

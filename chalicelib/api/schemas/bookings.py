@@ -22,9 +22,11 @@ from chalicelib.api.schemas.booking_emails import (
 from chalicelib.api.schemas.calendars import (
     CohostsBody,
     EmailsBody,
+    Fallback,
     Host,
     Location,
     find_repeated_hosts,
+    format_fallback,
     format_host,
     format_location,
     parse_emails,
@@ -223,6 +225,10 @@ class Meeting(Struct):
     settings_ignored: Annotated[
         list[SettingName], Meta(description="Those of `location.settings` that the provider does not support")
     ]
+    fallback_from: Annotated[
+        ProviderName | None, Meta(description="`join_url` is the calendar's fallback, in place of this provider's")
+    ]
+    fallback_reason: Annotated[MeetingReasonName | None, Meta(description="Why the provider's meeting is missing")]
     attempts: Annotated[int, Meta(description="Failed attempts in a row", examples=[0])]
     next_attempt_at: Annotated[
         Timestamp | None, Meta(description="When it is tried again; null: it is not", examples=[None])
@@ -255,6 +261,7 @@ class Booking(Struct):
     host: Host
     cohosts: Annotated[list[Cohost], Meta(description="They are invited as hosts")]
     location: Location
+    fallback: Annotated[Fallback | None, Meta(description="The link for when the meeting is not created in time")]
     starts_at: Annotated[Timestamp, Meta(description="The start, RFC 3339 in UTC")]
     ends_at: EndTimestamp
     time_zone: Annotated[str, Meta(description="IANA time zone, for display", examples=["Europe/Berlin"])]
@@ -320,6 +327,7 @@ def format_booking(record: Record) -> Booking:
         host=format_host(booking.host),
         cohosts=[_format_cohost(record, cohost) for cohost in booking.cohosts],
         location=format_location(booking.location, booking.meeting_settings),
+        fallback=format_fallback(booking.fallback),
         starts_at=format_timestamp(appointment.starts_at),
         ends_at=format_timestamp(appointment.ends_at),
         time_zone=appointment.time_zone,
@@ -367,6 +375,8 @@ def _format_meeting(meeting: DomainMeeting, attendance: Attendance) -> Meeting:
         attendance=attendance,
         settings=format_settings(meeting.settings),
         settings_ignored=list(meeting.settings_ignored),
+        fallback_from=meeting.fallback_from,
+        fallback_reason=meeting.fallback_reason,
         attempts=meeting.attempts,
         next_attempt_at=format_optional_timestamp(meeting.next_attempt_at),
     )

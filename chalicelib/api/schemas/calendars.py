@@ -37,6 +37,7 @@ from chalicelib.api.schemas.meeting_settings import (
 from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
 from chalicelib.domain.booking import DESCRIPTION_LENGTH, TITLE_LENGTH
 from chalicelib.domain.calendar import Calendar as DomainCalendar
+from chalicelib.domain.calendar import Fallback as DomainFallback
 from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.calendar import Location as DomainLocation
 from chalicelib.domain.calendar import LocationType, OnDecline
@@ -48,6 +49,7 @@ from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.domain.meeting_settings import PossibleSettings as DomainPossibleSettings
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.text_templates import TextTemplates, find_flaw
+from chalicelib.errors import FieldError, InvalidInput
 from chalicelib.validation import requires
 
 
@@ -96,6 +98,18 @@ class CustomLinkBody(Struct, tag_field="type", tag="custom_link", forbid_unknown
 
 
 LocationBody = VideoBody | PhoneBody | InPersonBody | CustomLinkBody
+
+
+class FallbackBody(Struct, forbid_unknown_fields=True):
+    """A link for bookings whose meeting is `waiting` or `failed`. `{booking_id}` is replaced by the booking's id."""
+
+    url: Annotated[Link, Meta(examples=["https://rooms.example.com/{booking_id}"])]
+    after_minutes: Annotated[
+        int, Meta(ge=1, le=10080, description="How long the meeting may be delayed. Default: 10", examples=[10])
+    ] = 10
+    before_start_minutes: Annotated[
+        int, Meta(ge=0, le=10080, description="How long before the start it is used at the latest. Default: 10")
+    ] = 10
 
 
 class EmailsBody(Struct, forbid_unknown_fields=True):
@@ -158,6 +172,9 @@ class CalendarBody(Struct, forbid_unknown_fields=True):
         Meta(description="`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"),
     ] = OnDecline.NOTIFY
     reminders: RemindersBody | None = None
+    fallback: Annotated[
+        FallbackBody | None, Meta(description="For video only: a link for when the meeting is not created in time")
+    ] = None
     title_template: TitleTemplate | None = None
     description_template: DescriptionTemplate | None = None
     cohosts: CohostsBody = []
@@ -194,6 +211,16 @@ class Location(Struct):
     url: Annotated[str | None, Meta(description="The link; `{booking_id}` is not replaced")] | UnsetType = UNSET
 
 
+class Fallback(Struct):
+    """A link for bookings whose meeting is not created in time."""
+
+    url: Annotated[str, Meta(description="The link", examples=["https://rooms.example.com/b-42"])]
+    after_minutes: Annotated[int, Meta(description="How long the meeting may be delayed", examples=[10])]
+    before_start_minutes: Annotated[
+        int, Meta(description="How long before the start it is used at the latest", examples=[10])
+    ]
+
+
 class CalendarEmails(Struct):
     """Whether meetlink emails the guests and the host of new bookings. Null: the workspace's setting decides."""
 
@@ -214,6 +241,7 @@ class Calendar(Struct):
     emails: CalendarEmails
     on_decline: Annotated[OnDecline, Meta(description="What happens when every guest declined", examples=["notify"])]
     reminders: Annotated[list[Reminder] | None, Meta(description="null: the workspace's")]
+    fallback: Annotated[Fallback | None, Meta(description="The link for when the meeting is not created in time")]
     title_template: Annotated[
         str | None,
         Meta(description="The title of bookings that have none", examples=["{{guest.name}} and {{host.name}}"]),
@@ -253,6 +281,10 @@ class Locations(Struct):
 
 
 def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now: datetime) -> DomainCalendar:
+    """Return the calendar. Raises `InvalidInput` for a fallback without video."""
+    if body.fallback is not None and not isinstance(body.location, VideoBody):
+        detail = "Only a calendar with video can have a fallback."
+        raise InvalidInput("The request is invalid; see `errors`.", errors=[FieldError("/fallback", detail)])
     return DomainCalendar(
         workspace_id,
         calendar_id,
@@ -265,6 +297,7 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
         emails=parse_emails(body.emails),
         on_decline=body.on_decline,
         reminders=parse_reminders(body.reminders),
+        fallback=_parse_fallback(body.fallback),
         templates=_parse_templates(body),
         cohosts=parse_hosts(body.cohosts),
         hosts=parse_hosts(body.hosts),
@@ -274,6 +307,14 @@ def parse_calendar(body: CalendarBody, workspace_id: str, calendar_id: str, now:
 
 def parse_emails(body: EmailsBody | None) -> DomainEmails:
     return DomainEmails(body.guests, body.host) if body else UNDECIDED
+
+
+def _parse_fallback(body: FallbackBody | None) -> DomainFallback | None:
+    return DomainFallback(body.url, body.after_minutes, body.before_start_minutes) if body else None
+
+
+def format_fallback(fallback: DomainFallback | None) -> Fallback | None:
+    return Fallback(fallback.url, fallback.after_minutes, fallback.before_start_minutes) if fallback else None
 
 
 def _parse_templates(body: CalendarBody) -> TextTemplates:
@@ -311,6 +352,7 @@ def format_calendar(calendar: DomainCalendar) -> Calendar:
         emails=CalendarEmails(calendar.emails.guests, calendar.emails.host),
         on_decline=calendar.on_decline,
         reminders=None if calendar.reminders is None else format_reminders(calendar.reminders),
+        fallback=format_fallback(calendar.fallback),
         title_template=calendar.templates.title,
         description_template=calendar.templates.description,
         cohosts=[format_host(cohost) for cohost in calendar.cohosts],

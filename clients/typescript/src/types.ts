@@ -466,6 +466,8 @@ export type Booking = {
   /** They are invited as hosts */
   cohosts: Cohost[];
   location: Location;
+  /** The link for when the meeting is not created in time */
+  fallback: Fallback | null;
   /** The start, RFC 3339 in UTC */
   starts_at: string;
   /** The end, RFC 3339 in UTC */
@@ -613,6 +615,8 @@ export type Calendar = {
   on_decline: OnDecline;
   /** null: the workspace's */
   reminders: Reminder[] | null;
+  /** The link for when the meeting is not created in time */
+  fallback: Fallback | null;
   /** The title of bookings that have none */
   title_template: string | null;
   /** The description of bookings that have none */
@@ -642,6 +646,8 @@ export type CalendarBody = {
   on_decline?: OnDecline;
   /** [] turns reminders off. Absent or null: the workspace's */
   reminders?: ReminderBody[] | null;
+  /** For video only: a link for when the meeting is not created in time */
+  fallback?: FallbackBody | null;
   /** The title of bookings that have none. Replaced are {{guest.name}}, {{host.name}} and {{calendar.name}} */
   title_template?: string | null;
   /** The description of bookings that have none, with the same variables */
@@ -868,6 +874,26 @@ export type EventMeeting = {
   passcode: string | null;
 };
 
+/** A link for bookings whose meeting is not created in time. */
+export type Fallback = {
+  /** The link */
+  url: string;
+  /** How long the meeting may be delayed */
+  after_minutes: number;
+  /** How long before the start it is used at the latest */
+  before_start_minutes: number;
+};
+
+/** A link for bookings whose meeting is `waiting` or `failed`. `{booking_id}` is replaced by the booking's id. */
+export type FallbackBody = {
+  /** An http or https address. Emails show it */
+  url: string;
+  /** How long the meeting may be delayed. Default: 10 */
+  after_minutes?: number;
+  /** How long before the start it is used at the latest. Default: 10 */
+  before_start_minutes?: number;
+};
+
 /** One error: `pointer` is its place in the body, or `parameter` the query parameter. */
 export type FieldProblem = {
   /** What is wrong, for people */
@@ -1091,6 +1117,10 @@ export type Meeting = {
   settings: Settings | null;
   /** Those of `location.settings` that the provider does not support */
   settings_ignored: string[];
+  /** `join_url` is the calendar's fallback, in place of this provider's */
+  fallback_from: string | null;
+  /** Why the provider's meeting is missing */
+  fallback_reason: MeetingReason | null;
   /** Failed attempts in a row */
   attempts: number;
   /** When it is tried again; null: it is not */

@@ -385,6 +385,8 @@ class Booking(TypedDict):
     cohosts: list[Cohost]
     """They are invited as hosts"""
     location: Location
+    fallback: Fallback | None
+    """The link for when the meeting is not created in time"""
     starts_at: str
     """The start, RFC 3339 in UTC"""
     ends_at: str
@@ -539,6 +541,8 @@ class Calendar(TypedDict):
     """What happens when every guest declined"""
     reminders: list[Reminder] | None
     """null: the workspace's"""
+    fallback: Fallback | None
+    """The link for when the meeting is not created in time"""
     title_template: str | None
     """The title of bookings that have none"""
     description_template: str | None
@@ -569,6 +573,8 @@ class CalendarBody(TypedDict):
     """`cancel`: when every guest declined, the booking is cancelled. Default: `notify`"""
     reminders: NotRequired[list[ReminderBody] | None]
     """[] turns reminders off. Absent or null: the workspace's"""
+    fallback: NotRequired[FallbackBody | None]
+    """For video only: a link for when the meeting is not created in time"""
     title_template: NotRequired[str | None]
     """The title of bookings that have none. Replaced are {{guest.name}}, {{host.name}} and {{calendar.name}}"""
     description_template: NotRequired[str | None]
@@ -813,6 +819,28 @@ class EventMeeting(TypedDict):
     """The passcode, for people who join by phone or by hand"""
 
 
+class Fallback(TypedDict):
+    """A link for bookings whose meeting is not created in time."""
+
+    url: str
+    """The link"""
+    after_minutes: int
+    """How long the meeting may be delayed"""
+    before_start_minutes: int
+    """How long before the start it is used at the latest"""
+
+
+class FallbackBody(TypedDict):
+    """A link for bookings whose meeting is `waiting` or `failed`. `{booking_id}` is replaced by the booking's id."""
+
+    url: str
+    """An http or https address. Emails show it"""
+    after_minutes: NotRequired[int]
+    """How long the meeting may be delayed. Default: 10"""
+    before_start_minutes: NotRequired[int]
+    """How long before the start it is used at the latest. Default: 10"""
+
+
 class FieldProblem(TypedDict):
     """One error: `pointer` is its place in the body, or `parameter` the query parameter."""
 
@@ -1052,6 +1080,10 @@ class Meeting(TypedDict):
     """What the provider reports of `location.settings`. A policy may have locked another value"""
     settings_ignored: list[str]
     """Those of `location.settings` that the provider does not support"""
+    fallback_from: str | None
+    """`join_url` is the calendar's fallback, in place of this provider's"""
+    fallback_reason: MeetingReason | None
+    """Why the provider's meeting is missing"""
     attempts: int
     """Failed attempts in a row"""
     next_attempt_at: str | None
