@@ -31,6 +31,7 @@ from chalicelib.api.pages import (
     workspace_bookings,
     workspace_keys,
     workspace_members,
+    workspace_webhooks,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,14 @@ if TYPE_CHECKING:
 
 _API = (bookings, calendars, connections, members, webhook_endpoints, inbound_webhooks, webhook_secrets)
 _PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, answer)
-_WORKSPACE_PAGES = (sign_in_page, workspace_bookings, workspace_members, workspace_keys, workspace_audit)
+_WORKSPACE_PAGES = (
+    sign_in_page,
+    workspace_bookings,
+    workspace_webhooks,
+    workspace_members,
+    workspace_keys,
+    workspace_audit,
+)
 
 
 def register(app: Chalice, services: Callable[[], Services]) -> None:

@@ -247,11 +247,56 @@ class AuditTexts(Struct, frozen=True):
     empty: str
 
 
+class WebhooksTexts(Struct, frozen=True):
+    """The pages with the webhook endpoints, their deliveries, and one delivery."""
+
+    intro: str
+    """What is listed, and where endpoints are changed."""
+    endpoint: str
+    events: str
+    """Label of a column: the types of events that the endpoint receives."""
+    all_events: str
+    state: str
+    enabled: str
+    disabled: str
+    paused: str
+    """Failures delay the deliveries. `{when}`: until then."""
+    empty: str
+    """There is no endpoint."""
+    back: str
+    """Label of the link to the list of endpoints."""
+    event: str
+    """Label of the type of an event."""
+    at: str
+    result: str
+    """Label of the result of an attempt."""
+    attempts: str
+    """Label of the number of attempts, and heading of their list."""
+    took: str
+    """Label of the time that the response took, in milliseconds."""
+    next_attempt: str
+    none_found: str
+    """There is no such delivery."""
+    resend: str
+    """Label of the button that sends one event again."""
+    resend_failed: str
+    """Label of the button that sends the newest failed events again."""
+    resent: str
+    """After one event was sent again."""
+    resent_failed: str
+    """After the failed events were sent again. There may be older ones."""
+    is_disabled: str
+    """Events cannot be sent again: what to do first."""
+    payload: str
+    """Heading of the event as it is sent."""
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
     shell: ShellTexts
     bookings: BookingsTexts
+    webhooks: WebhooksTexts
     members: MembersTexts
     keys: KeysTexts
     audit: AuditTexts

@@ -11,13 +11,15 @@ from tests.support.product import WORKSPACE, Product, booking
 from tests.support.workspace_visitor import open_workspace
 
 OTHER, OTHERS_MEMBER = "ws-2", "member-of-ws-2@example.com"
-SECRETS = (OTHERS_MEMBER, "No one else may read this")
+SECRETS = (OTHERS_MEMBER, "No one else may read this", "not-for-others")
 OPEN = {"/workspace", "/workspace/sign-in", "/workspace/sign-in/{token}"}
 """Signed out, these serve to sign in."""
 FOR_EVERYONE = {
     "/workspace/sign-out",
     "/workspace/bookings/{booking_id}/retry",
     "/workspace/bookings/{booking_id}/resend",
+    "/workspace/webhooks/{endpoint_id}/resend-failed",
+    "/workspace/webhooks/{endpoint_id}/deliveries/{delivery_id}/resend",
 }
 """Forms that members with the role support may submit."""
 
@@ -28,7 +30,8 @@ def routes(product: Product, method: str) -> list[str]:
 
 
 def address(path: str) -> str:
-    return path.replace("{booking_id}", "b-1").replace("{token}", "unknown")
+    ids = {"booking_id": "b-1", "token": "unknown", "endpoint_id": "e-1", "delivery_id": "d-1"}
+    return path.format(**ids)
 
 
 def csrf(page: httpx.Response) -> str:
@@ -46,6 +49,8 @@ def two(connected: Product) -> Product:
     caller.put("/v1/members", json={"members": [{"email": OTHERS_MEMBER, "role": "admin"}]})
     caller.put("/v1/bookings/b-1", json=booking(title="No one else may read this"))
     connected.settle()
+    url = f"https://receiver.example/{SECRETS[-1]}"
+    caller.put("/v1/webhook-endpoints/e-1", json={"url": url})
     connected.caller(OTHER)
     return connected
 

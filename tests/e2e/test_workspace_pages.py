@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chalicelib.webhooks.http_sender import Outcome
 from infra.local.standins.faults import Action, Fault
 from tests.e2e.accessibility import check
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.product import Product, booking, calendar
 from tests.support.site import served, window
+from tests.support.webhooks import Receivers, Streams
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.browser, pytest.mark.node]
 ADMIN, SUPPORT = "admin@example.com", "support@example.com"
@@ -125,6 +127,25 @@ def test_an_admin_adds_and_removes_a_member(product: Product, page: Page) -> Non
     check(page, "workspace-members")
     page.get_by_role("button", name=f"Remove {SUPPORT}").click()
     expect(page.get_by_role("status")).to_contain_text("Removed.")
+
+
+def test_support_sends_a_webhook_again(product: Product, page: Page) -> None:
+    receivers = Receivers.of(product)
+    streams = Streams(product)
+    url = "https://receiver.example/hooks"
+    product.caller().put("/v1/webhook-endpoints/bookings", json={"url": url})
+    receivers.answers[url] = Outcome(500, "bad_status")
+    furnish(product)
+    streams.announce()
+    open_pages(product, page, "support")
+    page.get_by_role("link", name="Webhooks").click()
+    check(page, "workspace-webhooks")
+    page.get_by_role("link", name="bookings", exact=True).click()
+    check(page, "workspace-webhook")
+    page.get_by_role("link", name="meeting.ready").click()
+    check(page, "workspace-delivery")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("status")).to_have_text("The event is being sent again.")
 
 
 def test_an_admin_creates_a_key_and_finds_it_in_the_audit_log(product: Product, page: Page) -> None:
