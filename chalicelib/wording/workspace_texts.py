@@ -13,6 +13,8 @@ from chalicelib.domain.workspace import MemberRole
 class ShellTexts(Struct, frozen=True):
     """What all of these pages share, and signing in."""
 
+    language_name: str
+    """The language's own name."""
     skip: str
     """For the keyboard: leads past the navigation."""
     navigation: str
@@ -291,12 +293,71 @@ class WebhooksTexts(Struct, frozen=True):
     """Heading of the event as it is sent."""
 
 
+class CalendarsTexts(Struct, frozen=True):
+    """The page with the calendars."""
+
+    intro: str
+    """What is listed, and where calendars are changed."""
+    calendar: str
+    host: str
+    location: str
+    bookings: str
+    """Label of the link to a calendar's bookings."""
+    bookings_of: str
+    """Added to that link for screen readers. `{calendar}`."""
+    empty: str
+
+
+class BrandTexts(Struct, frozen=True):
+    """The page with the brand and the settings of emails."""
+
+    intro: str
+    """What the settings apply to."""
+    brand: str
+    """Heading of name, color, logo and footer."""
+    name: str
+    name_hint: str
+    color: str
+    color_hint: str
+    logo: str
+    logo_hint: str
+    footer: str
+    footer_hint: str
+    sender: str
+    """Label of the address that emails are sent from."""
+    sender_hint: str
+    """The operator changes it."""
+    default_sender: str
+    """In place of the workspace's own sender address."""
+    emails: str
+    """Heading of the settings of emails."""
+    email_guests: str
+    email_host: str
+    emails_hint: str
+    """From when these choices apply, and what goes before them."""
+    language: str
+    language_hint: str
+    default_language: str
+    """The choice of no language."""
+    hold: str
+    """Label of the number of minutes."""
+    hold_hint: str
+    save: str
+    """Label of the button."""
+    saved: str
+    """After the settings were changed."""
+    problems: dict[str, str]
+    """What is wrong, by the field: `color`, `logo_url`, `hold_minutes` or `other`."""
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
     shell: ShellTexts
     bookings: BookingsTexts
     webhooks: WebhooksTexts
+    calendars: CalendarsTexts
+    brand: BrandTexts
     members: MembersTexts
     keys: KeysTexts
     audit: AuditTexts

@@ -148,6 +148,20 @@ def test_support_sends_a_webhook_again(product: Product, page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("The event is being sent again.")
 
 
+def test_an_admin_changes_the_look(product: Product, page: Page) -> None:
+    furnish(product)
+    open_pages(product, page)
+    page.get_by_role("link", name="Calendars").click()
+    check(page, "workspace-calendars")
+    page.get_by_role("link", name="Brand and emails").click()
+    page.get_by_label("Color").fill("#7a1f5c")
+    page.get_by_label("Email the host").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    expect(page.get_by_label("Email the host")).not_to_be_checked()
+    check(page, "workspace-brand")
+
+
 def test_an_admin_creates_a_key_and_finds_it_in_the_audit_log(product: Product, page: Page) -> None:
     open_pages(product, page)
     page.get_by_role("link", name="API keys").click()
