@@ -70,10 +70,15 @@ ready. Open the console and follow its three steps:
   Console, inbox       {stack.console_url}/          {stack.console_url}/inbox
   Booking page         {stack.console_url}/book
   Settings page        {stack.app_url}/settings    (open it with "Connect" on the console)
-  API                  {stack.app_url}/v1    Authorization: Bearer {demo.api_key}
+  API                  {stack.app_url}/v1    guides and reference: {stack.app_url}/docs
   Sign in              {_sign_in(stack)}
   Break things         {stack.console_url}/break    (or: make break FAULT=provider-down)
   For scripts          {stack.console_url}/demo.json    {stack.console_url}/inbox.json
+
+For your own code, in another terminal:
+
+  export MEETLINK_URL={stack.app_url}
+  export MEETLINK_KEY={demo.api_key}
 
 Ctrl-C stops everything. Requests to the API:
 """

@@ -74,6 +74,13 @@ def test_each_module_has_its_bytecode_beside_it_once(packaged: Deployment) -> No
             assert archive.read(str(compiled)).startswith(header(archive.read(str(path)))), path
 
 
+def test_only_the_product_ships(packaged: Deployment) -> None:
+    with zipfile.ZipFile(BytesIO(sent(packaged))) as archive:
+        folders = {PurePosixPath(name).parts[0] for name in archive.namelist()}
+    assert {"app.py", "chalicelib"} <= folders
+    assert folders & {"benchmarks", "clients", "docs", "examples", "infra", "meetlink", "tests"} == set()
+
+
 def test_the_zip_that_was_checked_is_the_one_that_was_sent(packaged: Deployment) -> None:
     (checked,) = (packaged.project / ".chalice" / "deployments").glob("*.zip")
     assert sent(packaged) == checked.read_bytes()

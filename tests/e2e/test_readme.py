@@ -45,11 +45,14 @@ def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_beh
     )
     try:
         assert running.stdout is not None
-        assert any("ready." in line for line in running.stdout)
+        shown = "".join(iter(running.stdout.readline, "Ctrl-C stops everything. Requests to the API:\n"))
+        assert "ready." in shown
         demo = httpx.get(f"http://127.0.0.1:{ports[1]}/demo.json").json()
         key = {"Authorization": f"Bearer {demo['api_key']}"}
         assert httpx.get(f"{demo['app_url']}/v1/calendars", headers=key).json()["items"]
         assert httpx.get(f"{demo['console_url']}/inbox.json").json() == []
+        exported = dict(re.findall(r"export (MEETLINK_\w+)=(\S+)", shown))
+        assert exported == {"MEETLINK_URL": demo["app_url"], "MEETLINK_KEY": demo["api_key"]}
     finally:
         for _ in range(3):  # make's process group gets each signal more than once.
             running.send_signal(signal.SIGTERM)
