@@ -33,6 +33,7 @@ from chalicelib.api.pages import (
     workspace_calendars,
     workspace_keys,
     workspace_members,
+    workspace_overview,
     workspace_webhooks,
 )
 
@@ -44,6 +45,7 @@ _PAGES = (connect_link, settings_page, disconnecting, oauth_redirects, join, ans
 _WORKSPACE_PAGES = (
     sign_in_page,
     workspace_bookings,
+    workspace_overview,
     workspace_webhooks,
     workspace_calendars,
     workspace_brand,

@@ -350,6 +350,57 @@ class BrandTexts(Struct, frozen=True):
     """What is wrong, by the field: `color`, `logo_url`, `hold_minutes` or `other`."""
 
 
+class OverviewTexts(Struct, frozen=True):
+    """The page with the charts."""
+
+    waiting: str
+    """Label: meetings that wait for their link now."""
+    broken: str
+    """Label: connections that must be connected again."""
+    links: str
+    """Label: bookings that got a link."""
+    failures: str
+    """Label: bookings whose link could not be made."""
+    median: str
+    """Label: half of the links took no longer."""
+    p95: str
+    """Label: 95 of 100 links took no longer."""
+    unknown: str
+    """Instead of a figure that cannot be read now."""
+    no_figure: str
+    """Instead of a time, if there was no link."""
+    period: str
+    """Name of the choice of a period, for screen readers."""
+    last_days: str
+    """Label of a period. `{count}`."""
+    links_by_day: str
+    """Heading of a chart."""
+    links_summary: str
+    """What the chart shows, for screen readers. `{links}`, `{failures}`."""
+    times_by_day: str
+    """Heading of a chart."""
+    times_summary: str
+    """What the chart shows, for screen readers. `{median}`, `{p95}`."""
+    table: str
+    """Opens the table with the figures."""
+    day: str
+    """Label of a column."""
+    empty: str
+    """There were no links in the period."""
+    note: str
+    """Where the figures come from."""
+    under_a_second: str
+    """A time to link."""
+    over_an_hour: str
+    """A time to link."""
+    seconds: str
+    """`{count}`, as short as possible."""
+    minutes: str
+    """`{count}`, as short as possible."""
+    hours: str
+    """`{count}`, as short as possible."""
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
@@ -359,5 +410,6 @@ class WorkspaceTexts(Struct, frozen=True):
     calendars: CalendarsTexts
     brand: BrandTexts
     members: MembersTexts
+    overview: OverviewTexts
     keys: KeysTexts
     audit: AuditTexts

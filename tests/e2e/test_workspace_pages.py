@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chalicelib.domain.daily_counts import DayCounts
 from chalicelib.webhooks.http_sender import Outcome
 from infra.local.standins.faults import Action, Fault
 from tests.e2e.accessibility import check
@@ -180,3 +182,30 @@ def test_support_sees_the_members_and_no_forms(product: Product, page: Page) -> 
     expect(page.get_by_text("Only administrators can change something here.")).to_be_visible()
     expect(page.get_by_role("button")).to_have_count(1)
     check(page, "workspace-members-support")
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ja"])
+def test_the_overview_draws_its_figures(product: Product, browser: Browser, language: str) -> None:
+    store, today = product.services.daily_count_store, product.clock().date()
+    with window(browser, product, locale=language) as page:
+        sign_in_quietly(product, page)
+        page.goto(f"{product.base_url}/workspace/overview")
+        check(page, f"workspace-overview-empty-{language}")
+        for back in range(26):
+            links = (back * 7) % 23
+            times = (0, links // 2, links - links // 2, 0, 0, back % 3, 0, back % 2, 0, 0)
+            store.add("ws-1", today - timedelta(days=back), DayCounts(links, back % 5 // 4, times))
+        page.reload()
+        expect(page.get_by_role("img")).to_have_count(2)
+        check(page, f"workspace-overview-{language}")
+        page.locator("details.table summary").click()
+        expect(page.get_by_role("row")).to_have_count(31)
+        check(page, f"workspace-overview-table-{language}")
+
+
+def sign_in_quietly(product: Product, page: Page) -> None:
+    """Sign in, whatever the language."""
+    body = {"email": SUPPORT, "role": "support"}
+    page.goto(product.caller().post("/v1/workspace-links", json=body).json()["url"])
+    page.locator("main button").click()
+    page.wait_for_url(re.compile("/workspace/[a-z]+$"))

@@ -28,10 +28,11 @@ from infra import cldr
 ROOT = Path(__file__).parents[2]
 ENGLISH = in_language("en")
 TRANSLATIONS = [in_language(language) for language in LANGUAGES if language != "en"]
+UNITS = {f".workspace_pages.overview.{unit}" for unit in ("seconds", "minutes", "hours")}
 SAME_AS_ENGLISH = {
-    "de": {".details", ".online"},
-    "fr": {".invited.label", ".settings_page.minutes"},
-    "es": {".google_calendar"},
+    "de": {".details", ".online", *UNITS},
+    "fr": {".invited.label", ".settings_page.minutes", *UNITS},
+    "es": {".google_calendar", *UNITS},
     "ja": set(),
 }
 """Texts that are the same in English and the language. An untranslated text must not pass for one of them."""
