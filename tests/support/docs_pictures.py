@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chalicelib import wiring
+from chalicelib.domain.daily_counts import DayCounts
 from infra.local.stack import HOST_EMAIL, PASSWORD, LocalStack, Ports
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -35,7 +37,7 @@ def take_pictures(stack: LocalStack, browser: Browser, directory: Path, language
 
 
 def take_workspace_pictures(stack: LocalStack, browser: Browser, directory: Path, language: str = "en-GB") -> None:
-    """With a connected host, write `workspace-bookings.png`, `workspace-booking.png` and `workspace-members.png`."""
+    """With a connected host, write the pictures `workspace-….png`."""
     with browser.new_context(viewport=WIDE, locale=language) as context:  # type: ignore[arg-type]
         page = context.new_page()
         api = httpx.Client(base_url=stack.app_url, headers={"Authorization": f"Bearer {stack.demo.api_key}"})
@@ -52,10 +54,21 @@ def take_workspace_pictures(stack: LocalStack, browser: Browser, directory: Path
         page.goto(link)
         page.locator("main button").click()
         page.wait_for_url("**/workspace/*")
-        for name in ("bookings", "bookings/b-43", "members"):
+        count_a_month(stack.demo.workspace_id)
+        for name in ("bookings", "bookings/b-43", "overview", "members"):
             page.goto(f"{stack.app_url}/workspace/{name}")
             picture = "booking" if name.endswith("b-43") else name
             page.screenshot(path=directory / f"workspace-{picture}.png", full_page=True)
+
+
+def count_a_month(workspace_id: str) -> None:
+    """Let the overview show a month."""
+    store, today = wiring.services().daily_count_store, datetime.now(UTC).date()
+    for back in range(1, 30):
+        links = (back * 7) % 23
+        late = int(back % 6 == 0)
+        times = (0, links // 2, links - links // 2, 0, 0, late, 0, 0, 0, 0)
+        store.add(workspace_id, today - timedelta(days=back), DayCounts(links + late, int(back % 7 == 3), times))
 
 
 def break_provider(stack: LocalStack, fault: str) -> None:
