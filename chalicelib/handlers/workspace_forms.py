@@ -10,11 +10,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from chalicelib.api.schemas.members import MembersBody, parse_members
-from chalicelib.api.schemas.reminders import RemindersBody, parse_reminders
 from chalicelib.domain.members import with_members
 from chalicelib.domain.plain_text import clean_line, clean_lines, is_web_address
 from chalicelib.domain.workspace import TEST_PROVIDER, Workspace
 from chalicelib.errors import InvalidInput, MailRejected
+from chalicelib.usecases.reminder_settings import RemindersBody, parse_reminders
 from chalicelib.validation import convert, requires
 
 LISTS = ("admin_emails", "return_to", "allowed_origins", "frame_ancestors", "providers")

@@ -11,19 +11,14 @@ from chalicelib import settings as environment
 from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
-from chalicelib.wiring.accounts import AccountServices
-from chalicelib.wiring.foundation import AwsClient
+from chalicelib.wiring.emailing import EmailServices
 
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
-    from chalicelib.usecases.calendar_files import CalendarFiles
     from chalicelib.usecases.daily_counting import DailyCounting
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
-    from chalicelib.usecases.mail_allowance import MailAllowance
-    from chalicelib.usecases.mail_circuit import GuardedMailer, Mailer
     from chalicelib.usecases.meeting_reports import MeetingReports
-    from chalicelib.usecases.reply_answers import ReplyAnswers
     from chalicelib.usecases.sending_shares import SendingShare, WorkspaceShare
     from chalicelib.usecases.settling import Settling
     from chalicelib.usecases.workspace_sign_in import SignInEmails, SignInRequests
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
 
-class Services(AccountServices):
+class Services(EmailServices):
     """Everything that routes and handlers use: accounts, and what settles bookings and sends emails and webhooks."""
 
     @cached_property
@@ -63,32 +58,6 @@ class Services(AccountServices):
             BrokenGrants(self.grant_store, notices, self.outbox, self.clock),
             self.clock,
         )
-
-    @cached_property
-    def mailer(self) -> GuardedMailer:
-        from chalicelib.usecases.mail_circuit import GuardedMailer, MailCircuit
-
-        circuit = MailCircuit(self.ephemeral_store, self.clock, self.random)
-        return GuardedMailer(self.mail_transport or self.ses, circuit, self.settings.mail_from)
-
-    @cached_property
-    def mail_allowance(self) -> MailAllowance:
-        """How many emails of a workspace all processes may send."""
-        from chalicelib.usecases.mail_allowance import MailAllowance, mail_limits
-
-        limits = mail_limits(self.settings.mails_per_minute, self.settings.mails_per_day)
-        return MailAllowance(self.ephemeral_store, limits, self.clock, self.sample)
-
-    @cached_property
-    def ses(self) -> Mailer:
-        from chalicelib.mail.addresses import SenderAddress
-        from chalicelib.mail.send_rate import SendRate, read_account_rate
-        from chalicelib.mail.ses import SesMailer
-
-        sender = SenderAddress(self.settings.mail_from, self.settings.mail_name)
-        client = AwsClient("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
-        pace = SendRate(lambda: read_account_rate(client), sleep=self.sleep)
-        return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 
     @cached_property
     def settling(self) -> Settling:
@@ -159,25 +128,7 @@ class Services(AccountServices):
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
         references = MeetingReferences(self.reference_store, reporting, self.retention, self.clock)
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
-        return meetings, references, *self._reply_references(), invitations, reminders, notices, declines, decisions
-
-    def _reply_references(self) -> Sequence[Effect]:
-        """Return the effect that calendars' answers need, if this deployment receives email."""
-        from chalicelib.usecases.reply_references import ReplyReferences
-
-        if self.settings.replies_bucket is None:
-            return ()
-        mail_from = self.settings.mail_from
-        stores = (self.reference_store, self.recent_workspaces)
-        return (ReplyReferences(*stores, self.retention, self.clock, mail_from=mail_from),)
-
-    @cached_property
-    def calendar_files(self) -> CalendarFiles:
-        from chalicelib.usecases.calendar_files import CalendarFiles
-        from chalicelib.usecases.personal_links import PersonalLinks
-
-        add_links = PersonalLinks(self.join_tickets, self.answer_tickets).add
-        return CalendarFiles(add_links, self.settings.mail_from, self.clock)
+        return meetings, references, *self.reply_references(), invitations, reminders, notices, declines, decisions
 
     @cached_property
     def sign_in_requests(self) -> SignInRequests:
@@ -221,23 +172,6 @@ class Services(AccountServices):
             self.outbox,
             self.clock,
             self.settings.product_name,
-        )
-
-    @cached_property
-    def reply_answers(self) -> ReplyAnswers:
-        from chalicelib.usecases.proposal_notices import ProposalNotices
-        from chalicelib.usecases.reply_answers import ReplyAnswers
-
-        proposals = ProposalNotices(
-            self.ephemeral_store,
-            self.workspace_store,
-            self.suppression_store,
-            self.mailer,
-            self.clock,
-            self.settings.product_name,
-        )
-        return ReplyAnswers(
-            self.reference_store, self.booking_store, self.answers, self.answer_limit, proposals, self.clock
         )
 
     @cached_property

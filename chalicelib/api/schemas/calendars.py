@@ -34,7 +34,7 @@ from chalicelib.api.schemas.meeting_settings import (
     format_settings,
     parse_settings,
 )
-from chalicelib.api.schemas.reminders import Reminder, RemindersBody, format_reminders, parse_reminders
+from chalicelib.api.schemas.reminders import Reminder, format_reminders
 from chalicelib.domain.booking import DESCRIPTION_LENGTH, TITLE_LENGTH
 from chalicelib.domain.calendar import Calendar as DomainCalendar
 from chalicelib.domain.calendar import Fallback as DomainFallback
@@ -50,6 +50,7 @@ from chalicelib.domain.meeting_settings import PossibleSettings as DomainPossibl
 from chalicelib.domain.plain_text import clean_line, clean_lines
 from chalicelib.domain.text_templates import TextTemplates, find_flaw
 from chalicelib.errors import FieldError, InvalidInput
+from chalicelib.usecases.reminder_settings import RemindersBody, parse_reminders
 from chalicelib.validation import requires
 
 
