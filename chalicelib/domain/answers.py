@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
-from chalicelib.domain.invitation import InvitationState, Party, Role, address_key, parties
+from chalicelib.domain.invitation import NEEDS_ACTION, InvitationState, Party, Role, address_key, parties
 
 
 class Choice(StrEnum):
@@ -104,6 +104,15 @@ def other_answers(booking: Booking, answers: Answers) -> list[Answer]:
     keys = {answer_key(party.email) for party in parties(booking)}
     others = [answer for key, answer in answers.items() if answer.email is not None and key not in keys]
     return sorted(others, key=lambda answer: (answer.answered_at, answer.email))
+
+
+def partstat_of(booking: Booking, answers: Answers, email: str) -> str:
+    """Return what the calendar entry of this person says about their answer.
+
+    A change of the time asks again (RFC 6638, 3.2.8); any other update must not undo the answer in the calendar.
+    """
+    answer = answer_of(answers, email)
+    return NEEDS_ACTION if answer is None or answer.is_outdated(booking) else answer.choice.value.upper()
 
 
 def has_declined(booking: Booking, answers: Answers, email: str) -> bool:

@@ -16,6 +16,7 @@ from chalicelib.domain.meeting import DialIn
 from chalicelib.domain.workspace import PLAIN, Brand
 
 DEFAULT_LANGUAGE = "en"
+NEEDS_ACTION = "NEEDS-ACTION"
 
 
 class Role(StrEnum):
@@ -143,6 +144,8 @@ class Invite(Struct, frozen=True):
     """What that email said. Not part of `content`."""
     links: Links = NO_LINKS
     provider: str | None = None
+    partstat: str = NEEDS_ACTION
+    """Whether the recipient comes, as the calendar entry says it (RFC 5545, 3.2.12). Not part of `content`."""
     answer_url: str | None = None
     """The recipient's own page for the answer. Not part of `content`."""
     sender: str | None = None

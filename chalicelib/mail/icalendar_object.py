@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.domain.calendar import LocationType
-from chalicelib.domain.invitation import Invite, Method, Party
+from chalicelib.domain.invitation import NEEDS_ACTION, Invite, Method, Party, address_key
 from chalicelib.mail.addresses import mailable_address, mailto, sending_address
 from chalicelib.mail.content import access_rows, change_links, describe_place
 from chalicelib.mail.sanitize import sanitize_invite
@@ -67,7 +67,7 @@ def _build_event(invite: Invite, organizer: str, wording: Wording) -> Event:
     for party in invite.attendees:
         # Skip an unusable address, so that the other guests still get the invitation.
         if address := mailable_address(party.email):
-            event.add("attendee", _build_attendee(party, address))
+            event.add("attendee", _build_attendee(party, address, _partstat(invite, party)))
     _add_place(event, invite, wording)
     if invite.withdraws:
         event.add("comment", _escape_text(wording.entry_replaced))
@@ -118,10 +118,16 @@ def _build_description(invite: Invite, wording: Wording) -> str:
     return "\n\n".join(part for part in ("\n".join(lines), invite.description) if part)
 
 
-def _build_attendee(party: Party, address: str) -> vCalAddress:
+def _build_attendee(party: Party, address: str, partstat: str) -> vCalAddress:
     attendee = _build_address(party.name, address)
-    attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE")
+    attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT=partstat, RSVP="TRUE")
     return attendee
+
+
+def _partstat(invite: Invite, party: Party) -> str:
+    """Return the recipient's answer. Those of the others are not for the recipient to see."""
+    is_recipient = address_key(party.email) == address_key(invite.recipient.email)
+    return invite.partstat if is_recipient and invite.method is Method.REQUEST else NEEDS_ACTION
 
 
 def _build_address(name: str, ascii_address: str) -> vCalAddress:

@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import partstat_of
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import EntryOwner, Invite, Method
 from chalicelib.domain.invitation_plan import current_invite
@@ -62,4 +63,4 @@ class CalendarFiles:
         invite = current_invite(booking, settlement, email, uid=uid, settled_revision=settled, now=self._clock())
         if invite is None:
             raise NotFound("This address has no part in the booking. `for` takes the host's or a guest's address.")
-        return replace(invite, sender=sender)
+        return replace(invite, sender=sender, partstat=partstat_of(booking, record.answers, email))

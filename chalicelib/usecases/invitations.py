@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from chalicelib.domain.answers import partstat_of
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Trouble, address_key
@@ -153,7 +154,8 @@ class Invitations:
             now=self._clock(),
             settled_revision=lease.settled_revision,
         )
-        return [in_style(replace(invite, sender=sender), workspace) for invite in invites]
+        invites = [replace(in_style(invite, workspace), sender=sender) for invite in invites]
+        return [replace(i, partstat=partstat_of(booking, lease.answers, i.recipient.email)) for i in invites]
 
 
 def in_style(invite: Invite, workspace: Workspace | None) -> Invite:

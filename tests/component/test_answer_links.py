@@ -19,6 +19,7 @@ from chalicelib.usecases.answer_links import AnswerLinks, AnswerTickets
 from chalicelib.usecases.bookings import Bookings
 from chalicelib.wording import LANGUAGES, in_language
 from tests.support.product import GUEST, Product, booking, calendar
+from tests.support.replies import invitation as invitation_event
 from tests.support.steps import HOST, cancel, get, put
 from tests.support.webhooks import Receivers, Streams
 
@@ -89,6 +90,30 @@ def test_to_open_the_links_changes_nothing(booked: Product) -> None:
         assert page.status_code == 200
         assert f'value="{choice}" class="primary"' in page.text
     assert booked.aws.scan("bookings") == rows
+
+
+def test_an_update_asks_again_only_if_the_time_changed(connected: Product) -> None:
+    """RFC 6638, 3.2.8. The other guest sees no answer, nor does the host."""
+    put(connected, guests=[GUEST, OTHER])
+    answer(connected, "accepted")
+
+    def partstats(email: str) -> dict[str, str]:
+        return {one.email: one.answer for one in invitation_event(connected.mails.to(email)[-1].raw).attendees}
+
+    sequence = connected.mails.sent[-1].invite.sequence
+    put(connected, guests=[GUEST, OTHER], title="Another title")
+    assert connected.mails.sent[-1].invite.sequence == sequence + 1
+    assert partstats(GUEST_EMAIL) == {HOST: "needs action", GUEST_EMAIL: "accepted"}
+    assert set(partstats(OTHER["email"]).values()) == set(partstats(HOST).values()) == {"needs action"}
+    file = connected.caller().get("/v1/bookings/b-1/invite.ics", params={"for": GUEST_EMAIL})
+    assert "PARTSTAT=ACCEPTED" in file.text.replace("\r\n ", "")
+    put(connected, guests=[GUEST, OTHER], title="Another title", days=36)
+    assert set(partstats(GUEST_EMAIL).values()) == {"needs action"}
+    sent = len(connected.mails.sent)
+    answer(connected, "declined")
+    connected.settle()
+    connected.tick()
+    assert len(connected.mails.sent) == sent
 
 
 def test_the_email_has_three_links(booked: Product) -> None:
