@@ -25,7 +25,7 @@ from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.guest_key import guest_key
 from chalicelib.domain.ids import is_id
-from chalicelib.domain.meeting import MeetingState
+from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.workspace import MemberRole
 from chalicelib.errors import IndexUnavailable, NotFound
 from chalicelib.store.booking_lists import BookingQuery
@@ -36,7 +36,7 @@ routes = PageRoutes(render_workspace_error)
 _SHOWN_WITHOUT_LINK = 20
 _PAGE = 25
 _MAX_TEXT = 320
-_FILTERS = ("guest", "state", "status", "from", "before", "host", "calendar")
+_FILTERS = ("guest", "state", "reason", "status", "from", "before", "host", "calendar")
 _STATES = {"without": TROUBLE_STATES, **{state.value: frozenset({state}) for state in MeetingState}}
 
 
@@ -140,6 +140,7 @@ def _query(call: Call, session: MemberSession, filters: dict[str, str]) -> Booki
         user_id=filters.get("host"),
         status=filters["status"] if filters.get("status") in set(BookingStatus) else None,
         meeting_states=_STATES.get(filters.get("state", ""), frozenset()),
+        reason=filters["reason"] if filters.get("reason") in set(MeetingReason) else None,
         guest_email=email,
         guest_key=guest_key(secret, workspace_id, email) if email else None,
     )
@@ -173,6 +174,7 @@ def _page(
         troubled=None if troubled is None else [booking_row(record, now, wording) for record in troubled],
         more=more,
         states=tuple(MeetingState),
+        reasons=tuple(MeetingReason),
     )
 
 
