@@ -12,6 +12,7 @@ from chalicelib.domain.attendance import Attendance, Decision
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.history_entry import HistoryEntry
+from chalicelib.domain.host_load import HostLoad
 from chalicelib.domain.invitation import Announcement, Invitation, InvitationState
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.reminder import ReminderProgress
@@ -42,6 +43,8 @@ class Settlement(Struct, frozen=True, omit_defaults=True):
     """When emails are tried again that wait because the workspace's allowance is used up."""
     reply_key: str | None = None
     """Digest of the UID and the end for which a reference for the answers of calendars is stored."""
+    host_load: HostLoad | None = None
+    """What was noted when this revision was settled."""
     looked_at: datetime | None = None
     """The row's `look_requested_at` that was served last."""
     attendance: Decision | None = None

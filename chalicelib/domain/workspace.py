@@ -78,6 +78,8 @@ class Workspace(Struct, frozen=True):
     """The exact addresses that the settings page may send a browser back to."""
     hold_minutes: int = 15
     """How long an invitation waits for a link that the provider cannot create now."""
+    meetings_at_once: int | None = None
+    """How many meetings a host's account can run at a time, where the provider limits it; None: its usual number."""
     confirms_connections: bool = False
     """Whether a connection is used only after the caller's backend has confirmed it."""
     allowed_origins: tuple[str, ...] = ()

@@ -28,9 +28,9 @@ def run(request: dict[str, Any], services: Services, caller: str = "operate") ->
     meetings are simulated, and only its members get emails ·
     `set-lists` {workspace_id, lists} · the lists: admin_emails, return_to, allowed_origins, frame_ancestors,
     providers (which users may connect, the default first) ·
-    `update-workspace` {workspace_id, confirms_connections?, hold_minutes?, reminder_minutes?, language?, emails?:
-    {guests?, host?}, reminders?: [{minutes_before, to?}] or null, members?: [{email, role?}], brand?: {name?, color?,
-    logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
+    `update-workspace` {workspace_id, confirms_connections?, meetings_at_once?, hold_minutes?, reminder_minutes?,
+    language?, emails?: {guests?, host?}, reminders?: [{minutes_before, to?}] or null, members?: [{email, role?}],
+    brand?: {name?, color?, logo_url?, footer?, sender?}}; bookings with sent invitations keep their sender ·
     `show-suppression`, `lift-suppression` {workspace_id, email} for an address that bounced or complained ·
     `create-key` {workspace_id, note?} · `revoke-key` {workspace_id, key_id} · `show-workspace` {workspace_id} ·
     `show-audit` {workspace_id} → the newest administrative actions; `*` for those that concern all workspaces
@@ -137,6 +137,7 @@ def _show_workspace(request: dict[str, Any], services: Services) -> dict[str, An
         **{name: list(getattr(workspace, name)) for name in LISTS},
         "members": [asdict(member) for member in members_of(workspace)],
         "confirms_connections": workspace.confirms_connections,
+        "meetings_at_once": workspace.meetings_at_once,
         "hold_minutes": workspace.hold_minutes,
         "reminder_minutes": workspace.reminder_minutes,
         "language": workspace.language,
@@ -182,6 +183,7 @@ OPERATIONS = {
         (
             "workspace_id",
             "confirms_connections",
+            "meetings_at_once",
             "hold_minutes",
             "reminder_minutes",
             "brand",

@@ -68,8 +68,10 @@ class EmailsForm(Struct, forbid_unknown_fields=True):
 
 
 class MailForm(Struct):
-    """Changes to a workspace's email settings. An absent field is not changed."""
+    """Changes to a workspace's settings of emails and meetings. An absent field is not changed."""
 
+    meetings_at_once: Annotated[int, Meta(ge=1, le=100)] | UnsetType | None = UNSET
+    """None: the provider's usual number."""
     hold_minutes: Annotated[int, Meta(ge=0, le=_MINUTES_PER_DAY)] | UnsetType = UNSET
     reminder_minutes: Annotated[int, Meta(ge=0, le=_MAX_REMINDER_MINUTES)] | UnsetType | None = UNSET
     """None: no reminder."""

@@ -147,6 +147,8 @@ class Provider(ABC):
     """Whether the provider can make other accounts co-hosts of a meeting; see `set_cohosts`."""
     is_local: ClassVar[bool] = False
     """True if a meeting is only a room's name: creating it calls no one and needs no stored intent."""
+    meetings_at_once: ClassVar[int | None] = None
+    """How many meetings of one account can run at a time, unless its workspace has another number; None: any number."""
     reports_meetings: ClassVar[bool] = False
     """Whether the provider can send events about meetings; see `read_event`."""
     writes_calendar_events: ClassVar[bool] = False

@@ -114,6 +114,7 @@ class Zoom(OAuthProvider):
         passcode=tuple(PasscodeMode),
     )
     adds_cohosts = True
+    meetings_at_once = 1  # Two with Business, Education and Enterprise: support.zoom.com KB0068522.
     reports_meetings = True
 
     def __init__(self, http: HttpClient, clock: Callable[[], datetime], urls: Mapping[str, str] | None = None) -> None:

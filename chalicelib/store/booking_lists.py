@@ -150,6 +150,20 @@ def read_page(
     return page.records, page.last_key if unread else None
 
 
+def read_around(query: BookingQuery, booking_id: str, *, limit: int) -> list[Record]:
+    """Return the first bookings of a query without this one, in one query of the index.
+
+    The rows are read only if there are others.
+    """
+    ((index, (key,), filters), (low, high)) = _choose_index(query), _bounds(query, None)
+    with translated_errors():
+        pages = index.query(key, BookingItem.start_key.between(low, high), filters, page_size=limit + 1).page_iter
+        ids = [row["booking_id"]["S"] for row in next(pages)["Items"]]
+    others = [other for other in ids if other != booking_id][:limit]
+    rows = _read_rows(query.workspace_id, others) if others else {}
+    return [rows[other] for other in others if other in rows]
+
+
 def count_troubled(query: BookingQuery) -> int:
     """Count the index's rows of a query with states of `TROUBLE_STATES`, whatever its other filters."""
     low, high = _bounds(query, None)

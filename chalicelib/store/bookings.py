@@ -14,13 +14,14 @@ from chalicelib.domain.answers import Answer
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import LostRace
-from chalicelib.store.booking_lists import FILTERED_ROWS, BookingQuery, read_page
+from chalicelib.store.booking_lists import FILTERED_ROWS, BookingQuery, read_around, read_page
 from chalicelib.store.booking_records import Record, encode_answers, host_key, record_of, start_key_of
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import DUE_PARTITIONS, WAITING_PARTITIONS, BookingItem, choose_partition
 
 _MAX_COUNTED = 10_000
 """Per partition. A larger number is reported as this one, which limits the cost of a count."""
+_MOST_AROUND = 100
 _LONGEST_APPOINTMENT = timedelta(days=1)
 """How far back `upcoming` looks for appointments that have started and are not over."""
 
@@ -132,6 +133,21 @@ class BookingStore:
             yield from (record for record in records if record.booking.appointment.ends_at > now)
             if after is None:
                 return
+
+    def around(self, booking: Booking) -> list[Booking]:
+        """Return the host's other confirmed bookings that may overlap with this one, at most `_MOST_AROUND`.
+
+        The index may be behind: two bookings of the same moment may miss each other.
+        """
+        appointment = booking.appointment
+        query = BookingQuery(
+            booking.workspace_id,
+            starts_from=appointment.starts_at - _LONGEST_APPOINTMENT,
+            starts_before=appointment.ends_at,
+            user_id=booking.host.user_id,
+            status="confirmed",
+        )
+        return [record.booking for record in read_around(query, booking.booking_id, limit=_MOST_AROUND)]
 
 
 def _wake(booking: Booking, at: Any) -> list[Action]:

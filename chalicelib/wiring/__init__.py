@@ -95,6 +95,7 @@ class Services(EmailServices):
         from chalicelib.usecases.attendance_decisions import AttendanceDecisions
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.decline_notices import DeclineNotices
+        from chalicelib.usecases.host_loads import HostLoads
         from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meeting_references import MeetingReferences
         from chalicelib.usecases.meetings import Meetings
@@ -128,7 +129,9 @@ class Services(EmailServices):
         reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
         references = MeetingReferences(self.reference_store, reporting, self.retention, self.clock)
         decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
-        return meetings, references, *self.reply_references(), invitations, reminders, notices, declines, decisions
+        loads = HostLoads(self.booking_store, self.recent_workspaces, self.providers)
+        at_provider: tuple[Effect, ...] = (meetings, loads, references, *self.reply_references())
+        return *at_provider, invitations, reminders, notices, declines, decisions
 
     @cached_property
     def sign_in_requests(self) -> SignInRequests:

@@ -14,8 +14,8 @@ from infra.operate.replay import list_workspaces
 from infra.operate.stage_access import caller, tables
 
 NONE = "none"
-"""As the only value of a list it empties the list; as the reminder or the language it removes it."""
-_REMOVABLE = ("reminder_minutes", "language")
+"""As the only value of a list it empties the list; as one of `_REMOVABLE` it removes the setting."""
+_REMOVABLE = ("meetings_at_once", "reminder_minutes", "language")
 _DEFAULT = "default"
 """As the reminders: those that a workspace has without a setting."""
 
@@ -94,6 +94,9 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
         "--confirms-connections",
         action=argparse.BooleanOptionalAction,
         help="whether the workspace's backend must confirm a new connection",
+    )
+    parser.add_argument(
+        "--meetings-at-once", type=_minutes, help="meetings that a host's Zoom account can run, or none"
     )
     parser.add_argument("--hold-minutes", type=int, help="how long an invitation waits for its link")
     parser.add_argument("--reminder-minutes", type=_minutes, help="minutes before a booking, or none")

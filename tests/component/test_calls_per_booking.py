@@ -100,18 +100,19 @@ def test_a_calendar_with_another_host_by_now_is_not_served_from_memory(warm: Pro
 
 
 @pytest.mark.parametrize("guests", [[GUEST], [GUEST, SECOND_GUEST]], ids=["one guest", "two guests"])
-def test_settling_takes_seven_calls_and_for_each_recipient_a_mark_and_a_mail(
+def test_settling_takes_eight_calls_and_for_each_recipient_a_mark_and_a_mail(
     warm: Product, guests: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert warm.caller().put("/v1/bookings/b-1", json=booking(guests=guests)).status_code == 201
+    assert warm.caller().put("/v1/bookings/b-1", json=booking(days=40, guests=guests)).status_code == 201
     records, mails = warm.stream_records(), len(warm.mails.sent)
     with counted(warm) as calls, requests_to_providers(monkeypatch) as requests:
         settle(warm, records)
-    # Lease, connection with grant, intent, the meeting's reference, suppressed addresses, whether the account reports
-    # meetings, result; a mark before each mail, so that a crash between two mails repeats at most one.
+    # Lease, connection with grant, intent, the host's other bookings then (their rows too, if there are any), the
+    # meeting's reference, suppressed addresses, whether the account reports meetings, result; a mark before each mail,
+    # so that a crash between two mails repeats at most one.
     marks = ["UpdateItem"] * (1 + len(guests))
     before, after = (
-        ["UpdateItem", "TransactGetItems", "UpdateItem", "PutItem", "BatchGetItem"],
+        ["UpdateItem", "TransactGetItems", "UpdateItem", "Query", "PutItem", "BatchGetItem"],
         ["GetItem", "UpdateItem"],
     )
     assert calls == [*before, *marks, *after]

@@ -79,8 +79,8 @@ def test_a_field_that_the_command_does_not_take_is_refused_and_nothing_is_change
     run(product, "create-workspace", workspace_id="ws-1")
     answer = run(product, "update-workspace", workspace_id="ws-1", hold_minutes=5, allowed_origin=["https://a.example"])
     assert answer["error"] == (
-        "update-workspace takes workspace_id, confirms_connections, hold_minutes, reminder_minutes, brand, language, "
-        "emails, reminders, members, not allowed_origin."
+        "update-workspace takes workspace_id, confirms_connections, meetings_at_once, hold_minutes, reminder_minutes, "
+        "brand, language, emails, reminders, members, not allowed_origin."
     )
     assert run(product, "show-workspace", workspace_id="ws-1")["hold_minutes"] == 15
 

@@ -44,12 +44,13 @@ def test_every_command_does_what_the_guide_says(printed: list[tuple[str, str, st
     assert said[6] == "[{'minutes_before': 1440, 'to': 'all'}, {'minutes_before': 60, 'to': 'guests'}]"
     assert said[7] == "{'waiting_room': True, 'recording': 'cloud', 'mute_on_entry': True} []"
     assert said[8] == "https://rooms.example.com/b-10"
-    assert said[9] == "Demo Guest and Demo Host | Introduction, by video."
-    assert said[10].startswith("[('cohost@example.com', 'host', None), ")
-    assert said[11] == "cohost@example.com"
-    assert said[12].startswith("[('host@example.com', None, None), ")
-    assert said[13:15] == ["[]\n[]", "13"]
-    assert said[15].startswith("http")
+    assert said[9] == "1 True"
+    assert said[10] == "Demo Guest and Demo Host | Introduction, by video."
+    assert said[11].startswith("[('cohost@example.com', 'host', None), ")
+    assert said[12] == "cohost@example.com"
+    assert said[13].startswith("[('host@example.com', None, None), ")
+    assert said[14:16] == ["[]\n[]", "14"]
+    assert said[16].startswith("http")
 
 
 def test_each_call_shows_its_answer(printed: list[tuple[str, str, str]]) -> None:

@@ -226,6 +226,8 @@ def test_options_that_another_guide_tells_its_reader_to_ask_for_exist() -> None:
     [
         (["--confirms-connections"], {"confirms_connections": True}),
         (["--no-confirms-connections"], {"confirms_connections": False}),
+        (["--meetings-at-once", "2"], {"meetings_at_once": 2}),
+        (["--meetings-at-once", "none"], {"meetings_at_once": None}),
         (["--hold-minutes", "0"], {"hold_minutes": 0}),
         (["--reminder-minutes", "60"], {"reminder_minutes": 60}),
         (["--reminder-minutes", "none"], {"reminder_minutes": None}),

@@ -72,6 +72,7 @@ from chalicelib.domain.booking import Links as DomainLinks
 from chalicelib.domain.calendar import Host as DomainHost
 from chalicelib.domain.cohost import CohostState
 from chalicelib.domain.cohost_plan import cohost_result
+from chalicelib.domain.host_load import HostLoad
 from chalicelib.domain.meeting import Meeting as DomainMeeting
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.domain.plain_text import clean_line, clean_lines
@@ -235,6 +236,13 @@ class Meeting(Struct):
     ]
 
 
+class HostBusy(Struct):
+    """The host's account cannot run all meetings of this time."""
+
+    meetings_at_once: Annotated[int, Meta(description="How many it can run at a time", examples=[1])]
+    booking_ids: Annotated[list[BookingId], Meta(description="The host's other bookings then, at most ten")]
+
+
 class Cohost(Struct):
     """A co-host of a booking, and how they join its meeting."""
 
@@ -262,6 +270,7 @@ class Booking(Struct):
     cohosts: Annotated[list[Cohost], Meta(description="They are invited as hosts")]
     location: Location
     fallback: Annotated[Fallback | None, Meta(description="The link for when the meeting is not created in time")]
+    host_busy: Annotated[HostBusy | None, Meta(description="Null: not that we know", examples=[None])]
     starts_at: Annotated[Timestamp, Meta(description="The start, RFC 3339 in UTC")]
     ends_at: EndTimestamp
     time_zone: Annotated[str, Meta(description="IANA time zone, for display", examples=["Europe/Berlin"])]
@@ -328,6 +337,7 @@ def format_booking(record: Record) -> Booking:
         cohosts=[_format_cohost(record, cohost) for cohost in booking.cohosts],
         location=format_location(booking.location, booking.meeting_settings),
         fallback=format_fallback(booking.fallback),
+        host_busy=_format_load(record.settlement.host_load),
         starts_at=format_timestamp(appointment.starts_at),
         ends_at=format_timestamp(appointment.ends_at),
         time_zone=appointment.time_zone,
@@ -347,6 +357,10 @@ def format_booking(record: Record) -> Booking:
         created_at=format_timestamp(booking.created_at),
         updated_at=format_timestamp(booking.updated_at),
     )
+
+
+def _format_load(load: HostLoad | None) -> HostBusy | None:
+    return HostBusy(load.meetings_at_once, list(load.booking_ids)) if load else None
 
 
 def _format_cohost(record: Record, cohost: DomainHost) -> Cohost:

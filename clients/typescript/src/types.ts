@@ -468,6 +468,8 @@ export type Booking = {
   location: Location;
   /** The link for when the meeting is not created in time */
   fallback: Fallback | null;
+  /** Null: not that we know */
+  host_busy: HostBusy | null;
   /** The start, RFC 3339 in UTC */
   starts_at: string;
   /** The end, RFC 3339 in UTC */
@@ -976,6 +978,14 @@ export type HostBody = {
   time_zone?: string | null;
   /** BCP 47. Emails are in English if they do not support the language */
   language?: string | null;
+};
+
+/** The host's account cannot run all meetings of this time. */
+export type HostBusy = {
+  /** How many it can run at a time */
+  meetings_at_once: number;
+  /** The host's other bookings then, at most ten */
+  booking_ids: string[];
 };
 
 /** What an API key belongs to. */

@@ -387,6 +387,8 @@ class Booking(TypedDict):
     location: Location
     fallback: Fallback | None
     """The link for when the meeting is not created in time"""
+    host_busy: HostBusy | None
+    """Null: not that we know"""
     starts_at: str
     """The start, RFC 3339 in UTC"""
     ends_at: str
@@ -930,6 +932,15 @@ class HostBody(TypedDict):
     """IANA time zone of the times in the host's emails, by default the booking's"""
     language: NotRequired[str | None]
     """BCP 47. Emails are in English if they do not support the language"""
+
+
+class HostBusy(TypedDict):
+    """The host's account cannot run all meetings of this time."""
+
+    meetings_at_once: int
+    """How many it can run at a time"""
+    booking_ids: list[str]
+    """The host's other bookings then, at most ten"""
 
 
 class Identity(TypedDict):
