@@ -22,7 +22,7 @@ from tests.support.guide_reader import client, connect, environment
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "booking-page"
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
 
 
 def python_backend() -> list[str]:
@@ -77,7 +77,6 @@ def test_a_guest_books_gets_the_link_and_cancels(stack: LocalStack, guest: Page)
 
 
 @pytest.mark.node
-@pytest.mark.exhaustive
 def test_the_backend_in_javascript_does_the_same(stack: LocalStack, guest: Page) -> None:
     with client(stack) as meetlink:
         meetlink.disconnect("host")  # Of the test before.
