@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from meetlink import Meetlink, NotReadyError, ProblemError, UnavailableError, WrongSignatureError, webhooks
+from meetlink import (
+    Meetlink,
+    MeetlinkError,
+    NotReadyError,
+    ProblemError,
+    UnavailableError,
+    WrongSignatureError,
+    webhooks,
+)
 from standardwebhooks.webhooks import Webhook
 
 from infra.client_types import PYTHON, TYPESCRIPT, read_document, write_python, write_typescript
@@ -87,6 +95,12 @@ def test_each_call_of_the_api_is_a_method() -> None:
         if operation["security"]
     }
     assert sent == known
+
+
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEETLINK_KEY", raising=False)
+    with pytest.raises(MeetlinkError, match="MEETLINK_KEY"):
+        Meetlink("https://api.test")
 
 
 def test_both_clients_have_the_same_methods() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from meetlink import types
-from meetlink.errors import NotReadyError
+from meetlink.errors import MeetlinkError, NotReadyError
 from meetlink.session import Request, Session
 from meetlink.version import VERSION
 
@@ -38,9 +38,9 @@ class Meetlink:
     ) -> None:
         """`url` and `key` are by default `MEETLINK_URL` and `MEETLINK_KEY` of the environment."""
         http = httpx.Client(
-            base_url=url or os.environ["MEETLINK_URL"],
+            base_url=url or _setting("MEETLINK_URL"),
             headers={
-                "Authorization": f"Bearer {key or os.environ['MEETLINK_KEY']}",
+                "Authorization": f"Bearer {key or _setting('MEETLINK_KEY')}",
                 "User-Agent": f"meetlink-python/{VERSION}",
             },
             timeout=timeout_seconds,
@@ -269,6 +269,12 @@ class Meetlink:
 
     def _send(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         return self._session.send(Request(method, path, body, **options))
+
+
+def _setting(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise MeetlinkError(f"Pass `url` and `key`, or set {name}.")
 
 
 def _part(identifier: str) -> str:
