@@ -18,6 +18,9 @@ from chalicelib.store.references import ReferenceStore, uid_key
 from chalicelib.usecases.answer_limit import MAX_ANSWERS
 from infra.local.calendar_replies import PROGRAMS, Answer
 from infra.local.inbound_mail import as_received, notification
+from infra.operate.erasure import Eraser
+from infra.operate.rows import Tables
+from infra.operate.subjects import OneWorkspace, Person, find
 from infra.tables import create_tables
 from tests.component.test_answer_links import answer as press_link
 from tests.support.aws import Aws
@@ -324,6 +327,22 @@ class TestReferences:
         assert (len(receiver.mails.sent), self.keys(receiver)) == (2, set())
         receiver.tick(61)
         assert (len(receiver.mails.sent), len(self.keys(receiver))) == (2, 1)
+
+
+def test_export_and_erase_find_the_reference_and_an_address_that_only_answered(guest: Calendar) -> None:
+    product, other = guest.product, "private@example.org"
+    Calendar(product, guest.inbox, other).answer("ACCEPTED", event=guest.event())
+    rows = Tables(product.aws.client("dynamodb"), product.aws.table_prefix)
+    for subject in (Person(GUEST_EMAIL), Person(other), OneWorkspace(WORKSPACE)):
+        found = find(rows.scan_all(), subject)
+        keys = {row.key["key"] for row in found if row.table == "references"}
+        assert uid_key(guest.event().uid) in keys
+        assert "bookings" in {row.table for row in found}
+    Eraser(rows, product.services, Person(other), cancels=True).erase()
+    product.settle()
+    Eraser(rows, product.services, Person(other), cancels=True).erase()
+    assert find(rows.scan_all(), Person(other)) == []
+    assert [row for row in rows.scan_all() if row.table in ("bookings", "references")] == []
 
 
 class TestBucket:

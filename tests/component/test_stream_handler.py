@@ -303,6 +303,7 @@ class TestWhereTheHandlersStand:
             ("send_emails", {"Records": []}),
             ("send_webhooks", {"Records": []}),
             ("on_mail_event", recorded_event("sns_mail_event")),
+            ("on_reply", recorded_event("sns_mail_event")),
             ("operate", {}),
         ],
     )
