@@ -15,7 +15,7 @@ help: ## list the targets
 demo: .venv/ready ## a booking from API call to invitation, on a local stack; PROVIDER=daily for another provider
 	@$(BIN)/python -m infra.local.demo
 
-run: .venv/ready ## start the local stack and keep it running; Ctrl+C stops it
+run: .venv/ready ## start the local stack and keep it running; Ctrl+C stops it and keeps its data, FRESH=1 starts over
 	@exec $(BIN)/python -m infra.local.run
 
 break: .venv/ready ## break something in the stack that runs; FAULT=provider-down, FAULT=repair, or none for the list

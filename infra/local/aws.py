@@ -27,6 +27,8 @@ _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH")
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 2.0
+_WRITE_SECONDS = 20.0
+"""How long it may write what it keeps."""
 
 
 class LocalAwsError(Exception):
@@ -124,7 +126,7 @@ class LocalAws:
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_SECONDS)
+                self._process.wait(_WRITE_SECONDS if "PERSIST_STATE" in self._environment else _STOP_SECONDS)
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -6,11 +6,13 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from select import select
 from types import FrameType
 
 from infra import docs_site
 from infra.local.aws import LocalAwsError
+from infra.local.kept_state import ROOT, KeptState
 from infra.local.stack import PASSWORD, LocalStack, ports_from_environment
 
 
@@ -20,7 +22,8 @@ def main() -> int:
     try:
         ports, provider = ports_from_environment(os.environ), os.environ.get("PROVIDER") or "zoom"
         docs_site.build_if_stale(_print)
-        with LocalStack(ports, report=_print, provider=provider, report_request=_print) as stack:
+        kept = _kept_state(provider, ports.app)
+        with LocalStack(ports, report=_print, provider=provider, report_request=_print, kept=kept) as stack:
             if not stop.has_arrived():
                 print(_addresses(stack), flush=True)
             stop.wait()
@@ -29,6 +32,15 @@ def main() -> int:
         print(f"The local stack did not start: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _kept_state(provider: str, port: int) -> KeptState:
+    """Return what the last run with this provider and port kept. `FRESH=1` deletes it."""
+    parent = Path(os.environ.get("MEETLINK_STATE_DIR") or ROOT / "build" / "local")
+    kept = KeptState(parent / f"{provider}-{port}", _print)
+    if os.environ.get("FRESH"):
+        kept.forget()
+    return kept
 
 
 def _print(line: str) -> None:
@@ -80,7 +92,7 @@ For your own code, in another terminal:
   export MEETLINK_URL={stack.app_url}
   export MEETLINK_KEY={demo.api_key}
 
-Ctrl-C stops everything. Requests to the API:
+Ctrl-C stops everything and keeps the data; `make run FRESH=1` starts over. Requests to the API:
 """
 
 

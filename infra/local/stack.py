@@ -11,24 +11,23 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from chalicelib.providers.registry import PROVIDERS
-from chalicelib.webhooks.events import EventType
 from chalicelib.wiring import services
 from infra.local import breakage
 from infra.local.aws import LocalAws
 from infra.local.breakage import Breakage
 from infra.local.clock import LocalClock
 from infra.local.console import Demo, Mailbox, Receiver, StackParts, create_console
-from infra.local.console.received import RECEIVE_PATH
+from infra.local.demo_workspace import WORKSPACE_ID, DemoWorkspace
 from infra.local.inbound_mail import BUCKET, InboundMail
+from infra.local.kept_state import KeptState, StackData
 from infra.local.lambdas import Context, QueuePump, Schedule, StreamPump
 from infra.local.mail_reports import MailReports
-from infra.local.request_log import CONSOLE, RequestLog
+from infra.local.request_log import RequestLog
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import StandIn
 from infra.local.standins.faults import Faults
@@ -38,12 +37,10 @@ from infra.tables import connections_stream, create_tables
 
 HOST = "127.0.0.1"
 MAIL_FROM = "invitations@meetlink.example"
-WORKSPACE_ID = "demo"
 USER_ID = "demo-host"
 HOST_NAME = "Demo Host"
 HOST_EMAIL = "host@example.com"
 CALENDAR_ID = "demo-calendar"
-ENDPOINT_ID = "console"
 PASSWORD = "demo-password"  # noqa: S105 — of the stand-in, which shows it on its sign-in page
 _KMS_ALIAS = "alias/meetlink-local"
 
@@ -102,7 +99,7 @@ class StartedParts:
 
 
 class LocalStack(StartedParts):
-    """The whole stack as a context manager. Nothing is left on the machine when it ends."""
+    """The whole stack as a context manager. Nothing but what is kept is left on the machine when it ends."""
 
     app_url: str
     console_url: str
@@ -119,21 +116,28 @@ class LocalStack(StartedParts):
         *,
         provider: str = "zoom",
         report_request: Callable[[str], None] = lambda _: None,
+        kept: KeptState | None = None,
     ) -> None:
         """`report` is called with the name of each part as it starts, `report_request` with a line for each request.
 
-        `provider` is the one that has a stand-in.
+        `provider` is the one that has a stand-in. `kept` is what the stack continues with, and where it is kept; None
+        starts empty and keeps nothing.
         """
+        self._kept = kept
+        self._before = kept.data if kept else None
         self._report_request = report_request
         self._ports = ports
         self._provider = provider
         self._report = report
-        self.clock = LocalClock()
+        self.clock = LocalClock(self._before.skipped if self._before else timedelta())
         super().__init__()
 
     def _start(self) -> None:
         self._report("AWS (DynamoDB, KMS, SQS, S3) ...")
-        aws = self._parts.enter_context(LocalAws(self._ports.aws))
+        environment = self._kept.aws_environment if self._kept else {}
+        aws = self._parts.enter_context(LocalAws(self._ports.aws, environment=environment))
+        # What is kept is written when the triggers and servers have stopped, but the AWS has not.
+        self._when_stopped = self._parts.enter_context(ExitStack())
         self._start_provider()
         self._report("console with inbox ...")
         console = self._reserve_console()
@@ -149,6 +153,8 @@ class LocalStack(StartedParts):
     def _start_provider(self) -> None:
         host = catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME)
         self.stand_in = catalogue.create_stand_in(self._provider, host, clock=self.clock)
+        if self._before:
+            self.stand_in.restore(self._before.stand_in)
         self.provider_name = PROVIDERS[self._provider].display_name
         self._report(f"{self.provider_name} stand-in ...")
         self.provider_url = self._serve(self.stand_in.app, self._ports.provider).url if self.stand_in.app else ""
@@ -171,7 +177,7 @@ class LocalStack(StartedParts):
             "MEETLINK_WEBHOOKS_QUEUE_ARN": queue_arn(aws.client("sqs"), self._queues["Webhooks"]),
             "MEETLINK_WEBHOOKS_TO_LOOPBACK": "1",
             "MEETLINK_KMS_KEY_ID": _KMS_ALIAS,
-            "MEETLINK_TAG_SECRET": secrets.token_hex(16),
+            "MEETLINK_TAG_SECRET": self._before.tag_secret if self._before else secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
             "MEETLINK_REPLIES_BUCKET": BUCKET,
             "MEETLINK_PROVIDERS": self._provider,  # Any other provider would be the real one.
@@ -212,22 +218,13 @@ class LocalStack(StartedParts):
         return StreamPump(streams, stream_arn, function.func.__name__, function, lambda: self.clock.skipped)
 
     def _make_demo(self, console: _Deferred, app: Any) -> None:
-        booking_page = f"{self.console_url}/book"
-        workspace = app.operate(
-            {
-                "do": "create-workspace",
-                "workspace_id": WORKSPACE_ID,
-                "name": "Demo Workspace",
-                "admin_emails": ["admin@example.com"],
-                "return_to": [booking_page, booking_page.replace(HOST, "localhost")],
-            },
-            Context("operate"),
-        )
+        workspace = DemoWorkspace(self.app_url, self.console_url, self._before)
+        api_key = workspace.create(lambda request: app.operate(request, Context("operate")))
         self.demo = Demo(
             app_url=self.app_url,
             console_url=self.console_url,
             workspace_id=WORKSPACE_ID,
-            api_key=workspace["api_key"],
+            api_key=api_key,
             user_id=USER_ID,
             host_name=HOST_NAME,
             host_email=HOST_EMAIL,
@@ -247,20 +244,25 @@ class LocalStack(StartedParts):
         inbound = InboundMail(self._s3, lambda event: app.on_reply(event, Context("on_reply")), self.clock)
         parts = StackParts(self.breakage, self._request_log, receiver, reports, inbound.receive)
         console.app = create_console(self.demo, self.mailbox, faults=faults, clock=self.clock, parts=parts)
-        self._set_up_workspace(receiver)
+        host = {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL}
+        receiver.secret = workspace.set_up(api_key, CALENDAR_ID, host)
+        if self._before:
+            self.mailbox.restore(self._before.mails)
+            receiver.restore(self._before.webhooks)
+        if self._kept:
+            self._when_stopped.callback(self._keep, self._kept, receiver)
 
-    def _set_up_workspace(self, receiver: Receiver) -> None:
-        calendar = {
-            "name": "Introduction",
-            "host": {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL},
-            "location": {"type": "phone"},
-        }
-        headers = {"Authorization": f"Bearer {self.demo.api_key}", "User-Agent": CONSOLE}
-        with httpx.Client(headers=headers, timeout=30) as caller:
-            caller.put(f"{self.app_url}/v1/calendars/{CALENDAR_ID}", json=calendar).raise_for_status()
-            endpoint = {"url": self.console_url + RECEIVE_PATH, "events": list(EventType)}
-            response = caller.put(f"{self.app_url}/v1/webhook-endpoints/{ENDPOINT_ID}", json=endpoint)
-            receiver.secret = response.raise_for_status().json()["secret"]
+    def _keep(self, kept: KeptState, receiver: Receiver) -> None:
+        data = StackData(
+            os.environ["MEETLINK_TAG_SECRET"],
+            self.demo.api_key,
+            receiver.secret,
+            self.clock.skipped,
+            self.mailbox.mails(),
+            receiver.received,
+            self.stand_in.keep(),
+        )
+        kept.keep(data)
 
     def _create_breakage(self, reports: MailReports, console: Faults) -> Breakage:
         return Breakage(

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,10 +38,22 @@ def test_the_demo_of_google_meet_shows_one_calendar_entry_for_the_host() -> None
     assert entries == [("1 entry", "event"), ("1 entry", "event"), ("no entry", ""), ("1 entry", "invitation")]
 
 
-def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_behind() -> None:
+@pytest.mark.exhaustive
+def test_the_stack_keeps_running_until_it_is_told_to_stop_and_keeps_its_data(tmp_path: Path) -> None:
     ports = free_ports(4)
     names = ("MEETLINK_PORT", "MEETLINK_CONSOLE_PORT", "MEETLINK_PROVIDER_PORT", "MEETLINK_AWS_PORT")
     environment = os.environ | {name: str(port) for name, port in zip(names, ports, strict=True)}
+    environment["MEETLINK_STATE_DIR"] = str(tmp_path)
+    first, second = run_stack(environment, ports), run_stack(environment, ports)
+    assert first["calendars"] == ["demo-calendar"]
+    assert second == first | {"calendars": ["demo-calendar", first["created"]], "created": second["created"]}
+    third = run_stack(environment | {"FRESH": "1"}, ports)
+    assert third["calendars"] == ["demo-calendar"]
+    assert third["key"] != first["key"]
+
+
+def run_stack(environment: dict[str, str], ports: list[int]) -> dict[str, Any]:
+    """Start the stack, create a calendar, and stop it: its key, and what it had before."""
     running = subprocess.Popen(
         [sys.executable, "-m", "infra.local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -49,17 +63,21 @@ def test_the_stack_keeps_running_until_it_is_told_to_stop_and_leaves_nothing_beh
         assert "ready." in shown
         demo = httpx.get(f"http://127.0.0.1:{ports[1]}/demo.json").json()
         key = {"Authorization": f"Bearer {demo['api_key']}"}
-        assert httpx.get(f"{demo['app_url']}/v1/calendars", headers=key).json()["items"]
+        listed = httpx.get(f"{demo['app_url']}/v1/calendars", headers=key).json()["items"]
+        created = f"of-{time.monotonic_ns()}"
+        body = {"name": "Call", "host": listed[0]["host"], "location": {"type": "phone"}}
+        httpx.put(f"{demo['app_url']}/v1/calendars/{created}", headers=key, json=body).raise_for_status()
         assert httpx.get(f"{demo['console_url']}/inbox.json").json() == []
         exported = dict(re.findall(r"export (MEETLINK_\w+)=(\S+)", shown))
         assert exported == {"MEETLINK_URL": demo["app_url"], "MEETLINK_KEY": demo["api_key"]}
     finally:
         for _ in range(3):  # make's process group gets each signal more than once.
             running.send_signal(signal.SIGTERM)
-        status = running.wait(20)
+        status = running.wait(30)
 
     assert status == 0
     assert all(is_free(port) for port in ports)
+    return {"key": demo["api_key"], "calendars": [one["id"] for one in listed], "created": created}
 
 
 def test_a_taken_port_is_said_in_one_line() -> None:

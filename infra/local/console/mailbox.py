@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -101,6 +101,11 @@ class Mailbox:
     def recipients(self) -> list[str]:
         """Every address that got mail, sorted."""
         return sorted({recipient for mail in self.mails() for recipient in mail.to})
+
+    def restore(self, mails: Iterable[Mail]) -> None:
+        """Continue with mails of an earlier start."""
+        with self._lock:
+            self._mails = {mail.id: mail for mail in mails}
 
     def clear(self) -> None:
         """Forget all mails."""

@@ -8,6 +8,7 @@ import json
 import threading
 from base64 import b64decode, b64encode
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,11 @@ class Receiver:
         """What was received, oldest first."""
         with self._lock:
             return list(self._received)
+
+    def restore(self, webhooks: Iterable[ReceivedWebhook]) -> None:
+        """Continue with the deliveries of an earlier start."""
+        with self._lock:
+            self._received.extend(webhooks)
 
     def receive(self, message_id: str, timestamp: str, signatures: str, body: bytes) -> None:
         """Keep a delivery."""

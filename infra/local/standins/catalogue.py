@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CLIENT_ID = "local-client"
 COHOST = "cohost@example.com"
 """A person with a licence in the host's account, who may be a co-host."""
+_KEPT_OF_IDENTITY = ("access_tokens", "refresh_tokens", "_grants")
 _GOOGLE_IDS = ("100000000000000000001", "100000000000000000002")
 _MICROSOFT_IDS = ("5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5d", "5b1c4ed2-7c9d-4ab8-9f6e-0d2c1a3b4c5e")
 
@@ -70,8 +71,20 @@ class StandIn:
     """Delete the meeting of this id as its host does on the provider's pages; None: not possible here."""
     remove_app: Callable[[], object] | None = None
     """Have the host remove the app at the provider, which reports it; None: the provider reports nothing."""
+    kept: Sequence[tuple[Any, Sequence[str]]] = ()
+    """Objects and the names of those of their attributes that a restarted stand-in needs."""
     limit_day: Callable[[bool], object] | None = None
     """Use up the host's creates and updates of the day, or restore them; None: the provider has no such limit."""
+
+    def keep(self) -> list[list[Any]]:
+        """Return the state of the stand-in: tokens and meetings."""
+        return [[getattr(owner, name) for name in names] for owner, names in self.kept]
+
+    def restore(self, state: list[list[Any]]) -> None:
+        """Continue with what `keep` of an earlier stand-in returned."""
+        for (owner, names), values in zip(self.kept, state, strict=True):
+            for name, value in zip(names, values, strict=True):
+                setattr(owner, name, value)
 
     def environment(self, url: str) -> dict[str, str]:
         """Return the settings that point the product at this stand-in, which is served at `url`."""
@@ -124,6 +137,7 @@ def _zoom(host: Host, clock: Clock, random: Random) -> StandIn:
         configure=partial(_configure_zoom, zoom),
         take_place=lambda meeting_id: zoom.sessions.take_place(int(meeting_id)),
         identity=zoom.identity,
+        kept=((zoom.identity, _KEPT_OF_IDENTITY), (zoom.held, ("by_id",))),
         delete_by_hand=lambda meeting_id: zoom.sessions.delete_by_hand(int(meeting_id)),
         remove_app=lambda: zoom.deauthorize("zoom-user-1"),
         limit_day=lambda is_used_up: setattr(zoom.limits, "daily_limit", 0 if is_used_up else DAILY_LIMIT),
@@ -179,6 +193,7 @@ def _with_oauth(
     def sign_in(browser: httpx.Client, address: str) -> str:
         return sign_in_and_consent(browser, address, host.email, host.password)
 
+    kept_names = [name for name in ("held", "deleted", "events", "spaces") if isinstance(vars(world).get(name), dict)]
     return StandIn(
         provider,
         package.create_app(world),
@@ -189,6 +204,7 @@ def _with_oauth(
         sign_in,
         configure=configure,
         identity=world.identity,
+        kept=((world.identity, _KEPT_OF_IDENTITY), (world, kept_names)),
         delete_by_hand=getattr(world, "delete_by_hand", None),
     )
 
@@ -199,7 +215,9 @@ def _daily(host: Host, clock: Clock, random: Random) -> StandIn:
     key = _secret(random)
     daily = Daily(api_key=key, clock=clock, random=random)
     origins = {"API": "https://api.daily.co"}
-    return StandIn("daily", daily.app(), daily.faults, daily.held, origins=origins, key_form={"api_key": key})
+    stand_in = StandIn("daily", daily.app(), daily.faults, daily.held, origins=origins, key_form={"api_key": key})
+    stand_in.kept = ((daily, ("keys", "rooms", "tokens")), (stand_in, ("key_form",)))
+    return stand_in
 
 
 def _jitsi(host: Host, clock: Clock, random: Random) -> StandIn:
