@@ -37,3 +37,9 @@ def test_no_lock_file_names_a_registry() -> None:
     assert len(locks) >= 3
     own = [path for path in locks if "node_modules" not in path.parts]
     assert [path for path in own if '"resolved"' in path.read_text(encoding="utf-8")] == []
+
+
+def test_each_package_contains_the_licence() -> None:
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    for name in ("python", "typescript"):
+        assert (ROOT / "clients" / name / "LICENSE").read_text(encoding="utf-8") == licence
