@@ -31,6 +31,7 @@ _MAX_PARTS = 50
 _MAX_LINES = 500
 """Lines that are parsed: an answer may repeat all guests."""
 _MAX_UID_LENGTH = 512
+_MAX_ADDRESS_LENGTH = 320
 _MAX_SEQUENCE = 2**31 - 1
 _PROPERTIES = frozenset({"UID", "SEQUENCE", "DTSTAMP", "DTSTART", "ATTENDEE"})
 _EVENT = ["VCALENDAR", "VEVENT"]
@@ -141,7 +142,7 @@ def _select_lines(text: str) -> tuple[str, list[str]]:
             path.append(value)
         elif name == "END":
             is_first = is_first and path != _EVENT
-            path = path[:-1]
+            del path[-1:]
         elif path == _EVENT[:1] and name == "METHOD":
             method = value
         elif path == _EVENT and name in _PROPERTIES and is_first:
@@ -178,7 +179,8 @@ def _attendees(event: Event, sender: str) -> Iterator[Any]:
     properties = event.get("ATTENDEE", [])
     for attendee in properties if isinstance(properties, list) else [properties]:
         scheme, _, address = str(attendee).partition(":")
-        if scheme.lower() == "mailto" and is_same_mailbox(address.strip(), sender):
+        is_address = scheme.lower() == "mailto" and len(address) <= _MAX_ADDRESS_LENGTH
+        if is_address and is_same_mailbox(address.strip(), sender):
             yield attendee
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from chalicelib.errors import MailRejected
 from chalicelib.mail.addresses import ascii_address
 from infra.deploy import chalice_config, mail_exchange, rest_api, stacks
 from infra.deploy.check_results import CheckResult, warning
@@ -36,7 +37,11 @@ def find_obstacle(
     """Return why SES cannot receive the email of the sender's address here, and what to do; None if it can."""
     if rest_api.is_on_emulator(stage):
         return None
-    inbound, domain = mail_exchange.inbound_host(stage.region), ascii_address(mail_from).rpartition("@")[2]
+    try:
+        domain = domain_of(ascii_address(mail_from))
+    except MailRejected:
+        return f"{mail_from} cannot receive email. Pass an address: --mail-from invitations@your-domain"
+    inbound = mail_exchange.inbound_host(stage.region)
     if not exists(inbound):
         return f"Amazon SES does not receive email in {stage.region}. Deploy without --receive, or in another region."
     elsewhere = [host for host in find_exchanges(domain) if host != inbound]

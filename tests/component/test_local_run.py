@@ -45,15 +45,27 @@ BUSY = """
 
 # A stack with a provider that people connect with a key.
 WITH_A_KEY = """
-    import httpx, json
+    import httpx, json, time
+    from datetime import UTC, datetime
     from infra.local.run import _addresses
     from infra.local.stack import LocalStack, Ports
+    from tests.support.product import booking as make_booking
+
+    BOOKING = make_booking(start=datetime.now(UTC))
 
     with LocalStack(Ports(), provider="jaas") as stack:
         authorization = {"Authorization": f"Bearer {stack.demo.api_key}"}
         providers = httpx.get(f"{stack.app_url}/v1/providers", headers=authorization, timeout=30).json()
         console = httpx.get(f"{stack.console_url}/", timeout=30).text
-        print(json.dumps([_addresses(stack), console, dict(stack.stand_in.key_form), providers]))
+        booking = f"{stack.app_url}/v1/bookings/b-1"
+        httpx.put(booking, json=BOOKING | {"calendar_id": stack.demo.calendar_id}, headers=authorization, timeout=30)
+        while not (mails := stack.mailbox.mails("guest@example.com")):
+            time.sleep(0.05)
+        answer = {"answer": "TENTATIVE", "program": "apple"}
+        httpx.post(f"{stack.console_url}/inbox/{mails[0].id}/answer", data=answer, timeout=30)
+        people = httpx.get(booking, headers=authorization, timeout=30).json()["invitations"]
+        answers = {person["email"]: person["answer"] for person in people}
+        print(json.dumps([_addresses(stack), console, dict(stack.stand_in.key_form), providers, answers]))
 """
 
 
@@ -88,12 +100,14 @@ def test_a_storm_of_signals_stops_a_busy_process() -> None:
 
 
 def test_a_stack_offers_only_the_provider_that_runs_in_it_and_shows_private_keys_on_the_console_alone() -> None:
+    """And it receives what calendars answer."""
     done = start(WITH_A_KEY)
     printed, _ = done.communicate(timeout=60)
     assert done.returncode == 0
-    addresses, console, form, providers = json.loads(printed.splitlines()[-1])
+    addresses, console, form, providers, answers = json.loads(printed.splitlines()[-1])
     assert "PRIVATE KEY" in form["private_key"]
     assert "PRIVATE KEY" not in addresses
     assert f"app_id: {form['app_id']}    key_id: demo    private_key: see the console" in addresses
     assert form["private_key"].strip() in html.unescape(console)
     assert [provider["name"] for provider in providers["items"]] == ["jaas"]
+    assert answers == {"host@example.com": None, "guest@example.com": "tentative"}

@@ -135,6 +135,10 @@ def test_a_domain_whose_email_goes_elsewhere_and_a_region_without_receiving_are_
     assert obstacle is None if words is None else words in str(obstacle)
 
 
+def test_what_is_no_address_cannot_receive(stage: Stage) -> None:
+    assert "Pass an address" in str(receiving.find_obstacle(stage, "invitations", lambda _: [], lambda _: True))
+
+
 def test_an_obstacle_stops_the_deployment_before_it_changes_anything(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

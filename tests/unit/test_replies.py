@@ -88,6 +88,7 @@ def test_an_object_that_repeats_all_guests_says_what_the_sender_answers() -> Non
         (answer().replace(b"METHOD:REPLY", b"METHOD:REQUEST"), DropReason.NO_ANSWER),
         (answer().replace(b"mailto:" + EMAIL.encode(), b"mailto:other@example.com"), DropReason.NOT_THE_ATTENDEE),
         (answer().replace(b"mailto:" + EMAIL.encode(), b"https://example.com"), DropReason.NOT_THE_ATTENDEE),
+        (answer().replace(b"mailto:" + EMAIL.encode(), b"mailto:" + b"x" * 10_000), DropReason.NOT_THE_ATTENDEE),
         (answer().replace(b"PARTSTAT=ACCEPTED", b"PARTSTAT=DELEGATED"), DropReason.UNREADABLE),
         (answer().replace(b"SEQUENCE:3", b"SEQUENCE:-3"), DropReason.UNREADABLE),
         (answer().replace(b"SEQUENCE:3", b"SEQUENCE:many"), DropReason.UNREADABLE),
