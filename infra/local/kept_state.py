@@ -32,8 +32,8 @@ class StackData:
     skipped: timedelta = timedelta()
     mails: list[Mail] = field(default_factory=list)
     webhooks: list[ReceivedWebhook] = field(default_factory=list)
-    stand_in: list[list[Any]] = field(default_factory=list)
-    """What `StandIn.keep` returns."""
+    stand_ins: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """What `StandIn.keep` returns, by the provider's name."""
 
 
 class KeptState:

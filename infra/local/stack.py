@@ -31,7 +31,7 @@ from infra.local.request_log import RequestLog
 from infra.local.standins import catalogue
 from infra.local.standins.catalogue import StandIn
 from infra.local.standins.faults import Faults
-from infra.local.standins.server import Server, serve
+from infra.local.standins.server import Deferred, Server, serve
 from infra.queues import create_queues, queue_arn
 from infra.tables import connections_stream, create_tables
 
@@ -120,14 +120,15 @@ class LocalStack(StartedParts):
     ) -> None:
         """`report` is called with the name of each part as it starts, `report_request` with a line for each request.
 
-        `provider` is the one that has a stand-in. `kept` is what the stack continues with, and where it is kept; None
-        starts empty and keeps nothing.
+        `provider` is the one that has a stand-in, or several, separated by commas. `kept` is what the stack continues
+        with, and where it is kept; None starts empty and keeps nothing.
         """
         self._kept = kept
         self._before = kept.data if kept else None
         self._report_request = report_request
         self._ports = ports
-        self._provider = provider
+        self._providers = provider.split(",")
+        self.stand_ins: dict[str, StandIn] = {}
         self._report = report
         self.clock = LocalClock(self._before.skipped if self._before else timedelta())
         super().__init__()
@@ -138,7 +139,7 @@ class LocalStack(StartedParts):
         aws = self._parts.enter_context(LocalAws(self._ports.aws, environment=environment))
         # What is kept is written when the triggers and servers have stopped, but the AWS has not.
         self._when_stopped = self._parts.enter_context(ExitStack())
-        self._start_provider()
+        self._start_providers()
         self._report("console with inbox ...")
         console = self._reserve_console()
         self._s3 = aws.client("s3")
@@ -150,17 +151,22 @@ class LocalStack(StartedParts):
         app = self._start_app(aws, stream_arn)
         self._make_demo(console, app)
 
-    def _start_provider(self) -> None:
+    def _start_providers(self) -> None:
         host = catalogue.Host(HOST_EMAIL, PASSWORD, HOST_NAME)
-        self.stand_in = catalogue.create_stand_in(self._provider, host, clock=self.clock)
-        if self._before:
-            self.stand_in.restore(self._before.stand_in)
-        self.provider_name = PROVIDERS[self._provider].display_name
-        self._report(f"{self.provider_name} stand-in ...")
-        self.provider_url = self._serve(self.stand_in.app, self._ports.provider).url if self.stand_in.app else ""
+        self.provider_urls = dict[str, str]()
+        for number, name in enumerate(self._providers):
+            stand_in = self.stand_ins[name] = catalogue.create_stand_in(name, host, clock=self.clock)
+            if self._before and name in self._before.stand_ins:
+                stand_in.restore(self._before.stand_ins[name])
+            self._report(f"{PROVIDERS[name].display_name} stand-in ...")
+            port = self._ports.provider and self._ports.provider + 10 * number  # 0 picks a free one.
+            self.provider_urls[name] = self._serve(stand_in.app, port).url if stand_in.app else ""
+        first = self._providers[0]
+        self.provider_name, self.stand_in = PROVIDERS[first].display_name, self.stand_ins[first]
+        self.provider_url = self.provider_urls[first]
 
-    def _reserve_console(self) -> _Deferred:
-        deferred = _Deferred()
+    def _reserve_console(self) -> Deferred:
+        deferred = Deferred()
         self.console_url = self._serve(deferred, self._ports.console).url
         return deferred
 
@@ -180,9 +186,10 @@ class LocalStack(StartedParts):
             "MEETLINK_TAG_SECRET": self._before.tag_secret if self._before else secrets.token_hex(16),
             "MEETLINK_MAIL_FROM": MAIL_FROM,
             "MEETLINK_REPLIES_BUCKET": BUCKET,
-            "MEETLINK_PROVIDERS": self._provider,  # Any other provider would be the real one.
-            **self.stand_in.environment(self.provider_url),
+            "MEETLINK_PROVIDERS": ",".join(self._providers),  # Any other provider would be the real one.
         }
+        for name, stand_in in self.stand_ins.items():
+            own |= stand_in.environment(self.provider_urls[name])
         for name, value in own.items():
             os.environ.setdefault(name, value)
 
@@ -194,9 +201,10 @@ class LocalStack(StartedParts):
         object.__setattr__(services(), "clock", self.clock)
         self._request_log = RequestLog(self.clock, self._report_request)
         self.app_url = self._serve(self._request_log.wrap(wsgi(app.app)), self._ports.app).url
-        callback = f"/oauth/{self._provider}/callback"
-        redirect_uris = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
-        self.stand_in.configure(self.provider_url, redirect_uris)
+        for name, stand_in in self.stand_ins.items():
+            callback = f"/oauth/{name}/callback"
+            redirect_uris = frozenset({self.app_url + callback, self.app_url.replace(HOST, "localhost") + callback})
+            stand_in.configure(self.provider_urls[name], redirect_uris)
         streams, sqs = aws.client("dynamodbstreams"), aws.client("sqs")
         connections_arn = connections_stream(aws.client("dynamodb"), "meetlink-local-")
         triggers: list[StreamPump | QueuePump | Schedule] = [
@@ -217,7 +225,7 @@ class LocalStack(StartedParts):
     def _stream_pump(self, streams: Any, stream_arn: str, function: Any) -> StreamPump:
         return StreamPump(streams, stream_arn, function.func.__name__, function, lambda: self.clock.skipped)
 
-    def _make_demo(self, console: _Deferred, app: Any) -> None:
+    def _make_demo(self, console: Deferred, app: Any) -> None:
         workspace = DemoWorkspace(self.app_url, self.console_url, self._before)
         api_key = workspace.create(lambda request: app.operate(request, Context("operate")))
         self.demo = Demo(
@@ -229,12 +237,13 @@ class LocalStack(StartedParts):
             host_name=HOST_NAME,
             host_email=HOST_EMAIL,
             calendar_id=CALENDAR_ID,
-            provider=self._provider,
+            provider=self._providers[0],
             provider_url=self.provider_url,
             provider_email=HOST_EMAIL if self.stand_in.sign_in else "",
             provider_password=PASSWORD if self.stand_in.sign_in else "",
             verified_senders=frozenset({MAIL_FROM}),
             key_form=self.stand_in.key_form,
+            others={name: self.stand_ins[name].key_form for name in self._providers[1:]},
         )
         self.mailbox = Mailbox(self.clock)
         receiver, faults = Receiver(self.clock), Faults()
@@ -260,14 +269,14 @@ class LocalStack(StartedParts):
             self.clock.skipped,
             self.mailbox.mails(),
             receiver.received,
-            self.stand_in.keep(),
+            {name: stand_in.keep() for name, stand_in in self.stand_ins.items()},
         )
         kept.keep(data)
 
     def _create_breakage(self, reports: MailReports, console: Faults) -> Breakage:
         return Breakage(
             [
-                *breakage.provider_breaks([self.stand_in]),
+                *breakage.provider_breaks(list(self.stand_ins.values())),
                 *breakage.mail_breaks(console, reports),
                 *breakage.webhook_breaks(console),
                 *breakage.clock_breaks(self.clock, self._tick),
@@ -286,15 +295,3 @@ class LocalStack(StartedParts):
             raise RuntimeError(f"port {port} is in use: stop what listens there, or choose another") from error
         self._parts.callback(server.close)
         return server
-
-
-class _Deferred:
-    """A WSGI app that is set after its address is known: the console and the app need each other's address."""
-
-    app: Any = None
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        if self.app is None:
-            start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Length", "0")])
-            return [b""]
-        return self.app(environ, start_response)

@@ -18,7 +18,7 @@ HOST = Host("host@example.com", "password", "Demo Host")
 def data(provider: str = "zoom") -> StackData:
     webhook = ReceivedWebhook("evt_1", "meeting.ready", START, True, "{}")
     kept = create_stand_in(provider, HOST).keep()
-    return StackData("tag", "key", "whsec_", timedelta(days=1), [], [webhook], kept)
+    return StackData("tag", "key", "whsec_", timedelta(days=1), [], [webhook], {provider: kept})
 
 
 def test_a_later_start_finds_what_a_stop_kept(tmp_path: Path) -> None:
@@ -47,17 +47,17 @@ def test_a_restarted_stand_in_knows_its_tokens(provider: str, tmp_path: Path) ->
     assert stand_in.identity is not None
     assert later.identity is not None
     stand_in.identity.consent(HOST.email)
-    KeptState(tmp_path).keep(StackData("tag", "key", "whsec_", stand_in=stand_in.keep()))
+    KeptState(tmp_path).keep(StackData("tag", "key", "whsec_", stand_ins={provider: stand_in.keep()}))
     kept = KeptState(tmp_path).data
     assert kept is not None
-    later.restore(kept.stand_in)
+    later.restore(kept.stand_ins[provider])
     assert later.identity.all_tokens() == stand_in.identity.all_tokens() != []
 
 
 def test_a_restarted_daily_accepts_the_key_of_its_form(tmp_path: Path) -> None:
     stand_in, later = create_stand_in("daily", HOST), create_stand_in("daily", HOST)
-    KeptState(tmp_path).keep(StackData("tag", "key", "whsec_", stand_in=stand_in.keep()))
+    KeptState(tmp_path).keep(StackData("tag", "key", "whsec_", stand_ins={"daily": stand_in.keep()}))
     kept = KeptState(tmp_path).data
     assert kept is not None
-    later.restore(kept.stand_in)
+    later.restore(kept.stand_ins["daily"])
     assert later.key_form == stand_in.key_form

@@ -11,6 +11,8 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 # Another signal arrives at each line that a handler executes.
 INTERRUPTED = """
@@ -111,3 +113,28 @@ def test_a_stack_offers_only_the_provider_that_runs_in_it_and_shows_private_keys
     assert form["private_key"].strip() in html.unescape(console)
     assert [provider["name"] for provider in providers["items"]] == ["jaas"]
     assert answers == {"host@example.com": None, "guest@example.com": "tentative"}
+
+
+SEVERAL = """
+    import httpx, json
+    from infra.local.stack import LocalStack, Ports
+
+    with LocalStack(Ports(), provider="zoom,google_meet,daily") as stack:
+        authorization = {"Authorization": f"Bearer {stack.demo.api_key}"}
+        providers = httpx.get(f"{stack.app_url}/v1/providers", headers=authorization, timeout=30).json()
+        console = httpx.get(f"{stack.console_url}/", timeout=30).text
+        stack.breakage.start("provider-down")
+        down = [httpx.get(url, timeout=30).status_code for url in stack.provider_urls.values()]
+        print(json.dumps([[p["name"] for p in providers["items"] if p["configured"]], console, down]))
+"""
+
+
+@pytest.mark.exhaustive
+def test_a_stack_has_several_providers_when_it_is_asked_to() -> None:
+    done = start(SEVERAL)
+    printed, _ = done.communicate(timeout=60)
+    assert done.returncode == 0
+    providers, console, down = json.loads(printed.splitlines()[-1])
+    assert sorted(providers) == ["daily", "google_meet", "zoom"]
+    assert "Google Meet, Daily" in console
+    assert down == [503, 503, 503]

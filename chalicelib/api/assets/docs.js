@@ -33,6 +33,11 @@ chooseLanguage(localStorage.getItem(LANGUAGE));
 
 if (matchMedia("(max-width: 48rem)").matches) document.querySelector(".pages details").open = false;
 
+// The navigation scrolls on its own: show where the reader is.
+const pages = document.querySelector(".pages");
+const current = pages.querySelector("[aria-current]");
+if (current.offsetTop > pages.clientHeight / 2) pages.scrollTop = current.offsetTop - pages.clientHeight / 3;
+
 const box = document.querySelector("#search");
 const root = document.body.dataset.docs;
 const input = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search   /" });

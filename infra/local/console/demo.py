@@ -29,3 +29,10 @@ class Demo:
     provider_password: str = ""
     verified_senders: frozenset[str] = frozenset()
     key_form: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The forms of further providers with a stand-in, by name."""
+
+    @property
+    def forms(self) -> list[tuple[str, Mapping[str, str]]]:
+        """The provider and form of every stand-in."""
+        return [(self.provider, self.key_form), *self.others.items()]

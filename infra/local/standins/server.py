@@ -56,6 +56,18 @@ def serve(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Serve
     return Server(make_server(host, port, app, threaded=True, request_handler=_SilentHandler))
 
 
+class Deferred:
+    """A WSGI app that is set after its address is known. Two apps can so need each other's address."""
+
+    app: Any = None
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        if self.app is None:
+            start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Length", "0")])
+            return [b""]
+        return self.app(environ, start_response)
+
+
 class InProcessTransport(httpx.BaseTransport):
     """Send each request to the WSGI app of its origin, without a socket and without sleeping.
 
