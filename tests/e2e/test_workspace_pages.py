@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chalicelib.api.pages.workspace_shell import NAVIGATION
 from chalicelib.domain.daily_counts import DayCounts
 from chalicelib.webhooks.http_sender import Outcome
+from chalicelib.wording import LANGUAGES
 from infra.local.standins.faults import Action, Fault
 from tests.e2e.accessibility import check
 from tests.support.aws import Aws
@@ -118,6 +120,17 @@ def test_other_languages_fit(product: Product, browser: Browser, language: str) 
         check(page, f"workspace-bookings-{language}")
         page.goto(f"{product.base_url}/workspace/bookings/b-42")
         check(page, f"workspace-booking-{language}")
+
+
+def test_no_page_is_wider_than_a_small_phone_in_any_language(product: Product, page: Page) -> None:
+    furnish(product)
+    open_pages(product, page)
+    page.set_viewport_size({"width": 375, "height": 800})
+    for language in LANGUAGES:
+        page.set_extra_http_headers({"Accept-Language": language})
+        for name in (*NAVIGATION, "bookings/b-42", "bookings?state=without"):
+            page.goto(f"{product.base_url}/workspace/{name}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 375, (language, name)
 
 
 def test_an_admin_adds_and_removes_a_member(product: Product, page: Page) -> None:
