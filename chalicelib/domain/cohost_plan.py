@@ -19,6 +19,8 @@ def cohost_result(booking: Booking, meeting: Meeting, cohost: Host) -> CohostRes
     known = next((result for result in meeting.cohosts if address_key(result.email) == key), None)
     if known is not None:
         return known
+    if meeting.is_fallback:
+        return CohostResult(cohost.email, CohostState.GUEST)
     if not meeting.exists or meeting.fingerprint is None:
         return CohostResult(cohost.email, CohostState.PENDING)
     # With links of our own, each host has one that admits its visitor as a host.

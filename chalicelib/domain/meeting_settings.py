@@ -60,6 +60,9 @@ class PossibleSettings(Struct, frozen=True):
 NOTHING_POSSIBLE = PossibleSettings()
 EITHER = (True, False)
 MINUTES_BEFORE_HOST = (0, 5, 10, 15)
+EVERY_SETTING = PossibleSettings(
+    EITHER, (*MINUTES_BEFORE_HOST, None), tuple(RecordingMode), EITHER, EITHER, tuple(PasscodeMode)
+)
 
 
 def chosen(settings: MeetingSettings) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from chalicelib.domain.cohost import CohostResult, CohostState
 from chalicelib.domain.connection import Account
 from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Moderator
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
+from chalicelib.domain.meeting_settings import EVERY_SETTING
 from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.errors import FailedCall, ProviderUnavailable, Rejected
 from chalicelib.providers.base import KeyField
@@ -29,6 +31,8 @@ class Rehearsal(RoomProvider):
     display_name = "Test"
     needs = "No account. The meetings of a test workspace exist only in meetlink."
     urls = {}
+    possible_settings = EVERY_SETTING
+    adds_cohosts = True
     fields = (KeyField("account", "Account", "Any name.", optional=True),)
 
     def __init__(
@@ -61,4 +65,12 @@ class Rehearsal(RoomProvider):
             raise ProviderUnavailable(call, retry_at=self.now() + _WAIT, reason="rate_limited")
         if "slow" in words:
             self._sleep(_SLOW_SECONDS)
-        return ProviderMeeting(request.tag, _LINK.format(tag=request.tag))
+        return ProviderMeeting(request.tag, _LINK.format(tag=request.tag), settings=request.settings)
+
+    def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
+        return ProviderMeeting(meeting_id, _LINK.format(tag=meeting_id), settings=request.settings)
+
+    def set_cohosts(
+        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+    ) -> tuple[CohostResult, ...]:
+        return tuple(CohostResult(email, CohostState.HOST) for email in emails)

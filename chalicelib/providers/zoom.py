@@ -17,14 +17,7 @@ from chalicelib.domain.guest_experience import GuestEntry, GuestExperience, Mode
 from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_plan import CreateSemantics
 from chalicelib.domain.meeting_report import MeetingReport
-from chalicelib.domain.meeting_settings import (
-    EITHER,
-    MINUTES_BEFORE_HOST,
-    MeetingSettings,
-    PasscodeMode,
-    PossibleSettings,
-    RecordingMode,
-)
+from chalicelib.domain.meeting_settings import EVERY_SETTING, MeetingSettings
 from chalicelib.errors import (
     Ambiguous,
     FailedCall,
@@ -105,14 +98,7 @@ class Zoom(OAuthProvider):
     )
     urls = {"OAUTH": "https://zoom.us", "API": "https://api.zoom.us"}
     create_semantics = CreateSemantics()
-    possible_settings = PossibleSettings(
-        waiting_room=EITHER,
-        join_before_host_minutes=(*MINUTES_BEFORE_HOST, None),
-        recording=tuple(RecordingMode),
-        mute_on_entry=EITHER,
-        summary=EITHER,
-        passcode=tuple(PasscodeMode),
-    )
+    possible_settings = EVERY_SETTING
     adds_cohosts = True
     meetings_at_once = 1  # Two with Business, Education and Enterprise: support.zoom.com KB0068522.
     reports_meetings = True

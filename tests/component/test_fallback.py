@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from chalicelib.domain.calendar import LocationType
+from chalicelib.handlers import webhook_streams
 from infra.local.standins.faults import Action, Fault
 from tests.support.answers import assert_problem
 from tests.support.mailcheck import check_mail, texts_of
-from tests.support.product import Product, booking, calendar
+from tests.support.product import DAILY_KEY, LambdaContext, Product, booking, calendar
+from tests.support.webhooks import Receivers, Streams
 
 FALLBACK = {"url": "https://rooms.example.com/{booking_id}", "after_minutes": 10, "before_start_minutes": 10}
 LINK = "https://rooms.example.com/b-1"
@@ -52,14 +54,15 @@ def told(product: Product, email: str = "guest@example.com") -> list[str | None]
 
 def test_a_booking_that_waits_too_long_gets_the_fallback_and_keeps_it(product: Product, caller: httpx.Client) -> None:
     outage(product)
-    put(product)
+    put(product, cohosts=[{"user_id": "u-7", "name": "Demo Co-host", "email": "cohost@example.com"}])
     ticks(product, 9)
     assert (meeting(product)["state"], meeting(product)["join_url"]) == ("waiting", None)
     ticks(product, 2)
     body = meeting(product)
     assert (body["state"], body["join_url"], body["provider"]) == ("ready", LINK, None)
     assert (body["fallback_from"], body["fallback_reason"]) == ("zoom", "provider_unavailable")
-    assert told(product) == told(product, "host@example.com") == [LINK]
+    assert told(product) == told(product, "host@example.com") == told(product, "cohost@example.com") == [LINK]
+    assert [one["state"] for one in caller.get("/v1/bookings/b-1").json()["cohosts"]] == ["guest"]
     # The email names what it really is.
     (letter,) = product.mails.to("guest@example.com")
     assert letter.invite.location.type is LocationType.CUSTOM_LINK
@@ -143,6 +146,34 @@ def test_a_booking_on_another_calendar_leaves_the_fallback(product: Product, cal
     assert (body["provider"], body["fallback_from"]) == ("zoom", None)
     assert told(product) == [LINK, body["join_url"]]
     assert str(there.id) in body["join_url"]
+
+
+def test_an_earlier_join_link_leads_to_the_fallback(product: Product, caller: httpx.Client) -> None:
+    product.connect_with_key("daily", {"api_key": DAILY_KEY}, user_id="u-2")
+    assert caller.put("/v1/calendars/c-2", json=calendar(user_id="u-2")).is_success
+    put(product, calendar_id="c-2", days=1)
+    address = str(meeting(product)["join_url"])
+    assert "/j/" in address
+    outage(product)
+    put(product, days=1)
+    ticks(product, 11)
+    assert meeting(product)["join_url"] == LINK
+    product.clock.advance(86_400 - 20 * 60)
+    assert product.browser().get(address).headers["Location"] == LINK
+
+
+def test_callers_hear_of_it(product: Product, caller: httpx.Client) -> None:
+    receivers, streams = Receivers.of(product), Streams(product)
+    answer = product.caller().put("/v1/webhook-endpoints/e-1", json={"url": "https://hooks.example.com/"})
+    assert answer.is_success, answer.text
+    streams.announce()
+    outage(product)
+    put(product)
+    ticks(product, 11)
+    streams.announce()
+    webhook_streams.deliver_due(LambdaContext(), product.services)
+    events = [webhook.event for webhook in receivers.received]
+    assert [event["data"]["meeting"]["join_url"] for event in events if event["type"] == "meeting.ready"] == [LINK]
 
 
 def test_without_a_fallback_a_booking_waits(product: Product, caller: httpx.Client) -> None:

@@ -62,6 +62,17 @@ def test_the_title_chooses_what_happens_to_the_meeting(product: Product, caller:
     assert states(caller.get("/v1/bookings/b-1").json()) == ("removed", None)
 
 
+def test_every_setting_and_cohost_is_accepted(product: Product, caller: httpx.Client) -> None:
+    settings = {"waiting_room": True, "recording": "local", "passcode": "none"}
+    cohosts = [{"user_id": "u-2", "name": "Demo Co-host", "email": MEMBER}]
+    body = calendar({"type": "video", "settings": settings}, cohosts=cohosts)
+    caller.put("/v1/calendars/c-1", json=body).raise_for_status()
+    for days in (35, 36):
+        made = put(product, caller, "Introduction", days=days)
+        assert made["meeting"]["settings"] == settings
+        assert [cohost["state"] for cohost in made["cohosts"]] == ["host"]
+
+
 def test_a_slow_meeting_takes_five_seconds() -> None:
     slept: list[float] = []
     provider = Rehearsal(HttpClient(httpx.Client()), lambda: START, sleep=slept.append)
