@@ -34,6 +34,7 @@ from chalicelib.api.pages import (
     workspace_keys,
     workspace_members,
     workspace_overview,
+    workspace_people,
     workspace_webhooks,
 )
 
@@ -46,6 +47,7 @@ _WORKSPACE_PAGES = (
     sign_in_page,
     workspace_bookings,
     workspace_overview,
+    workspace_people,
     workspace_webhooks,
     workspace_calendars,
     workspace_brand,

@@ -1,7 +1,8 @@
-"""Settle the bookings whose emails another function handed over, and email links to sign in."""
+"""Settle the bookings whose emails another function handed over, and email links to sign in and to connect."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deadline import Deadline
@@ -9,6 +10,7 @@ from chalicelib.errors import MailUnavailable, StoreUnavailable
 from chalicelib.handlers.booking_stream import settle_one
 from chalicelib.observability import log
 from chalicelib.store.work_queue import read_messages
+from chalicelib.usecases.connect_invitations import INVITATION_WAKE_UP
 from chalicelib.usecases.workspace_sign_in import WAKE_UP
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict[str, Any]:
     """Settle the booking of each message: the same work as on a stream record, with a part of its emails. A message
-    about a request to sign in sends its email.
+    about a requested link, to sign in or to connect, sends its email.
 
     A booking that another process settles at the moment needs nothing: that process sees what is left. Messages that
     the database failed for, or that cannot be read, are reported as failed.
@@ -28,7 +30,9 @@ def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict
         if wake_up is not None and len(wake_up) == 2:
             key = wake_up[0], wake_up[1]
             if key[0] == WAKE_UP:
-                succeeded = _send_sign_in(services, key[1])
+                succeeded = _send_link(services.sign_in_emails.send, key[1])
+            elif key[0] == INVITATION_WAKE_UP:
+                succeeded = _send_link(services.connect_invitation_emails.send, key[1])
             else:
                 succeeded, _ = settle_one(services.email_settling, deadline, log.request_id, key)
         if not succeeded:
@@ -36,11 +40,11 @@ def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict
     return {"batchItemFailures": failed}
 
 
-def _send_sign_in(services: Services, request_id: str) -> bool:
+def _send_link(send: Callable[[str], None], request_id: str) -> bool:
     """Return False if the email should be tried again: SQS then delivers the message again."""
     try:
-        services.sign_in_emails.send(request_id)
+        send(request_id)
     except (MailUnavailable, StoreUnavailable) as error:
-        log.failure("a sign-in link could not be emailed", error)
+        log.failure("a link could not be emailed", error)
         return False
     return True

@@ -91,6 +91,13 @@ def write_sign_in_notice(url: str, language: str | None, letterhead: Letterhead)
     return _fill(wording, wording.sign_in, letterhead, url, workspace=name)
 
 
+def write_connect_notice(url: str, language: str | None, letterhead: Letterhead) -> Notice:
+    """Write the connect link `url` to a host of the letterhead's workspace."""
+    wording = _wording(language, letterhead)
+    name = _look(letterhead.workspace).name or letterhead.service
+    return _fill(wording, wording.connect, letterhead, url, workspace=name)
+
+
 def _wording(language: str | None, letterhead: Letterhead) -> Wording:
     """Return the texts in the recipient's language, else in the workspace's."""
     workspace = letterhead.workspace

@@ -15,6 +15,8 @@ from chalicelib.wiring.emailing import EmailServices
 
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
+    from chalicelib.usecases.calendar_files import CalendarFiles
+    from chalicelib.usecases.connect_invitations import ConnectInvitationEmails, ConnectInvitations
     from chalicelib.usecases.daily_counting import DailyCounting
     from chalicelib.usecases.effects import Effect
     from chalicelib.usecases.grant_upkeep import GrantUpkeep
@@ -158,6 +160,37 @@ class Services(EmailServices):
             self.workspace_links,
             self.mailer,
             self.suppression_store,
+            self.clock,
+            self.settings.product_name,
+        )
+
+    @cached_property
+    def connect_invitations(self) -> ConnectInvitations:
+        from chalicelib.usecases.connect_invitations import ConnectInvitations
+
+        return ConnectInvitations(
+            self.connection_store, self.calendar_store, self.ephemeral_store, self._wake_connect_email, self.clock
+        )
+
+    def _wake_connect_email(self, request_id: str) -> None:
+        """Wake the function that emails the link. Without a queue, this process does it."""
+        from chalicelib.usecases.connect_invitations import INVITATION_WAKE_UP
+
+        if self.email_queue is not None:
+            self.email_queue.send([(INVITATION_WAKE_UP, request_id)])
+        else:
+            self.connect_invitation_emails.send(request_id)
+
+    @cached_property
+    def connect_invitation_emails(self) -> ConnectInvitationEmails:
+        from chalicelib.usecases.connect_invitations import ConnectInvitationEmails
+
+        return ConnectInvitationEmails(
+            self.ephemeral_store,
+            self.workspace_store,
+            self.suppression_store,
+            self.connect_links,
+            self.mailer,
             self.clock,
             self.settings.product_name,
         )

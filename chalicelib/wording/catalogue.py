@@ -150,6 +150,8 @@ class Wording(Struct, frozen=True):
     """A meeting could not be deleted. `{title}`, `{when}`, `{advice}`."""
     declined: NoticeText
     """A guest declined. `{guest}`, `{title}`, `{when}`."""
+    connect: NoticeText
+    """A connect link that a member of the workspace sends a host. `{workspace}`."""
     sign_in: NoticeText
     """A link to the pages of a workspace. `{workspace}`: its name, or the service's if there are several."""
     proposed: NoticeText

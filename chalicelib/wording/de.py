@@ -150,6 +150,16 @@ WORDING = Wording(
             "wurde.",
         ),
     ),
+    connect=NoticeText(
+        subject="Verbinden Sie Ihr Videokonto für {workspace}",
+        heading="Verbinden Sie Ihr Videokonto",
+        paragraphs=(
+            "{workspace} bittet Sie, das Konto zu verbinden, über das Ihre Videotermine laufen. Jede neue Buchung erhält dann ihren eigenen Link.",
+            "Wenn Sie dort keine Buchungen annehmen, können Sie diese E-Mail ignorieren.",
+        ),
+        button="Konto verbinden",
+        footnote="Dieser Link gilt nur einmal und läuft nach acht Tagen ab. Leiten Sie ihn nicht weiter: Wer ihn benutzt, verbindet sein Konto als Ihres.",
+    ),
     sign_in=NoticeText(
         subject="Bei {workspace} anmelden",
         heading="Bei {workspace} anmelden",

@@ -146,6 +146,16 @@ WORDING = Wording(
             "The appointment is still booked. If it should not take place, please cancel it where it was booked.",
         ),
     ),
+    connect=NoticeText(
+        subject="Connect your video account for {workspace}",
+        heading="Connect your video account",
+        paragraphs=(
+            "{workspace} asks you to connect the account that hosts your video meetings. Every new booking then gets its own link.",
+            "If you do not take bookings there, you can ignore this email.",
+        ),
+        button="Connect an account",
+        footnote="This link works once, and expires after eight days. Do not forward it: whoever uses it connects their account as yours.",
+    ),
     sign_in=NoticeText(
         subject="Sign in to {workspace}",
         heading="Sign in to {workspace}",

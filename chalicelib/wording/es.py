@@ -146,6 +146,16 @@ WORDING = Wording(
             "La cita sigue reservada. Si no debe celebrarse, cancélela donde se reservó.",
         ),
     ),
+    connect=NoticeText(
+        subject="Conecte su cuenta de vídeo para {workspace}",
+        heading="Conecte su cuenta de vídeo",
+        paragraphs=(
+            "{workspace} le pide que conecte la cuenta con la que se celebran sus videollamadas. Cada reserva nueva recibe entonces su propio enlace.",
+            "Si no recibe reservas allí, puede ignorar este correo.",
+        ),
+        button="Conectar una cuenta",
+        footnote="Este enlace solo funciona una vez y caduca a los ocho días. No lo reenvíe: quien lo use conecta su cuenta como si fuera la suya.",
+    ),
     sign_in=NoticeText(
         subject="Iniciar sesión en {workspace}",
         heading="Iniciar sesión en {workspace}",

@@ -159,6 +159,16 @@ WORDING = Wording(
             "Le rendez-vous reste réservé. S’il ne doit pas avoir lieu, veuillez l’annuler là où il a été réservé.",
         ),
     ),
+    connect=NoticeText(
+        subject="Connectez votre compte vidéo pour {workspace}",
+        heading="Connectez votre compte vidéo",
+        paragraphs=(
+            "{workspace} vous invite à connecter le compte qui héberge vos réunions vidéo. Chaque nouvelle réservation reçoit alors son propre lien.",
+            "Si vous n’y prenez pas de réservations, vous pouvez ignorer cet e-mail.",
+        ),
+        button="Connecter un compte",
+        footnote="Ce lien ne fonctionne qu’une fois et expire au bout de huit jours. Ne le transférez pas : la personne qui l’utilise connecte son compte à votre place.",
+    ),
     sign_in=NoticeText(
         subject="Connexion à {workspace}",
         heading="Connexion à {workspace}",

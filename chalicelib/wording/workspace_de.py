@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 from chalicelib.wording.workspace_texts import (
     AuditTexts,
     BookingsTexts,
@@ -14,6 +16,7 @@ from chalicelib.wording.workspace_texts import (
     KeysTexts,
     MembersTexts,
     OverviewTexts,
+    PeopleTexts,
     ShellTexts,
     WebhooksTexts,
     WorkspaceTexts,
@@ -305,5 +308,27 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         seconds="{count} s",
         minutes="{count} min",
         hours="{count} h",
+    ),
+    people=PeopleTexts(
+        intro="Die Konten, die Gastgeber verbunden haben. Ein Verbindungslink geht an die Adresse, die Ihr Backend für die Person gespeichert hat.",
+        accounts="Verbindungen",
+        hosts="Gastgeber ohne Verbindung",
+        person="Name",
+        account="Konto",
+        last_meeting="Letzter Videotermin angelegt",
+        send="Verbindungslink senden",
+        sent="Der Link ist unterwegs. Er lässt sich einmal verwenden und läuft nach acht Tagen ab.",
+        too_often="An diese Person gingen in einer Stunde schon drei Links. Warten Sie etwas, bevor Sie noch einen senden.",
+        filter="Zustand",
+        everyone="Alle",
+        none="In dieser Liste ist niemand.",
+        partial="Es wurden nur die ersten 200 wartenden Buchungen gezählt.",
+        states={
+            ConnectionState.CONNECTED: "Verbunden",
+            ConnectionState.BROKEN: "Unterbrochen",
+            ConnectionState.PENDING: "Wartet auf Bestätigung",
+            ConnectionState.NONE: "Nicht verbunden",
+        },
+        waiting_bookings=Plural("{count} Buchungen warten", one="{count} Buchung wartet"),
     ),
 )

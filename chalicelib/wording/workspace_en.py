@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 from chalicelib.wording.workspace_texts import (
     AuditTexts,
     BookingsTexts,
@@ -14,6 +16,7 @@ from chalicelib.wording.workspace_texts import (
     KeysTexts,
     MembersTexts,
     OverviewTexts,
+    PeopleTexts,
     ShellTexts,
     WebhooksTexts,
     WorkspaceTexts,
@@ -305,5 +308,27 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         seconds="{count} s",
         minutes="{count} min",
         hours="{count} h",
+    ),
+    people=PeopleTexts(
+        intro="The accounts that hosts have connected. A connect link is emailed to the address that your backend stored for the person.",
+        accounts="Connections",
+        hosts="Hosts who are not connected",
+        person="Person",
+        account="Account",
+        last_meeting="Last meeting created",
+        send="Send connect link",
+        sent="The link is on its way. It works once and expires after eight days.",
+        too_often="Three links were sent to this person within an hour. Wait a while before you send another.",
+        filter="State",
+        everyone="All",
+        none="No one is in this list.",
+        partial="Only the first 200 waiting bookings were counted.",
+        states={
+            ConnectionState.CONNECTED: "Connected",
+            ConnectionState.BROKEN: "Broken",
+            ConnectionState.PENDING: "Waiting for confirmation",
+            ConnectionState.NONE: "Not connected",
+        },
+        waiting_bookings=Plural("{count} bookings wait", one="{count} booking waits"),
     ),
 )

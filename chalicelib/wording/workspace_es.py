@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 from chalicelib.wording.workspace_texts import (
     AuditTexts,
     BookingsTexts,
@@ -14,6 +16,7 @@ from chalicelib.wording.workspace_texts import (
     KeysTexts,
     MembersTexts,
     OverviewTexts,
+    PeopleTexts,
     ShellTexts,
     WebhooksTexts,
     WorkspaceTexts,
@@ -305,5 +308,27 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         seconds="{count} s",
         minutes="{count} min",
         hours="{count} h",
+    ),
+    people=PeopleTexts(
+        intro="Las cuentas que los anfitriones han conectado. El enlace de conexión se envía a la dirección que su backend guardó para la persona.",
+        accounts="Conexiones",
+        hosts="Anfitriones sin conexión",
+        person="Persona",
+        account="Cuenta",
+        last_meeting="Última reunión creada",
+        send="Enviar enlace de conexión",
+        sent="El enlace está en camino. Solo funciona una vez y caduca a los ocho días.",
+        too_often="Ya se enviaron tres enlaces a esta persona en una hora. Espere un poco antes de enviar otro.",
+        filter="Estado",
+        everyone="Todos",
+        none="No hay nadie en esta lista.",
+        partial="Solo se contaron las primeras 200 reservas en espera.",
+        states={
+            ConnectionState.CONNECTED: "Conectada",
+            ConnectionState.BROKEN: "Interrumpida",
+            ConnectionState.PENDING: "Pendiente de confirmación",
+            ConnectionState.NONE: "Sin conectar",
+        },
+        waiting_bookings=Plural("{count} reservas en espera", one="{count} reserva en espera"),
     ),
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 from chalicelib.wording.workspace_texts import (
     AuditTexts,
     BookingsTexts,
@@ -14,6 +16,7 @@ from chalicelib.wording.workspace_texts import (
     KeysTexts,
     MembersTexts,
     OverviewTexts,
+    PeopleTexts,
     ShellTexts,
     WebhooksTexts,
     WorkspaceTexts,
@@ -305,5 +308,27 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         seconds="{count} s",
         minutes="{count} min",
         hours="{count} h",
+    ),
+    people=PeopleTexts(
+        intro="Les comptes que les hôtes ont connectés. Un lien de connexion est envoyé à l’adresse que votre backend a enregistrée pour la personne.",
+        accounts="Connexions",
+        hosts="Hôtes sans connexion",
+        person="Personne",
+        account="Compte",
+        last_meeting="Dernière réunion créée",
+        send="Envoyer un lien de connexion",
+        sent="Le lien est en route. Il ne fonctionne qu’une fois et expire au bout de huit jours.",
+        too_often="Trois liens ont déjà été envoyés à cette personne en une heure. Attendez un peu avant d’en envoyer un autre.",
+        filter="État",
+        everyone="Tous",
+        none="Personne dans cette liste.",
+        partial="Seules les 200 premières réservations en attente ont été comptées.",
+        states={
+            ConnectionState.CONNECTED: "Connecté",
+            ConnectionState.BROKEN: "Interrompue",
+            ConnectionState.PENDING: "En attente de confirmation",
+            ConnectionState.NONE: "Non connecté",
+        },
+        waiting_bookings=Plural("{count} réservations en attente", one="{count} réservation en attente"),
     ),
 )

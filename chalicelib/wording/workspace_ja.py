@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 from chalicelib.wording.workspace_texts import (
     AuditTexts,
     BookingsTexts,
@@ -14,6 +16,7 @@ from chalicelib.wording.workspace_texts import (
     KeysTexts,
     MembersTexts,
     OverviewTexts,
+    PeopleTexts,
     ShellTexts,
     WebhooksTexts,
     WorkspaceTexts,
@@ -305,5 +308,27 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         seconds="{count}秒",
         minutes="{count}分",
         hours="{count}時間",
+    ),
+    people=PeopleTexts(
+        intro="主催者が接続したアカウントです。接続用リンクは、バックエンドが登録した本人のメールアドレスに送信されます。",
+        accounts="接続",
+        hosts="未接続の主催者",
+        person="ユーザー",
+        account="アカウント",
+        last_meeting="最後に会議を作成",
+        send="接続用リンクを送る",
+        sent="リンクを送信しています。リンクは1回だけ使用でき、8日後に無効になります。",
+        too_often="1時間に3回までしか送信できません。しばらくしてからもう一度お試しください。",
+        filter="状態",
+        everyone="すべて",
+        none="該当するユーザーはいません。",
+        partial="待機中の予約のうち、最初の200件だけを数えました。",
+        states={
+            ConnectionState.CONNECTED: "接続済み",
+            ConnectionState.BROKEN: "要再接続",
+            ConnectionState.PENDING: "確認待ち",
+            ConnectionState.NONE: "未接続",
+        },
+        waiting_bookings=Plural("{count}件の予約が待機中"),
     ),
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from chalicelib.domain.attendance import Attendance
+from chalicelib.domain.connection import ConnectionState
 from chalicelib.domain.history_entry import HistoryKind
 from chalicelib.domain.invitation import InvitationState
 from chalicelib.domain.workspace import MemberRole
+from chalicelib.wording.page_texts import Plural
 
 
 class ShellTexts(Struct, frozen=True):
@@ -401,6 +403,40 @@ class OverviewTexts(Struct, frozen=True):
     """`{count}`, as short as possible."""
 
 
+class PeopleTexts(Struct, frozen=True):
+    """The page with the people and their connections."""
+
+    intro: str
+    """What the page shows, and what the button does."""
+    accounts: str
+    """Heading of the list of connections."""
+    hosts: str
+    """Heading of the list of hosts without a connection."""
+    person: str
+    """Label of a column."""
+    account: str
+    """Label of a column."""
+    last_meeting: str
+    """Label of a column."""
+    send: str
+    """Label of the button that emails a connect link."""
+    sent: str
+    """After that."""
+    too_often: str
+    """The link was requested too often."""
+    filter: str
+    """Name of the choice of a state, for screen readers."""
+    everyone: str
+    """The choice of no state."""
+    none: str
+    """The list is empty."""
+    partial: str
+    """Only the next bookings that wait were counted."""
+    states: dict[ConnectionState, str]
+    waiting_bookings: Plural
+    """Label of the link to a person's bookings that wait for their link."""
+
+
 class WorkspaceTexts(Struct, frozen=True):
     """The workspace's own pages."""
 
@@ -411,5 +447,6 @@ class WorkspaceTexts(Struct, frozen=True):
     brand: BrandTexts
     members: MembersTexts
     overview: OverviewTexts
+    people: PeopleTexts
     keys: KeysTexts
     audit: AuditTexts

@@ -19,7 +19,16 @@ _OMITTED = {"tokens", "sealed", "digest", "verifier"}
 _deserializer, _serializer = TypeDeserializer(), TypeSerializer()
 
 
-_KINDS_BY_WORKSPACE = ("cancelled", "epoch", "key-use", "mails-day", "mails-minute", "notified", "usage")
+_KINDS_BY_WORKSPACE = (
+    "cancelled",
+    "connect-emails",
+    "epoch",
+    "key-use",
+    "mails-day",
+    "mails-minute",
+    "notified",
+    "usage",
+)
 """What keys of `ephemeral` begin with in which the workspace comes next."""
 
 

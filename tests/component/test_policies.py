@@ -38,6 +38,7 @@ from infra.local.aws import REGION
 from infra.local.calendar_replies import Answer, gmail
 from infra.local.inbound_mail import as_received, notification
 from infra.local.standins.zoom import Account
+from infra.local.visitor import press
 from infra.tables import connections_stream
 from tests.component.test_deauthorization import ADDRESS
 from tests.component.test_meeting_reports import send, started
@@ -186,6 +187,9 @@ class Watched:
         self.does(API, partial(follow_emailed_link, self.product, browser))
         for name in NAVIGATION:
             self.does(API, partial(open_page, browser, name))
+        people = browser.get("/workspace/people")
+        self.does(API, partial(press, browser, people, "/workspace/people/link", typed={"user": "u-1"}))
+        self.send_emails()
 
     def hear(self, event: str) -> None:
         """Zoom reports something about the only meeting."""

@@ -16,6 +16,7 @@ OPEN = {"/workspace", "/workspace/sign-in", "/workspace/sign-in/{token}"}
 """Signed out, these serve to sign in."""
 FOR_EVERYONE = {
     "/workspace/sign-out",
+    "/workspace/people/link",
     "/workspace/bookings/{booking_id}/retry",
     "/workspace/bookings/{booking_id}/resend",
     "/workspace/webhooks/{endpoint_id}/resend-failed",

@@ -222,3 +222,19 @@ def sign_in_quietly(product: Product, page: Page) -> None:
     page.goto(product.caller().post("/v1/workspace-links", json=body).json()["url"])
     page.locator("main button").click()
     page.wait_for_url(re.compile("/workspace/[a-z]+$"))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ja"])
+def test_people_with_their_connections(product: Product, browser: Browser, language: str) -> None:
+    with window(browser, product, locale=language) as page:
+        sign_in_quietly(product, page)
+        page.goto(f"{product.base_url}/workspace/people")
+        check(page, f"workspace-people-empty-{language}")
+        furnish(product)
+        product.caller().put("/v1/calendars/c-2", json=calendar("phone", user_id="u-2"))
+        page.reload()
+        expect(page.get_by_role("row")).to_have_count(4)
+        check(page, f"workspace-people-{language}")
+        page.get_by_role("row").nth(1).get_by_role("button").click()
+        expect(page.get_by_role("status")).to_be_visible()
+        check(page, f"workspace-people-sent-{language}")

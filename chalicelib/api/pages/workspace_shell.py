@@ -26,7 +26,7 @@ from chalicelib.usecases.workspace_links import SESSION_LIFE, MemberSession
 if TYPE_CHECKING:
     from chalicelib.wording import Wording
 
-NAVIGATION = ("bookings", "overview", "webhooks", "calendars", "brand", "members", "keys", "audit")
+NAVIGATION = ("bookings", "overview", "people", "webhooks", "calendars", "brand", "members", "keys", "audit")
 """The pages in order, by the last part of their address."""
 MEMBER_PREFIX = "member#"
 """Before the digest of a member's address, as the caller of an action in the audit log."""

@@ -17,6 +17,7 @@ from chalicelib.mail.message import Mail, compose, compose_notice
 from chalicelib.mail.notice_templates import (
     Letterhead,
     Notice,
+    write_connect_notice,
     write_declined_notice,
     write_failed_meeting_notice,
     write_proposed_notice,
@@ -197,6 +198,7 @@ def _notices(language: str, letterhead: Letterhead) -> dict[str, Notice]:
     booking, existing = _booking(language), replace(_REFUSED, id="93412345678", join_url=_GUESTS.join_url)
     cancelled = replace(booking, status=BookingStatus.CANCELLED)
     return {
+        "connect": write_connect_notice(_URL, language, letterhead),
         "reconnect": write_reconnect_notice("Zoom", "host@example.com", _URL, language, letterhead),
         **{trouble.value: write_undelivered_notice(booking, _GUEST.email, trouble, letterhead) for trouble in Trouble},
         "declined": write_declined_notice(booking, _GUEST, letterhead),
