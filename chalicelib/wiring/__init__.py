@@ -15,7 +15,6 @@ from chalicelib.wiring.emailing import EmailServices
 
 if TYPE_CHECKING:
     from chalicelib.usecases.bounces import Bounces
-    from chalicelib.usecases.calendar_files import CalendarFiles
     from chalicelib.usecases.connect_invitations import ConnectInvitationEmails, ConnectInvitations
     from chalicelib.usecases.daily_counting import DailyCounting
     from chalicelib.usecases.effects import Effect
