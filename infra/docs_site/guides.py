@@ -251,11 +251,13 @@ class _Renderer:
             fences.append((token.info, token.content))
             if token.info not in CODE:
                 break
-        follows_code = number > 0 and tokens[number - 1].type == "fence"
+        before = tokens[number - 1] if number else None
+        file = re.match(r"<!-- (\S+) -->", before.content) if before and before.type == "html_block" else None
+        if file is not None:
+            return 1, self._code.block(*fences[0], title=file[1])
         if fences[0][0] in CODE:
             return len(fences), self._code.tabs(fences)
-        title = "Response" if follows_code else ""
-        return 1, self._code.block(*fences[0], title=title)
+        return 1, self._code.block(*fences[0], title="Response" if before and before.type == "fence" else "")
 
     def _prepare(self, token: Token) -> None:
         """Point links to the pages of the site, and drop those that lead elsewhere in the repository."""

@@ -113,6 +113,7 @@ def test_each_operation_has_samples_in_three_languages_that_parse(pages: Mapping
 def test_steps_in_several_languages_are_tabs_and_answers_follow_them(pages: Mapping[str, str]) -> None:
     assert pages["index"].count('class="code tabs"') >= 4
     assert ">Response</p>" in pages["index"]
+    assert ">receiver.py</p>" in pages["receive-events"]
 
 
 def test_models_get_an_index_and_every_page_as_markdown(texts: Mapping[str, str], pages: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -102,3 +103,15 @@ def test_the_guide_names_every_event() -> None:
     names = re.findall(r"^\| (`(?:meeting|connection|invitation|booking)\.\w+`.*?) \|", GUIDE, re.MULTILINE)
     inbound = {"booking.created", "booking.rescheduled", "booking.cancelled"}
     assert {event for cell in names for event in re.findall(r"`([\w.]+)`", cell)} - inbound == set(EventType)
+
+
+def test_the_answers_of_the_guide_are_those_of_the_calls_before_them(product: Product) -> None:
+    calls = re.findall(r"```sh\n(curl.*?)```\n\n```json\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(calls) == 2
+    for command_line, answer in calls:
+        method, path = re.findall(r'-X (\w+) "\$MEETLINK_URL([^"]*)"', command_line)[0]
+        body = json.loads(re.findall(r"-d '(.*?)'", command_line)[0])
+        made = product.caller().request(method, path, json=body)
+        assert made.status_code == 201, made.text
+        shown, actual = json.loads(answer), made.json()
+        assert {name: type(value) for name, value in shown.items()} == {name: type(actual[name]) for name in shown}
