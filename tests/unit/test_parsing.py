@@ -188,7 +188,7 @@ def test_no_provider_goes_past_the_gate() -> None:
     files = (Path(__file__).parents[2] / "chalicelib" / "providers").glob("*.py")
     makers = {path.stem for path in files if "ProviderMeeting(" in path.read_text(encoding="utf-8")}
     # The names of rooms are our own.
-    assert makers == {"parsing", "jitsi", "jaas"}
+    assert makers == {"parsing", "jitsi", "jaas", "rehearsal"}
 
 
 @pytest.mark.parametrize("organization", [7, ["a"], {"id": "a"}, True, "", "x" * 5000, "org-1", None])
