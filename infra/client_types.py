@@ -24,7 +24,7 @@ def read_document() -> dict[str, Any]:
     from chalicelib import api
     from chalicelib.api.openapi import document
 
-    app = Chalice("meetlink")
+    app = Chalice("meetlink", configure_logs=False)
     api.register(app, lambda: None)  # type: ignore[arg-type, return-value]
     return document(app)
 
