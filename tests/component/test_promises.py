@@ -65,7 +65,8 @@ class TestPromise1AnAdminConnectsAnAccountInTheBrowser:
 class TestPromise2VideoBecomesAvailableOnceConnected:
     def test_before_it_is_unavailable_with_the_reason(self, product: Product) -> None:
         product.caller().put("/v1/calendars/c-1", json=calendar("phone"))
-        assert video(product) == {"type": "video", "available": False, "reason": "not_connected", "provider": None}
+        reason = {"available": False, "reason": "not_connected", "provider": None}
+        assert video(product) == {"type": "video", **reason, "settings": None}
 
     def test_before_a_calendar_cannot_choose_it(self, product: Product) -> None:
         answer = product.caller().put("/v1/calendars/c-1", json=calendar())
@@ -76,7 +77,9 @@ class TestPromise2VideoBecomesAvailableOnceConnected:
     def test_after_it_is_available_and_can_be_chosen(self, product: Product) -> None:
         product.caller().put("/v1/calendars/c-1", json=calendar("phone"))
         product.connect()
-        assert video(product) == {"type": "video", "available": True, "reason": None, "provider": "zoom"}
+        place = video(product)
+        assert place.pop("settings")["recording"] == ["none", "local", "cloud"]
+        assert place == {"type": "video", "available": True, "reason": None, "provider": "zoom"}
         assert product.caller().put("/v1/calendars/c-1", json=calendar()).status_code == 200
 
     def test_the_other_locations_are_always_available(self, product: Product) -> None:
@@ -91,17 +94,13 @@ class TestPromise2VideoBecomesAvailableOnceConnected:
     def test_a_connection_that_broke_is_the_reason_why_it_is_not(self, connected: Product) -> None:
         break_grant(connected)
         put(connected)
-        assert video(connected) == {
-            "type": "video",
-            "available": False,
-            "reason": "reconnect_needed",
-            "provider": "zoom",
-        }
+        place = video(connected)
+        assert (place["available"], place["reason"], place["provider"]) == (False, "reconnect_needed", "zoom")
 
     def test_a_calendar_that_is_video_already_can_be_put_again_while_disconnected(self, connected: Product) -> None:
         disconnect(connected)
         renamed = connected.caller().put("/v1/calendars/c-1", json=calendar(name="Renamed"))
-        assert (renamed.status_code, renamed.json()["location"]) == (200, {"type": "video"})
+        assert (renamed.status_code, renamed.json()["location"]) == (200, {"type": "video", "settings": None})
 
     def test_a_video_calendar_cannot_pass_to_a_host_who_is_not_connected(self, connected: Product) -> None:
         assert connected.caller().put("/v1/calendars/c-1", json=calendar(user_id="u-2")).status_code == 409
