@@ -20,11 +20,10 @@ FORMAT = 1
 """The version of a row's documents."""
 DUE_PARTITIONS = tuple(map(str, range(8)))
 """Partitions of the index of due work: enough for 8,000 writes a second."""
-WAITING_PARTITIONS = tuple(f"waiting#{partition}" for partition in DUE_PARTITIONS)
-"""Partitions of deferred bookings with a waiting meeting, which are counted. The schedule reads each every minute: rows
-of an earlier release may be in any of them."""
-GRANT_PARTITIONS = DUE_PARTITIONS
-"""Partitions of the grants' index."""
+WAITING_PARTITIONS = tuple(f"waiting#{number}" for number in range(4))
+"""Partitions of deferred bookings with a waiting meeting, which are counted. The schedule reads each every minute."""
+GRANT_PARTITIONS = DUE_PARTITIONS[:4]
+"""Partitions of the grants' index: an account's tokens are refreshed at most once an hour."""
 
 T = TypeVar("T", bound=Model)
 
