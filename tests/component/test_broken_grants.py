@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib import observability
 from chalicelib.errors import MailUnavailable
-from infra.local.visitor import press
+from infra.local.visitor import press, sign_in_and_consent
 from tests.support.aws import Aws
 from tests.support.clock import START, FakeClock
 from tests.support.product import ACCOUNT, Product, booking, calendar
@@ -83,8 +83,9 @@ def test_the_link_in_the_mail_reconnects_the_account_and_the_waiting_booking_get
     assert (state["state"], state["reason"]) == ("waiting", "reconnect_needed")
 
     browser = connected.browser()
-    settings = press(browser, browser.get(link_in(connected.mails.notices[0].text)), "/connect/")
-    browser.get(connected.consent(browser, settings, ACCOUNT), follow_redirects=True)
+    page = browser.get(link_in(connected.mails.notices[0].text))
+    at_zoom = press(browser, page, "/connect/", follow=False).headers["Location"]
+    browser.get(sign_in_and_consent(browser, at_zoom, ACCOUNT.email, ACCOUNT.password), follow_redirects=True)
     connected.settle()
 
     assert connected.caller().get("/v1/bookings/b-1").json()["meeting"]["state"] == "ready"
