@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import MsgspecError
 from msgspec.structs import replace
 
 from chalicelib.domain.booking import Booking
@@ -39,8 +40,8 @@ class HostLoads:
             return None
         try:
             return find_overload(booking, self._bookings.around(booking), limit)
-        except StoreError as error:
-            # The link and the emails must not wait for a note.
+        except (StoreError, MsgspecError) as error:
+            # The link and the emails must not wait for a note, also if another booking's row cannot be decoded.
             log.failure("the host's other bookings cannot be read", error, workspace_id=booking.workspace_id)
             return None
 
