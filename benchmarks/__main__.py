@@ -15,7 +15,7 @@ from importlib import import_module
 from benchmarks.cold_start import ROOT
 from benchmarks.measure import Line, table
 
-ALL = ("cold_start", "accept", "settle", "stack", "growth", "parts")
+ALL = ("cold_start", "accept", "settle", "stack", "growth", "parts", "after_booking")
 
 
 def main(names: list[str]) -> int:

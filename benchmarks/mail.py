@@ -14,6 +14,7 @@ from email.policy import SMTP
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
 from icalendar.prop.conference import Conference
+from msgspec.structs import replace
 
 from chalicelib.mail.message import compose
 from infra.local.console.mail_cases import INVITATIONS, SENDER
@@ -57,6 +58,15 @@ def bare(subject: str, text: str, html: str, description: str) -> bytes:
     calendar.add_component(event)
     entry = calendar.to_ical()
 
+    message = _bare_email(subject, text, html)
+    message.add_alternative(
+        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": "REQUEST"}
+    )
+    message.add_attachment(entry, maintype="application", subtype="ics", filename="invite.ics")
+    return message.as_bytes()
+
+
+def _bare_email(subject: str, text: str, html: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     message["From"] = f"{INVITE.host.name} <{SENDER.address}>"
     message["To"] = f"{INVITE.recipient.name} <{INVITE.recipient.email}>"
@@ -66,11 +76,16 @@ def bare(subject: str, text: str, html: str, description: str) -> bytes:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     message.add_alternative(html, subtype="html")
-    message.add_alternative(
-        entry, maintype="text", subtype="calendar", params={"charset": "UTF-8", "method": "REQUEST"}
-    )
-    message.add_attachment(entry, maintype="application", subtype="ics", filename="invite.ics")
-    return message.as_bytes()
+    return message
+
+
+def reminder_sides() -> tuple[Callable[[], object], Callable[[], object]]:
+    """One reminder as the product composes it, and a bare email with the same texts."""
+    reminder = replace(INVITE, is_reminder=True)
+    mail = compose(reminder, SENDER)
+    message = message_from_bytes(mail.raw, policy=policy.default)
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    return lambda: compose(reminder, SENDER), lambda: _bare_email(mail.subject, text, html).as_bytes()
 
 
 def sides() -> tuple[Callable[[], object], Callable[[], object]]:

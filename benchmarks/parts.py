@@ -25,6 +25,8 @@ def run(rounds: int = 60) -> Iterator[Line]:
     """The lines of this benchmark."""
     ours, theirs = mail.sides()
     yield _line("one invitation composed", ours, "icalendar + EmailMessage", theirs, rounds, batch=5, aim=2.0)
+    ours, theirs = mail.reminder_sides()
+    yield _line("one reminder composed", ours, "EmailMessage", theirs, rounds, batch=5, aim=2.0)
     ours, theirs = _signature()
     yield _line("a webhook's signature verified", ours, "hmac + base64", theirs, rounds, batch=500)
     for name, ours, theirs in _tokens():

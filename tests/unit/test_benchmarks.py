@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import accept, cold_start, growth, measure, neighbours, parts, settle, stack
+from benchmarks import accept, after_booking, cold_start, growth, measure, neighbours, parts, settle, stack
 from benchmarks.stub import stub_dynamodb
 
 ROUNDS: dict[str, Callable[[], Iterable[measure.Line]]] = {
     "accept": lambda: accept.run(rounds=1, batch=1),
+    "after_booking": lambda: after_booking.run(rounds=1, batch=1),
     "growth": lambda: growth.run(many=3, due=2, settled=20),
     "parts": lambda: parts.run(rounds=1),
     "settle": lambda: settle.run(rounds=1, bookings=1, seconds=0.001, slow_seconds=0.0),
