@@ -59,7 +59,11 @@ def run_stack(environment: dict[str, str], ports: list[int]) -> dict[str, Any]:
     )
     try:
         assert running.stdout is not None
-        shown = "".join(iter(running.stdout.readline, "Ctrl-C stops everything. Requests to the API:\n"))
+        shown = ""
+        while not shown.endswith("Requests to the API:\n"):
+            line = running.stdout.readline()
+            assert line, shown
+            shown += line
         assert "ready." in shown
         demo = httpx.get(f"http://127.0.0.1:{ports[1]}/demo.json").json()
         key = {"Authorization": f"Bearer {demo['api_key']}"}

@@ -11,7 +11,7 @@ from infra.local.visitor import press, sign_in_and_consent
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
 from tests.support.mailbox import Mailbox
-from tests.support.product import ACCOUNT, APP, SECOND_ACCOUNT, WORKSPACE, Letter, Product, calendar
+from tests.support.product import ACCOUNT, APP, SECOND_ACCOUNT, WORKSPACE, Letter, Product, calendar, with_offers
 
 HOST, OTHER_HOST = ACCOUNT.email, SECOND_ACCOUNT.email
 _PEOPLE = {
@@ -39,7 +39,7 @@ class GoogleHosts:
     def connect(self, user_id: str = "u-1", email: str = HOST, *, host_email: str | None = None) -> None:
         """Connect a user at Google Meet, and put their calendars. `host_email`: the address that they host under."""
         browser = self.product.browser()
-        settings = self.product.open_settings(browser, user_id)
+        settings = with_offers(browser, self.product.open_settings(browser, user_id))
         leave = press(browser, settings, "/oauth/google_meet/start", follow=False)
         back = sign_in_and_consent(self.product.browser(), leave.headers["Location"], email, "password-1")
         assert browser.get(back, follow_redirects=True).status_code == 200
