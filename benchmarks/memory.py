@@ -124,9 +124,10 @@ class Deployment:
     def book(self, count: int, title: str = "Introductory call") -> list[dict[str, Any]]:
         """So many new bookings; their stream records."""
         self.records.clear()
-        starts_at = datetime.now(UTC) + timedelta(days=35)
         for _ in range(count):
             self._number += 1
+            # A host has few bookings a day: settling compares a booking with those around it.
+            starts_at = datetime.now(UTC) + timedelta(days=35 + self._number % 300)
             guest = Guest("Demo Guest", f"guest-{self._number}@example.com", "America/New_York")
             appointment = Appointment(
                 "c-1", starts_at, starts_at + timedelta(minutes=30), "Europe/Berlin", title, guests=(guest,)
@@ -136,8 +137,8 @@ class Deployment:
 
     def empty(self) -> None:
         """Forget all bookings, as a database elsewhere would be none of this process's memory."""
-        bookings = self.memory._tables[f"{PREFIX}bookings"]
-        for held in (bookings.items, bookings.partitions, self.records, self.mails.sent):
+        tables = [self.memory._tables[PREFIX + name] for name in ("bookings", "references")]
+        for held in (*(t.items for t in tables), *(t.partitions for t in tables), self.records, self.mails.sent):
             held.clear()
 
     def _changed(self, change: Change) -> None:

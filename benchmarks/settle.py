@@ -32,9 +32,9 @@ def run(rounds: int = 4, bookings: int = 100, seconds: float = 0.3, slow_seconds
             rounds,
         )
         batch = f"settling {bookings} bookings, provider {seconds * 1000:g} ms"
-        yield compare(batch, ours, "sequential Powertools", theirs, "s", aim=25.0, at_least=True, faster=True)
+        yield compare(batch, ours, "sequential Powertools", theirs, "s", aim=22.0, at_least=True, faster=True)
         ideal = ceil(bookings / _WORKERS) * seconds
-        yield compare(batch, ours, f"ideal, {_WORKERS} side by side", [ideal] * rounds, "s", aim=1.5)
+        yield compare(batch, ours, f"ideal, {_WORKERS} side by side", [ideal] * rounds, "s", aim=1.3)
         few = min(bookings, _WORKERS - 1)
         beside, alone = alternate(
             lambda: _others_done(product, few, slow=True), lambda: _others_done(product, few, slow=False), rounds
