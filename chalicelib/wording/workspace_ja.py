@@ -310,9 +310,9 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         hours="{count}時間",
     ),
     people=PeopleTexts(
-        intro="主催者が接続したアカウントです。接続用リンクは、バックエンドが登録した本人のメールアドレスに送信されます。",
+        intro="担当者が接続したアカウントです。接続用リンクは、バックエンドが登録した本人のメールアドレスに送信されます。",
         accounts="接続",
-        hosts="未接続の主催者",
+        hosts="未接続の担当者",
         person="ユーザー",
         account="アカウント",
         last_meeting="最後に会議を作成",
