@@ -23,7 +23,7 @@ def cohost_result(booking: Booking, meeting: Meeting, cohost: Host) -> CohostRes
         return CohostResult(cohost.email, CohostState.GUEST)
     if not meeting.exists or meeting.fingerprint is None:
         return CohostResult(cohost.email, CohostState.PENDING)
-    # With links of our own, each host has one that admits its visitor as a host.
+    # With join links of this product, each host has one that admits its visitor as a host.
     return CohostResult(cohost.email, CohostState.GUEST if meeting.host_url is None else CohostState.HOST)
 
 

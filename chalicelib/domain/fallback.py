@@ -29,7 +29,7 @@ def is_fallback_due(booking: Booking, meeting: Meeting, now: datetime) -> bool:
 
 
 def use_fallback(booking: Booking, meeting: Meeting) -> Meeting:
-    """Return the fallback in place of the meeting. It stays, because people are told."""
+    """Return the fallback in place of the meeting. It stays, because it was emailed."""
     return Meeting(
         state=MeetingState.READY,
         generation=meeting.generation + 1,

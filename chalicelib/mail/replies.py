@@ -86,7 +86,7 @@ class CalendarReply(Struct, frozen=True):
 
 
 def read_reply(raw: bytes, received: ReceivedMail) -> CalendarReply:
-    """Read a raw email. Raises `UnusableReply`, and nothing else, whatever the email contains."""
+    """Read a raw email. Raises `UnusableReply` and nothing else, for any content."""
     if len(raw) > MAX_BYTES:
         raise UnusableReply(DropReason.TOO_LARGE)
     try:

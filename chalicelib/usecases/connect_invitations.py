@@ -1,7 +1,8 @@
 """Email hosts a connect link, when a member of their workspace asks for it.
 
 The API stores a request and enqueues a message: it may not send emails. The link is sent to an address that the
-workspace's backend stored for the host, never to one that the member enters: whoever has the link connects an account.
+workspace's backend stored for the host, never to one that the member enters: anyone who has the link can connect an
+account.
 """
 
 from __future__ import annotations

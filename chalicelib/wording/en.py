@@ -154,7 +154,7 @@ WORDING = Wording(
             "If you do not take bookings there, you can ignore this email.",
         ),
         button="Connect an account",
-        footnote="This link works once, and expires after eight days. Do not forward it: whoever uses it connects their account as yours.",
+        footnote="This link works once, and expires after eight days. Do not forward it: anyone who uses it connects their own account as yours.",
     ),
     sign_in=NoticeText(
         subject="Sign in to {workspace}",

@@ -203,7 +203,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         empty="There are no calendars.",
     ),
     brand=BrandTexts(
-        intro="How the workspace’s emails and pages look, and whom meetlink emails.",
+        intro="How the workspace’s emails and pages look, and who gets emails.",
         brand="Brand",
         name="Name",
         name_hint="Without one, the workspace’s name is shown.",

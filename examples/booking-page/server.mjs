@@ -38,7 +38,7 @@ async function freeSlots() {
   return slots.filter((start) => !taken.has(start));
 }
 
-/** Book a slot. Whoever has the link of a booking can cancel it, so its id cannot be guessed. */
+/** Book a slot. Anyone who has the link of a booking can cancel it, so its id cannot be guessed. */
 async function book({ starts_at, name, email, time_zone, language }) {
   if (!(await freeSlots()).includes(starts_at)) {
     return [409, { error: "This time has just been taken. Please choose another one." }];

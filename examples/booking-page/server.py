@@ -43,7 +43,7 @@ def free_slots() -> list[str]:
 
 
 def book(form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """Book a slot. Whoever has the link of a booking can cancel it, so its id cannot be guessed."""
+    """Book a slot. Anyone who has the link of a booking can cancel it, so its id cannot be guessed."""
     if form["starts_at"] not in free_slots():
         return 409, {"error": "This time has just been taken. Please choose another one."}
     booking_id, starts_at = uuid.uuid4().hex, datetime.fromisoformat(form["starts_at"])

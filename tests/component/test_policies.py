@@ -258,7 +258,7 @@ class Watched:
         assert answer == {"batchItemFailures": []}
 
     def bounce(self, name: str, *refusals: Exception) -> None:
-        """A mail came back, and the mail that tells of it is refused."""
+        """An email came back, and the notice about it is refused."""
         event = json.dumps(recorded_event("ses_events")[name])
 
         def take() -> None:
@@ -268,7 +268,7 @@ class Watched:
         self.does("on_mail_event", take)
 
     def reply(self, *refusals: Exception, proposed: datetime | None = None) -> None:
-        """The guest's calendar answers the newest email, and the mail that tells of it is refused."""
+        """The guest's calendar answers the newest email, and the notice about it is refused."""
         product, s3 = self.product, self.product.aws.client("s3")
         event = invitation(product.mails.to("guest@example.com")[-1].raw)
         raw = gmail(Answer(event, "guest@example.com", "TENTATIVE", product.clock(), proposed))

@@ -1,4 +1,4 @@
-"""`/workspace/brand`: how the workspace's emails and pages look, and whom meetlink emails."""
+"""`/workspace/brand`: how the workspace's emails and pages look, and who gets emails."""
 
 from __future__ import annotations
 

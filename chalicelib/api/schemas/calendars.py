@@ -251,7 +251,7 @@ class Calendar(Struct):
         str | None, Meta(description="The description of bookings that have none", examples=["{{calendar.name}}"])
     ]
     cohosts: Annotated[list[Host], Meta(description="Invited to each booking as hosts")]
-    hosts: Annotated[list[Host], Meta(description="Further hosts, whom a booking can name as `host_id`")]
+    hosts: Annotated[list[Host], Meta(description="Further hosts: a booking can name one of them as `host_id`")]
     created_at: Annotated[Timestamp, Meta(description="When it was created, RFC 3339 in UTC")]
     updated_at: Annotated[Timestamp, Meta(description="When it was last changed, RFC 3339 in UTC")]
 

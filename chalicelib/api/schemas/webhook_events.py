@@ -46,7 +46,7 @@ class EventMeeting(Struct, forbid_unknown_fields=True):
 
 
 class EventCalendarFile(Struct, forbid_unknown_fields=True):
-    """Where to get the calendar file of a person whom you email yourself."""
+    """Where to get the calendar file of a person who gets your own emails."""
 
     email: EmailAddress
     role: Annotated[Role, Meta(description="The host, or a guest")]
@@ -64,7 +64,7 @@ class MeetingEventData(Struct, forbid_unknown_fields=True):
     ends_at: EndTimestamp
     metadata: Metadata
     meeting: EventMeeting
-    calendar_files: Annotated[list[EventCalendarFile], Meta(description="The participants whom you email yourself")]
+    calendar_files: Annotated[list[EventCalendarFile], Meta(description="The participants who get your own emails")]
 
 
 class MeetingEvent(Struct, forbid_unknown_fields=True):

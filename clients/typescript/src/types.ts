@@ -625,7 +625,7 @@ export type Calendar = {
   description_template: string | null;
   /** Invited to each booking as hosts */
   cohosts: Host[];
-  /** Further hosts, whom a booking can name as `host_id` */
+  /** Further hosts: a booking can name one of them as `host_id` */
   hosts: Host[];
   /** When it was created, RFC 3339 in UTC */
   created_at: string;
@@ -850,7 +850,7 @@ export type EndpointBody = {
   events?: EventType[];
 };
 
-/** Where to get the calendar file of a person whom you email yourself. */
+/** Where to get the calendar file of a person who gets your own emails. */
 export type EventCalendarFile = {
   /** The e-mail address */
   email: string;
@@ -1170,7 +1170,7 @@ export type MeetingEventData = {
   /** Your own data: any JSON object. Responses and webhooks contain it unchanged */
   metadata: Record<string, unknown>;
   meeting: EventMeeting;
-  /** The participants whom you email yourself */
+  /** The participants who get your own emails */
   calendar_files: EventCalendarFile[];
 };
 
@@ -1427,7 +1427,7 @@ export type ReminderEventData = {
   /** Your own data: any JSON object. Responses and webhooks contain it unchanged */
   metadata: Record<string, unknown>;
   meeting: EventMeeting;
-  /** The participants whom you email yourself */
+  /** The participants who get your own emails */
   calendar_files: EventCalendarFile[];
   /** The reminder that is due */
   reminder: Reminder;

@@ -552,7 +552,7 @@ class Calendar(TypedDict):
     cohosts: list[Host]
     """Invited to each booking as hosts"""
     hosts: list[Host]
-    """Further hosts, whom a booking can name as `host_id`"""
+    """Further hosts: a booking can name one of them as `host_id`"""
     created_at: str
     """When it was created, RFC 3339 in UTC"""
     updated_at: str
@@ -794,7 +794,7 @@ class EndpointBody(TypedDict):
 
 
 class EventCalendarFile(TypedDict):
-    """Where to get the calendar file of a person whom you email yourself."""
+    """Where to get the calendar file of a person who gets your own emails."""
 
     email: str
     """The e-mail address"""
@@ -1136,7 +1136,7 @@ class MeetingEventData(TypedDict):
     """Your own data: any JSON object. Responses and webhooks contain it unchanged"""
     meeting: EventMeeting
     calendar_files: list[EventCalendarFile]
-    """The participants whom you email yourself"""
+    """The participants who get your own emails"""
 
 
 class MeetingJoinedEvent(TypedDict):
@@ -1407,7 +1407,7 @@ class ReminderEventData(TypedDict):
     """Your own data: any JSON object. Responses and webhooks contain it unchanged"""
     meeting: EventMeeting
     calendar_files: list[EventCalendarFile]
-    """The participants whom you email yourself"""
+    """The participants who get your own emails"""
     reminder: Reminder
     """The reminder that is due"""
 
