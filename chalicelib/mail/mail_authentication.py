@@ -11,11 +11,14 @@ _ADDRESS = r"[^\s<>@,;:\"()\\]{1,64}@[A-Za-z0-9.-]{1,253}"
 _BARE = re.compile(rf"\s*({_ADDRESS})\s*")
 _NAMED = re.compile(rf"[^<>]*<({_ADDRESS})>\s*")
 # In quotes, a name may contain the address itself, as Outlook writes it.
+# It takes quadratic time if the closing quote is missing, so the header's length is limited.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SES, _RECEIPT = "amazonses.com", "x-ses-receipt"
 _DKIM = re.compile(r"dkim=pass header\.i=@([A-Za-z0-9.-]+)")
 _DMARC = re.compile(r"dmarc=pass(?: \([^()]*\))? header\.from=([A-Za-z0-9.-]+)")
 _MIN_LABELS = 2
+_MAX_LENGTH = 2000
+"""Of From, in characters. A line of an email has at most 998 (RFC 5322, section 2.1.1), a name in From far fewer."""
 
 
 def sender_of_mail(message: Message) -> str | None:
@@ -25,7 +28,8 @@ def sender_of_mail(message: Message) -> str | None:
     it in the other one.
     """
     headers = message.get_all("From", [])
-    text = _QUOTED.sub("", _unfold(headers[0])) if len(headers) == 1 else ""
+    header = _unfold(headers[0]) if len(headers) == 1 else ""
+    text = _QUOTED.sub("", header) if len(header) <= _MAX_LENGTH else ""
     match = _BARE.fullmatch(text) or _NAMED.fullmatch(text)
     if match is None or text.count("@") != text.count(match[1]):  # Some programs repeat the address as the name.
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,6 +43,8 @@ NESTED = b"From: guest@example.com\r\n" + b"".join(
 )
 """Deeper than Python's stack."""
 FROM = re.compile(rb"(?m)^From: .*\r\n")
+MOMENT_SECONDS = 2
+"""Of this process, on a busy machine."""
 
 
 def answer(
@@ -200,6 +203,16 @@ def test_a_from_that_can_be_read_in_two_ways_is_refused(header: bytes) -> None:
 def test_names_of_all_kinds_are_read(header: bytes) -> None:
     raw = FROM.sub(header.replace(b"\\", b"\\\\") + b"\r\n", as_received(answer(), EMAIL), count=1)
     assert read_reply(raw, RECEIVED).email.lower() == EMAIL
+
+
+def test_a_from_of_any_length_takes_no_time() -> None:
+    """An opening quote without a closing one takes quadratic time: minutes for the longest email that is read."""
+    endless = b'From: "' + b'\\"' * 20_000
+    raw = as_received(answer(), EMAIL)
+    started_at = time.process_time()
+    for header in (endless, b"From: " + b"n" * 2000 + b" <guest@example.com>"):
+        assert dropped(FROM.sub(header.replace(b"\\", b"\\\\") + b"\r\n", raw, count=1)) is DropReason.FORGED
+    assert time.process_time() - started_at < MOMENT_SECONDS
 
 
 def test_the_checked_domain_must_be_that_of_from() -> None:
