@@ -230,7 +230,7 @@ class Invitation(Struct, frozen=True, omit_defaults=True):
     follows: int | None = None
     """See `Invite.follows`."""
     left_at_revision: int | None = None
-    """The booking's revision whose email was left to the caller; None: meetlink sent the email."""
+    """The booking's revision from which on emails are left to the caller; None: meetlink sends them."""
     entry_owner: EntryOwner = EntryOwner.OURS
     withdraws: bool = False
     """Whether the email removed our earlier entry: see `Invite.withdraws`."""
@@ -239,7 +239,8 @@ class Invitation(Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_left_to_caller(self) -> bool:
-        return self.left_at_revision is not None
+        """Whether the caller sent the last email. One that meetlink sent before it was switched off stays ours."""
+        return self.left_at_revision is not None and self.sent_at is None
 
     @property
     def shown_state(self) -> InvitationState:

@@ -181,8 +181,9 @@ def _number(
         invite = replace(invite, sequence=sequence + skipped, is_update=is_update, withdraws=withdraws)
         return replace(invite, follows=_last_received(last))
     if invite.is_left_to_caller:
-        # An email with an unknown outcome is not sent again: it is the caller's now.
-        is_outstanding = last.state is InvitationState.SENDING
+        # Nothing is sent, but the revision is recorded: from now on the caller may mail calendar files. An email with
+        # an unknown outcome is not sent again: it is the caller's now.
+        is_outstanding = last.left_at_revision is None or last.state is InvitationState.SENDING
     else:
         # An email that was not delivered stays outstanding. The sender checks whether the address is suppressed.
         is_requested = (invite.resent_revision or 0) > (last.resent_revision or 0)
@@ -204,11 +205,10 @@ def _skipped_revisions(booking: Booking, invite: Invite, last: Invitation | None
 
     Each of these files had a sequence number of its own, and the next one must be higher.
     """
-    was_left = last is not None and last.is_left_to_caller
-    if not (invite.is_left_to_caller or was_left):
+    left_at_revision = last.left_at_revision if last is not None else None
+    if not invite.is_left_to_caller and left_at_revision is None:
         return 0
-    recorded = last.left_at_revision if last is not None else None
-    return max(0, booking.revision - 1 - max(settled_revision, recorded or 0))
+    return max(0, booking.revision - 1 - max(settled_revision, left_at_revision or 0))
 
 
 def _invite(booking: Booking, meeting: Meeting, method: Method, to: Party, *, uid: str, now: datetime) -> Invite:

@@ -177,12 +177,23 @@ def _forget_former(lease: Lease) -> Lease:
 
 def _record_left_to_caller(lease: Lease, invites: list[Invite]) -> Lease:
     """Record what the caller emails. The settlement is stored with the next email, or after the last effect."""
-    settlement = lease.settlement
+    settlement, revision = lease.settlement, lease.booking.revision
     for invite in invites:
-        if invite.is_left_to_caller:
-            invitation = replace(_invitation(invite, InvitationState.SENT), left_at_revision=lease.booking.revision)
+        if not invite.is_left_to_caller:
+            continue
+        last = _last_to(settlement, invite)
+        if last is not None and last.sequence == invite.sequence and last.state is InvitationState.SENT:
+            invitations = _put(settlement.invitations, replace(last, left_at_revision=revision))
+            settlement = replace(settlement, invitations=invitations)
+        else:
+            invitation = replace(_invitation(invite, InvitationState.SENT), left_at_revision=revision)
             settlement = _with_invitation(settlement, lease.booking, invite, invitation)
     return replace(lease, settlement=settlement)
+
+
+def _last_to(settlement: Settlement, invite: Invite) -> Invitation | None:
+    key = address_key(invite.recipient.email)
+    return next((i for i in settlement.invitations if address_key(i.email) == key), None)
 
 
 def _forget_wait(lease: Lease) -> Lease:
@@ -210,8 +221,7 @@ def _with_invitation(settlement: Settlement, booking: Booking, invite: Invite, i
 
 def _record_suppressed(lease: Lease, invite: Invite) -> Lease:
     """Record an email that must not be sent. The state of an email that bounced is kept."""
-    key = address_key(invite.recipient.email)
-    last = next((i for i in lease.settlement.invitations if address_key(i.email) == key), None)
+    last = _last_to(lease.settlement, invite)
     if last is not None and last.content == invite.content and last.state is not InvitationState.SENDING:
         return lease
     return _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.BLOCKED)

@@ -85,6 +85,8 @@ FAILURES = st.lists(st.sampled_from(["", "", "lost before", "lost after"]), max_
 @examples(60, deadline=None)
 @given(STEPS, FAILURES, st.integers(0, 2**32))
 @example(["off", "there", "back"], [], 0)
+@example(["off", "link", "move", "move", "on", "link"], [], 1)
+@example(["off", "title", "back", "on", "link"], [], 1)
 def test_one_correct_entry_whoever_mails_it(steps: list[str], failures: list[str], seed: int) -> None:
     desk, random = SharedDesk(), Random(seed)
     desk.failures = list(failures)

@@ -20,7 +20,7 @@ GUESTS_OFF = Emails(guests=False)
 def recorded(invites: list[Invite], revision: int) -> list[Invitation]:
     """What settling records of these invites."""
     return [
-        replace(sent, left_at_revision=revision if invite.is_left_to_caller else None)
+        replace(sent, left_at_revision=revision) if invite.is_left_to_caller else replace(sent, sent_at=START)
         for invite, sent in zip(invites, as_sent(invites), strict=True)
     ]
 
@@ -91,8 +91,22 @@ def test_who_is_switched_off_gets_a_number_as_the_others() -> None:
     ]
 
 
-def test_switching_off_is_nothing_to_send_or_to_record() -> None:
-    assert plan(OFF, MAILED) == []
+def test_switching_off_sends_nothing_and_is_recorded_once() -> None:
+    assert short(plan(OFF, MAILED)) == [("guest", "REQUEST", 0, True)]
+    noted = [MAILED[0], replace(MAILED[1], left_at_revision=2)]
+    assert not noted[1].is_left_to_caller
+    assert plan(OFF, noted) == []
+    assert plan(changed(OFF, Emails(guests=True)), noted) == []
+
+
+def test_files_of_revisions_that_were_not_settled_count_after_our_own_email_too() -> None:
+    """Moved, and moved back: the caller may have mailed the file of the revision between."""
+    noted = [MAILED[0], replace(MAILED[1], left_at_revision=2)]
+    there = changed(OFF, title="Other")
+    back = changed(there, title=OFF.appointment.title)
+    on_again = changed(back, Emails(guests=True))
+    (invite,) = plan(on_again, noted, settled=2)
+    assert short([invite]) == [("guest", "REQUEST", 3, False)]
 
 
 def test_an_email_with_an_unknown_outcome_is_the_callers_after_switching_off() -> None:
