@@ -21,6 +21,7 @@ from msgspec import convert
 from msgspec.structs import fields
 
 from chalicelib.api.schemas import bookings, calendars, connections
+from chalicelib.api.schemas.webhooks import DeliveryError
 from chalicelib.domain.meeting import MeetingReason, MeetingState
 from chalicelib.handlers import operations
 from chalicelib.mail import ses_errors
@@ -281,6 +282,34 @@ def test_every_field_that_a_caller_can_send_is_in_their_guide() -> None:
         connections.ConfirmBody,
     )
     assert [field.name for body in bodies for field in fields(body) if field.name not in written] == []
+
+
+def test_every_optional_field_of_a_booking_and_a_calendar_is_in_the_table_of_optional_fields() -> None:
+    guide = (ROOT / "docs" / "callers.md").read_text()
+    section = guide.partition("### Optional fields")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`([\w.\[\]]+)`", " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE))))
+    bodies = {
+        "": (bookings.BookingBody, calendars.CalendarBody),
+        "guests[].": (bookings.GuestBody,),
+        "host.": (calendars.HostBody,),
+        "location.": (calendars.VideoBody,),
+    }
+    optional = {
+        start + field.encode_name
+        for start, kinds in bodies.items()
+        for kind in kinds
+        for field in fields(kind)
+        if not field.required
+    }
+    assert optional - listed == set()
+
+
+def test_every_error_of_a_delivery_is_explained_in_the_webhooks_guide() -> None:
+    guide = (ROOT / "docs" / "webhooks.md").read_text()
+    description = DeliveryError.__metadata__[0].description
+    errors = re.findall(r"\w+_\w+|timeout|redirect", description)
+    assert len(errors) == 8
+    assert [error for error in errors if not re.search(rf"^\| .*`{error}`.* \|", guide, re.MULTILINE)] == []
 
 
 def test_documented_commands_run_from_the_repository_with_its_own_python() -> None:
