@@ -32,12 +32,16 @@ class WorkQueue:
         """Send a message for each row. The workspace is the message group: SQS serves groups fairly.
 
         Return the rows whose message the queue refused. A failure is logged and counted, and not raised: the row is
-        due, and the schedule sends its message again.
+        due, and the schedule sends its message again. After a request that accepts nothing, no other is sent: with
+        thousands of rows, the timeouts of an outage would take the whole invocation.
         docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
         """
         remaining, refused = iter(wake_ups), list[K]()
         while batch := list(islice(remaining, MAX_BATCH)):
-            refused += self._send(batch)
+            failed = self._send(batch)
+            refused += failed
+            if len(failed) == len(batch):
+                return refused + self._give_up(list(remaining))
         return refused
 
     def receive(self, limit: int) -> list[WakeUp]:
@@ -73,6 +77,12 @@ class WorkQueue:
             log.warning("queue refused messages", queue=self._name, refused=len(refused), code=refused[0].get("Code"))
             count("WakeUpsRefused", len(refused))
         return [batch[int(failure["Id"])] for failure in refused]
+
+    def _give_up(self, unsent: list[K]) -> list[K]:
+        if unsent:
+            log.warning("queue accepts no messages, others are not sent", queue=self._name, unsent=len(unsent))
+            count("WakeUpsRefused", len(unsent))
+        return unsent
 
     def _url(self) -> str:
         return f"{self._client.meta.endpoint_url}/{self._account}/{self._name}"

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib import observability
 from chalicelib.errors import MailRejected, MailUnavailable
 from chalicelib.handlers import booking_stream, email_queue
 from chalicelib.usecases.sending_shares import BOOKINGS, FEW, PART, PER_MINUTE
+from tests.component.test_metrics import counted
 from tests.support.product import LambdaContext, Product, booking
 from tests.support.queues import Queues
 
@@ -114,6 +116,28 @@ def test_the_schedule_settles_what_sqs_refuses(world: World, monkeypatch: pytest
     monkeypatch.setattr(world.queues.sqs, "send_message_batch", refuse_all)
     booking_stream.settle_due(LambdaContext(), world.product.services)
     assert len(world.product.zoom.meetings) == BOOKINGS + 5
+
+
+def test_during_an_outage_sqs_is_not_called_for_each_ten_rows(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A call that times out takes seconds. Every row that is not sent is returned, in order, and counted."""
+    rows, sizes, send_batch = [("w-1", str(n)) for n in range(45)], list[int](), world.queues.sqs.send_message_batch
+
+    def refuse_the_second(*, Entries: list[dict[str, str]], **others: Any) -> Any:  # noqa: N803
+        sizes.append(len(Entries))
+        if len(sizes) == 2:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "SendMessageBatch")
+        return send_batch(Entries=Entries, **others)
+
+    monkeypatch.setattr(world.queues.sqs, "send_message_batch", refuse_the_second)
+    monkeypatch.setattr(observability, "_dimensions", {})
+    observability.enable_metrics("prod")
+    queue = world.product.services.email_queue
+    assert queue and queue.send(rows) == rows[10:]
+    assert sizes == [10, 10]
+    assert counted(capsys) == {"WakeUpsRefused": [10, 25]}
+    assert len(world.queues.messages("Emails")) == 10
 
 
 def test_a_lost_message_costs_three_ticks(world: World) -> None:
