@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 from chalicelib.domain.cohost import CohostResult, CohostState
 from chalicelib.domain.invitation import address_key
-from chalicelib.errors import MeetingGone, Rejected
+from chalicelib.errors import Rejected
+from chalicelib.providers.former_cohosts import remove_cohost
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import parse_objects
 
@@ -32,8 +32,7 @@ def set_cohosts(
     members = {address_key(str(member.get("email"))): member for member in listed if member.get("role") == _COHOST}
     wanted = {address_key(email) for email in emails}
     for key in {address_key(email) for email in former} & members.keys() - wanted:
-        with suppress(MeetingGone):
-            call("DELETE", f"/v2/{quote(str(members[key].get('name')))}")
+        remove_cohost(call, f"/v2/{quote(str(members[key].get('name')))}")
     return tuple(_add(call, path, email, members) for email in emails)
 
 

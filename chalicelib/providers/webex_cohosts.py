@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.cohost import CohostResult, CohostState
 from chalicelib.domain.invitation import address_key
-from chalicelib.errors import MeetingGone, Rejected
+from chalicelib.errors import Rejected
+from chalicelib.providers.former_cohosts import remove_cohost
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import parse_objects
 
@@ -30,12 +30,14 @@ def set_cohosts(
 ) -> tuple[CohostResult, ...]:
     """See `Provider.set_cohosts`. `call` sends a request. Invitees that the host added at Webex stay."""
     query = urlencode({"meetingId": meeting_id, "max": "100"})
-    listed = parse_objects(call("GET", f"{_INVITEES}?{query}").object().get("items"))
+    try:
+        listed = parse_objects(call("GET", f"{_INVITEES}?{query}").object().get("items"))
+    except Rejected:
+        return tuple(CohostResult(email, CohostState.FAILED, _NO_COHOST) for email in emails)
     invitees = {address_key(str(item.get("email"))): item for item in listed}
     wanted = {address_key(email) for email in emails}
     for key in {address_key(email) for email in former} & invitees.keys() - wanted:
-        with suppress(MeetingGone):
-            call("DELETE", f"{_INVITEES}/{quote(str(invitees[key].get('id')), safe='')}?sendEmail=false")
+        remove_cohost(call, f"{_INVITEES}/{quote(str(invitees[key].get('id')), safe='')}?sendEmail=false")
     return tuple(_add(call, meeting_id, email, invitees.get(address_key(email))) for email in emails)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.cohost import CohostState
 from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import ProviderMeeting
 from chalicelib.domain.meeting_settings import MeetingSettings
@@ -17,6 +18,7 @@ from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Call
 from infra.local.standins.google import Door, OpenPolicy
 from tests.contract.kit.contract import ProviderContract
+from tests.contract.kit.subject import COHOSTS
 from tests.support.clock import FakeClock
 from tests.support.google import GoogleSubject, room_has_setting, rpc_error
 
@@ -113,6 +115,20 @@ def test_what_guests_experience_is_read_from_the_room(
     experience = subject.provider.observe_guest_experience(token, meeting, subject.provider.read_account(token))
     assert (experience.admission, experience.is_observed) == (admission, True)
     assert experience.time_limit_minutes == 60  # A personal account.
+
+
+@pytest.mark.parametrize(("method", "state"), [("GET", CohostState.FAILED), ("DELETE", CohostState.HOST)])
+def test_cohosts_that_may_not_be_read_or_removed_are_not_tried_again_and_again(
+    subject: GoogleMeetSpacesSubject, method: str, state: CohostState
+) -> None:
+    subject.accept_cohosts(*COHOSTS)
+    (former, later), token = COHOSTS, subject.connect().access_token
+    meeting = subject.provider.create(token, subject.request())
+    subject.provider.set_cohosts(token, meeting.id, (former,), ())
+    subject.faults.add(rpc_error(403, "PERMISSION_DENIED").fault("/members", method))
+    (result,) = subject.provider.set_cohosts(token, meeting.id, (later,), (former,))
+    assert (result.email, result.state) == (later, state)
+    assert former in subject.cohosts_of(meeting)
 
 
 def test_a_number_is_dialled_with_its_pin(subject: GoogleMeetSpacesSubject) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.domain.cohost import CohostState
 from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import ProviderUnavailable, ReconnectNeeded, Rejected
@@ -23,7 +24,7 @@ from infra.local.standins.oauth_rules import Person
 from infra.local.standins.webex import Webex as StandIn
 from infra.local.standins.webex import contract, create_app
 from tests.contract.kit.contract import ProviderContract
-from tests.contract.kit.subject import CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
+from tests.contract.kit.subject import COHOSTS, CREDENTIALS, EMAIL, PASSWORD, REDIRECT, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
 
 HOST = Person("person-1", EMAIL, PASSWORD, "Demo Host")
@@ -153,6 +154,18 @@ class TestMeetings:
         body = {"items": [{"id": meeting.id, "webLink": meeting.join_url}]}
         subject.faults.add(Fault(r"/v1/meetings$", Action.BEFORE, method="GET", status=200, body=body))
         assert subject.provider.find(token, subject.request("a")) == []
+
+    @pytest.mark.parametrize(("method", "state"), [("GET", CohostState.FAILED), ("DELETE", CohostState.HOST)])
+    def test_cohosts_that_may_not_be_read_or_removed_are_not_tried_again_and_again(
+        self, subject: WebexSubject, token: str, method: str, state: CohostState
+    ) -> None:
+        subject.accept_cohosts(*COHOSTS)
+        former, later = COHOSTS
+        meeting = subject.provider.create(token, replace(subject.request(), cohosts=(former,)))
+        subject.faults.add(subject.refused.fault("/v1/meetingInvitees", method))
+        (result,) = subject.provider.set_cohosts(token, meeting.id, (later,), (former,))
+        assert (result.email, result.state) == (later, state)
+        assert former in subject.cohosts_of(meeting)
 
     def test_seconds_are_rounded_so_that_everyone_has_their_time(self, subject: WebexSubject, token: str) -> None:
         request = subject.request(minutes=20)
