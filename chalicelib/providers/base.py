@@ -37,6 +37,10 @@ from chalicelib.errors import (
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 
 
+def do_nothing() -> None:
+    """Allow every call: the default of `before_each_call`."""
+
+
 class OAuth(Struct, frozen=True):
     """How a provider's OAuth 2.0 (RFC 6749) differs from that of other providers."""
 
@@ -204,12 +208,19 @@ class Provider(ABC):
         return NO_SETTINGS
 
     def set_cohosts(
-        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+        self,
+        token: str,
+        meeting_id: str,
+        emails: tuple[str, ...],
+        former: tuple[str, ...],
+        *,
+        before_each_call: Callable[[], None] = do_nothing,
     ) -> tuple[CohostResult, ...]:
         """Make these people co-hosts, and `former` ones no longer. Return the result for each, in order.
 
         The provider must not email them. An address that it refuses is a result. Called after a create whose result has
-        none for the request's co-hosts, and when they change; only if `adds_cohosts`.
+        none for the request's co-hosts, and when they change; only if `adds_cohosts`. It can take a call for each
+        person, so `before_each_call` may raise an error to stop; a repeated call starts again.
         """
         raise NotImplementedError(f"{self.name} has no co-hosts")
 
@@ -254,6 +265,15 @@ class Provider(ABC):
         if response.ok:
             return response
         raise self.read_error(response) or self._error_by_status(response)
+
+    def guarded_call(self, token: str, before_each: Callable[[], None]) -> Callable[..., ProviderResponse]:
+        """Return `call` with this token, which first calls `before_each`."""
+
+        def call(method: str, path: str, **options: Any) -> ProviderResponse:
+            before_each()
+            return self.call(token, method, path, **options)
+
+        return call
 
     def send_create(self, token: str, path: str, body: Any, *, method: str = "POST") -> ProviderResponse:
         """Send the request that creates a meeting.

@@ -30,7 +30,7 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers import zoom_events, zoom_meetings, zoom_settings
-from chalicelib.providers.base import Event, OAuth, OAuthProvider
+from chalicelib.providers.base import Event, OAuth, OAuthProvider, do_nothing
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, parse_text
 from chalicelib.providers.time_zones import TimeZones
@@ -154,22 +154,29 @@ class Zoom(OAuthProvider):
         return replace(zoom_meetings.read_meeting(response.object()), cohosts=tuple(results))
 
     def set_cohosts(
-        self, token: str, meeting_id: str, emails: tuple[str, ...], former: tuple[str, ...]
+        self,
+        token: str,
+        meeting_id: str,
+        emails: tuple[str, ...],
+        former: tuple[str, ...],
+        *,
+        before_each_call: Callable[[], None] = do_nothing,
     ) -> tuple[CohostResult, ...]:
-        if self._accepts_cohosts(token, meeting_id, emails):
+        accepts = partial(self._accepts_cohosts, self.guarded_call(token, before_each_call), meeting_id)
+        if accepts(emails):
             return tuple(_added(email) for email in emails)
         accepted: tuple[str, ...] = ()
         for email in emails if len(emails) > 1 else ():
-            if self._accepts_cohosts(token, meeting_id, (*accepted, email)):
+            if accepts((*accepted, email)):
                 accepted = (*accepted, email)
         if not accepted:
-            self._accepts_cohosts(token, meeting_id, ())  # The former ones must go.
+            accepts(())  # The former ones must go.
         return tuple(_added(email) if email in accepted else _failed(email) for email in emails)
 
-    def _accepts_cohosts(self, token: str, meeting_id: str, emails: tuple[str, ...]) -> bool:
+    def _accepts_cohosts(self, call: Callable[..., ProviderResponse], meeting_id: str, emails: tuple[str, ...]) -> bool:
         body = {"settings": zoom_settings.write_cohosts(emails)}
         try:
-            zoom_meetings.require_no_content(self.call(token, "PATCH", f"/v2/meetings/{meeting_id}", json=body))
+            zoom_meetings.require_no_content(call("PATCH", f"/v2/meetings/{meeting_id}", json=body))
         except Rejected as error:
             log.info("the co-hosts are refused", provider=self.name, code=error.code)
             return False

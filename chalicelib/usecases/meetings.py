@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -288,7 +288,11 @@ class Meetings:
             return details
         former = tuple(result.email for result in details.cohosts)
         set_cohosts = partial(
-            self._calls.provider(access).set_cohosts, meeting_id=details.id, emails=request.cohosts, former=former
+            self._calls.provider(access).set_cohosts,
+            meeting_id=details.id,
+            emails=request.cohosts,
+            former=former,
+            before_each_call=partial(self._require_time, work),
         )
         try:
             return replace(details, cohosts=self._calls.call(access, set_cohosts, work.deadline))
@@ -304,6 +308,15 @@ class Meetings:
         except (OutOfTime, ProviderError) as error:
             log.info("the settings of a changed meeting are not reported", error=type(error).__name__)
             return work.meeting.settings
+
+    def _require_time(self, work: MeetingWork) -> None:
+        """Raise `OutOfTime` unless a call and the write after it can finish before the invocation and the lease end.
+
+        What a run has created must be stored by that run.
+        """
+        work.deadline.require(CALL_SECONDS)
+        if work.lease.held_until - self._clock() < timedelta(seconds=CALL_SECONDS):
+            raise OutOfTime
 
     def _require_lease(self, work: MeetingWork) -> None:
         work.lease.require(self._clock(), CALL_SECONDS)

@@ -10,7 +10,7 @@ from chalicelib.domain.grant_access import GrantAccess
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics
 from chalicelib.domain.meeting_settings import PossibleSettings
 from chalicelib.errors import FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
-from chalicelib.providers.base import Provider
+from chalicelib.providers.base import Provider, do_nothing
 from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.circuit_breaker import CircuitBreaker
@@ -18,10 +18,6 @@ from chalicelib.usecases.circuit_breaker import CircuitBreaker
 T = TypeVar("T")
 CALL_SECONDS = CALL_TIMEOUT_SECONDS + 3
 """The longest that a call takes, with the write after it."""
-
-
-def _do_nothing() -> None:
-    return
 
 
 class ProviderCalls:
@@ -67,7 +63,7 @@ class ProviderCalls:
         send: Callable[[str], T],
         deadline: Deadline,
         *,
-        before_each_try: Callable[[], None] = _do_nothing,
+        before_each_try: Callable[[], None] = do_nothing,
     ) -> T:
         """Return the result of `send`, which gets an access token; a second one if the first is rejected.
 

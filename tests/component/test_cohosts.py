@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from chalicelib.domain.invitation import Method
+from chalicelib.handlers import booking_stream
 from infra.local.standins.faults import Action, Fault
 from tests.support.answers import assert_problem
-from tests.support.product import Product, booking, calendar
+from tests.support.product import LambdaContext, Product, booking, calendar
 
 COHOST = {
     "user_id": "u-2",
@@ -137,6 +138,40 @@ def test_cohosts_that_cannot_be_added_now_follow_a_minute_later(product: Product
         product.tick(60)
     body = shown(product)
     assert (states(body), body["meeting"]["join_url"]) == ({"other@example.com": "host"}, link)
+
+
+class SlowZoom(LambdaContext):
+    """An invocation of `seconds` in which each of Zoom's responses takes 14."""
+
+    def __init__(self, product: Product, seconds: int) -> None:
+        self.product = product
+        self.ends_at = product.clock() + timedelta(seconds=seconds)
+        self.calls = len(product.zoom.faults.calls)
+
+    def get_remaining_time_in_millis(self) -> int:
+        calls = len(self.product.zoom.faults.calls)
+        self.product.clock.advance(14 * (calls - self.calls))
+        self.calls = calls
+        return int((self.ends_at - self.product.clock()).total_seconds() * 1000)
+
+
+@pytest.mark.parametrize("seconds", [70, 600])  # The invocation ends first, or the lease of 90 seconds.
+def test_many_cohosts_at_a_slow_provider_are_continued_by_a_later_run(
+    product: Product, caller: httpx.Client, seconds: int
+) -> None:
+    """As long as Zoom refuses one of them, it takes a call for each. What was created is stored in time."""
+    cohosts = [COHOST | {"email": f"cohost-{n}@example.com", "user_id": f"c-{n}"} for n in range(9)]
+    product.zoom.held.licensed = frozenset(cohost["email"] for cohost in cohosts[1:])
+    caller.put("/v1/bookings/b-1", json=booking(cohosts=cohosts))
+    started_at, context = product.clock(), SlowZoom(product, seconds)
+    booking_stream.settle_records({"Records": product.stream_records()}, context, product.services)
+    assert product.clock() - started_at < timedelta(seconds=min(seconds, 90))
+    body = shown(product)
+    assert body["meeting"]["state"] == "ready"
+    assert set(states(body).values()) == {"pending"}
+    product.tick(120)
+    assert list(states(shown(product)).values()) == ["failed", *["host"] * 8]
+    assert len(product.zoom.meetings) == 1
 
 
 def test_a_cohost_joins_a_room_of_our_own_link_as_a_host(product: Product) -> None:
