@@ -87,26 +87,20 @@ class WorkspaceLinks:
 
     def choices(self, token: str) -> list[Workspace]:
         """Return the workspaces that the link opens, without using it up. Raises `NotFound` if there is none."""
-        link = self._ephemeral.get(storage_key("workspace-link", token), WorkspaceLink, self._clock())
-        workspaces = self._opened_by(link) if link else []
-        if not workspaces:
-            raise NotFound("The link is expired, used or unknown.", reason="link_expired")
-        return workspaces
+        _, openings = self._find_openings(token)
+        return [workspace for workspace, _ in openings]
 
     def open_session(self, token: str, workspace_id: str) -> MemberSession:
         """Open a session for one of `choices`, and use up the link. Raises `NotFound`."""
-        key, now = storage_key("workspace-link", token), self._clock()
-        workspace = next((one for one in self.choices(token) if one.workspace_id == workspace_id), None)
-        link = self._ephemeral.get(key, WorkspaceLink, now)
-        if workspace is None or link is None or not self._ephemeral.consume(key):
-            raise NotFound("The link is expired, used or unknown.", reason="link_expired")
+        link, openings = self._find_openings(token)
+        opening = next((opening for opening in openings if opening[0].workspace_id == workspace_id), None)
+        if opening is None or not self._ephemeral.consume(storage_key("workspace-link", token)):
+            raise _link_expired()
+        (workspace, role), now = opening, self._clock()
         session_token = secrets.token_urlsafe(_TOKEN_BYTES)
         stored = StoredMemberSession(link, workspace_id, now)
         self._ephemeral.put(storage_key("workspace-session", session_token), stored, now + SESSION_LIFE)
-        session = _session(session_token, stored, workspace)
-        if session is None:
-            raise NotFound("The member was removed.", reason="link_expired")
-        return session
+        return MemberSession(session_token, workspace, link.email, role, now)
 
     def find_session(self, token: str | None) -> MemberSession | None:
         """Return the session of a cookie. None if it has ended, also because the member was removed."""
@@ -114,22 +108,35 @@ class WorkspaceLinks:
             return None
         stored = self._ephemeral.get(storage_key("workspace-session", token), StoredMemberSession, self._clock())
         workspace = self._workspaces.get(stored.workspace_id) if stored else None
-        return _session(token, stored, workspace) if stored and workspace else None
+        role = _role(stored.link, workspace) if stored and workspace else None
+        if stored is None or workspace is None or role is None:
+            return None
+        return MemberSession(token, workspace, stored.link.email, role, stored.signed_in_at)
 
     def end_session(self, session: MemberSession) -> None:
         """End the session. Repeating it is harmless."""
         self._ephemeral.consume(storage_key("workspace-session", session.token))
 
-    def _opened_by(self, link: WorkspaceLink) -> list[Workspace]:
+    def _find_openings(self, token: str) -> tuple[WorkspaceLink, list[tuple[Workspace, MemberRole]]]:
+        """Return the link, and each workspace that it opens with the role there. Raises `NotFound` if there is none."""
+        link = self._ephemeral.get(storage_key("workspace-link", token), WorkspaceLink, self._clock())
+        if link is None:
+            raise _link_expired()
+        roles = ((workspace, _role(link, workspace)) for workspace in self._workspaces_of(link))
+        openings = [(workspace, role) for workspace, role in roles if role]
+        if not openings:
+            raise _link_expired()
+        return link, openings
+
+    def _workspaces_of(self, link: WorkspaceLink) -> list[Workspace]:
         if link.workspace_id is None:
             return [workspace for workspace, _ in self._members.workspaces_of(link.email)]
         workspace = self._workspaces.get(link.workspace_id)
-        return [workspace] if workspace and _role(link, workspace) else []
+        return [workspace] if workspace else []
 
 
-def _session(token: str, stored: StoredMemberSession, workspace: Workspace) -> MemberSession | None:
-    role = _role(stored.link, workspace)
-    return MemberSession(token, workspace, stored.link.email, role, stored.signed_in_at) if role else None
+def _link_expired() -> NotFound:
+    return NotFound("The link is expired, used or unknown.", reason="link_expired")
 
 
 def _role(link: WorkspaceLink, workspace: Workspace) -> MemberRole | None:

@@ -7,14 +7,15 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from chalicelib.api.pages import settings_texts
+from chalicelib.api.pages.shown_bookings import can_retry, show_guests, show_state, show_time
+from chalicelib.api.pages.tones import DELIVERY_TONES, MEETING_TONES
 from chalicelib.domain.answers import answer_key, answer_of
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.history_entry import HistoryEntry, HistoryKind
 from chalicelib.domain.invitation import InvitationState, Method, address_key, parties
-from chalicelib.domain.meeting import MeetingReason, MeetingState
-from chalicelib.store.booking_records import TROUBLE_STATES, Record
+from chalicelib.domain.meeting import MeetingState
+from chalicelib.store.booking_records import Record
 from chalicelib.usecases.booking_timeline import Timeline
 from chalicelib.webhooks.model import Delivery
 from chalicelib.wording import Wording
@@ -65,28 +66,20 @@ class TimelineRow(Struct, frozen=True):
 
 def booking_row(record: Record, now: datetime, wording: Wording) -> ListedBooking:
     """Return what a list shows of a booking."""
-    booking, meeting = record.booking, record.current_meeting
-    texts, state = wording.settings_page, wording.settings_page.states[meeting.state]
-    tone = settings_texts.TONES[meeting.state]
-    has_link_state = not booking.is_cancelled and meeting.reason != MeetingReason.LOCATION_NOT_VIDEO
-    if booking.is_cancelled:
-        state, tone = texts.cancelled, "plain"
-    elif not has_link_state:
-        state = texts.locations[booking.location.type]
-    advice = wording.workspace_pages.bookings.advice
-    is_open = booking.appointment.ends_at > now
+    booking, meeting, state = record.booking, record.current_meeting, show_state(record, wording)
+    advice = wording.workspace_pages.bookings.advice.get(meeting.reason or "", "")
     return ListedBooking(
         id=booking.booking_id,
         title=booking.appointment.title or wording.untitled,
         starts_at=show_time(booking.appointment.starts_at, booking, wording),
         host=booking.host.name,
-        guests=", ".join(guest.name for guest in booking.appointment.guests[:3]),
-        state=state,
-        tone=tone,
-        why=wording.explain(meeting) if has_link_state else "",
-        advice=advice.get(meeting.reason or "", "") if has_link_state and is_open else "",
+        guests=show_guests(booking),
+        state=state.text,
+        tone=state.tone,
+        why=state.why,
+        advice=advice if state.why and booking.appointment.ends_at > now else "",
         join_url=meeting.join_url if meeting.state is MeetingState.READY else None,
-        can_retry=meeting.state in TROUBLE_STATES and is_open and not booking.is_cancelled,
+        can_retry=can_retry(record, now),
         next_attempt_at=show_time(meeting.next_attempt_at, booking, wording) if meeting.next_attempt_at else "",
     )
 
@@ -115,35 +108,27 @@ def email_rows(record: Record, now: datetime, wording: Wording) -> Iterator[Emai
 def timeline_rows(record: Record, timeline: Timeline, wording: Wording) -> list[TimelineRow]:
     """Return the history, newest first."""
     booking, texts = record.booking, wording.workspace_pages.bookings
-    rows = [(one.at, text, _tone(one)) for one in timeline.history if (text := _text(one, booking, wording))]
+    rows = [(entry.at, text, _tone(entry)) for entry in timeline.history if (text := _text(entry, booking, wording))]
     rows += [(report.at, texts.reports[report.kind.value], "plain") for report in timeline.reports]
     rows += [_delivery_row(delivery, wording) for delivery in timeline.deliveries]
     rows.sort(key=lambda row: row[0])
     return [TimelineRow(at, show_time(at, booking, wording), text, tone) for at, text, tone in reversed(rows)]
 
 
-def show_time(moment: datetime, booking: Booking, wording: Wording) -> str:
-    """Format a time in the zone of the booking's host."""
-    from chalicelib.mail.times import format_start
-
-    return format_start(moment, booking.host.time_zone or booking.appointment.time_zone, wording)
-
-
 def _delivery_row(delivery: Delivery, wording: Wording) -> tuple[datetime, str, str]:
     texts = wording.workspace_pages.bookings
     state = texts.delivery_states[delivery.state.value]
     text = texts.webhook.format(event=delivery.type, endpoint=delivery.key.endpoint_id, state=state)
-    tone = {"delivered": "good", "failed": "bad"}.get(delivery.state.value, "plain")
-    return delivery.last_attempt_at or delivery.created_at, text, tone
+    return delivery.last_attempt_at or delivery.created_at, text, DELIVERY_TONES[delivery.state]
 
 
-def _text(one: HistoryEntry, booking: Booking, wording: Wording) -> str:
+def _text(entry: HistoryEntry, booking: Booking, wording: Wording) -> str:
     """Return what an entry says; empty for a kind of a later release."""
     texts = wording.workspace_pages.bookings
-    if one.kind not in set(HistoryKind):
+    if entry.kind not in set(HistoryKind):
         return ""
-    text, (first, *others) = texts.entries[HistoryKind(one.kind)], one.note.split(" ")
-    match one.kind:
+    text, (first, *others) = texts.entries[HistoryKind(entry.kind)], entry.note.split(" ")
+    match entry.kind:
         case HistoryKind.MEETING:
             state = wording.settings_page.states[MeetingState(first)]
             why = wording.reasons.get(others[0], "") if others else ""
@@ -151,13 +136,13 @@ def _text(one: HistoryEntry, booking: Booking, wording: Wording) -> str:
         case HistoryKind.MAILED:
             is_again = len(others) > 1 and others[1] != "0"
             text = texts.mailed_cancellation if first == Method.CANCEL else texts.mailed_again if is_again else text
-            return text.format(count=one.count)
+            return text.format(count=entry.count)
         case HistoryKind.ANSWERED:
             answer = next((label for choice, label in wording.answer_page.choices.items() if choice == first), "")
             return text.format(who=_name_of(others, booking) or texts.someone, answer=answer)
         case HistoryKind.ATTENDANCE:
             return text.format(verdict=texts.verdicts[Attendance(first)])
-    return text.format(count=one.count, minutes=first)
+    return text.format(count=entry.count, minutes=first)
 
 
 def _name_of(keys: list[str], booking: Booking) -> str | None:
@@ -166,7 +151,7 @@ def _name_of(keys: list[str], booking: Booking) -> str | None:
     return next((party.name for party in parties(booking) if answer_key(party.email).startswith(key)), None)
 
 
-def _tone(one: HistoryEntry) -> str:
-    if one.kind == HistoryKind.MEETING:
-        return settings_texts.TONES[MeetingState(one.note.split(" ")[0])]
-    return "bad" if one.kind == HistoryKind.UNDELIVERED else "plain"
+def _tone(entry: HistoryEntry) -> str:
+    if entry.kind == HistoryKind.MEETING:
+        return MEETING_TONES[MeetingState(entry.note.split(" ")[0])]
+    return "bad" if entry.kind == HistoryKind.UNDELIVERED else "plain"

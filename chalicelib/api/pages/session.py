@@ -25,6 +25,7 @@ _SECURE_COOKIE = "__Host-meetlink"
 _LOCAL_COOKIE = "meetlink"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SESSION_SECONDS = 3600
+_PROBE_SECONDS = 600
 
 
 def audience_for(call: Call, visitor: Visitor) -> Audience:
@@ -88,15 +89,15 @@ def is_framed(call: Call) -> bool:
 
 def cookie(call: Call, token: str, workspace: Workspace | None) -> str:
     """Return the `Set-Cookie` of a session."""
-    fixed = f"{_cookie_name(call)}={token}; Path=/; Max-Age={_SESSION_SECONDS}; HttpOnly"
+    pair = f"{_cookie_name(call)}={token}"
     if is_framed(call) and workspace is not None and workspace.frame_ancestors:
-        return f"{fixed}; SameSite=None; Secure; Partitioned"
-    return f"{fixed}; SameSite=Lax{'' if is_local(call) else '; Secure'}"
+        return _framed_cookie(pair, _SESSION_SECONDS)
+    return lax_cookie(call, pair, _SESSION_SECONDS)
 
 
 def probe_cookie(call: Call) -> str:
     """Return the `Set-Cookie` of a test cookie: a session in a frame needs a browser that keeps such cookies."""
-    return f"{_cookie_name(call)}-probe=1; Path=/; Max-Age=600; HttpOnly; SameSite=None; Secure; Partitioned"
+    return _framed_cookie(f"{_cookie_name(call)}-probe=1", _PROBE_SECONDS)
 
 
 def has_probe_cookie(call: Call) -> bool:
@@ -105,10 +106,19 @@ def has_probe_cookie(call: Call) -> bool:
 
 def end_cookie(call: Call) -> str:
     """Return the `Set-Cookie` that deletes the session's cookie."""
-    fixed = f"{_cookie_name(call)}=; Path=/; Max-Age=0; HttpOnly"
-    if is_framed(call):
-        return f"{fixed}; SameSite=None; Secure; Partitioned"
-    return f"{fixed}; SameSite=Lax{'' if is_local(call) else '; Secure'}"
+    pair = f"{_cookie_name(call)}="
+    return _framed_cookie(pair, 0) if is_framed(call) else lax_cookie(call, pair, 0)
+
+
+def lax_cookie(call: Call, pair: str, seconds: int) -> str:
+    """Return the `Set-Cookie` of `name=value` that only pages of this site get."""
+    secure = "" if is_local(call) else "; Secure"
+    return f"{pair}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _framed_cookie(pair: str, seconds: int) -> str:
+    """Return the `Set-Cookie` of `name=value` that pages in a frame of the present site get."""
+    return f"{pair}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=None; Secure; Partitioned"
 
 
 def redirect(url: str, headers: dict[str, str] | None = None) -> Response:

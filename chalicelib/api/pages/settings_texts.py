@@ -5,23 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.connection import KeyProblem, SignInProblem
-from chalicelib.domain.meeting import MeetingState
 
 if TYPE_CHECKING:
     from chalicelib.providers.base import Provider
     from chalicelib.usecases.connection_check import Step
     from chalicelib.usecases.key_connections import KeyRefused
     from chalicelib.wording import Wording
-
-TONES = {
-    MeetingState.NONE: "plain",
-    MeetingState.PENDING: "plain",
-    MeetingState.READY: "good",
-    MeetingState.WAITING: "bad",
-    MeetingState.FAILED: "bad",
-    MeetingState.REMOVED: "plain",
-}
-"""How the badge of a state looks."""
 
 
 def sign_in_problem(code: str, provider: Provider | None, wording: Wording) -> str | None:

@@ -199,8 +199,8 @@ def _booking_values(call: Call, visitor: Visitor, status: ConnectionStatus, word
         waiting = call.services.bookings.list_waiting(visitor.workspace_id, visitor.user_id)
     past = _page(call, visitor, now - _RECENT, now, _UPCOMING_READ)[-_RECENT_SHOWN:]
     coming = _page(call, visitor, now, None, _UPCOMING_READ)
-    known = {record.booking.booking_id for record in waiting}
-    shown = [show_booking(r, now, wording) for r in [*past, *coming] if r.booking.booking_id not in known]
+    waiting_ids = {record.booking.booking_id for record in waiting}
+    shown = [show_booking(r, now, wording) for r in [*past, *coming] if r.booking.booking_id not in waiting_ids]
     problems = [booking for booking in shown if booking.tone == "bad" and booking.can_retry]
     return {
         "waiting": [show_booking(record, now, wording) for record in waiting[:_WAITING_SHOWN]],

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from chalice.app import Response
 
 from chalicelib.api.calls import Call
 from chalicelib.api.pages.workspace_shell import (
     MEMBER_PREFIX,
+    list_page_links,
+    list_start,
     member_audience,
     render_workspace_error,
     require_member,
     show_utc,
     workspace_page,
 )
-from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.members import member_digest, members_of
 
@@ -27,8 +26,7 @@ _PAGE = 50
 def show_audit(call: Call) -> Response:
     session = require_member(call)
     workspace, wording = session.workspace, member_audience(call, session).wording
-    after = PageQuery(cursor=call.query("cursor")).after
-    entries, following = call.services.audit_store.page(workspace.workspace_id, _PAGE, after)
+    entries, following = call.services.audit_store.page(workspace.workspace_id, _PAGE, list_start(call))
     addresses = {member_digest(member.email): member.email for member in members_of(workspace)}
     addresses[member_digest(session.email)] = session.email
 
@@ -41,7 +39,6 @@ def show_audit(call: Call) -> Response:
         call,
         session,
         "audit",
-        rows=[(show_utc(one.at, wording), one.verb, shown_caller(one.caller), one.key_id) for one in entries],
-        more=urlencode({"cursor": encode_cursor(following) or ""}) if following else None,
-        is_later=after is not None,
+        rows=[(show_utc(entry.at, wording), entry.verb, shown_caller(entry.caller), entry.key_id) for entry in entries],
+        **list_page_links(call, following),
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from chalice.app import Response
 
 from chalicelib.api.calls import Call
-from chalicelib.api.pages.booking_view import booking_row, email_rows, show_time, timeline_rows
-from chalicelib.api.pages.session import redirect
+from chalicelib.api.pages.booking_view import booking_row, email_rows, timeline_rows
+from chalicelib.api.pages.shown_bookings import show_time
 from chalicelib.api.pages.workspace_shell import (
     go_to,
+    list_page_links,
+    list_start,
     member_audience,
     posted_by_member,
     record_action,
@@ -20,7 +21,6 @@ from chalicelib.api.pages.workspace_shell import (
     require_member,
     workspace_page,
 )
-from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.booking import BookingStatus
 from chalicelib.domain.guest_key import guest_key
@@ -55,7 +55,9 @@ def show_bookings(call: Call) -> Response:
 @routes.get("/workspace/bookings/{booking_id}")
 def show_booking(call: Call, booking_id: str) -> Response:
     session = require_member(call)
-    record = _require(call, session, booking_id)
+    record = call.services.booking_store.get(session.workspace.workspace_id, booking_id)
+    if record is None:
+        raise NotFound("There is no booking with this id in the workspace.")
     now, wording = call.services.clock(), member_audience(call, session).wording
     timeline = call.services.booking_timeline.read(record)
     return workspace_page(
@@ -74,42 +76,33 @@ def show_booking(call: Call, booking_id: str) -> Response:
 @routes.post("/workspace/bookings/{booking_id}/retry")
 def retry_booking_by_member(call: Call, booking_id: str) -> Response:
     session, _ = posted_by_member(call, MemberRole.SUPPORT)
-    _require(call, session, booking_id)
     record_action(call, session, "retry-booking")
     call.services.bookings.retry(session.workspace.workspace_id, booking_id)
-    return go_to(call, f"bookings/{quote(booking_id, safe='')}", "retrying")
+    return go_to(call, f"bookings/{booking_id}", "retrying")
 
 
 @routes.post("/workspace/bookings/{booking_id}/resend")
 def resend_invitation(call: Call, booking_id: str) -> Response:
     session, form = posted_by_member(call, MemberRole.SUPPORT)
-    _require(call, session, booking_id)
     record_action(call, session, "resend-invitation")
     call.services.bookings.resend_invitation(session.workspace.workspace_id, booking_id, form.get("email", ""))
-    return go_to(call, f"bookings/{quote(booking_id, safe='')}", "resending")
-
-
-def _require(call: Call, session: MemberSession, booking_id: str) -> Record:
-    record = call.services.booking_store.get(session.workspace.workspace_id, booking_id)
-    if record is None:
-        raise NotFound("There is no booking with this id in the workspace.")
-    return record
+    return go_to(call, f"bookings/{booking_id}", "resending")
 
 
 def _find_by_id(call: Call, session: MemberSession, booking_id: str) -> Response:
     if is_id(booking_id) and call.services.booking_store.get(session.workspace.workspace_id, booking_id):
-        return redirect(f"{call.base_url}/workspace/bookings/{quote(booking_id, safe='')}")
+        return go_to(call, f"bookings/{booking_id}")
     return _page(call, session, {}, search=booking_id, is_unknown=True)
 
 
 def _list(call: Call, session: MemberSession, filters: dict[str, str]) -> Response:
     """Return a page of the list. Without filters, the bookings without a link come first."""
-    query, after = _query(call, session, filters), PageQuery(cursor=call.query("cursor")).after
+    query, after = _query(call, session, filters), list_start(call)
     records, following = call.services.booking_store.page(query, limit=_PAGE, after=after)
     values: dict[str, Any] = {"records": records, "following": following, "search": filters.get("guest", "")}
     if not filters and after is None:
         values["troubled"] = _troubled(call, session)
-    return _page(call, session, filters, is_later=after is not None, **values)
+    return _page(call, session, filters, **values)
 
 
 def _troubled(call: Call, session: MemberSession) -> list[Record] | None:
@@ -156,10 +149,8 @@ def _page(
     following: str | None = None,
     search: str = "",
     is_unknown: bool = False,
-    is_later: bool = False,
 ) -> Response:
     now, wording = call.services.clock(), member_audience(call, session).wording
-    more = urlencode(filters | {"cursor": encode_cursor(following) or ""}) if following else None
     return workspace_page(
         call,
         session,
@@ -169,10 +160,9 @@ def _page(
         is_filtered=bool(filters),
         search=search,
         is_unknown=is_unknown,
-        is_later=is_later,
         rows=[booking_row(record, now, wording) for record in records or ()],
         troubled=None if troubled is None else [booking_row(record, now, wording) for record in troubled],
-        more=more,
+        **list_page_links(call, following, filters),
         states=tuple(MeetingState),
         reasons=tuple(MeetingReason),
     )

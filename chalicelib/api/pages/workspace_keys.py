@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalice.app import Response
+from msgspec.structs import replace
 
 from chalicelib.api.calls import Call
 from chalicelib.api.pages.workspace_shell import (
@@ -41,7 +42,7 @@ def create_key(call: Call) -> Response:
     workspace, key = issue_key(session.workspace, now=call.services.clock(), note=note)
     record_action(call, session, "create-key", key_id=workspace.keys[-1].key_id)
     call.services.workspace_store.put(workspace)
-    return _page(call, require_member(call), new_key=key)
+    return _page(call, replace(session, workspace=workspace), new_key=key)
 
 
 @routes.post("/workspace/keys/revoke")

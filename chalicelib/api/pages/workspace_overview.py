@@ -45,14 +45,13 @@ class ShownDay(Struct, frozen=True):
 def show_overview(call: Call) -> Response:
     session = require_member(call)
     wording, workspace_id = member_audience(call, session).wording, session.workspace.workspace_id
-    texts = wording.workspace_pages.overview
     period = next((days for days in PERIODS if str(days) == call.query("days")), _PERIOD)
     today = call.services.clock().astimezone(UTC).date()
     days = [today - timedelta(days=back) for back in reversed(range(period))]
     stored = call.services.daily_count_store.read(workspace_id, days[0], today)
     counts = [stored.get(day, DayCounts()) for day in days]
-    shown = [_show_day(day, one, wording) for day, one in zip(days, counts, strict=True)]
-    top = round_up(max(one.links + one.failures for one in counts))
+    shown = [_show_day(day, day_counts, wording) for day, day_counts in zip(days, counts, strict=True)]
+    top = round_up(max(day.links + day.failures for day in counts))
     titles = [f"{row.day}: {row.links} · {row.failures}" for row in shown]
     return workspace_page(
         call,
@@ -64,11 +63,10 @@ def show_overview(call: Call) -> Response:
         period=period,
         periods=PERIODS,
         days=shown,
-        links_chart=stacked_bars([(one.links, one.failures) for one in counts], top, 3, titles),
+        links_chart=stacked_bars([(day.links, day.failures) for day in counts], top, 3, titles),
         links_ticks=(top, top // 2, 0),
         times_chart=nested_bars(_times(counts), [f"{row.day}: {row.median} · {row.p95}" for row in shown]),
         times_ticks=[_tick(seconds, wording) for seconds in reversed(TIME_TICKS)],
-        texts=texts,
     )
 
 
@@ -79,7 +77,7 @@ def _show_day(day: date, counts: DayCounts, wording: Wording) -> ShownDay:
 
 
 def _times(counts: Sequence[DayCounts]) -> list[tuple[float, float] | None]:
-    pairs = [(one.quantile(0.5), one.quantile(0.95)) for one in counts]
+    pairs = [(day.quantile(0.5), day.quantile(0.95)) for day in counts]
     return [None if median is None or p95 is None else (median, p95) for median, p95 in pairs]
 
 

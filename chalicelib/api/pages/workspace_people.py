@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from urllib.parse import urlencode
 
 from chalice.app import Response
 from msgspec import Struct
@@ -12,6 +11,8 @@ from msgspec import Struct
 from chalicelib.api.calls import Call
 from chalicelib.api.pages.workspace_shell import (
     go_to,
+    list_page_links,
+    list_start,
     member_audience,
     posted_by_member,
     record_action,
@@ -20,7 +21,6 @@ from chalicelib.api.pages.workspace_shell import (
     show_utc,
     workspace_page,
 )
-from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.calendar import Host
 from chalicelib.domain.connection import ConnectionState, ConnectionStatus
@@ -59,14 +59,13 @@ class ShownPerson(Struct, frozen=True):
 def show_people(call: Call) -> Response:
     session, state = require_member(call), call.query("state") or ""
     workspace_id, wording = session.workspace.workspace_id, member_audience(call, session).wording
-    after = PageQuery(cursor=call.query("cursor")).after
     wanted = ConnectionFilter(state=ConnectionState(state) if state in set(ConnectionState) else None)
+    after = list_start(call)
     listed, following = call.services.connection_lists.page(workspace_id, wanted, limit=_PAGE, after=after)
     waiting, is_partial = _count_waiting(call, workspace_id)
     calendars, _ = call.services.calendar_store.page(workspace_id, limit=_CALENDARS_READ, after=None)
     hosts = {calendar.host.user_id: calendar.host for calendar in calendars}
     shows_hosts = wanted.state in (None, ConnectionState.NONE) and after is None
-    cursor = {"state": state, "cursor": encode_cursor(following) or ""}
     return workspace_page(
         call,
         session,
@@ -78,8 +77,7 @@ def show_people(call: Call) -> Response:
         states=_LISTED,
         state=state,
         is_partial=is_partial,
-        more=urlencode(cursor) if following else None,
-        is_later=after is not None,
+        **list_page_links(call, following, {"state": state}),
     )
 
 

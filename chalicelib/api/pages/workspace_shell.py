@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from chalice.app import Response
 
 from chalicelib.api import html
 from chalicelib.api.audience import Audience, audience_of, browser_language
 from chalicelib.api.calls import Call
-from chalicelib.api.pages.session import is_local, read_cookie, read_form, redirect
+from chalicelib.api.pages.session import is_local, lax_cookie, read_cookie, read_form, redirect
+from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.problems import ProblemDetails
 from chalicelib.domain.members import member_digest
 from chalicelib.domain.workspace import MemberRole
@@ -90,6 +92,20 @@ def member_audience(call: Call, session: MemberSession) -> Audience:
     return audience_of(call, session.workspace)
 
 
+def list_start(call: Call) -> str | None:
+    """Return the key that the page of a list starts after; None: the list's first page."""
+    return PageQuery(cursor=call.query("cursor")).after
+
+
+def list_page_links(call: Call, following: str | None, filters: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the template's values for the links to a list's next page and, on a later page, to its first one.
+
+    `following` is the key that the next page starts after; None: there is none.
+    """
+    more = urlencode({**(filters or {}), "cursor": encode_cursor(following) or ""}) if following else None
+    return {"more": more, "is_later": list_start(call) is not None}
+
+
 def show_utc(moment: datetime, wording: Wording) -> str:
     """Format a time that has no other zone than UTC."""
     from chalicelib.mail.times import format_start
@@ -146,8 +162,7 @@ def end_member_cookie(call: Call) -> str:
 
 
 def _set_cookie(call: Call, value: str, seconds: int) -> str:
-    secure = "" if is_local(call) else "; Secure"
-    return f"{_cookie_name(call)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    return lax_cookie(call, f"{_cookie_name(call)}={value}", seconds)
 
 
 def _cookie_name(call: Call) -> str:

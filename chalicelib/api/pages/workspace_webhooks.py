@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlencode
 
 from chalice.app import Response
 
 from chalicelib.api.calls import Call
+from chalicelib.api.pages.tones import DELIVERY_TONES
 from chalicelib.api.pages.workspace_shell import (
     go_to,
+    list_page_links,
+    list_start,
     member_audience,
     posted_by_member,
     record_action,
@@ -18,7 +20,6 @@ from chalicelib.api.pages.workspace_shell import (
     show_utc,
     workspace_page,
 )
-from chalicelib.api.pagination import PageQuery, encode_cursor
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.workspace import MemberRole
 from chalicelib.usecases.workspace_links import MemberSession
@@ -28,7 +29,6 @@ from chalicelib.webhooks.model import DeliveryKey, DeliveryState
 
 routes = PageRoutes(render_workspace_error)
 _PAGE = 50
-_TONES = {DeliveryState.DELIVERED: "good", DeliveryState.FAILED: "bad", DeliveryState.PENDING: "plain"}
 
 
 @routes.get("/workspace/webhooks")
@@ -55,8 +55,8 @@ def show_endpoint(call: Call, endpoint_id: str) -> Response:
         type=filters.get("type"),
     )
     endpoint = call.services.webhook_endpoints.get(query.workspace_id, endpoint_id)
-    after = PageQuery(cursor=call.query("cursor")).after
-    deliveries, following = call.services.webhook_endpoints.list_deliveries(query, limit=_PAGE, after=after)
+    lister = call.services.webhook_endpoints.list_deliveries
+    deliveries, following = lister(query, limit=_PAGE, after=list_start(call))
     wording = member_audience(call, session).wording
     return workspace_page(
         call,
@@ -65,12 +65,11 @@ def show_endpoint(call: Call, endpoint_id: str) -> Response:
         template="workspace/webhook.html",
         endpoint=endpoint,
         rows=[(delivery, show_utc(delivery.created_at, wording)) for delivery in deliveries],
-        tones=_TONES,
+        tones=DELIVERY_TONES,
         filters={"state": "", "type": ""} | filters,
         states=tuple(DeliveryState),
         types=sorted(EventType),
-        more=urlencode(filters | {"cursor": encode_cursor(following) or ""}) if following else None,
-        is_later=after is not None,
+        **list_page_links(call, following, filters),
     )
 
 
@@ -86,7 +85,7 @@ def show_delivery(call: Call, endpoint_id: str, delivery_id: str) -> Response:
         template="workspace/delivery.html",
         endpoint_id=endpoint_id,
         delivery=delivery,
-        tone=_TONES[delivery.state],
+        tone=DELIVERY_TONES[delivery.state],
         created_at=show_utc(delivery.created_at, wording),
         next_attempt_at=show_utc(delivery.next_attempt_at, wording) if delivery.next_attempt_at else None,
         attempts=[(attempt, show_utc(attempt.at, wording)) for attempt in reversed(delivery.attempt_log)],
