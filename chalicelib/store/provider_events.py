@@ -38,10 +38,11 @@ class ProviderEventStore:
         with suppress(LostRace), translated_errors():
             item.save(condition=ProviderEventItem.event_name.does_not_exist())
 
-    def list_by_meeting(self, provider: str, meeting_id: str) -> list[MeetingReport]:
-        """Return the stored events of a meeting."""
+    def list_by_meeting(self, provider: str, meeting_id: str, limit: int | None = None) -> list[MeetingReport]:
+        """Return the stored events of a meeting, at most `limit`, by kind and then by time."""
+        key = _meeting_key(provider, meeting_id)
         with translated_errors():
-            items = list(ProviderEventItem.query(_meeting_key(provider, meeting_id), consistent_read=True))
+            items = list(ProviderEventItem.query(key, consistent_read=True, limit=limit))
         return [msgspec.json.decode(item.document, type=MeetingReport) for item in items]
 
 

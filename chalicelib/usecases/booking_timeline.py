@@ -22,6 +22,8 @@ _BEFORE, _AFTER = timedelta(seconds=5), timedelta(seconds=65)
 _MAX_QUERIES = 20
 _MAX_DELIVERIES = 100
 """How many deliveries of an endpoint one query reads."""
+_MAX_REPORTS = 500
+"""How many events of a meeting are read: more than one of 200 people has."""
 
 
 class Timeline(Struct, frozen=True):
@@ -56,9 +58,9 @@ class BookingTimeline:
         history = with_history(record.settlement, booking, record.answers, self._clock()).history
         reports: list[MeetingReport] = []
         if meeting.provider and meeting.id:
-            stored = self._events.list_by_meeting(meeting.provider, meeting.id)
+            stored = self._events.list_by_meeting(meeting.provider, meeting.id, _MAX_REPORTS)
             reports = sorted(stored, key=lambda report: report.at)
-        moments = [one.at for one in history] + [report.at for report in reports]
+        moments = [entry.at for entry in history] + [report.at for report in reports]
         return Timeline(history, reports, list(self._deliveries(record, moments)))
 
     def _deliveries(self, record: Record, moments: Iterable[datetime]) -> Iterator[Delivery]:
