@@ -149,9 +149,9 @@ def list_providers(call: CallerCall) -> Response:
 
 def _providers(call: CallerCall) -> dict[str, Provider]:
     """Return the providers that the workspace's users may connect, in its order."""
-    known = call.services.providers
-    every = [name for name in known if name != TEST_PROVIDER]
-    return {name: known[name] for name in call.workspace.providers or every if name in known}
+    providers = call.services.providers
+    names = call.workspace.providers or [name for name in providers if name != TEST_PROVIDER]
+    return {name: providers[name] for name in names if name in providers}
 
 
 def _read_link(call: CallerCall) -> schemas.ConnectLinkBody:

@@ -16,9 +16,9 @@ def cohost_result(booking: Booking, meeting: Meeting, cohost: Host) -> CohostRes
     if not booking.wants_video or booking.eligibility is None:
         return None
     key = address_key(cohost.email)
-    known = next((result for result in meeting.cohosts if address_key(result.email) == key), None)
-    if known is not None:
-        return known
+    result = next((result for result in meeting.cohosts if address_key(result.email) == key), None)
+    if result is not None:
+        return result
     if meeting.is_fallback:
         return CohostResult(cohost.email, CohostState.GUEST)
     if not meeting.exists or meeting.fingerprint is None:
@@ -37,6 +37,6 @@ def are_current(results: tuple[CohostResult, ...], emails: tuple[str, ...], *, i
 
 
 def retry_failed(meeting: Meeting) -> Meeting:
-    """Return the meeting so that failed co-hosts are tried again: a change or a retry of the booking is an occasion."""
+    """Return the meeting so that failed co-hosts are tried again. Called when the booking is changed or retried."""
     accepted = tuple(result for result in meeting.cohosts if result.state is not CohostState.FAILED)
     return meeting if accepted == meeting.cohosts else replace(meeting, fingerprint=None, cohosts=accepted)

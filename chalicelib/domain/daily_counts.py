@@ -53,9 +53,9 @@ class DayCounts(Struct, frozen=True):
 def total(counts: Iterable[DayCounts]) -> DayCounts:
     """Return the sum of counts."""
     result = DayCounts()
-    for one in counts:
-        times = tuple(a + b for a, b in zip(result.times, one.times, strict=True))
-        result = DayCounts(result.links + one.links, result.failures + one.failures, times)
+    for day_counts in counts:
+        times = tuple(a + b for a, b in zip(result.times, day_counts.times, strict=True))
+        result = DayCounts(result.links + day_counts.links, result.failures + day_counts.failures, times)
     return result
 
 

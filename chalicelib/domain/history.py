@@ -18,15 +18,13 @@ from chalicelib.domain.invitation import Invitation, InvitationState, Method
 from chalicelib.domain.settlement import Settlement, current_attendance
 
 MAX_ENTRIES = 30
-MAX_HISTORY_BYTES = 4_096
-"""More than `MAX_ENTRIES` entries take: notes are short."""
 _REVISIONS = frozenset({HistoryKind.BOOKED, HistoryKind.CHANGED, HistoryKind.RETRIED, HistoryKind.CANCELLED})
 
 
 def with_history(settlement: Settlement, booking: Booking, answers: Answers, now: datetime) -> Settlement:
     """Return the settlement with what happened since its last entry. `answers` are the booking's."""
     history = settlement.history
-    for new in sorted(_current(settlement, booking, answers, now), key=lambda one: one.at_seconds):
+    for new in sorted(_current(settlement, booking, answers, now), key=lambda new: new.at_seconds):
         history = _append(history, new)
     return settlement if history == settlement.history else replace(settlement, history=_bounded(history))
 
@@ -87,7 +85,7 @@ def _append(history: tuple[HistoryEntry, ...], new: HistoryEntry) -> tuple[Histo
             is_recorded = new.at_seconds <= last.at_seconds
         case HistoryKind.MAILED if last.note == new.note:  # The same emails, to more recipients by now.
             grown = replace(last, count=max(last.count, new.count))
-            return tuple(grown if one is last else one for one in history)
+            return tuple(grown if past is last else past for past in history)
         case kind if kind in _REVISIONS:
             is_recorded = new.count <= last.count
         case _:
@@ -97,7 +95,7 @@ def _append(history: tuple[HistoryEntry, ...], new: HistoryEntry) -> tuple[Histo
 
 def _newest(history: tuple[HistoryEntry, ...], kind: str, note: str = "") -> HistoryEntry | None:
     subject = _subject(kind, note)
-    return next((one for one in reversed(history) if _subject(one.kind, one.note) == subject), None)
+    return next((past for past in reversed(history) if _subject(past.kind, past.note) == subject), None)
 
 
 def _subject(kind: str, note: str) -> str:
@@ -112,6 +110,6 @@ def _bounded(history: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
     excess = len(history) - MAX_ENTRIES
     if excess <= 0:
         return history
-    newest = {_subject(one.kind, one.note): number for number, one in enumerate(history)}
-    removable = [number for number in range(len(history)) if number not in newest.values()][:excess]
-    return tuple(one for number, one in enumerate(history) if number not in removable)
+    newest = set({_subject(past.kind, past.note): number for number, past in enumerate(history)}.values())
+    removed = set([number for number in range(len(history)) if number not in newest][:excess])
+    return tuple(past for number, past in enumerate(history) if number not in removed)

@@ -44,6 +44,6 @@ def _competes(booking: Booking, other: Booking) -> bool:
         return False
     if booking.eligibility is None or other.eligibility is None:
         return False
-    mine, theirs = booking.appointment, other.appointment
+    times, other_times = booking.appointment, other.appointment
     is_same_account = booking.eligibility.grant_id == other.eligibility.grant_id
-    return is_same_account and theirs.starts_at < mine.ends_at and mine.starts_at < theirs.ends_at
+    return is_same_account and other_times.starts_at < times.ends_at and times.starts_at < other_times.ends_at

@@ -78,10 +78,10 @@ def unsupported(settings: MeetingSettings, possible: PossibleSettings) -> list[s
 
 def only(settings: MeetingSettings, names: Iterable[str]) -> MeetingSettings:
     """Return the settings with these names; the others are unset."""
-    kept = set(names)
-    others = [name for name in chosen(settings) if name not in kept]
-    left = replace(settings, **dict.fromkeys(others, UNSET))
-    return NO_SETTINGS if left == NO_SETTINGS else left
+    wanted = set(names)
+    others = [name for name in chosen(settings) if name not in wanted]
+    remaining = replace(settings, **dict.fromkeys(others, UNSET))
+    return NO_SETTINGS if remaining == NO_SETTINGS else remaining
 
 
 def without(settings: MeetingSettings, names: Iterable[str]) -> MeetingSettings:

@@ -56,11 +56,11 @@ def next_due_at(booking: Booking, settlement: Settlement, now: datetime) -> date
 
 def due_reminders(booking: Booking, settlement: Settlement, answers: Answers, now: datetime) -> list[DueReminder]:
     """Return the reminders that are due, the earliest first."""
-    progress = {one.minutes_before: one for one in _current(booking, settlement)}
+    begun = {progress.minutes_before: progress for progress in _current(booking, settlement)}
     starts_at = booking.appointment.starts_at
     due = []
     for reminder, due_at in sorted(_schedule(booking), key=lambda entry: entry[1]):
-        current = progress.get(reminder.minutes_before) or ReminderProgress(reminder.minutes_before, starts_at)
+        current = begun.get(reminder.minutes_before) or ReminderProgress(reminder.minutes_before, starts_at)
         if due_at > now or current.is_done:
             continue
         is_late = now > due_at + LATEST or now >= starts_at
@@ -72,7 +72,7 @@ def due_reminders(booking: Booking, settlement: Settlement, answers: Answers, no
 
 def with_progress(booking: Booking, settlement: Settlement, progress: ReminderProgress) -> Settlement:
     """Return the settlement with the progress of one reminder. That of an earlier start is dropped."""
-    others = (one for one in _current(booking, settlement) if one.minutes_before != progress.minutes_before)
+    others = (other for other in _current(booking, settlement) if other.minutes_before != progress.minutes_before)
     return replace(settlement, reminders=(*others, progress))
 
 
@@ -82,7 +82,7 @@ def recipient_key(email: str) -> str:
 
 
 def _current(booking: Booking, settlement: Settlement) -> Iterator[ReminderProgress]:
-    return (one for one in settlement.reminders if one.starts_at == booking.appointment.starts_at)
+    return (progress for progress in settlement.reminders if progress.starts_at == booking.appointment.starts_at)
 
 
 def _schedule(booking: Booking) -> Iterator[tuple[Reminder, datetime]]:

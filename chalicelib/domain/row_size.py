@@ -87,7 +87,7 @@ def _former(booking: Booking, invitations: tuple[Invitation, ...]) -> list[Invit
 def _longest_reminders(booking: Booking) -> tuple[ReminderProgress, ...]:
     """Return the progress of all reminders at once, although one after the other comes due."""
     marks, starts_at = {recipient_key(party.email): False for party in parties(booking)}, booking.appointment.starts_at
-    return tuple(ReminderProgress(one.minutes_before, starts_at, marks) for one in booking.reminders)
+    return tuple(ReminderProgress(reminder.minutes_before, starts_at, marks) for reminder in booking.reminders)
 
 
 def _longest_announcement(booking: Booking) -> Announcement:

@@ -44,8 +44,8 @@ class DailyCountStore:
             for item in stored.values():
                 if date.fromisoformat(item.day) not in counts:
                     item.delete()
-            for day, one in counts.items():
-                _item_of(workspace_id, day, one).save()
+            for day, day_counts in counts.items():
+                _item_of(workspace_id, day, day_counts).save()
 
 
 def _counts_of(item: DailyCountItem) -> DayCounts:

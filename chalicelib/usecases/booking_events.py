@@ -1,4 +1,4 @@
-"""Apply the events of booking systems, in any order and any number of times.
+"""Apply the events of booking systems, which may be repeated and come in any order.
 
 Events have the same effect as calls of the API. No webhook ids are stored: an event is idempotent by its content and
 version, so a repeated event changes nothing, even if the sender repeats it under another id.

@@ -29,7 +29,7 @@ _MARK_LIFE = timedelta(days=30)
 
 
 class Bounces:
-    """Accepts reports in any order, any number of times."""
+    """Accepts reports in any order, and repeated reports."""
 
     def __init__(
         self,

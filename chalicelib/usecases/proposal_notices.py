@@ -42,7 +42,7 @@ class ProposalNotices:
         self._product_name = product_name
 
     def forward(self, booking: Booking, guest: Party, starts_at: datetime) -> None:
-        """Tell the host, or the administrators of a workspace that emails its hosts itself, about a proposed start.
+        """Email the host, or the administrators of a workspace that emails its hosts itself, about a proposed start.
 
         The same proposal is sent twice only if a process is killed in between. Raises `StoreUnavailable` or
         `MailUnavailable`: try again later.

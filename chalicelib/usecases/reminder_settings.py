@@ -38,4 +38,4 @@ RemindersBody = Annotated[
 
 
 def parse_reminders(body: Sequence[ReminderBody] | None) -> tuple[Reminder, ...] | None:
-    return None if body is None else tuple(Reminder(one.minutes_before, one.to) for one in body)
+    return None if body is None else tuple(Reminder(reminder.minutes_before, reminder.to) for reminder in body)

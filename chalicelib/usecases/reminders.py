@@ -94,9 +94,9 @@ class Reminders:
         due = due_reminders(lease.booking, lease.settlement, lease.answers, self._clock())
         workspace = self._workspaces.get(lease.booking.workspace_id) if due else None
         return [
-            _Email(one.reminder.minutes_before, in_style(self._invite(lease, to), workspace))
-            for one in due
-            for to in one.recipients
+            _Email(due_reminder.reminder.minutes_before, in_style(self._invite(lease, to), workspace))
+            for due_reminder in due
+            for to in due_reminder.recipients
         ]
 
     def _invite(self, lease: Lease, to: Party) -> Invite:
@@ -167,6 +167,6 @@ class Reminders:
 def _mark(lease: Lease, email: _Email, *, is_sent: bool) -> Lease:
     """Return the lease with the email's mark. `is_sent` is also true for an email that cannot be sent."""
     booking, settlement = lease.booking, lease.settlement
-    progress = next(one for one in settlement.reminders if one.minutes_before == email.minutes_before)
+    progress = next(reminder for reminder in settlement.reminders if reminder.minutes_before == email.minutes_before)
     progress = replace(progress, marks=progress.marks | {email.key: is_sent})
     return replace(lease, settlement=with_progress(booking, settlement, progress))

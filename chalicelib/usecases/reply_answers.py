@@ -19,7 +19,7 @@ from chalicelib.usecases.proposal_notices import ProposalNotices
 
 
 class ReplyAnswers:
-    """Accepts authentic replies in any order, any number of times."""
+    """Accepts authentic replies in any order, and repeated replies."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ReplyAnswers:
         booking = record.booking
         if booking.is_cancelled or booking.appointment.ends_at <= self._clock():
             raise UnusableReply(DropReason.ENDED)
-        party = next((one for one in parties(booking) if is_same_mailbox(one.email, reply.email)), None)
+        party = next((person for person in parties(booking) if is_same_mailbox(person.email, reply.email)), None)
         if party is None:
             _require_acceptable(record, reply)
         try:
@@ -100,4 +100,5 @@ def _given_answer(
 
 
 def _invitation_to(record: Record, email: str) -> Invitation | None:
-    return next((one for one in record.settlement.invitations if is_same_mailbox(one.email, email)), None)
+    invitations = record.settlement.invitations
+    return next((invitation for invitation in invitations if is_same_mailbox(invitation.email, email)), None)

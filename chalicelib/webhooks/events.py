@@ -107,9 +107,9 @@ def meeting_event(event_type: EventType, event_id: str, booking: Booking, meetin
 
 def begun_reminders(before: Settlement | None, after: Settlement) -> list[ReminderProgress]:
     """Return the reminders that came due with a settler's write, in time to be sent."""
-    earlier = {(one.minutes_before, one.starts_at) for one in before.reminders} if before else set()
-    new = (one for one in after.reminders if (one.minutes_before, one.starts_at) not in earlier)
-    return [one for one in new if not one.is_dropped]
+    earlier = {(progress.minutes_before, progress.starts_at) for progress in before.reminders} if before else set()
+    new = (progress for progress in after.reminders if (progress.minutes_before, progress.starts_at) not in earlier)
+    return [progress for progress in new if not progress.is_dropped]
 
 
 def reminder_event(booking: Booking, meeting: Meeting, progress: ReminderProgress, at: datetime) -> Event | None:
@@ -119,7 +119,8 @@ def reminder_event(booking: Booking, meeting: Meeting, progress: ReminderProgres
     after a backup was restored.
     """
     is_current = progress.starts_at == booking.appointment.starts_at and not booking.is_cancelled
-    reminder = next((one for one in booking.reminders if one.minutes_before == progress.minutes_before), None)
+    reminders = {reminder.minutes_before: reminder for reminder in booking.reminders}
+    reminder = reminders.get(progress.minutes_before)
     if reminder is None or not is_current:
         return None
     cause = (booking.workspace_id, booking.booking_id, EventType.BOOKING_REMINDER, progress.starts_at.isoformat())

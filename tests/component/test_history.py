@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import Answer, AnswerSource, Choice, answer_key
-from chalicelib.domain.history import MAX_ENTRIES, MAX_HISTORY_BYTES, with_history
+from chalicelib.domain.history import MAX_ENTRIES, with_history
 from chalicelib.domain.history_entry import HistoryEntry
 from chalicelib.domain.meeting import Meeting, MeetingReason, MeetingState
 from chalicelib.domain.settlement import Settlement
@@ -120,4 +120,4 @@ def test_it_stays_small_and_repeats_nothing_whatever_happens(data: st.DataObject
         settlement = with_history(settlement, current, answers, now)
         assert with_history(settlement, current, answers, now + timedelta(hours=1)) == settlement
     assert len(settlement.history) <= MAX_ENTRIES
-    assert len(msgspec.json.encode(settlement.history)) <= MAX_HISTORY_BYTES
+    assert len(msgspec.json.encode(settlement.history)) <= 4_096

@@ -19,4 +19,4 @@ class Reminder(Struct):
 
 
 def format_reminders(reminders: Sequence[DomainReminder]) -> list[Reminder]:
-    return [Reminder(one.minutes_before, one.to) for one in reminders]
+    return [Reminder(reminder.minutes_before, reminder.to) for reminder in reminders]
