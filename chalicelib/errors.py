@@ -151,7 +151,7 @@ class RowTooLarge(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """The database is down or throttles requests. A retry can help."""
+    """The database, or the queue of a request that only its message finds, is down or throttles. A retry can help."""
 
 
 class IndexUnavailable(StoreUnavailable):

@@ -8,12 +8,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings as environment
+from chalicelib.errors import StoreUnavailable
 from chalicelib.observability import enable_metrics
 from chalicelib.settings import Settings
 from chalicelib.store import tables
 from chalicelib.wiring.emailing import EmailServices
 
 if TYPE_CHECKING:
+    from chalicelib.store.work_queue import WakeUp, WorkQueue
     from chalicelib.usecases.bounces import Bounces
     from chalicelib.usecases.connect_invitations import ConnectInvitationEmails, ConnectInvitations
     from chalicelib.usecases.daily_counting import DailyCounting
@@ -145,7 +147,7 @@ class Services(EmailServices):
         from chalicelib.usecases.workspace_sign_in import WAKE_UP
 
         if self.email_queue is not None:
-            self.email_queue.send([(WAKE_UP, request_id)])
+            _wake_once(self.email_queue, (WAKE_UP, request_id))
         else:
             self.sign_in_emails.send(request_id)
 
@@ -176,7 +178,7 @@ class Services(EmailServices):
         from chalicelib.usecases.connect_invitations import INVITATION_WAKE_UP
 
         if self.email_queue is not None:
-            self.email_queue.send([(INVITATION_WAKE_UP, request_id)])
+            _wake_once(self.email_queue, (INVITATION_WAKE_UP, request_id))
         else:
             self.connect_invitation_emails.send(request_id)
 
@@ -273,6 +275,12 @@ class Services(EmailServices):
         from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
         return WebhookSecrets(self.workspace_store, self.encryption, self.clock)
+
+
+def _wake_once(queue: WorkQueue, wake_up: WakeUp) -> None:
+    """Send the message of a request that the schedule does not find. Raises `StoreUnavailable` if SQS refuses it."""
+    if queue.send([wake_up]):
+        raise StoreUnavailable("the queue refused a request for an email")
 
 
 @lru_cache(maxsize=1)

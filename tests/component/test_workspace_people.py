@@ -86,6 +86,17 @@ def test_no_link_is_sent_to_someone_without_an_address_here(
     assert connected.mails.notices == []
 
 
+def test_a_link_that_cannot_be_enqueued_is_not_called_sent(connected: Product, support: httpx.Client) -> None:
+    """No schedule finds the request: without its message, no email would ever be sent."""
+    queues = Queues(connected)
+    queues.sqs.delete_queue(QueueUrl=queues.urls["Emails"])
+    answer = send(support, "u-2")
+    assert answer.status_code == 503
+    assert "on its way" not in answer.text
+    answer = connected.browser().post("/workspace/sign-in", data={"email": "support@example.com"})
+    assert answer.status_code == 503
+
+
 def test_the_email_function_sends_it_and_tries_again(connected: Product, support: httpx.Client) -> None:
     queues = Queues(connected)
     send(support, "u-2")
