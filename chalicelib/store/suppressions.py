@@ -46,6 +46,10 @@ class SuppressionStore:
         """Return whether the address must not be emailed."""
         return self.find(workspace_id, email) is not None or bool(self._outsiders(workspace_id, [email]))
 
+    def select_allowed(self, workspace_id: str, emails: Iterable[str]) -> list[str]:
+        """Return those of the few addresses that may be emailed, in order."""
+        return [email for email in emails if not self.is_suppressed(workspace_id, email)]
+
     def find_suppressed(self, workspace_id: str, emails: Iterable[str]) -> frozenset[str]:
         """Return those of the addresses that must not be emailed, in one call."""
         by_key = {_key(workspace_id, email): email for email in emails}

@@ -117,12 +117,15 @@ class Bounces:
             send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
 
     def _notice_addresses(self, booking: Booking, email: str, workspace: Workspace | None) -> list[str]:
-        """Return the host's address, or the administrators' if the host cannot be reached or gets no emails."""
+        """Return the host's address, or the administrators' if the host cannot be reached or gets no emails.
+
+        Suppressed addresses are left out.
+        """
         host = booking.host.email
         is_other = is_emailed(booking, Role.HOST) and address_key(host) != address_key(email)
         if is_other and not self._suppressions.is_suppressed(booking.workspace_id, host):
             return [host]
-        return list(workspace.admin_emails) if workspace else []
+        return self._suppressions.select_allowed(booking.workspace_id, workspace.admin_emails) if workspace else []
 
 
 def _may_be_of_last_email(record: Record, report: MailReport) -> bool:

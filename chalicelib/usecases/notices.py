@@ -217,9 +217,7 @@ class ReconnectNotices:
         """
         own = connection.user_email or (host and host.email)
         addresses = [*([own] if own else []), *(workspace.admin_emails if workspace else ())]
-        return [
-            address for address in addresses if not self._suppressions.is_suppressed(connection.workspace_id, address)
-        ]
+        return self._suppressions.select_allowed(connection.workspace_id, addresses)
 
 
 def _visitor(connection: Connection) -> Visitor:

@@ -44,8 +44,8 @@ class ProposalNotices:
     def forward(self, booking: Booking, guest: Party, starts_at: datetime) -> None:
         """Email the host, or the administrators of a workspace that emails its hosts itself, about a proposed start.
 
-        The same proposal is sent twice only if a process is killed in between. Raises `StoreUnavailable` or
-        `MailUnavailable`: try again later.
+        The same proposal is sent twice only if a process is killed in between, or if SES accepts the email to one
+        administrator and not to the next. Raises `StoreUnavailable` or `MailUnavailable`: try again later.
         """
         workspace = self._workspaces.get(booking.workspace_id)
         addresses = self._addresses(booking, workspace)
@@ -69,10 +69,10 @@ class ProposalNotices:
             send_notice(self._mailer, address, notice, workspace_id=booking.workspace_id)
 
     def _addresses(self, booking: Booking, workspace: Workspace | None) -> list[str]:
-        if not is_emailed(booking, Role.HOST):
-            return list(workspace.admin_emails) if workspace else []
-        host = booking.host.email
-        return [] if self._suppressions.is_suppressed(booking.workspace_id, host) else [host]
+        """Return the addresses to email, without suppressed ones."""
+        if is_emailed(booking, Role.HOST):
+            return self._suppressions.select_allowed(booking.workspace_id, [booking.host.email])
+        return self._suppressions.select_allowed(booking.workspace_id, workspace.admin_emails) if workspace else []
 
 
 def _mark(booking: Booking, guest: Party, starts_at: datetime) -> str:

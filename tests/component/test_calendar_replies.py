@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from chalicelib.domain.answers import MAX_OTHER_ADDRESSES
+from chalicelib.domain.invitation import Trouble
 from chalicelib.errors import LostRace, MailUnavailable, StoreUnavailable
 from chalicelib.handlers import operations, received_replies
 from chalicelib.store.mail_bucket import MailBucket
@@ -272,8 +273,10 @@ class TestProposals:
 
     def test_where_the_caller_emails_the_host_the_administrators_are_notified(self, guest: Calendar) -> None:
         product = guest.product
-        request = {"do": "set-lists", "workspace_id": WORKSPACE, "admin_emails": ["admin@example.com"]}
+        admins = ["admin@example.com", "bounced@example.com"]
+        request = {"do": "set-lists", "workspace_id": WORKSPACE, "admin_emails": admins}
         assert "error" not in operations.run(request, product.services)
+        product.services.suppression_store.add(WORKSPACE, admins[1], Trouble.HARD_BOUNCE, product.clock())
         put(product, emails={"host": False})
         self.propose(guest)
         assert [notice.to for notice in product.mails.notices] == ["admin@example.com"]

@@ -93,7 +93,8 @@ def test_a_notice_that_cannot_go_now_is_asked_for_again(booked: Product) -> None
 
 
 def test_when_the_host_cannot_be_reached_the_administrators_are_told(product: Product) -> None:
-    product.caller(admin_emails=["admin@example.com"])
+    product.caller(admin_emails=["admin@example.com", "bounced@example.com"])
+    product.services.suppression_store.add("ws-1", "bounced@example.com", Trouble.HARD_BOUNCE, product.clock())
     product.connect()
     product.caller().put("/v1/calendars/c-1", json={"name": "x", "host": {"user_id": "u-1", "name": "Demo Host",
                          "email": HOST}, "location": {"type": "video"}})  # fmt: skip
