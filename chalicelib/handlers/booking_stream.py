@@ -87,12 +87,14 @@ def _settle_due_bookings(deadline: Deadline, services: Services) -> tuple[int, i
     while True:
         due = [key for partition in partitions for key in store.due(partition, now, limit)]
         keys = [key for key in due if key not in tried]
+        if not keys:
+            return len(tried), failed
         services.random.shuffle(keys)  # Otherwise the same booking would always be the one that probes a provider.
         here = _hand_over_excess(_in_turn(keys), services)
         failed_now = len(_settle_all(here, deadline, services))
         tried.update(keys)
         failed += failed_now
-        is_outage = failed_now == len(here)
+        is_outage = bool(here) and failed_now == len(here)
         if is_outage or len(due) < limit or not deadline.allows(_RESERVE_SECONDS):
             return len(tried), failed
 

@@ -109,6 +109,26 @@ def test_the_schedule_hands_over_what_exceeds_a_workspaces_share(world: World) -
 
 
 @pytest.mark.usefixtures("many_are_due")
+def test_the_schedule_goes_on_after_a_page_that_it_hands_over_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing failed, so the database is not down."""
+    monkeypatch.setattr(booking_stream, "_HANDED_OVER_PER_PARTITION", 1)
+    services, send_batch = world.product.services, world.queues.sqs.send_message_batch
+    for _ in range(BOOKINGS):
+        assert services.booking_share.take("ws-1")
+
+    def send_and_deliver(**request: Any) -> Any:
+        answer = send_batch(**request)
+        world.queues.send_emails()
+        return answer
+
+    monkeypatch.setattr(world.queues.sqs, "send_message_batch", send_and_deliver)
+    assert booking_stream.settle_due(LambdaContext(), services)["bookings"] == BOOKINGS + 5
+    assert len(world.product.zoom.meetings) == BOOKINGS + 5
+
+
+@pytest.mark.usefixtures("many_are_due")
 def test_the_schedule_settles_what_sqs_refuses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse_all(*, Entries: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
         return {"Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in Entries]}
