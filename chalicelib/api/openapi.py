@@ -82,34 +82,27 @@ _RESPONSE_HEADERS = {
 }
 
 
+_INFO = {
+    "title": "meetlink",
+    "version": VERSION,
+    "description": _ABOUT,
+    "contact": {"name": "The operator of your deployment"},
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+
+
 def document(app: Chalice) -> dict[str, Any]:
     """Build the document of every route of `app` that has a description, without `servers`."""
-    described = list(operations(app))
-    structs = [
-        s for _, _, _, d in described for s in (d.request, d.query, *d.responses.values()) if isinstance(s, type)
-    ]
-    components = component_schemas(dict.fromkeys([*structs, problems.Problem, *webhook_events.STRUCTS]))
-    queries = {d.query.__name__ for _, _, _, d in described if d.query}
-    responses: dict[str, Any] = {}
-    paths: dict[str, Any] = {}
-    for path, method, name, description in described:
-        operation = _operation(path, name, description, components)
-        operation["responses"] |= _problems(name, reasons(path, method, description), responses)
-        paths.setdefault(path, {})[method.lower()] = operation
+    schemas, queries = _schemas(app)
+    paths, responses = _paths(app, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "meetlink",
-            "version": VERSION,
-            "description": _ABOUT,
-            "contact": {"name": "The operator of your deployment"},
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
+        "info": _INFO,
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
-        "webhooks": webhook_events.webhooks(components),
+        "webhooks": webhook_events.webhooks(schemas),
         "components": {
-            "schemas": {name: form for name, form in components.items() if name not in queries},
+            "schemas": {name: form for name, form in schemas.items() if name not in queries},
             "responses": dict(sorted(responses.items())),
             "headers": _RESPONSE_HEADERS,
             "securitySchemes": {
@@ -117,6 +110,30 @@ def document(app: Chalice) -> dict[str, Any]:
             },
         },
     }
+
+
+def _schemas(app: Chalice) -> tuple[dict[str, Any], set[str]]:
+    """Return the schemas of everything that is sent and received, and the names of those that describe a query."""
+    descriptions = [description for _, _, _, description in operations(app)]
+    structs = [
+        struct
+        for d in descriptions
+        for struct in (d.request, d.query, *d.responses.values())
+        if isinstance(struct, type)
+    ]
+    schemas = component_schemas(dict.fromkeys([*structs, problems.Problem, *webhook_events.STRUCTS]))
+    return schemas, {d.query.__name__ for d in descriptions if d.query}
+
+
+def _paths(app: Chalice, schemas: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the operations by path and method, and the problem responses that they share."""
+    paths: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
+    for path, method, name, description in operations(app):
+        operation = _operation(path, name, description, schemas)
+        operation["responses"] |= _problems(name, reasons(path, method, description), responses)
+        paths.setdefault(path, {})[method.lower()] = operation
+    return paths, responses
 
 
 def operations(app: Chalice) -> Iterator[tuple[str, str, str, Description]]:

@@ -166,9 +166,7 @@ def bind(
         try:
             call = create_call()
             call.admit()
-            parts = {name: unquote(value) for name, value in path.items()}
-            if checks_ids:
-                parts = {name: check_id(value, name) for name, value in parts.items()}
+            parts = _read_path(path, checks_ids=checks_ids)
             if refuses_query:
                 call.read_query(NoQuery)
             response = view(call, **parts)
@@ -178,6 +176,12 @@ def bind(
         return response
 
     return handle
+
+
+def _read_path(path: dict[str, str], *, checks_ids: bool) -> dict[str, str]:
+    """Return the variable parts of the path. Raises `InvalidInput` for one that is no id."""
+    parts = {name: unquote(value) for name, value in path.items()}
+    return {name: check_id(value, name) for name, value in parts.items()} if checks_ids else parts
 
 
 def description_of(handler: Callable[..., Any]) -> Description | None:

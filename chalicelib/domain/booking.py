@@ -202,17 +202,29 @@ def change(
         return booking
     if booking.is_cancelled:
         raise Conflict("This booking is cancelled. Create a new one with another id.", reason="booking_cancelled")
-    appointment = _with_earlier_choices(appointment, booking.appointment)
     templates, host = (_templates_of(calendar), calendar.host) if calendar else (booking.templates, booking.host)
-    appointment = _with_texts(appointment, templates, host)
-    is_same = content_digest(appointment) == content_digest(booking.appointment)
-    if is_same and version in (None, booking.version):
+    appointment = _with_texts(_with_earlier_choices(appointment, booking.appointment), templates, host)
+    if not _is_change(booking, appointment, version):
         return booking
+    changed = _with_content(booking, appointment, version, now)
+    if calendar is None:
+        return _with_chosen_cohosts(changed)
+    return replace(_move(changed, calendar, connection, now=now), reminders=reminders)
+
+
+def _is_change(booking: Booking, appointment: Appointment, version: int | None) -> bool:
+    """Return whether the content or the version is new. Raises `Conflict` if the version was used for other content."""
+    is_same = content_digest(appointment) == content_digest(booking.appointment)
     if not is_same and version is not None and version == booking.version:
         raise Conflict(f"Version {version} was already used for other content.", reason="version_reused")
-    is_same_calendar = appointment.calendar_id == booking.appointment.calendar_id
-    is_moved = not is_same_calendar or appointment.starts_at != booking.appointment.starts_at
-    changed = replace(
+    return not is_same or version not in (None, booking.version)
+
+
+def _with_content(booking: Booking, appointment: Appointment, version: int | None, now: datetime) -> Booking:
+    """Return the booking's next revision, which has this content."""
+    earlier = booking.appointment
+    is_moved = (appointment.calendar_id, appointment.starts_at) != (earlier.calendar_id, earlier.starts_at)
+    return replace(
         booking,
         revision=booking.revision + 1,
         appointment=appointment,
@@ -220,9 +232,6 @@ def change(
         version=version if version is not None else booking.version,
         reminders_set_at=now if is_moved else booking.reminders_set_at,
     )
-    if calendar is None:
-        return _with_chosen_cohosts(changed)
-    return replace(_move(changed, calendar, connection, now=now), reminders=reminders)
 
 
 def _with_earlier_choices(appointment: Appointment, earlier: Appointment) -> Appointment:

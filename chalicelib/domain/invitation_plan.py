@@ -62,27 +62,37 @@ def outstanding(
     announced for a booking that is over. `leftovers` are former meetings that are not deleted yet. `announcements` are
     what earlier emails said.
     """
+    invites: list[Invite] = []
+    if not booking.is_cancelled and now < booking.appointment.ends_at:
+        requests = (_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in parties(booking))
+        invites = [_with_owner(invite, meeting, leftovers) for invite in requests]
+    former = _to_cancel(booking, meeting, invitations)
+    invites += [_cancellation(booking, meeting, invitation, uid=uid, now=now) for invitation in former]
     last_by_address = {address_key(invitation.email): invitation for invitation in invitations}
-    invited = [] if booking.is_cancelled else parties(booking)
-    invites = [_invite(booking, meeting, Method.REQUEST, party, uid=uid, now=now) for party in invited]
-    invites = [_with_owner(invite, meeting, leftovers) for invite in invites]
-    if booking.appointment.ends_at <= now:
-        invites = []
-    addresses = {address_key(party.email) for party in invited}
-    former = [i for i in invitations if address_key(i.email) not in addresses and needs_cancellation(i)]
-    if not booking.is_cancelled:  # Under another address, the host still uses the calendar with the meeting's event.
-        former = [i for i in former if i.entry_owner is EntryOwner.OURS or not has_event_for(i.email, meeting)]
-    invites += [_cancellation(booking, meeting, i, uid=uid, now=now) for i in former]
-    numbered = []
-    for invite in invites:
-        last = last_by_address.get(address_key(invite.recipient.email))
-        numbered.append(_number(booking, invite, last, sequence, settled_revision))
-    said = {a.sequence: a for a in announcements}
-    return [_with_before(invite, said) for invite in numbered if invite is not None]
+    lasts = (last_by_address.get(address_key(invite.recipient.email)) for invite in invites)
+    pairs = zip(invites, lasts, strict=True)
+    numbered = (_number(booking, invite, last, sequence, settled_revision) for invite, last in pairs)
+    announced = {announcement.sequence: announcement for announcement in announcements}
+    return [_with_before(invite, announced) for invite in numbered if invite is not None]
 
 
-def _with_before(invite: Invite, said: dict[int, Announcement]) -> Invite:
-    return invite if invite.follows is None else replace(invite, before=said.get(invite.follows))
+def _to_cancel(booking: Booking, meeting: Meeting, invitations: tuple[Invitation, ...]) -> list[Invitation]:
+    """Return the invitations of people who are no longer invited, and have not been cancelled yet."""
+    if booking.is_cancelled:
+        return [invitation for invitation in invitations if needs_cancellation(invitation)]
+    invited = {address_key(party.email) for party in parties(booking)}
+    return [
+        invitation
+        for invitation in invitations
+        if address_key(invitation.email) not in invited
+        and needs_cancellation(invitation)
+        # Under another address, the host still uses the calendar with the meeting's event.
+        and (invitation.entry_owner is EntryOwner.OURS or not has_event_for(invitation.email, meeting))
+    ]
+
+
+def _with_before(invite: Invite, announced: dict[int, Announcement]) -> Invite:
+    return invite if invite.follows is None else replace(invite, before=announced.get(invite.follows))
 
 
 def announce(booking: Booking, meeting: Meeting, sequence: int) -> Announcement:

@@ -257,10 +257,7 @@ def after_failure(
     starts_at: datetime,
     earlier_intent_at: datetime | None,
 ) -> Meeting:
-    """Return the meeting after a call that failed.
-
-    `earlier_intent_at` is the intent of a create before this call, if one was sent.
-    """
+    """Return the meeting after a failed call. `earlier_intent_at`: of a create before this call, if one was sent."""
     if action is Action.LOOK_UP and meeting.exists:
         return verify_later(meeting, now)
     if action is Action.CREATE and not error.may_be_done:
@@ -269,8 +266,7 @@ def after_failure(
         case ReconnectNeeded():
             return await_reconnect(meeting, now, starts_at)
         case Rejected():
-            detail = f"{error.provider} refuses the meeting ({error.call.what}, code {error.code})."
-            return fail(meeting, MeetingReason.PROVIDER_REJECTED, error.advice or detail)
+            return fail(meeting, MeetingReason.PROVIDER_REJECTED, error.advice or _describe_refusal(error))
         case CircuitOpen():
             return pause_for_outage(meeting, error.until)
     is_repeatable = action is Action.CREATE and create.keeps_tags
@@ -278,6 +274,10 @@ def after_failure(
         return await_lookup(replace(meeting, attempts=meeting.attempts + 1))
     retry_at = error.retry_at if isinstance(error, ProviderUnavailable) else None
     return retry_later(meeting, error.reason, retry_at, now, random, starts_at=starts_at)
+
+
+def _describe_refusal(error: Rejected) -> str:
+    return f"{error.provider} refuses the meeting ({error.call.what}, code {error.code})."
 
 
 def after_deadline(meeting: Meeting, action: Action, now: datetime, *, earlier_intent_at: datetime | None) -> Meeting:

@@ -74,21 +74,9 @@ class Bookings:
         reads = reads or self._reader.open(workspace_id, booking_id)
 
         def update(record: Record | None) -> Booking:
-            now = self._clock()
-            if record is None:
-                return self._new_booking(
-                    workspace_id, booking_id, appointment, reads, version=version, base_url=base_url
-                )
-            if _keeps_calendar_and_host(record.booking, appointment):
-                return change(record.booking, appointment, None, None, version=version, now=now)
-            calendar = _require_calendar(reads, appointment)
-            if record.booking.appointment.calendar_id == appointment.calendar_id:
-                calendar = as_booked(calendar, record.booking)
-            connection = _host_connection(reads, calendar)
-            reminders = _reminders(reads, calendar)
-            return change(
-                record.booking, appointment, calendar, connection, reminders=reminders, version=version, now=now
-            )
+            if record is not None:
+                return self._change(record.booking, appointment, reads, version)
+            return self._new_booking(workspace_id, booking_id, appointment, reads, version=version, base_url=base_url)
 
         return self._update(reads, update)
 
@@ -109,21 +97,17 @@ class Bookings:
         """
         reads = reads or self._reader.open(workspace_id, booking_id)
         if reads.booking() is None:
-            booking = self._new_booking(
-                workspace_id, booking_id, appointment, reads, version=version, base_url=base_url
-            )
+            new = self._new_booking(workspace_id, booking_id, appointment, reads, version=version, base_url=base_url)
             try:
-                self._create(booking)
+                self._create(new)
             except LostRace:
                 reads.forget()
             else:
-                return Accepted(Record(booking, Settlement()), created=True)
+                return Accepted(Record(new, Settlement()), created=True)
         record = reads.booking()
         if record is None or record.booking.first_content != content_digest(appointment):
-            raise Conflict(
-                "This Idempotency-Key was used for another booking. Use a new key for a new booking.",
-                reason="idempotency_key_reused",
-            )
+            detail = "This Idempotency-Key was used for another booking. Use a new key for a new booking."
+            raise Conflict(detail, reason="idempotency_key_reused")
         return Accepted(record)
 
     def cancel(self, workspace_id: str, booking_id: str, *, version: int | None = None) -> Accepted:
@@ -240,6 +224,17 @@ class Bookings:
             self._bookings.replace(booking, over_revision=record.booking.revision, now=self._clock())
         except RowTooLarge as error:
             raise _too_large() from error
+
+    def _change(self, booking: Booking, appointment: Appointment, reads: BookingReads, version: int | None) -> Booking:
+        """Return the booking with the new content. Its calendar is read only if the calendar or the host is another."""
+        now = self._clock()
+        if _keeps_calendar_and_host(booking, appointment):
+            return change(booking, appointment, None, None, version=version, now=now)
+        calendar = _require_calendar(reads, appointment)
+        if booking.appointment.calendar_id == appointment.calendar_id:
+            calendar = as_booked(calendar, booking)
+        connection, reminders = _host_connection(reads, calendar), _reminders(reads, calendar)
+        return change(booking, appointment, calendar, connection, reminders=reminders, version=version, now=now)
 
     def _new_booking(
         self,

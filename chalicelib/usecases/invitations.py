@@ -116,24 +116,29 @@ class Invitations:
                 return EffectResult(lease, continue_at) if continue_at else self._hand_over(lease)
             if not deadline.allows(SEND_SECONDS + WRITE_SECONDS):
                 return EffectResult(lease, self._clock())
-            before = lease
-            lease = self._leases.save(lease, _with_sending_mark(lease, invite), self._clock())
-            if lease.booking.revision != revision:
-                return EffectResult(replace(lease, settlement=before.settlement))
-            lease.require(self._clock(), SEND_SECONDS)
+            marked = self._leases.save(lease, _with_sending_mark(lease, invite), self._clock())
+            if marked.booking.revision != revision:
+                return EffectResult(replace(marked, settlement=lease.settlement))
             try:
-                message_id = self._mailer.send(email)
+                lease, counts = self._send_marked(marked, invite, email)
             except MailUnavailable as error:
                 if error.retry_at is not None:
-                    return EffectResult(lease, error.retry_at, is_mail_parked=True)
-                continue_at = self._clock() + _RETRY_DELAY
-                share -= 1
-            except MailRejected:
-                lease = _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED)
-            else:
-                lease = _record(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id)
-                share -= 1
+                    return EffectResult(marked, error.retry_at, is_mail_parked=True)
+                lease, counts, continue_at = marked, True, self._clock() + _RETRY_DELAY
+            share -= counts
         return EffectResult(lease, continue_at)
+
+    def _send_marked(self, lease: Lease, invite: Invite, email: Invite) -> tuple[Lease, bool]:
+        """Send an email that is marked, and record the result. Return also whether SES accepted it.
+
+        Raises `MailUnavailable`.
+        """
+        lease.require(self._clock(), SEND_SECONDS)
+        try:
+            message_id = self._mailer.send(email)
+        except MailRejected:
+            return _record(lease, invite, InvitationState.SUPPRESSED, reason=Trouble.REJECTED), False
+        return _record(lease, invite, InvitationState.SENT, sent_at=self._clock(), message_id=message_id), True
 
     def _hand_over(self, lease: Lease) -> EffectResult:
         """Leave the other emails to another run. A booking that was leased to verify it can only be leased when due."""

@@ -96,16 +96,21 @@ class Services(EmailServices):
     def effects(self, share: SendingShare) -> Sequence[Effect]:
         """Return what settling maintains, in this order: an invitation contains the meeting's link."""
         from chalicelib.usecases.attendance_decisions import AttendanceDecisions
+
+        decisions = AttendanceDecisions(self.grant_store, self._reporting_providers, self.clock)
+        return *self._provider_effects(), *self.reply_references(), *self._email_effects(share), decisions
+
+    @cached_property
+    def _reporting_providers(self) -> list[str]:
+        return [name for name, provider in self.providers.items() if provider.reports_meetings]
+
+    def _provider_effects(self) -> Sequence[Effect]:
+        """Return the effects that maintain the meeting and what is known about it."""
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
-        from chalicelib.usecases.decline_notices import DeclineNotices
         from chalicelib.usecases.host_loads import HostLoads
-        from chalicelib.usecases.invitations import Invitations
         from chalicelib.usecases.meeting_references import MeetingReferences
         from chalicelib.usecases.meetings import Meetings
-        from chalicelib.usecases.notices import FailureNotices
-        from chalicelib.usecases.personal_links import PersonalLinks
         from chalicelib.usecases.provider_calls import ProviderCalls
-        from chalicelib.usecases.reminders import Reminders
 
         meetings = Meetings(
             self.booking_leases,
@@ -116,6 +121,18 @@ class Services(EmailServices):
             self.clock,
             self.random,
         )
+        loads = HostLoads(self.booking_store, self.recent_workspaces, self.providers)
+        references = MeetingReferences(self.reference_store, self._reporting_providers, self.retention, self.clock)
+        return meetings, loads, references
+
+    def _email_effects(self, share: SendingShare) -> Sequence[Effect]:
+        """Return the effects that email people. Together they send at most `share` emails."""
+        from chalicelib.usecases.decline_notices import DeclineNotices
+        from chalicelib.usecases.invitations import Invitations
+        from chalicelib.usecases.notices import FailureNotices
+        from chalicelib.usecases.personal_links import PersonalLinks
+        from chalicelib.usecases.reminders import Reminders
+
         emailing = (
             self.booking_leases,
             self.mailer,
@@ -129,12 +146,7 @@ class Services(EmailServices):
         reminders = Reminders(*emailing, add_links=add_links, share=share)
         notices = FailureNotices(*emailing, self.settings.product_name)
         declines = DeclineNotices(*emailing, self.settings.product_name)
-        reporting = [name for name, provider in self.providers.items() if provider.reports_meetings]
-        references = MeetingReferences(self.reference_store, reporting, self.retention, self.clock)
-        decisions = AttendanceDecisions(self.grant_store, reporting, self.clock)
-        loads = HostLoads(self.booking_store, self.recent_workspaces, self.providers)
-        at_provider: tuple[Effect, ...] = (meetings, loads, references, *self.reply_references())
-        return *at_provider, invitations, reminders, notices, declines, decisions
+        return invitations, reminders, notices, declines
 
     @cached_property
     def sign_in_requests(self) -> SignInRequests:

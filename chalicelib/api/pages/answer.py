@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
@@ -21,6 +21,7 @@ from chalicelib.observability import log
 
 if TYPE_CHECKING:
     from chalicelib.usecases.answer_links import AnswerPage
+    from chalicelib.wording import Wording
 
 _ERROR_TEXTS = {"uninvited": "uninvited", "too_many_requests": "too_many"}
 
@@ -71,29 +72,35 @@ def _page(
     chosen: Choice | None = None,
 ) -> Response:
     """Return the page in the recipient's language and time zone."""
-    from chalicelib.mail.times import format_span
-
-    booking, recipient = page.booking, page.recipient
-    audience = _audience(call, booking, recipient)
-    appointment, wording = booking.appointment, audience.wording
+    audience = _audience(call, page.booking, page.recipient)
     ending = "cancelled_now" if outcome == "cancelled" else page.ending
     return html.page(
         call,
         template,
         audience,
         status=_status(outcome, ending),
-        title=appointment.title or wording.untitled,
-        when=format_span(appointment.starts_at, appointment.ends_at, recipient.time_zone, wording),
-        host=booking.host.name if recipient.role is Role.GUEST else None,
-        start=appointment.starts_at.isoformat(),
+        **_appointment_values(page.booking, page.recipient, audience.wording),
         action=f"{call.base_url}/a/{ticket}",
         ending=ending,
         outcome=outcome,
         current=page.answer.choice if page.answer else None,
-        is_outdated=page.answer is not None and page.answer.is_outdated(booking),
+        is_outdated=page.answer is not None and page.answer.is_outdated(page.booking),
         chosen=chosen,
         choices=tuple(Choice),
     )
+
+
+def _appointment_values(booking: Booking, recipient: Party, wording: Wording) -> dict[str, Any]:
+    """Return the template's values about the appointment, as its recipient sees it."""
+    from chalicelib.mail.times import format_span
+
+    appointment = booking.appointment
+    return {
+        "title": appointment.title or wording.untitled,
+        "when": format_span(appointment.starts_at, appointment.ends_at, recipient.time_zone, wording),
+        "host": booking.host.name if recipient.role is Role.GUEST else None,
+        "start": appointment.starts_at.isoformat(),
+    }
 
 
 def _status(outcome: str | None, ending: str | None) -> int:

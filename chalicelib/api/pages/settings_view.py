@@ -71,43 +71,70 @@ def settings_page(
     opened: str | None = None,
 ) -> Response:
     """Render the settings page with the result of the last action. `opened` is the provider whose form is open."""
-    from chalicelib.mail.times import format_start
-
-    visitor, services, workspace = session.visitor, call.services, audience.workspace
-    calendars = services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)
-    status, zone = services.connections.status(visitor.workspace_id, visitor.user_id), _zone_of(calendars)
-    offered = list_offered(call, workspace, status)
-    is_new = notice == "connected" and status.state is ConnectionState.CONNECTED
-    choices = [c for c in calendars if c.location.type is not LocationType.VIDEO][:_CALENDARS_SHOWN] if is_new else []
-    returns = is_new and not choices and audience.return_to is not None and _is_fresh(call, status)
+    visitor = session.visitor
+    calendars = call.services.calendar_store.list_by_host(visitor.workspace_id, visitor.user_id)
+    status = call.services.connections.status(visitor.workspace_id, visitor.user_id)
+    next_step = _next_step_values(call, audience, calendars, status, notice)
     response = html.page(
         call,
         "settings.html",
         audience,
-        # A problem in the page's address is about an earlier request.
-        status=200 if problem is None or call.request.method == "GET" else 400,
-        form_targets=_form_targets(offered, audience),
-        frame_ancestors=workspace.frame_ancestors if workspace else (),
-        csrf=session.csrf,
-        visitor=visitor,
-        workspace_name=workspace.name if workspace else visitor.workspace_id,
-        offers=make_offers(call, offered, visitor, opened),
-        names={p.name: p.display_name for p in services.providers.values()},
+        status=_http_status(call, problem),
         notice=notice,
-        is_new=is_new,
-        choices=choices,
-        returns=returns,
         problem=problem,
-        shows_offers=status.state is ConnectionState.NONE or bool(opened or call.query("accounts")),
-        window=_window(call, session) if is_framed(call) else None,
-        format_time=lambda moment: format_start(moment, zone, audience.wording),
-        calendars=calendars[:_CALENDARS_SHOWN],
+        **next_step,
+        **_visitor_values(call, session, audience, calendars),
+        **_offer_values(call, visitor, audience, status, opened),
         **_booking_values(call, visitor, status, audience.wording),
         **_connection_values(call, status, report, audience.wording),
     )
-    if returns:
+    if next_step["returns"]:
         response.headers["Refresh"] = f"{_RETURN_SECONDS}; url={audience.return_to}"
     return response
+
+
+def _http_status(call: Call, problem: str | None) -> int:
+    # A problem in the page's address is about an earlier request.
+    return 200 if problem is None or call.request.method == "GET" else 400
+
+
+def _next_step_values(
+    call: Call, audience: Audience, calendars: Sequence[Calendar], status: ConnectionStatus, notice: str | None
+) -> dict[str, Any]:
+    """Return what follows a new connection: a choice of calendars, else the way back to where the user came from."""
+    is_new = notice == "connected" and status.state is ConnectionState.CONNECTED
+    choices = [c for c in calendars if c.location.type is not LocationType.VIDEO][:_CALENDARS_SHOWN] if is_new else []
+    returns = is_new and not choices and audience.return_to is not None and _is_fresh(call, status)
+    return {"is_new": is_new, "choices": choices, "returns": returns}
+
+
+def _visitor_values(call: Call, session: Session, audience: Audience, calendars: Sequence[Calendar]) -> dict[str, Any]:
+    """Return the template's values about the user, their calendars and the frame around the page."""
+    from chalicelib.mail.times import format_start
+
+    visitor, workspace, zone = session.visitor, audience.workspace, _zone_of(calendars)
+    return {
+        "csrf": session.csrf,
+        "visitor": visitor,
+        "workspace_name": workspace.name if workspace else visitor.workspace_id,
+        "frame_ancestors": workspace.frame_ancestors if workspace else (),
+        "window": _window(call, session) if is_framed(call) else None,
+        "calendars": calendars[:_CALENDARS_SHOWN],
+        "format_time": lambda moment: format_start(moment, zone, audience.wording),
+    }
+
+
+def _offer_values(
+    call: Call, visitor: Visitor, audience: Audience, status: ConnectionStatus, opened: str | None
+) -> dict[str, Any]:
+    """Return the template's values about the providers that the user can connect."""
+    offered = list_offered(call, audience.workspace, status)
+    return {
+        "form_targets": sign_in_origins(offered) + ([origin_of(audience.return_to)] if audience.return_to else []),
+        "offers": make_offers(call, offered, visitor, opened),
+        "names": {p.name: p.display_name for p in call.services.providers.values()},
+        "shows_offers": status.state is ConnectionState.NONE or bool(opened or call.query("accounts")),
+    }
 
 
 def added_page(call: Call, session: Session | None, name: str) -> Response:
@@ -129,10 +156,6 @@ def added_page(call: Call, session: Session | None, name: str) -> Response:
         provider=provider,
         csrf=session.csrf if session else None,
     )
-
-
-def _form_targets(offered: Sequence[Provider], audience: Audience) -> list[str]:
-    return sign_in_origins(offered) + ([origin_of(audience.return_to)] if audience.return_to else [])
 
 
 def _is_fresh(call: Call, status: ConnectionStatus) -> bool:
