@@ -11,6 +11,7 @@ import pytest
 from chalicelib.errors import StoreUnavailable
 from chalicelib.handlers import operations
 from infra.local.visitor import press
+from tests.component.test_calls_per_booking import counted
 from tests.support.product import ACCOUNT, APP, DAILY_KEY, Product, booking, calendar
 
 BACK = "https://app.example.com/settings"
@@ -198,6 +199,16 @@ class TestDeletingMeetings:
         assert "Disconnected." in press(browser, question, "/settings/disconnect").text
         connected.settle()
         assert connected.zoom.meetings == {}
+
+    def test_is_asked_about_the_meetings_that_the_button_confirms(
+        self, connected: Product, browser: httpx.Client
+    ) -> None:
+        """A second read could return other meetings than those of the digest in the form."""
+        page = browser.get("/settings/disconnect")
+        with counted(connected) as calls:
+            question = press(browser, page, "/settings/disconnect", typed={"meetings": "delete"})
+        assert "First visit" in question.text
+        assert calls.count("BatchGetItem") == 1, "one for each reading of the bookings"
 
     def test_is_asked_again_if_there_is_another_meeting_by_now(self, connected: Product, browser: httpx.Client) -> None:
         question = self.ask(browser)

@@ -28,7 +28,8 @@ def show_disconnect(call: Call) -> Response:
     if status.connection is None:
         return redirect(f"{call.base_url}/settings")
     can_delete = status.state is ConnectionState.CONNECTED
-    return _page(call, session, "disconnect.html", account=status.connection.account.label, can_delete=can_delete)
+    account = status.connection.account.label
+    return _page(call, session, _affected(call, session), "disconnect.html", account=account, can_delete=can_delete)
 
 
 @routes.post("/settings/disconnect")
@@ -38,15 +39,15 @@ def disconnect(call: Call) -> Response:
     affected = _affected(call, session) if deletes else []
     # The question is asked again if the meetings are no longer those that the user saw.
     if affected and form.get("confirmed") != _digest(affected):
-        return _page(call, session, "disconnect_deletes.html", digest=_digest(affected))
+        return _page(call, session, affected, "disconnect_deletes.html", digest=_digest(affected))
     call.services.connections.disconnect(
         visitor.workspace_id, visitor.user_id, delete_meetings=deletes, session=session
     )
     return redirect(f"{call.base_url}/settings?notice={'removing' if deletes else 'disconnected'}")
 
 
-def _page(call: Call, session: Session, template: str, **values: Any) -> Response:
-    audience, now, affected = audience_for(call, session.visitor), call.services.clock(), _affected(call, session)
+def _page(call: Call, session: Session, affected: list[Record], template: str, **values: Any) -> Response:
+    audience, now = audience_for(call, session.visitor), call.services.clock()
     return html.page(
         call,
         template,
