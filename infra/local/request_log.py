@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CONSOLE = "meetlink-console"
 """The user agent of the console, whose own requests are not logged."""
 _KEPT = 500
-_SECRET_PATHS = ("connect", "j", "a")
-"""Their second segment is a link's token."""
+_BEFORE_SECRETS = ("/connect/", "/j/", "/a/", "/workspace/sign-in/")
+"""The token of a link follows."""
 
 
 @dataclass(frozen=True)
@@ -81,5 +81,4 @@ class RequestLog:
 
 
 def _path(path: str) -> str:
-    parts = path.split("/")
-    return f"/{parts[1]}/…" if len(parts) > 2 and parts[1] in _SECRET_PATHS else path
+    return next((f"{start}…" for start in _BEFORE_SECRETS if path.startswith(start)), path)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from infra.local.inbound_mail import as_received
 from infra.local.mail_reports import MailReports, ReportedAs
 from infra.local.request_log import CONSOLE, RequestLog
 from tests.component.test_console_inbox import DEMO, invitation
+from tests.support.product import Product
 
 NOW = datetime(2027, 1, 4, 12, 0, tzinfo=UTC)
 KEY = b"secret of the endpoint"
@@ -117,6 +119,17 @@ def test_requests_are_logged_without_queries_tokens_and_those_of_the_console() -
     browser = create_console(DEMO, Mailbox(), parts=parts).test_client()
     assert "GET /connect/…" in browser.get("/requests").text
     assert [one["path"] for one in browser.get("/requests.json").json] == ["/v1/bookings/b-1", "/connect/…"]
+
+
+def test_no_page_that_a_links_token_opens_is_logged_with_it(product: Product) -> None:
+    secret, log = re.compile(r"\{(token|ticket)\}"), RequestLog(lambda: NOW)
+    app = Flask("app")
+    app.add_url_rule("/<path:path>", view_func=lambda path: "")
+    paths = [path for path in product.app.routes if secret.search(path)]
+    assert len(paths) > 3
+    for path in paths:
+        Client(log.wrap(app)).get(secret.sub("se-cret", path))
+    assert [request.path for request in log.requests if "se-cret" in request.path] == []
 
 
 def test_the_inbox_is_searched_in_recipients_subjects_and_texts(stack: Stack, browser: FlaskClient) -> None:
