@@ -27,6 +27,14 @@ class ConnectionStore:
         item = ConnectionItem.find(workspace_id, user_id)
         return connection_of(item) if item else None
 
+    def get_all(self, workspace_id: str, user_ids: Iterable[str]) -> dict[str, Connection]:
+        """Read a workspace's connections consistently, by user id. Those that do not exist are left out."""
+        keys = [(workspace_id, user_id) for user_id in user_ids]
+        if not keys:
+            return {}
+        with translated_errors():
+            return {item.user_id: connection_of(item) for item in ConnectionItem.batch_get(keys, consistent_read=True)}
+
     def get_with_grant(self, workspace_id: str, user_id: str, grant_id: str) -> tuple[Connection | None, Grant | None]:
         """Read the user's connection and a grant as of one moment, in one call. They need not belong together."""
         with translated_errors(), TransactGet(connection=ConnectionItem.shared_connection()) as transaction:

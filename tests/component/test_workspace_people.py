@@ -11,6 +11,7 @@ from chalicelib.errors import MailUnavailable
 from chalicelib.handlers import email_queue
 from infra.local.visitor import press
 from tests.component.test_audit import entries
+from tests.component.test_calls_per_booking import counted
 from tests.support.product import ACCOUNT, APP, LambdaContext, Product, booking, calendar
 from tests.support.queues import Queues
 from tests.support.workspace_visitor import open_workspace
@@ -48,6 +49,29 @@ def test_it_lists_connections_and_hosts_without_one(connected: Product, support:
     assert ACCOUNT.email not in support.get("/workspace/people?state=connected").text
     assert ACCOUNT.email in support.get("/workspace/people?state=broken").text
     assert "people?state=broken" in support.get("/workspace/overview").text
+
+
+def test_a_host_whose_meetings_are_removed_after_disconnecting_is_listed(
+    connected: Product, support: httpx.Client
+) -> None:
+    """The connection's row remains until the meetings are removed."""
+    connected.caller().put("/v1/bookings/b-1", json=booking())
+    connected.settle()
+    answer = connected.caller().delete("/v1/users/u-1/connection?meetings=delete")
+    assert answer.status_code == 204, answer.text
+    assert connected.services.connection_store.get("ws-1", "u-1")
+    page = text(support.get("/workspace/people"))
+    assert "Second Host second@example.com" in page.partition("Hosts who are not connected")[2]
+    assert "Demo Host host@example.com" in page.partition("Hosts who are not connected")[2]
+
+
+def test_the_connections_of_all_hosts_are_read_in_one_call(connected: Product, support: httpx.Client) -> None:
+    for number in range(8):
+        connected.caller().put(f"/v1/calendars/c-1{number}", json=calendar("phone", user_id=f"u-1{number}"))
+    with counted(connected) as calls:
+        page = support.get("/workspace/people")
+    assert all(f"u-1{number}" in page.text for number in range(8))
+    assert calls.count("GetItem") < 8
 
 
 def test_a_connect_link_goes_to_the_stored_address_in_the_hosts_language(

@@ -23,7 +23,7 @@ from chalicelib.api.pages.workspace_shell import (
 )
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.calendar import Host
-from chalicelib.domain.connection import ConnectionState, ConnectionStatus
+from chalicelib.domain.connection import ConnectionState, ConnectionStatus, Reason
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.meeting import MeetingState
 from chalicelib.domain.workspace import MemberRole
@@ -115,14 +115,14 @@ def _unconnected(
     call: Call, workspace_id: str, hosts: Mapping[str, Host], waiting: Counter[str], wording: Wording
 ) -> list[ShownPerson]:
     """Return those of the hosts who never connected an account, or who disconnected it."""
-    texts, people = wording.workspace_pages.people, list[ShownPerson]()
-    for user_id, host in sorted(hosts.items()):
-        if len(people) == _HOSTS_SHOWN:
-            break
-        if call.services.connection_store.get(workspace_id, user_id) is None:
-            state = texts.states[ConnectionState.NONE]
-            people.append(ShownPerson(user_id, host.name, host.email, state, "plain", "", "", waiting[user_id]))
-    return people
+    connections = call.services.connection_store.get_all(workspace_id, hosts)
+    state = wording.workspace_pages.people.states[ConnectionState.NONE]
+    people = [
+        ShownPerson(user_id, host.name, host.email, state, "plain", "", "", waiting[user_id])
+        for user_id, host in sorted(hosts.items())
+        if user_id not in connections or connections[user_id].ended_reason == Reason.DISCONNECTED
+    ]
+    return people[:_HOSTS_SHOWN]
 
 
 def _count_waiting(call: Call, workspace_id: str) -> tuple[Counter[str], bool]:
