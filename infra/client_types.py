@@ -10,23 +10,13 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, Protocol
 
-from chalice.app import Chalice
+from infra.api_description import read_document
 
 Schema = dict[str, Any]
 _CLIENTS = Path(__file__).parents[1] / "clients"
 PYTHON = _CLIENTS / "python" / "src" / "meetlink" / "types.py"
 TYPESCRIPT = _CLIENTS / "typescript" / "src" / "types.ts"
 _EVENT = "The body of a webhook. `type` decides which one it is."
-
-
-def read_document() -> dict[str, Any]:
-    """Return the OpenAPI document, without `servers`."""
-    from chalicelib import api
-    from chalicelib.api.openapi import document
-
-    app = Chalice("meetlink", configure_logs=False)
-    api.register(app, lambda: None)  # type: ignore[arg-type, return-value]
-    return document(app)
 
 
 class Language(Protocol):

@@ -11,7 +11,6 @@ import lzma
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = Path("chalicelib", "api", "assets", "docs.xz")
@@ -21,9 +20,10 @@ _SOURCES = ("docs/*.md", "chalicelib/**/*.py", "infra/docs_site/**/*")
 
 def build(project: Path = ROOT) -> Path:
     """Render every page into `OUTPUT` of the project."""
+    from infra.api_description import read_document
     from infra.docs_site.site import render_site
 
-    texts = render_site(_openapi(), lambda name: (project / "docs" / name).read_text(encoding="utf-8"))
+    texts = render_site(read_document(), lambda name: (project / "docs" / name).read_text(encoding="utf-8"))
     output = project / OUTPUT
     compressed = lzma.compress(json.dumps(texts, ensure_ascii=False).encode(), preset=9)
     unfinished = output.with_suffix(f".{os.getpid()}")  # Several processes may build at the same time.
@@ -39,17 +39,3 @@ def build_if_stale(report: Callable[[str], object] = lambda _: None) -> None:
     if not output.exists() or output.stat().st_mtime < newest:
         report("guides and reference ...")
         build()
-
-
-def _openapi() -> dict[str, Any]:
-    from chalice.app import Chalice
-
-    from chalicelib import api
-    from chalicelib.api.openapi import document
-
-    def no_services() -> Any:
-        raise RuntimeError("the description needs no services")
-
-    app = Chalice("meetlink", configure_logs=False)
-    api.register(app, no_services)
-    return document(app)

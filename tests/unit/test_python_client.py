@@ -21,7 +21,8 @@ from meetlink import (
 )
 from standardwebhooks.webhooks import Webhook
 
-from infra.client_types import PYTHON, TYPESCRIPT, read_document, write_python, write_typescript
+from infra.api_description import read_document
+from infra.client_types import PYTHON, TYPESCRIPT, write_python, write_typescript
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 PLACEHOLDERS = {

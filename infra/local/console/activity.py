@@ -10,12 +10,12 @@ from flask import Blueprint, Response, jsonify, render_template
 
 from infra.local.console import texts
 from infra.local.console.api import Api
+from infra.local.console.live import live_part
 from infra.local.request_log import RequestLog
 from infra.local.standins.base import Clock
 
 _PAST = timedelta(days=1)
 """How long after its start a booking is shown."""
-_REFRESH_SECONDS = 2
 
 
 def create_activity(api: Api, log: RequestLog, clock: Clock) -> Blueprint:
@@ -39,13 +39,13 @@ class _ActivityPages:
         return render_template("bookings.html", bookings=self._bookings())
 
     def live_bookings(self) -> dict[str, Any]:
-        return _live(render_template("_bookings.html", bookings=self._bookings()))
+        return live_part(render_template("_bookings.html", bookings=self._bookings()))
 
     def show_requests(self) -> str:
         return render_template("requests.html", requests=self.log.requests[::-1])
 
     def live_requests(self) -> dict[str, Any]:
-        return _live(render_template("_requests.html", requests=self.log.requests[::-1]))
+        return live_part(render_template("_requests.html", requests=self.log.requests[::-1]))
 
     def list_requests(self) -> Response:
         return jsonify([asdict(request) for request in self.log.requests])
@@ -53,7 +53,3 @@ class _ActivityPages:
     def _bookings(self) -> list[dict[str, Any]]:
         bookings = self.api.bookings(self.clock() - _PAST)
         return [booking | {"shown": texts.meeting(booking)} for booking in bookings]
-
-
-def _live(html: str) -> dict[str, Any]:
-    return {"html": html, "again_in_seconds": _REFRESH_SECONDS, "page": ""}

@@ -12,10 +12,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from infra.local.console import slots, texts
 from infra.local.console.api import Api, ApiProblem
 from infra.local.console.demo import Demo
+from infra.local.console.live import REFRESH_SECONDS, live_part
 from infra.local.standins.base import Clock
 
 _WAIT_SECONDS = 5
-_SETTLED_REFRESH_SECONDS = 2
+_PENDING_REFRESH_SECONDS = 0.5
 
 
 def create_booking_page(demo: Demo, api: Api, clock: Clock) -> Blueprint:
@@ -94,11 +95,11 @@ class _BookingPages:
         # Waits at the API only while there is something to wait for: any state but `pending` responds at once.
         booking = self._api.booking(booking_id, wait_seconds=_WAIT_SECONDS)
         is_pending = booking["meeting"]["state"] == "pending"
-        return {
-            "html": render_template("_booking.html", **_shown(booking)),
-            "again_in_seconds": 0.5 if is_pending else _SETTLED_REFRESH_SECONDS,
-            "page": booking["status"],
-        }
+        return live_part(
+            render_template("_booking.html", **_shown(booking)),
+            page=booking["status"],
+            again_in_seconds=_PENDING_REFRESH_SECONDS if is_pending else REFRESH_SECONDS,
+        )
 
     def reschedule(self, booking_id: str) -> BaseResponse:
         booking = self._api.booking(booking_id)

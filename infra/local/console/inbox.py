@@ -10,13 +10,13 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from infra.local.calendar_replies import ANSWERS, PROGRAMS, Answer
+from infra.local.console.live import live_part
 from infra.local.console.mail_view import read
 from infra.local.console.mailbox import Mail, Mailbox
 from infra.local.mail_reports import MailReports, ReportedAs
 from infra.local.standins.base import Clock
 
 _SHOWN = 200
-_REFRESH_SECONDS = 2
 _VIEWS = ("html", "text", "source")
 
 # The reader's own mail program runs no scripts and loads pictures; links leave the frame.
@@ -84,7 +84,7 @@ class _InboxPages:
     def live_inbox(self) -> dict[str, Any]:
         page = render_template("_mails.html", **self._listing())
         # A recipient who is new needs a place in the filter: the page is loaded again.
-        return {"html": page, "again_in_seconds": _REFRESH_SECONDS, "page": str(len(self._mailbox.recipients()))}
+        return live_part(page, page=str(len(self._mailbox.recipients())))
 
     def clear_inbox(self) -> BaseResponse:
         self._mailbox.clear()

@@ -15,11 +15,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from infra.local.console.live import live_part
 from infra.local.standins.base import Clock
 
 RECEIVE_PATH = "/webhooks/receive"
 _KEPT = 200
-_REFRESH_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,8 @@ class _ReceivedPages:
         return render_template("webhooks.html", webhooks=self.receiver.received[::-1])
 
     def live(self) -> dict[str, Any]:
-        page = render_template("_webhooks.html", webhooks=self.receiver.received[::-1])
-        return {"html": page, "again_in_seconds": _REFRESH_SECONDS, "page": ""}
+        return live_part(render_template("_webhooks.html", webhooks=self.receiver.received[::-1]))
 
     def list_all(self) -> Response:
         received = [asdict(webhook) for webhook in self.receiver.received]
-        return jsonify([one | {"payload": json.loads(one["payload"])} for one in received])
+        return jsonify([webhook | {"payload": json.loads(webhook["payload"])} for webhook in received])
