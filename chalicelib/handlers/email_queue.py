@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deadline import Deadline
-from chalicelib.errors import MailUnavailable, StoreUnavailable
+from chalicelib.errors import MailUnavailable, StoreError
 from chalicelib.handlers.booking_stream import settle_one
 from chalicelib.observability import log
 from chalicelib.store.work_queue import read_messages
-from chalicelib.usecases.connect_invitations import INVITATION_WAKE_UP
-from chalicelib.usecases.workspace_sign_in import WAKE_UP
+from chalicelib.usecases.connect_invitations import CONNECT_WAKE_UP
+from chalicelib.usecases.workspace_sign_in import SIGN_IN_WAKE_UP
 
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
@@ -29,9 +29,9 @@ def send_emails(event: dict[str, Any], context: Any, services: Services) -> dict
         succeeded = False
         if wake_up is not None and len(wake_up) == 2:
             key = wake_up[0], wake_up[1]
-            if key[0] == WAKE_UP:
+            if key[0] == SIGN_IN_WAKE_UP:
                 succeeded = _send_link(services.sign_in_emails.send, key[1])
-            elif key[0] == INVITATION_WAKE_UP:
+            elif key[0] == CONNECT_WAKE_UP:
                 succeeded = _send_link(services.connect_invitation_emails.send, key[1])
             else:
                 succeeded, _ = settle_one(services.email_settling, deadline, log.request_id, key)
@@ -44,7 +44,7 @@ def _send_link(send: Callable[[str], None], request_id: str) -> bool:
     """Return False if the email should be tried again: SQS then delivers the message again."""
     try:
         send(request_id)
-    except (MailUnavailable, StoreUnavailable) as error:
+    except (MailUnavailable, StoreError) as error:
         log.failure("a link could not be emailed", error)
         return False
     return True

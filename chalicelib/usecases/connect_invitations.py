@@ -24,7 +24,7 @@ from chalicelib.usecases.connect_links import LONGEST_LINK_LIFE, ConnectLinks, V
 from chalicelib.usecases.mail_circuit import GuardedMailer
 from chalicelib.usecases.notices import send_notice
 
-INVITATION_WAKE_UP = "connect#"
+CONNECT_WAKE_UP = "connect#"
 """First part of a wake-up about a connect link to email, where others have a workspace's id. It is none."""
 _MAX_LINKS = 3
 _PERIOD = timedelta(hours=1)

@@ -24,7 +24,7 @@ from chalicelib.usecases.members import Members
 from chalicelib.usecases.notices import send_notice
 from chalicelib.usecases.workspace_links import LINK_LIFE, WorkspaceLink, WorkspaceLinks
 
-WAKE_UP = "sign-in#"
+SIGN_IN_WAKE_UP = "sign-in#"
 """First part of a wake-up about a request to sign in, in place of a workspace's id. No workspace can have this id."""
 _MAX_REQUESTS = 3
 _PERIOD = timedelta(hours=1)

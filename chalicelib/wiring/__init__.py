@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from chalicelib.store import tables
 from chalicelib.wiring.emailing import EmailServices
 
 if TYPE_CHECKING:
-    from chalicelib.store.work_queue import WakeUp, WorkQueue
     from chalicelib.usecases.bounces import Bounces
     from chalicelib.usecases.connect_invitations import ConnectInvitationEmails, ConnectInvitations
     from chalicelib.usecases.daily_counting import DailyCounting
@@ -155,13 +154,9 @@ class Services(EmailServices):
         return SignInRequests(self.ephemeral_store, self._wake_sign_in, self.clock)
 
     def _wake_sign_in(self, request_id: str) -> None:
-        """Wake the function that emails the link. Without a queue, this process does it."""
-        from chalicelib.usecases.workspace_sign_in import WAKE_UP
+        from chalicelib.usecases.workspace_sign_in import SIGN_IN_WAKE_UP
 
-        if self.email_queue is not None:
-            _wake_once(self.email_queue, (WAKE_UP, request_id))
-        else:
-            self.sign_in_emails.send(request_id)
+        self._wake(SIGN_IN_WAKE_UP, request_id, lambda: self.sign_in_emails.send(request_id))
 
     @cached_property
     def sign_in_emails(self) -> SignInEmails:
@@ -186,13 +181,19 @@ class Services(EmailServices):
         )
 
     def _wake_connect_email(self, request_id: str) -> None:
-        """Wake the function that emails the link. Without a queue, this process does it."""
-        from chalicelib.usecases.connect_invitations import INVITATION_WAKE_UP
+        from chalicelib.usecases.connect_invitations import CONNECT_WAKE_UP
 
-        if self.email_queue is not None:
-            _wake_once(self.email_queue, (INVITATION_WAKE_UP, request_id))
-        else:
-            self.connect_invitation_emails.send(request_id)
+        self._wake(CONNECT_WAKE_UP, request_id, lambda: self.connect_invitation_emails.send(request_id))
+
+    def _wake(self, kind: str, request_id: str, send: Callable[[], None]) -> None:
+        """Wake the function that emails a requested link. Without a queue, this process does it.
+
+        Raises `StoreUnavailable` if SQS refuses the message: the schedule does not find such a request.
+        """
+        if self.email_queue is None:
+            send()
+        elif self.email_queue.send([(kind, request_id)]):
+            raise StoreUnavailable("the queue refused a request for an email")
 
     @cached_property
     def connect_invitation_emails(self) -> ConnectInvitationEmails:
@@ -287,12 +288,6 @@ class Services(EmailServices):
         from chalicelib.webhooks.signing_secrets import WebhookSecrets
 
         return WebhookSecrets(self.workspace_store, self.encryption, self.clock)
-
-
-def _wake_once(queue: WorkQueue, wake_up: WakeUp) -> None:
-    """Send the message of a request that the schedule does not find. Raises `StoreUnavailable` if SQS refuses it."""
-    if queue.send([wake_up]):
-        raise StoreUnavailable("the queue refused a request for an email")
 
 
 @lru_cache(maxsize=1)

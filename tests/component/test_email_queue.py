@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import observability
-from chalicelib.errors import MailRejected, MailUnavailable
+from chalicelib.errors import LostRace, MailRejected, MailUnavailable
 from chalicelib.handlers import booking_stream, email_queue
 from chalicelib.usecases.sending_shares import BOOKINGS, FEW, PART, PER_MINUTE
+from chalicelib.usecases.workspace_sign_in import SIGN_IN_WAKE_UP
 from tests.component.test_metrics import counted
 from tests.support.product import LambdaContext, Product, booking
 from tests.support.queues import Queues
@@ -250,3 +253,13 @@ def test_only_messages_that_cannot_be_read_are_reported_as_failed(world: World) 
     ]
     answer = email_queue.send_emails({"Records": records}, LambdaContext(), world.product.services)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-2"}, {"itemIdentifier": "m-3"}]}
+
+
+def test_a_link_that_the_database_refuses_to_store_is_tried_again_and_fails_no_other_message() -> None:
+    def refuse(request_id: str) -> None:
+        raise LostRace("another process wrote first")
+
+    services: Any = SimpleNamespace(sign_in_emails=SimpleNamespace(send=refuse))
+    message = {"messageId": "m-1", "body": json.dumps([SIGN_IN_WAKE_UP, "request-1"])}
+    result = email_queue.send_emails({"Records": [message]}, LambdaContext(), services)
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
