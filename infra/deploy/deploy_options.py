@@ -48,17 +48,9 @@ def resolve(stage: Stage, options: DeployOptions, responds: Responds | None = No
     """
     responds = responds or partial(_responds, stage)
     variables, domain = chalice_config.environment(stage), stacks.parameters(stage, "domain")
-    domain_name, old_domain = options.domain or domain.get("Domain"), domain.get("Domain")
-    public_url, unset = variables.get("PUBLIC_BASE_URL"), set(options.unset)
-    if old_domain and domain_name != old_domain and public_url == chalice_config.base_url(old_domain):
-        # This deployment removes the old domain: links begin with the default address until the new one responds.
-        unset.add("PUBLIC_BASE_URL")
-    settings = dict(options.settings or {})
-    if domain_name and (options.domain or not public_url) and responds(chalice_config.base_url(domain_name)):
-        settings = {"PUBLIC_BASE_URL": chalice_config.base_url(domain_name)} | settings
+    old_domain = domain.get("Domain")
+    settings, unset = _resolve_settings(options, variables.get("PUBLIC_BASE_URL"), old_domain, responds)
     was_closed, was_receiving = default_address.is_closed(domain), receiving.is_on(stage)
-    if options.receive is False:
-        unset.add(receiving.VARIABLE)
     resolved = DeployOptions(
         mail_from=options.mail_from or variables.get("MEETLINK_MAIL_FROM"),
         receive=was_receiving if options.receive is None else options.receive,
@@ -67,7 +59,7 @@ def resolve(stage: Stage, options: DeployOptions, responds: Responds | None = No
         settings=settings,
         unset=unset,
         bucket=options.bucket,
-        domain=domain_name,
+        domain=options.domain or old_domain,
         certificate=options.certificate or domain.get("Certificate"),
         web_acl=options.web_acl,
         close_default_address=was_closed if options.close_default_address is None else options.close_default_address,
@@ -82,6 +74,21 @@ def resolve(stage: Stage, options: DeployOptions, responds: Responds | None = No
     if error:
         raise DeployError(error)
     return resolved
+
+
+def _resolve_settings(
+    options: DeployOptions, public_url: str | None, old_domain: str | None, responds: Responds
+) -> tuple[dict[str, str], set[str]]:
+    """Return the settings to set, and the names of those to remove. Links begin with the domain once it responds."""
+    domain, unset, settings = options.domain or old_domain, set(options.unset), dict(options.settings or {})
+    if old_domain and domain != old_domain and public_url == chalice_config.base_url(old_domain):
+        # This deployment removes the old domain: links begin with the default address until the new one responds.
+        unset.add("PUBLIC_BASE_URL")
+    if domain and (options.domain or not public_url) and responds(chalice_config.base_url(domain)):
+        settings = {"PUBLIC_BASE_URL": chalice_config.base_url(domain)} | settings
+    if options.receive is False:
+        unset.add(receiving.VARIABLE)
+    return settings, unset
 
 
 def _responds(stage: Stage, base_url: str) -> bool:

@@ -99,7 +99,7 @@ def render_guides(read: Callable[[str], str]) -> list[Page]:
     }
     pages = []
     for source, plans, parts in cuts:
-        firsts = {one.name: places_of[0].slug for one, places_of, _ in cuts}
+        firsts = {guide.name: places_of[0].slug for guide, places_of, _ in cuts}
         for plan in plans:
             lines = [line for part in parts if part.title in plan.headings for line in part.lines]
             pages.append(_render(plan, lines, _Links(source.name, places, firsts)))
@@ -236,8 +236,8 @@ class _Renderer:
             return 1, ""  # A comment that names the file of the program that follows.
         end = _end_of(tokens, number)
         piece = list(tokens[number : end + 1])
-        for one in piece:
-            self._prepare(one)
+        for part in piece:
+            self._prepare(part)
         if token.type == "heading_open":
             token.attrSet("id", slugify(tokens[number + 1].content))
         html = self._markdown.renderer.render(piece, self._markdown.options, {})

@@ -70,9 +70,9 @@ class Reference:
         """Yield the pages in the order of the navigation."""
         for tag in self._document["tags"]:
             code = CodeBlocks()
-            found = [self._operation(*one, code) for one in self._operations(tag["name"])]
-            if found:
-                yield self._group(tag, found)
+            operations = [self._operation(*entry, code) for entry in self._operations(tag["name"])]
+            if operations:
+                yield self._group(tag, operations)
             elif tag["name"] == "Webhook events":
                 yield self._events(tag, code)
         yield self._states()
@@ -84,14 +84,14 @@ class Reference:
                     yield path, method.upper(), operation
 
     def _operation(self, path: str, method: str, operation: Mapping[str, Any], code: CodeBlocks) -> Operation:
-        success = {status: one for status, one in operation["responses"].items() if status < "300"}
+        success = {status: answer for status, answer in operation["responses"].items() if status < "300"}
         status, response = next(iter(success.items()))
-        titles = " or ".join(f"{code} {one['description']}" for code, one in success.items())
+        titles = " or ".join(f"{status} {answer['description']}" for status, answer in success.items())
         parameters: dict[str, list[Field]] = {}
-        for one in operation["parameters"]:
-            heading = {"path": "Path", "query": "Query", "header": "Headers"}[one["in"]]
-            about, is_required = one.get("description", ""), bool(one.get("required"))
-            field = self._schemas.field(one["name"], one["schema"], is_required=is_required, about=about)
+        for parameter in operation["parameters"]:
+            heading = {"path": "Path", "query": "Query", "header": "Headers"}[parameter["in"]]
+            about, is_required = parameter.get("description", ""), bool(parameter.get("required"))
+            field = self._schemas.field(parameter["name"], parameter["schema"], is_required=is_required, about=about)
             parameters.setdefault(heading, []).append(field)
         return Operation(
             operation["operationId"],
@@ -134,10 +134,11 @@ class Reference:
         return html + f'<div class="code"><p class="code-title">{title}</p></div>'
 
     def _problems(self, operation: Mapping[str, Any]) -> Iterator[Problem]:
-        for status, one in operation["responses"].items():
+        shared = self._document["components"]["responses"]
+        for status, response in operation["responses"].items():
             if status < "400" or not status.isdigit():
                 continue
-            target = self._document["components"]["responses"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+            target = shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
             for content in target["content"].values():
                 for name, example in content["examples"].items():
                     yield Problem(status, name, example["value"]["detail"])
@@ -188,5 +189,5 @@ def _example(message: Mapping[str, Any]) -> Any:
 
 
 def _example_id(name: str, example: Any) -> str:
-    known = {"calendar_id": "c-1", "user_id": "u-1", "endpoint_id": "main", "workspace_id": "demo", "provider": "zoom"}
-    return known.get(name, str(example))
+    ids = {"calendar_id": "c-1", "user_id": "u-1", "endpoint_id": "main", "workspace_id": "demo", "provider": "zoom"}
+    return ids.get(name, str(example))

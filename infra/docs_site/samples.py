@@ -62,10 +62,10 @@ def _python_value(value: Any, indent: str = "") -> str:
     """Write a JSON value as Python, an item a line where it is not empty."""
     inner = indent + "    "
     if isinstance(value, dict) and value:
-        lines = [f"{inner}{json.dumps(name)}: {_python_value(one, inner)},\n" for name, one in value.items()]
+        lines = [f"{inner}{json.dumps(name)}: {_python_value(item, inner)},\n" for name, item in value.items()]
         return "{\n" + "".join(lines) + indent + "}"
     if isinstance(value, list) and value:
-        return "[\n" + "".join(f"{inner}{_python_value(one, inner)},\n" for one in value) + indent + "]"
+        return "[\n" + "".join(f"{inner}{_python_value(item, inner)},\n" for item in value) + indent + "]"
     if isinstance(value, bool) or value is None:
         return repr(value)
     return json.dumps(value, ensure_ascii=False)

@@ -51,11 +51,13 @@ class Schemas:
         self, name: str, form: Mapping[str, Any], *, is_required: bool, about: str = "", depth: int = _DEPTH
     ) -> Field:
         """Describe one property or parameter."""
-        objects = [one for one in self._options(form) if one.get("properties")] if depth else []
+        objects = [option for option in self._options(form) if option.get("properties")] if depth else []
         has_names = len(objects) > 1
-        variants = tuple((one.get("title", "") if has_names else "", self.fields(one, depth - 1)) for one in objects)
+        variants = tuple(
+            (option.get("title", "") if has_names else "", self.fields(option, depth - 1)) for option in objects
+        )
         values: Mapping[str, str] = next(
-            (one["x-enumDescriptions"] for one in self._options(form) if "x-enumDescriptions" in one), {}
+            (option["x-enumDescriptions"] for option in self._options(form) if "x-enumDescriptions" in option), {}
         )
         text = about or form.get("description") or (self.resolve(form).get("description", "") if not values else "")
         return Field(name, self.describe(form), text, is_required, values, variants)

@@ -26,8 +26,8 @@ def main(fault: str, environment: Mapping[str, str], transport: httpx.BaseTransp
 
 def _run(console: httpx.Client, fault: str) -> int:
     if not fault:
-        for one in console.get("/break.json").raise_for_status().json():
-            print(f"  {one['name']:<26}{'BROKEN   ' if one['active'] else ''}{one['effect']}")
+        for entry in console.get("/break.json").raise_for_status().json():
+            print(f"  {entry['name']:<26}{'BROKEN   ' if entry['active'] else ''}{entry['effect']}")
         print(f"\nBreak one with `make break FAULT=…`, end all with `make break FAULT={_REPAIR}`.")
         return 0
     response = console.post(f"/break/{fault}")

@@ -46,7 +46,7 @@ class Breakage:
     """What is broken at the moment. Safe to use from many threads."""
 
     def __init__(self, breaks: Iterable[Break]) -> None:
-        self._breaks = {one.name: one for one in breaks}
+        self._breaks = {fault.name: fault for fault in breaks}
         self._active: dict[str, Break] = {}
         self._lock = threading.Lock()
 
@@ -77,9 +77,9 @@ class Breakage:
         """End everything that is broken. What happened once stays: a deleted meeting, a revoked token, the clock."""
         with self._lock:
             active, self._active = list(self._active.values()), {}
-        for one in active:
-            if one.repair is not None:
-                one.repair()
+        for fault in active:
+            if fault.repair is not None:
+                fault.repair()
 
 
 def provider_breaks(stand_ins: Sequence[StandIn]) -> Iterator[Break]:

@@ -154,7 +154,7 @@ class DemoSteps:
             page = browser.get(link[0] if link else "")
             press(browser, page, "/a/", typed={"answer": "declined"})
         booking = self._call("GET", "/v1/bookings/b-1")
-        answers = {one["email"]: one["answer"] for one in booking["invitations"]}
+        answers = {invitation["email"]: invitation["answer"] for invitation in booking["invitations"]}
         check(answers == {HOST_EMAIL: None, GUEST["email"]: "declined"}, f"the answers are {answers}")
         notice = self._wait_for_mails(seen, 1)[0]
         check(notice.to[0] == HOST_EMAIL, f"the notice went to {notice.to}")
@@ -271,8 +271,8 @@ class DemoSteps:
     def _report_entries(self, expected: str) -> None:
         """Count what the host's calendar shows: accepted invitations, and events that the provider wrote."""
         source = f"event of {self.stack.provider_name}"
-        held = [one for one in self._held() if self._writes_events and one.owner == HOST_EMAIL]
-        entries = [f"{one.title}, {one.starts_at:%-d %B %H:%M} UTC ({source})" for one in held]
+        events = [event for event in self._held() if self._writes_events and event.owner == HOST_EMAIL]
+        entries = [f"{event.title}, {event.starts_at:%-d %B %H:%M} UTC ({source})" for event in events]
         entries += invited_entries(mail.source for mail in self.stack.mailbox.mails(HOST_EMAIL)[self._former_mails :])
         number = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}" if entries else "no entry"
         check(number == expected, f"the host's calendar has {number}: {entries}")

@@ -228,7 +228,25 @@ class LocalStack(StartedParts):
     def _make_demo(self, console: Deferred, app: Any) -> None:
         workspace = DemoWorkspace(self.app_url, self.console_url, self._before)
         api_key = workspace.create(lambda request: app.operate(request, Context("operate")))
-        self.demo = Demo(
+        self.demo = self._describe_demo(api_key)
+        self.mailbox = Mailbox(self.clock)
+        receiver, faults = Receiver(self.clock), Faults()
+        reports = MailReports(lambda event: app.on_mail_event(event, Context("on_mail_event")))
+        self.mailbox.on_accepted = reports.note_accepted
+        self.breakage = self._create_breakage(reports, faults)
+        inbound = InboundMail(self._s3, lambda event: app.on_reply(event, Context("on_reply")), self.clock)
+        parts = StackParts(self.breakage, self._request_log, receiver, reports, inbound.receive)
+        console.app = create_console(self.demo, self.mailbox, faults=faults, clock=self.clock, parts=parts)
+        host = {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL}
+        receiver.secret = workspace.set_up(api_key, CALENDAR_ID, host)
+        if self._before:
+            self.mailbox.restore(self._before.mails)
+            receiver.restore(self._before.webhooks)
+        if self._kept:
+            self._when_stopped.callback(self._keep, self._kept, receiver)
+
+    def _describe_demo(self, api_key: str) -> Demo:
+        return Demo(
             app_url=self.app_url,
             console_url=self.console_url,
             workspace_id=WORKSPACE_ID,
@@ -245,21 +263,6 @@ class LocalStack(StartedParts):
             key_form=self.stand_in.key_form,
             others={name: self.stand_ins[name].key_form for name in self._providers[1:]},
         )
-        self.mailbox = Mailbox(self.clock)
-        receiver, faults = Receiver(self.clock), Faults()
-        reports = MailReports(lambda event: app.on_mail_event(event, Context("on_mail_event")))
-        self.mailbox.on_accepted = reports.note_accepted
-        self.breakage = self._create_breakage(reports, faults)
-        inbound = InboundMail(self._s3, lambda event: app.on_reply(event, Context("on_reply")), self.clock)
-        parts = StackParts(self.breakage, self._request_log, receiver, reports, inbound.receive)
-        console.app = create_console(self.demo, self.mailbox, faults=faults, clock=self.clock, parts=parts)
-        host = {"user_id": USER_ID, "name": HOST_NAME, "email": HOST_EMAIL}
-        receiver.secret = workspace.set_up(api_key, CALENDAR_ID, host)
-        if self._before:
-            self.mailbox.restore(self._before.mails)
-            receiver.restore(self._before.webhooks)
-        if self._kept:
-            self._when_stopped.callback(self._keep, self._kept, receiver)
 
     def _keep(self, kept: KeptState, receiver: Receiver) -> None:
         data = StackData(

@@ -54,9 +54,9 @@ class Recount:
         rows = 0
         for created_at, settlement in progress.track(self._bookings(workspace_id)):
             rows += 1
-            for day, one in counts_of(created_at, None, settlement).items():
+            for day, day_counts in counts_of(created_at, None, settlement).items():
                 if day >= first:
-                    counts[day] = total([counts.get(day, DayCounts()), one])
+                    counts[day] = total([counts.get(day, DayCounts()), day_counts])
         return counts, rows
 
     def _bookings(self, workspace_id: str) -> Iterator[tuple[datetime, Settlement]]:
@@ -75,5 +75,5 @@ class Recount:
 
     def _first_day(self, now: datetime) -> date:
         """Return the first day of which no booking can have been deleted, and whose row has not expired."""
-        kept = LIFE if self._retention is None else min(LIFE, self._retention)
-        return (now.astimezone(UTC) - kept).date() + timedelta(days=1)
+        retention = LIFE if self._retention is None else min(LIFE, self._retention)
+        return (now.astimezone(UTC) - retention).date() + timedelta(days=1)

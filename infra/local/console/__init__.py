@@ -63,14 +63,7 @@ def create_console(
     stack that the console shows and breaks.
     """
     parts = parts or StackParts(Breakage(()), RequestLog(clock), Receiver(clock), MailReports(lambda _: None))
-    console = Flask(__name__)
-    console.json.sort_keys = False  # type: ignore[attr-defined]
-    console.jinja_env.trim_blocks = True
-    console.jinja_env.lstrip_blocks = True
-    console.jinja_env.globals.update(words=texts)
-    console.jinja_env.tests["web_address"] = _is_web_address
-    console.jinja_env.filters["code"] = _mark_code
-
+    console = _create_app()
     api = Api(demo, transport)
     console.register_blueprint(create_home(demo, mailbox, api))
     console.register_blueprint(create_booking_page(demo, api, clock))
@@ -85,6 +78,18 @@ def create_console(
     console.after_request(_protect)
     install_faults(console, faults or Faults())
     return console
+
+
+def _create_app() -> Flask:
+    """Return an app without pages, with what the templates need."""
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(words=texts)
+    app.jinja_env.tests["web_address"] = _is_web_address
+    app.jinja_env.filters["code"] = _mark_code
+    return app
 
 
 def _is_web_address(text: str | None) -> bool:

@@ -35,12 +35,12 @@ class _BreakPages:
 
     def show_breaks(self) -> str:
         breaks = self.breakage.breaks
-        groups = [(title, [one for one in breaks if one.name.startswith(names)]) for title, names in _GROUPS]
-        done = next((one for one in breaks if one.name == request.args.get("done")), None)
+        groups = [(title, [fault for fault in breaks if fault.name.startswith(names)]) for title, names in _GROUPS]
+        done = next((fault for fault in breaks if fault.name == request.args.get("done")), None)
         return render_template("break.html", groups=groups, active=self.breakage.active, done=done)
 
     def list_breaks(self) -> Response:
-        return jsonify([_as_json(one, self.breakage.active) for one in self.breakage.breaks])
+        return jsonify([_as_json(fault, self.breakage.active) for fault in self.breakage.breaks])
 
     def start(self, name: str) -> Response | tuple[dict[str, Any], int]:
         try:
@@ -68,11 +68,11 @@ def _wants_json() -> bool:
     return "text/html" not in request.headers.get("Accept", "")
 
 
-def _as_json(one: Break, active: list[str]) -> dict[str, Any]:
+def _as_json(fault: Break, active: list[str]) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "title": one.title,
-        "effect": one.effect,
-        "lasts": one.repair is not None,
-        "active": one.name in active,
+        "name": fault.name,
+        "title": fault.title,
+        "effect": fault.effect,
+        "lasts": fault.repair is not None,
+        "active": fault.name in active,
     }
