@@ -44,7 +44,7 @@ def put_members(call: CallerCall) -> Response:
     "/v1/workspace-links",
     "Create a link that opens the workspace's pages",
     text="For people who are signed in to your own backend; they need not be members. The link works once, for ten "
-    "minutes. Revoking the API key ends the link and its session.",
+    "minutes. Revoking the API key ends the link and its session, which cannot create API keys.",
     request=schemas.WorkspaceLinkBody,
     responses={201: schemas.WorkspaceLink},
 )

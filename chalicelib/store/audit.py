@@ -26,6 +26,8 @@ class AuditEntry(Struct, frozen=True):
     """The API, the function `operate`, or the ARN of the person at the command line."""
     key_id: str | None = None
     """The API key that was used, or that was created or revoked."""
+    link_key_id: str | None = None
+    """The API key that created the link by which the caller came to the workspace's pages."""
 
 
 class AuditStore:

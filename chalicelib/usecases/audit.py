@@ -17,8 +17,17 @@ class AuditTrail:
         self._store = store
         self._clock = clock
 
-    def record(self, action: str, workspace_id: str | None, *, caller: str, key_id: str | None = None) -> None:
+    def record(
+        self,
+        action: str,
+        workspace_id: str | None,
+        *,
+        caller: str,
+        key_id: str | None = None,
+        link_key_id: str | None = None,
+    ) -> None:
         """Record an action before it is carried out. Raises `StoreError`; the action must then not be carried out."""
         scope = workspace_id if workspace_id and is_id(workspace_id) else DEPLOYMENT
-        self._store.add(AuditEntry(scope, self._clock(), action, caller, key_id))
-        log.info("an administrative action", verb=action, workspace_id=scope, key_id=key_id, caller=caller)
+        self._store.add(AuditEntry(scope, self._clock(), action, caller, key_id, link_key_id))
+        keys = {"key_id": key_id, "link_key_id": link_key_id}
+        log.info("an administrative action", verb=action, workspace_id=scope, caller=caller, **keys)

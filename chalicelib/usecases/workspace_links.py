@@ -23,7 +23,7 @@ from chalicelib.usecases.members import Members
 LINK_LIFE = timedelta(minutes=10)
 SESSION_LIFE = timedelta(hours=8)
 RECENT = timedelta(minutes=10)
-"""Creating an API key requires a sign-in that is at most this old."""
+"""Creating an API key requires a sign-in by email that is at most this old."""
 _TOKEN_BYTES = 32
 
 
@@ -54,14 +54,19 @@ class MemberSession(BrowserSession, frozen=True):
     email: str
     role: MemberRole
     signed_in_at: datetime
+    key_id: str | None = None
+    """The API key whose link opened the session; None: the member signed in by email."""
 
     @property
     def is_admin(self) -> bool:
         return self.role is MemberRole.ADMIN
 
-    def is_recent(self, now: datetime) -> bool:
-        """Return whether the person signed in a short time ago."""
-        return now - self.signed_in_at <= RECENT
+    def may_create_keys(self, now: datetime) -> bool:
+        """Return whether the person is an administrator who signed in by email a short time ago.
+
+        An API key that leaked must not create others by a link: they would survive its revocation.
+        """
+        return self.is_admin and self.key_id is None and now - self.signed_in_at <= RECENT
 
 
 class WorkspaceLinks:
@@ -100,7 +105,7 @@ class WorkspaceLinks:
         session_token = secrets.token_urlsafe(_TOKEN_BYTES)
         stored = StoredMemberSession(link, workspace_id, now)
         self._ephemeral.put(storage_key("workspace-session", session_token), stored, now + SESSION_LIFE)
-        return MemberSession(session_token, workspace, link.email, role, now)
+        return MemberSession(session_token, workspace, link.email, role, now, link.key_id)
 
     def find_session(self, token: str | None) -> MemberSession | None:
         """Return the session of a cookie. None if it has ended, also because the member was removed."""
@@ -111,7 +116,7 @@ class WorkspaceLinks:
         role = _role(stored.link, workspace) if stored and workspace else None
         if stored is None or workspace is None or role is None:
             return None
-        return MemberSession(token, workspace, stored.link.email, role, stored.signed_in_at)
+        return MemberSession(token, workspace, stored.link.email, role, stored.signed_in_at, stored.link.key_id)
 
     def end_session(self, session: MemberSession) -> None:
         """End the session. Repeating it is harmless."""

@@ -62,7 +62,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "csrf": "Dieses Formular ist veraltet, deshalb wurde nichts geändert. Bitte versuchen Sie es noch einmal.",
             "not_admin": "Das können nur Administratoren des Workspace.",
             "no_invitation": "Diese Person hat keine Einladung, die noch einmal gesendet werden kann.",
-            "old_sign_in": "Um einen Schlüssel zu erstellen, darf die Anmeldung höchstens zehn Minuten zurückliegen. Melden Sie sich neu an.",
+            "old_sign_in": "Um einen Schlüssel zu erstellen, darf die Anmeldung per E-Mail höchstens zehn Minuten zurückliegen. Melden Sie sich neu an.",
         },
     ),
     bookings=BookingsTexts(
@@ -272,7 +272,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         create="Schlüssel erstellen",
         created_title="Ihr neuer Schlüssel",
         created_once="Kopieren Sie ihn jetzt. Er wird nicht gespeichert und lässt sich nicht noch einmal anzeigen.",
-        sign_in_again="Um einen Schlüssel zu erstellen, melden Sie sich neu an: Dafür darf die Anmeldung höchstens zehn Minuten zurückliegen.",
+        sign_in_again="Um einen Schlüssel zu erstellen, melden Sie sich neu an: Dafür darf die Anmeldung per E-Mail höchstens zehn Minuten zurückliegen.",
         too_many="Der Workspace hat so viele Schlüssel wie möglich. Widerrufen Sie zuerst einen.",
     ),
     audit=AuditTexts(
@@ -282,6 +282,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         by="Von",
         key="Schlüssel",
         former="Zurzeit kein Mitglied",
+        by_link="{person}, über einen Link des Schlüssels {key}",
         empty="Es wurde noch nichts aufgezeichnet.",
     ),
     overview=OverviewTexts(

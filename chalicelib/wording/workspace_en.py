@@ -62,7 +62,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "csrf": "This form is out of date, so nothing was changed. Please try again.",
             "not_admin": "Only administrators of the workspace can do this.",
             "no_invitation": "This person has no invitation that can be sent again.",
-            "old_sign_in": "Creating a key needs a sign-in within the last ten minutes. Sign in again.",
+            "old_sign_in": "Creating a key needs a sign-in by email within the last ten minutes. Sign in again.",
         },
     ),
     bookings=BookingsTexts(
@@ -272,7 +272,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         create="Create key",
         created_title="Your new key",
         created_once="Copy it now. It is not stored, and cannot be shown again.",
-        sign_in_again="To create a key, sign in again: this needs a sign-in within the last ten minutes.",
+        sign_in_again="To create a key, sign in again: this needs a sign-in by email within the last ten minutes.",
         too_many="The workspace has the most keys that are possible. Revoke one first.",
     ),
     audit=AuditTexts(
@@ -282,6 +282,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         by="By",
         key="Key",
         former="Not a member now",
+        by_link="{person}, by a link of key {key}",
         empty="Nothing was recorded yet.",
     ),
     overview=OverviewTexts(

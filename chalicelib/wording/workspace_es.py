@@ -62,7 +62,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "csrf": "Este formulario no está actualizado, así que no se ha cambiado nada. Inténtelo de nuevo.",
             "not_admin": "Solo los administradores del espacio de trabajo pueden hacerlo.",
             "no_invitation": "Esta persona no tiene ninguna invitación que se pueda volver a enviar.",
-            "old_sign_in": "Crear una clave exige un inicio de sesión de los últimos diez minutos. Inicie sesión de nuevo.",
+            "old_sign_in": "Crear una clave exige un inicio de sesión por correo de los últimos diez minutos. Inicie sesión de nuevo.",
         },
     ),
     bookings=BookingsTexts(
@@ -272,7 +272,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         create="Crear clave",
         created_title="Su nueva clave",
         created_once="Cópiela ahora. No se guarda y no se puede volver a mostrar.",
-        sign_in_again="Para crear una clave, inicie sesión de nuevo: se necesita un inicio de sesión de los últimos diez minutos.",
+        sign_in_again="Para crear una clave, inicie sesión de nuevo: se necesita un inicio de sesión por correo de los últimos diez minutos.",
         too_many="El espacio de trabajo tiene el máximo de claves. Revoque una primero.",
     ),
     audit=AuditTexts(
@@ -282,6 +282,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         by="Por",
         key="Clave",
         former="Ahora no es miembro",
+        by_link="{person}, con un enlace de la clave {key}",
         empty="Todavía no se ha registrado nada.",
     ),
     overview=OverviewTexts(

@@ -62,7 +62,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "csrf": "Ce formulaire n’est plus à jour, rien n’a donc été modifié. Veuillez réessayer.",
             "not_admin": "Seuls les administrateurs de l’espace de travail peuvent faire cela.",
             "no_invitation": "Cette personne n’a pas d’invitation à renvoyer.",
-            "old_sign_in": "Créer une clé exige une connexion de moins de dix minutes. Reconnectez-vous.",
+            "old_sign_in": "Créer une clé exige une connexion par e-mail de moins de dix minutes. Reconnectez-vous.",
         },
     ),
     bookings=BookingsTexts(
@@ -272,7 +272,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         create="Créer la clé",
         created_title="Votre nouvelle clé",
         created_once="Copiez-la maintenant. Elle n’est pas conservée et ne pourra plus être affichée.",
-        sign_in_again="Pour créer une clé, reconnectez-vous : il faut s’être connecté il y a moins de dix minutes.",
+        sign_in_again="Pour créer une clé, reconnectez-vous : il faut s’être connecté par e-mail il y a moins de dix minutes.",
         too_many="L’espace de travail a le nombre maximal de clés. Révoquez-en d’abord une.",
     ),
     audit=AuditTexts(
@@ -282,6 +282,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         by="Par",
         key="Clé",
         former="N’est pas membre actuellement",
+        by_link="{person}, par un lien de la clé {key}",
         empty="Rien n’a encore été enregistré.",
     ),
     overview=OverviewTexts(

@@ -62,7 +62,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "csrf": "このフォームは古いため、何も変更されていません。もう一度お試しください。",
             "not_admin": "この操作ができるのはワークスペースの管理者だけです。",
             "no_invitation": "この方には再送できる招待がありません。",
-            "old_sign_in": "キーの作成には、過去10分以内のログインが必要です。もう一度ログインしてください。",
+            "old_sign_in": "キーの作成には、過去10分以内のメールによるログインが必要です。もう一度ログインしてください。",
         },
     ),
     bookings=BookingsTexts(
@@ -272,7 +272,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         create="キーを作成",
         created_title="新しいキー",
         created_once="今すぐコピーしてください。キーは保存されず、再表示できません。",
-        sign_in_again="キーを作成するには、もう一度ログインしてください。過去10分以内のログインが必要です。",
+        sign_in_again="キーを作成するには、もう一度ログインしてください。過去10分以内のメールによるログインが必要です。",
         too_many="キーの数が上限に達しています。先に1つ失効させてください。",
     ),
     audit=AuditTexts(
@@ -282,6 +282,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
         by="実行者",
         key="キー",
         former="現在はメンバーではありません",
+        by_link="{person}（キー {key} のリンク経由）",
         empty="まだ何も記録されていません。",
     ),
     overview=OverviewTexts(

@@ -231,7 +231,7 @@ class KeysTexts(Struct, frozen=True):
     created_once: str
     """The key is shown only now."""
     sign_in_again: str
-    """Creating a key requires a sign-in within the last ten minutes."""
+    """Creating a key requires a sign-in by email within the last ten minutes."""
     too_many: str
     """The workspace has the most keys that are possible."""
 
@@ -248,6 +248,8 @@ class AuditTexts(Struct, frozen=True):
     """Label of a column: the id of the API key that was used, created or revoked."""
     former: str
     """In place of the address of a person who is not a member."""
+    by_link: str
+    """A person who came by a link that the caller's backend created with an API key. `{person}`, `{key}`."""
     empty: str
 
 

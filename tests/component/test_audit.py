@@ -87,7 +87,7 @@ def test_an_entry_stays_for_400_days_and_holds_no_secret(product: Product) -> No
     product.caller()
     (row,) = product.aws.scan("audit")
     assert int(row["expires_at"]["N"]) == int(product.clock().timestamp()) + 400 * 24 * 3600
-    assert set(json.loads(row["document"]["S"])) == {"workspace_id", "at", "verb", "caller", "key_id"}
+    assert set(json.loads(row["document"]["S"])) == {"workspace_id", "at", "verb", "caller", "key_id", "link_key_id"}
 
 
 def test_what_cannot_be_recorded_is_not_done(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:

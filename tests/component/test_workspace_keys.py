@@ -10,7 +10,7 @@ import pytest
 from infra.local.visitor import press
 from tests.component.test_audit import entries
 from tests.support.product import WORKSPACE, Product
-from tests.support.workspace_visitor import open_workspace, sign_in_by_email
+from tests.support.workspace_visitor import follow_emailed_link, open_workspace, sign_in_by_email
 
 ADMIN = "admin@example.com"
 
@@ -53,6 +53,22 @@ class TestKeys:
         sign_in_by_email(product, admin, ADMIN)
         assert "Create key" in admin.get("/workspace/keys").text
 
+    def test_a_key_creates_no_others_by_a_link(self, product: Product, admin: httpx.Client) -> None:
+        """They would survive its revocation. Who came by a link and is an administrator signs in by email."""
+        browser, page = product.browser(), admin.get("/workspace/keys")
+        open_workspace(product, browser, role="admin", email=ADMIN)
+        shown = browser.get("/workspace/keys").text
+        assert "sign in again" in shown and "/keys/create" not in shown
+        csrf = re.search(r'name="csrf" value="([^"]+)"', shown)
+        assert csrf is not None and csrf[1] not in page.text
+        refused = browser.post("/workspace/keys/create", data={"csrf": csrf[1], "note": "x"})
+        assert (refused.status_code, "Sign in again." in refused.text) == (403, True)
+        assert len(product.services.workspace_store.get(WORKSPACE).keys) == 1  # type: ignore[union-attr]
+        asked = press(browser, browser.get("/workspace/keys"), "/workspace/sign-in")
+        assert "Check your inbox" in asked.text
+        follow_emailed_link(product, browser)
+        assert "Your new key" in create(browser).text
+
     def test_a_revoked_key_ends_and_the_last_use_is_shown(self, product: Product, admin: httpx.Client) -> None:
         assert "Never" in admin.get("/workspace/keys").text
         assert product.caller().get("/v1/me").is_success
@@ -80,13 +96,28 @@ class TestAudit:
         create(admin)
         open_workspace(product, product.browser(), email="visitor@example.com")
         page = admin.get("/workspace/audit").text
+        key_id = product.services.workspace_store.get(WORKSPACE).keys[0].key_id  # type: ignore[union-attr]
         rows = re.findall(r"<code>([\w-]+)</code></td><td[^>]*>([^<]*)</td>", page)
         assert set(rows) >= {
             ("create-key", ADMIN),
             ("create-workspace-link", "API"),
-            ("sign-in", "Not a member now"),
+            ("sign-in", ADMIN),
+            ("sign-in", f"Not a member now, by a link of key {key_id}"),
             ("create-workspace", "operate"),
         }
+
+    def test_it_names_the_key_whose_link_opened_the_session(self, product: Product, admin: httpx.Client) -> None:
+        browser = product.browser()
+        open_workspace(product, browser, role="admin", email="visitor@example.com")
+        (first,) = product.services.workspace_store.get(WORKSPACE).keys  # type: ignore[union-attr]
+        create(admin)
+        key_id = product.services.workspace_store.get(WORKSPACE).keys[-1].key_id  # type: ignore[union-attr]
+        press(browser, browser.get("/workspace/keys"), "/keys/revoke", typed={"key_id": key_id})
+        by_verb = {one["verb"]: (one["key_id"], one["link_key_id"]) for one in entries(product)}
+        assert by_verb["revoke-key"] == (key_id, first.key_id)
+        assert by_verb["create-key"] == (key_id, None)
+        page = browser.get("/workspace/audit").text
+        assert f'<td data-label="By">visitor@example.com, by a link of key {first.key_id}</td>' in page
 
     def test_it_has_pages_without_gaps(self, product: Product, admin: httpx.Client) -> None:
         for number in range(60):

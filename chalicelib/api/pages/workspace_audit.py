@@ -17,6 +17,7 @@ from chalicelib.api.pages.workspace_shell import (
 )
 from chalicelib.api.routing import PageRoutes
 from chalicelib.domain.members import member_digest, members_of
+from chalicelib.store.audit import AuditEntry
 
 routes = PageRoutes(render_workspace_error)
 _PAGE = 50
@@ -30,15 +31,17 @@ def show_audit(call: Call) -> Response:
     addresses = {member_digest(member.email): member.email for member in members_of(workspace)}
     addresses[member_digest(session.email)] = session.email
 
-    def shown_caller(caller: str) -> str:
-        if not caller.startswith(MEMBER_PREFIX):
-            return caller
-        return addresses.get(caller.removeprefix(MEMBER_PREFIX), wording.workspace_pages.audit.former)
+    def shown_caller(entry: AuditEntry) -> str:
+        if not entry.caller.startswith(MEMBER_PREFIX):
+            return entry.caller
+        texts = wording.workspace_pages.audit
+        person = addresses.get(entry.caller.removeprefix(MEMBER_PREFIX), texts.former)
+        return texts.by_link.format(person=person, key=entry.link_key_id) if entry.link_key_id else person
 
     return workspace_page(
         call,
         session,
         "audit",
-        rows=[(show_utc(entry.at, wording), entry.verb, shown_caller(entry.caller), entry.key_id) for entry in entries],
+        rows=[(show_utc(entry.at, wording), entry.verb, shown_caller(entry), entry.key_id) for entry in entries],
         **list_page_links(call, following),
     )

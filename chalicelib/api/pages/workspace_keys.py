@@ -34,8 +34,8 @@ def show_keys(call: Call) -> Response:
 @routes.post("/workspace/keys/create")
 def create_key(call: Call) -> Response:
     session, form = posted_by_member(call)
-    if not session.is_recent(call.services.clock()):
-        raise Forbidden("Creating a key requires a new sign-in.", reason="old_sign_in")
+    if not session.may_create_keys(call.services.clock()):
+        raise Forbidden("Creating a key requires a new sign-in by email.", reason="old_sign_in")
     if len(session.workspace.keys) >= _MAX_KEYS:
         return _page(call, session, is_full=True)
     note = clean_line(form.get("note", ""), 200)
@@ -76,5 +76,5 @@ def _page(call: Call, session: MemberSession, *, new_key: str | None = None, is_
         rows=rows,
         new_key=new_key,
         is_full=is_full,
-        is_recent=session.is_recent(call.services.clock()),
+        may_create=session.may_create_keys(call.services.clock()),
     )

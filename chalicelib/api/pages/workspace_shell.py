@@ -64,9 +64,14 @@ def posted_by_member(call: Call, role: MemberRole = MemberRole.ADMIN) -> tuple[M
 
 
 def record_action(call: Call, session: MemberSession, verb: str, *, key_id: str | None = None) -> None:
-    """Record an administrative action before it is carried out. The member is recorded as a digest of the address."""
+    """Record an administrative action before it is carried out. The member is recorded as a digest of the address.
+
+    `key_id` is the API key that the action creates or revokes.
+    """
     caller = f"{MEMBER_PREFIX}{member_digest(session.email)}"
-    call.services.audit.record(verb, session.workspace.workspace_id, caller=caller, key_id=key_id)
+    call.services.audit.record(
+        verb, session.workspace.workspace_id, caller=caller, key_id=key_id, link_key_id=session.key_id
+    )
 
 
 def workspace_page(
