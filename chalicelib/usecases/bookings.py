@@ -9,18 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chalicelib.domain.answers import answer_key
-from chalicelib.domain.booking import (
-    Appointment,
-    Booking,
-    as_booked,
-    book,
-    cancel,
-    change,
-    content_digest,
-    give_up_meeting,
-    resend_to,
-    settle_again,
-)
+from chalicelib.domain.booking import Appointment, Booking, content_digest
+from chalicelib.domain.booking_changes import as_booked, book, cancel, change, give_up_meeting, resend_to, settle_again
 from chalicelib.domain.calendar import Calendar, LocationType, hosted_by
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.emails import UNDECIDED

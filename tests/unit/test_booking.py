@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain.booking import Appointment, Booking, Guest, book, cancel, change, settle_again
+from chalicelib.domain.booking import Appointment, Booking, Guest
+from chalicelib.domain.booking_changes import book, cancel, change, settle_again
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.connection import Account, Connection
 from chalicelib.errors import Conflict

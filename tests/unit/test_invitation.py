@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain.booking import Booking, Guest, cancel
+from chalicelib.domain.booking import Booking, Guest
+from chalicelib.domain.booking_changes import cancel
 from chalicelib.domain.calendar import Location, LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Method, parties
 from chalicelib.domain.invitation_plan import outstanding, release_at

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.booking import Booking, Guest, book, cancel, change, content_digest
+from chalicelib.domain.booking import Booking, Guest, content_digest
+from chalicelib.domain.booking_changes import book, cancel, change
 from chalicelib.domain.emails import UNDECIDED, Emails
 from chalicelib.domain.invitation import Invitation, InvitationState, Invite, Role, is_emailed
 from chalicelib.domain.invitation_plan import outstanding

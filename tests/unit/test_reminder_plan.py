@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain.booking import Appointment, Booking, Guest, book, cancel, change
+from chalicelib.domain.booking import Appointment, Booking, Guest
+from chalicelib.domain.booking_changes import book, cancel, change
 from chalicelib.domain.calendar import Calendar, Host, Location, LocationType
 from chalicelib.domain.invitation import Invitation, InvitationState, Method, address_key, parties
 from chalicelib.domain.reminder import DEFAULT_REMINDERS, Addressees, Reminder, choose_reminders
