@@ -10,6 +10,8 @@ const { PORT = "3000", HOST_NAME = "Demo Host", HOST_EMAIL = "host@example.com" 
 const SITE = process.env.SITE ?? `http://localhost:${PORT}`;
 const CALENDAR = "introduction";
 const USER = "host";
+const FIELDS = ["starts_at", "name", "email", "time_zone", "language"];
+const LONGEST_FORM = 10_000;
 const MINUTE = 60_000;
 const meetlink = new Meetlink(); // MEETLINK_URL and MEETLINK_KEY of the environment
 
@@ -65,10 +67,30 @@ function text(milliseconds) {
   return new Date(milliseconds).toISOString().replace(".000Z", "Z");
 }
 
-async function respondTo({ method, url, body }) {
+/** The request is not the page's. */
+class RefusedError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function readForm(request) {
+  const length = request.headers["content-length"];
+  if (length === undefined) throw new RefusedError(411, "The request needs a Content-Length.");
+  if (Number(length) > LONGEST_FORM) throw new RefusedError(413, "The form is too long.");
+  let body = "";
+  for await (const chunk of request.setEncoding("utf8")) body += chunk;
+  const form = JSON.parse(body);
+  if (!FIELDS.every((name) => typeof form?.[name] === "string")) throw new RefusedError(400, "The form is incomplete.");
+  return form;
+}
+
+async function respondTo(request) {
+  const { method, url } = request;
   const id = url.slice(url.lastIndexOf("/") + 1);
   if (url === "/api/slots") return [200, { host: HOST_NAME, slots: await freeSlots() }];
-  if (method === "POST" && url === "/api/bookings") return book(JSON.parse(body));
+  if (method === "POST" && url === "/api/bookings") return book(await readForm(request));
   if (method === "DELETE") return [200, view(await meetlink.cancelBooking(id))];
   if (url.startsWith("/api/bookings/")) return [200, view(await meetlink.getBooking(id, { waitSeconds: 20 }))];
   const name = url in FILES ? url : "/index.html"; // The page shows the slots, or at /bookings/… one booking.
@@ -77,16 +99,14 @@ async function respondTo({ method, url, body }) {
 
 function failure(error) {
   if (error instanceof ProblemError) return [error.status, { error: error.errors[0]?.detail ?? error.problem.detail }];
+  if (error instanceof RefusedError) return [error.status, { error: error.message }];
   if (error instanceof SyntaxError) return [400, { error: "The form is incomplete." }];
   if (!(error instanceof UnavailableError)) console.error(error);
   return [503, { error: "Booking is not possible right now. Please try again in a minute." }];
 }
 
 const server = createServer(async (request, response) => {
-  let body = "";
-  for await (const chunk of request) body += chunk;
-  const answer = respondTo({ method: request.method, url: request.url, body }).catch(failure);
-  const [status, content, kind = "application/json"] = await answer;
+  const [status, content, kind = "application/json"] = await respondTo(request).catch(failure);
   response.writeHead(status, { "Content-Type": `${kind}; charset=utf-8`, "Content-Security-Policy": "default-src 'self'" });
   response.end(Buffer.isBuffer(content) ? content : JSON.stringify(content));
 });

@@ -19,6 +19,7 @@ HOST_NAME = os.environ.get("HOST_NAME", "Demo Host")
 HOST_EMAIL = os.environ.get("HOST_EMAIL", "host@example.com")
 CALENDAR, USER, LENGTH = "introduction", "host", timedelta(minutes=30)
 HOURS = range(8, 16)  # in UTC. A real page knows the host's working hours.
+FIELDS, LONGEST_FORM = ("starts_at", "name", "email", "time_zone", "language"), 10_000
 meetlink = Meetlink()  # MEETLINK_URL and MEETLINK_KEY of the environment
 
 
@@ -69,6 +70,10 @@ def view(booking: Booking) -> dict[str, Any]:
     return shown | {"state": meeting["state"], "detail": meeting["detail"], "join_url": meeting["join_url"]}
 
 
+class RefusedError(Exception):
+    """The request is not the page's. `args` are the status of the response and its text."""
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/api/slots":
@@ -80,12 +85,23 @@ class Handler(BaseHTTPRequestHandler):
             self.respond(200, (PAGE / name[1:]).read_bytes(), FILES.get(name, "text/html"))
 
     def do_POST(self) -> None:
-        sent = json.loads(self.rfile.read(min(int(self.headers["Content-Length"]), 10_000)))
-        names = ("starts_at", "name", "email", "time_zone", "language")
-        self.respond(*book({name: str(sent[name]) for name in names}))
+        self.respond(*book(self.read_form()))
 
     def do_DELETE(self) -> None:
         self.respond(200, view(meetlink.cancel_booking(self.booking_id())))
+
+    def read_form(self) -> dict[str, str]:
+        length = self.headers["Content-Length"]
+        if length is None:
+            raise RefusedError(411, "The request needs a Content-Length.")
+        if not length.isdecimal():
+            raise RefusedError(400, "The Content-Length is not a number.")
+        if int(length) > LONGEST_FORM:
+            raise RefusedError(413, "The form is too long.")
+        sent = json.loads(self.rfile.read(int(length)))
+        if not isinstance(sent, dict):
+            raise RefusedError(400, "The form is incomplete.")
+        return {name: str(sent[name]) for name in FIELDS}
 
     def booking_id(self) -> str:
         return self.path.rpartition("/")[2]
@@ -96,6 +112,9 @@ class Handler(BaseHTTPRequestHandler):
         except ProblemError as error:  # Such as an e-mail address that is none.
             details = [*error.errors, error.problem]
             self.respond(error.status, {"error": details[0]["detail"]})
+        except RefusedError as error:
+            status, text = error.args
+            self.respond(status, {"error": text})
         except (KeyError, ValueError):
             self.respond(400, {"error": "The form is incomplete."})
         except UnavailableError:
@@ -113,5 +132,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     open_calendar()
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
     print(f"The booking page is at http://localhost:{PORT}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+    server.serve_forever()

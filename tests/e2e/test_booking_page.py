@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def guest(browser: Browser) -> Iterator[Page]:
 
 def test_a_guest_books_gets_the_link_and_cancels(stack: LocalStack, guest: Page) -> None:
     with running(python_backend(), stack) as site:
+        refuse_what_is_no_form(site)
         book_and_cancel(stack, guest, site)
 
 
@@ -83,7 +85,32 @@ def test_the_backend_in_javascript_does_the_same(stack: LocalStack, guest: Page)
         for calendar in [calendar["id"] for calendar in meetlink.list_calendars()]:
             meetlink.delete_calendar(calendar)
     with running(node_backend(), stack) as site:
+        refuse_what_is_no_form(site)
         book_and_cancel(stack, guest, site)
+
+
+def refuse_what_is_no_form(site: str) -> None:
+    for headers, body, status in [
+        ({}, "", 411),
+        ({"Content-Length": "10001"}, "", 413),
+        ({"Content-Length": "x"}, "", 400),
+        ({"Content-Length": "4"}, "null", 400),
+        ({"Content-Length": "2"}, "{}", 400),
+        ({"Content-Length": "1"}, "{", 400),
+    ]:
+        assert status_of_post(site, headers, body) == status, (headers, body)
+
+
+def status_of_post(site: str, headers: dict[str, str], body: str) -> int:
+    """Send exactly these headers: a client would correct them."""
+    connection = HTTPConnection(site.removeprefix("http://"), timeout=30)
+    connection.putrequest("POST", "/api/bookings")
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def book_and_cancel(stack: LocalStack, guest: Page, site: str) -> None:
