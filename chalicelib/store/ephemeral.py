@@ -141,6 +141,11 @@ class EphemeralStore:
         item = EphemeralItem.find(key)
         return item.expires_at if item else None
 
+    def count_in_window(self, name: str, now: datetime, window: timedelta) -> int:
+        """Count an event of this name. Return how many there were since the last whole multiple of `window`."""
+        number = int(now.timestamp() / window.total_seconds())
+        return self.increment(f"{name}#{number}", 1, now + window)
+
     def increment(self, key: str, amount: int, expires_at: datetime) -> int:
         """Add to a counter. Return its value, with what other callers have added."""
         item = EphemeralItem(key)

@@ -24,8 +24,6 @@ class AnswerLimit:
 
     def count(self, booking: Booking, email: str) -> None:
         """Count an answer. Raises `TooManyRequests` if it is one too many."""
-        now = self._clock()
-        window = int(now.timestamp() / WINDOW.total_seconds())
-        key = f"answers#{booking.workspace_id}#{booking.booking_id}#{answer_key(email)}#{window}"
-        if self._counter.increment(key, 1, now + WINDOW) > MAX_ANSWERS:
+        name = f"answers#{booking.workspace_id}#{booking.booking_id}#{answer_key(email)}"
+        if self._counter.count_in_window(name, self._clock(), WINDOW) > MAX_ANSWERS:
             raise TooManyRequests("This person answers too often.")

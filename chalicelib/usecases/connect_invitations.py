@@ -69,9 +69,8 @@ class ConnectInvitations:
         if email is None:
             raise NotFound("There is no address of this user.")
         name = (connection.user_name if connection else None) or (host.name if host else None)
-        now, count_key = self._clock(), f"connect-emails#{workspace_id}#{user_id}"
-        hour = int(now.timestamp() / _PERIOD.total_seconds())
-        if self._ephemeral.increment(f"{count_key}#{hour}", 1, now + 2 * _PERIOD) > _MAX_LINKS:
+        now = self._clock()
+        if self._ephemeral.count_in_window(f"connect-emails#{workspace_id}#{user_id}", now, _PERIOD) > _MAX_LINKS:
             return False
         request_id, language = secrets.token_urlsafe(16), host.language if host else None
         invitation = ConnectInvitation(workspace_id, user_id, email, name, language, base_url)

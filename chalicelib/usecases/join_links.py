@@ -217,11 +217,9 @@ class JoinLinks:
 
     def _may_call_provider(self, booking: Booking) -> bool:
         """Count one call of the provider. If the count is unavailable, the call is allowed."""
-        now = self._clock()
-        window = int(now.timestamp() / WINDOW.total_seconds())
-        key = f"visits#{booking.workspace_id}#{booking.booking_id}#{window}"
+        name = f"visits#{booking.workspace_id}#{booking.booking_id}"
         try:
-            is_allowed = self._counter.increment(key, 1, now + timedelta(minutes=1)) <= VISITS
+            is_allowed = self._counter.count_in_window(name, self._clock(), WINDOW) <= VISITS
         except StoreError as error:
             log.warning("the count of visits is unavailable", error=type(error).__name__)
             return True

@@ -137,6 +137,17 @@ class TestEphemeral:
         (row,) = moto_aws.scan("ephemeral")
         assert row["expires_at"] == {"N": str(int(clock().timestamp()) + 600)}
 
+    def test_events_are_counted_in_windows_that_expire(self, clock: FakeClock, moto_aws: Aws) -> None:
+        window, store = timedelta(minutes=10), EphemeralStore()
+        clock.advance(600 - clock().timestamp() % 600)
+        assert [store.count_in_window("visits#b-1", clock(), window) for _ in range(3)] == [1, 2, 3]
+        assert store.count_in_window("visits#b-2", clock(), window) == 1
+        clock.advance(599)
+        assert store.count_in_window("visits#b-1", clock(), window) == 4
+        clock.advance(1)
+        assert store.count_in_window("visits#b-1", clock(), window) == 1
+        assert all(int(row["expires_at"]["N"]) >= clock().timestamp() for row in moto_aws.scan("ephemeral"))
+
     def test_a_document_can_be_consumed_once(self, clock: FakeClock) -> None:
         EphemeralStore().put("flow#1", FLOW, clock() + timedelta(minutes=10))
         assert EphemeralStore().consume("flow#1")
