@@ -10,8 +10,11 @@ from chalicelib.webhooks.http_sender import Outcome
 from infra.local.standins.faults import Action, Fault
 from tests.support.aws import Aws
 from tests.support.clock import FakeClock
-from tests.support.product import SECOND_ACCOUNT, LambdaContext, Product, booking, calendar
+from tests.support.product import SECOND_ACCOUNT, LambdaContext, Product, Saved, booking, calendar
 from tests.support.webhooks import Receivers, Streams
+
+_connected: list[Saved] = []
+"""The state after connecting, from the first test of this process that needs it: making it takes most of a test."""
 
 
 @pytest.fixture
@@ -23,8 +26,11 @@ def product(moto_aws: Aws, clock: FakeClock) -> Product:
 @pytest.fixture
 def connected(product: Product) -> Product:
     """User u-1 is connected and hosts the video calendar c-1."""
-    product.connect()
-    assert product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+    if not _connected:
+        product.connect()
+        assert product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+        _connected.append(product.save())
+    product.restore(_connected[0])
     return product
 
 
@@ -33,8 +39,8 @@ def acme(product: Product) -> Product:
     """A link, a meeting that Zoom refuses, one that waits for it, a broken connection, a webhook that failed."""
     receivers, streams = Receivers.of(product), Streams(product)
     receivers.answers["https://receiver.example/hooks"] = Outcome(500, "bad_status")
-    product.connect(workspace_id="acme")
-    product.connect("u-2", SECOND_ACCOUNT, workspace_id="acme")
+    product.connect_in_browser(workspace_id="acme")
+    product.connect_in_browser("u-2", SECOND_ACCOUNT, workspace_id="acme")
     caller = product.caller("acme")
     caller.put("/v1/calendars/c-1", json=calendar())
     caller.put("/v1/webhook-endpoints/e-1", json={"url": "https://receiver.example/hooks", "events": ["meeting.ready"]})

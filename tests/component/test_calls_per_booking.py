@@ -58,6 +58,14 @@ def settle(product: Product, records: list[dict[str, Any]]) -> None:
 
 
 @pytest.fixture
+def connected(product: Product) -> Product:
+    """A process that has connected the user and stored the calendar itself, so that it has seen the workspace."""
+    product.connect()
+    assert product.caller().put("/v1/calendars/c-1", json=calendar()).is_success
+    return product
+
+
+@pytest.fixture
 def warm(connected: Product) -> Product:
     """A process that has accepted and settled a booking before."""
     assert connected.caller().put("/v1/bookings/b-0", json=booking()).status_code == 201

@@ -155,7 +155,7 @@ class TestTheSession:
         name, *attributes = answer.headers["Set-Cookie"].split("; ")
         assert name.startswith("__Host-meetlink=")
         assert set(attributes) == {"Path=/", "Max-Age=3600", "HttpOnly", "SameSite=Lax", "Secure"}
-        assert ">Connected<" in product.connect().text
+        assert ">Connected<" in product.connect_in_browser().text
 
     @pytest.mark.parametrize("host", ["meet.example.com", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1"])
     def test_plain_http_elsewhere_drops_neither(self, product: Product, host: str) -> None:

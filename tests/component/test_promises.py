@@ -30,7 +30,7 @@ from tests.support.steps import (
 
 class TestPromise1AnAdminConnectsAnAccountInTheBrowser:
     def test_the_settings_page_lists_the_account_as_connected(self, product: Product) -> None:
-        page = product.connect()
+        page = product.connect_in_browser()
         assert ">Connected<" in page.text
         assert ACCOUNT.email in page.text
 

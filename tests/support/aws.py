@@ -78,14 +78,23 @@ def furnish(client: Callable[[str], Any], table_prefix: str) -> Aws:
 
 def furnish_moto(table_prefix: str) -> Aws:
     """`furnish` in moto. Tables and key are created once a process and copied after that: 150 ms less for each test."""
-    backend = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION]
     if table_prefix not in _fresh:
         stream_arn = create_tables(moto_client("dynamodb"), table_prefix)
-        _fresh[table_prefix] = stream_arn, pickle.dumps(backend.tables)
+        _fresh[table_prefix] = stream_arn, save_tables()
     stream_arn, empty = _fresh[table_prefix]
-    backend.tables = pickle.loads(empty)
+    restore_tables(empty)
     tables.bind(table_prefix)
     return Aws(moto_client, table_prefix, stream_arn, _furnish_moto_key().id)
+
+
+def save_tables() -> bytes:
+    """Return the tables that are in moto now, with their rows and streams."""
+    return pickle.dumps(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables)
+
+
+def restore_tables(saved: bytes) -> None:
+    """Replace moto's tables by saved ones."""
+    dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables = pickle.loads(saved)
 
 
 def _furnish_moto_key() -> kms.Key:

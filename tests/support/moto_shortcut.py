@@ -79,8 +79,13 @@ def _respond(model: OperationModel, params: dict[str, Any], **_: Any) -> tuple[A
 
 
 def _result(operation: str, request: dict[str, Any]) -> Any:
+    streams = dynamodbstreams_backends[DEFAULT_ACCOUNT_ID][REGION]
+    if operation == "DescribeStream":
+        return {"StreamDescription": streams.describe_stream(request["StreamArn"])}
+    if operation == "GetShardIterator":
+        where = request["StreamArn"], request["ShardId"], request["ShardIteratorType"]
+        return {"ShardIterator": streams.get_shard_iterator(*where, request.get("SequenceNumber")).arn}
     if operation == "GetRecords":
-        streams = dynamodbstreams_backends[DEFAULT_ACCOUNT_ID][REGION]
         return streams.get_records(request["ShardIterator"], request.get("Limit", 1000))
     if operation in _ACTIONS:
         return getattr(_Handler(_with_bytes(request)), _ACTIONS[operation])().result

@@ -7,6 +7,7 @@ Callers and browsers come in through Lambda's own door (API Gateway's events); n
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ from infra.local.standins.server import InProcessTransport
 from infra.local.standins.zoom import Account, Zoom, create_app
 from infra.local.visitor import press, sign_in_and_consent
 from infra.stream_records import lambda_record
-from tests.support.aws import Aws
+from tests.support.aws import Aws, restore_tables, save_tables
 from tests.support.clock import START, FakeClock
 
 APP = "http://localhost:8000"
@@ -45,6 +46,7 @@ GUEST = {"name": "Demo Guest", "email": "guest@example.com", "time_zone": "Ameri
 SENDER = SenderAddress("invitations@meetlink.example", "meetlink")
 CREDENTIALS = {"ZOOM_CLIENT_ID": "client-1", "ZOOM_CLIENT_SECRET": "zoom-secret-1", "ZOOM_WEBHOOK_SECRET": "webhook-1"}
 DAILY_KEY = "daily-key-canary"
+_SAVED_OF_IDENTITY = ("access_tokens", "refresh_tokens", "refresh_calls", "_codes", "_grants")
 _EVENTS = Path(__file__).parent.parent / "component" / "events"
 
 
@@ -96,6 +98,16 @@ class Mails:
             raise refusal
 
 
+@dataclass(frozen=True)
+class Saved:
+    """The state of a product between two calls. What its process has in memory is not part of it."""
+
+    tables: bytes
+    keys: Mapping[str, str]
+    """The Authorization header of each workspace's caller."""
+    stand_in: bytes
+
+
 class LambdaContext:
     """A Lambda with so little time left that a handler never waits for a later try: that is the schedule's then."""
 
@@ -124,7 +136,8 @@ class Product:
         self.clock = clock
         self.base_url = base_url
         self.mails = Mails()
-        self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback")
+        self._zoom_random = Random(7)
+        self.zoom = _zoom(clock, f"{base_url}/oauth/zoom/callback", self._zoom_random)
         zoom = create_app(self.zoom)
         self.daily = Daily(api_key=DAILY_KEY, clock=clock, random=Random(7))
         self._network = {
@@ -195,7 +208,33 @@ class Product:
         at_zoom = self._client()  # A browser profile without a session at Zoom.
         return sign_in_and_consent(at_zoom, leave.headers["Location"], account.email, account.password, **decision)
 
-    def connect(
+    def save(self) -> Saved:
+        """Return the state of this product, for `restore` of a new product with the same settings in this process."""
+        keys = {workspace_id: caller.headers["Authorization"] for workspace_id, caller in self._callers.items()}
+        identity, faults = vars(self.zoom.identity), vars(self.zoom.faults)
+        stand_in = {name: identity[name] for name in _SAVED_OF_IDENTITY}, self._zoom_random.getstate(), faults["_calls"]
+        return Saved(save_tables(), keys, pickle.dumps(stand_in))
+
+    def restore(self, saved: Saved) -> None:
+        """Replace the state of the tables, the callers and the stand-in Zoom."""
+        restore_tables(saved.tables)
+        identity, random_state, calls = pickle.loads(saved.stand_in)
+        vars(self.zoom.identity).update(identity)
+        vars(self.zoom.faults).update(_calls=calls)
+        self._zoom_random.setstate(random_state)
+        for workspace_id, authorization in saved.keys.items():
+            self._callers[workspace_id] = self._client(headers={"Authorization": authorization})
+
+    def connect(self, user_id: str = "u-1", account: Account = ACCOUNT, *, workspace_id: str = WORKSPACE) -> None:
+        """Connect a user as the pages do, without rendering them: half of a test's time."""
+        token = self.connect_link(user_id, workspace_id).rpartition("/")[2]
+        session = self.services.connect_links.open_session(token)
+        address = self.services.oauth_flow.start(session, "zoom", self.base_url)
+        consent = {"email": account.email, "password": account.password, "decision": "allow"}
+        back = self._client().post(address, data=consent).headers["Location"]
+        self.services.oauth_flow.finish(session, "zoom", dict(httpx.URL(back).params))
+
+    def connect_in_browser(
         self, user_id: str = "u-1", account: Account = ACCOUNT, *, workspace_id: str = WORKSPACE
     ) -> httpx.Response:
         """Connect a user through the real pages; the settings page that is shown in the end."""
@@ -312,7 +351,7 @@ def _connections(table_prefix: str) -> ConnectionStore:
     return ConnectionStore()
 
 
-def _zoom(clock: FakeClock, redirect_uri: str) -> Zoom:
+def _zoom(clock: FakeClock, redirect_uri: str, random: Random) -> Zoom:
     return Zoom(
         client_id=CREDENTIALS["ZOOM_CLIENT_ID"],
         client_secret=CREDENTIALS["ZOOM_CLIENT_SECRET"],
@@ -320,5 +359,5 @@ def _zoom(clock: FakeClock, redirect_uri: str) -> Zoom:
         redirect_uris=[redirect_uri],
         accounts=[ACCOUNT, SECOND_ACCOUNT],
         clock=clock,
-        random=Random(7),
+        random=random,
     )
