@@ -253,6 +253,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "email": "Das ist keine E-Mail-Adresse.",
             "exists": "Diese Adresse gehört schon zu einem Mitglied.",
             "too_many": "Der Workspace hat so viele Mitglieder wie möglich. Entfernen Sie zuerst eines.",
+            "unknown": "Diese Adresse gehört zu keinem Mitglied. Vielleicht hat sie ein anderer Administrator gerade entfernt.",
             "yourself": "Sie können sich nicht selbst entfernen und nicht Ihre eigene Rolle ändern. Bitten Sie einen anderen Administrator darum.",
         },
     ),

@@ -253,6 +253,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "email": "This is not an email address.",
             "exists": "This address already belongs to a member.",
             "too_many": "The workspace has the most members that are possible. Remove one first.",
+            "unknown": "This address does not belong to a member. Another administrator may just have removed it.",
             "yourself": "You cannot remove yourself or change your own role. Ask another administrator.",
         },
     ),

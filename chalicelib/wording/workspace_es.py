@@ -253,6 +253,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "email": "No es una dirección de correo electrónico.",
             "exists": "Esta dirección ya pertenece a un miembro.",
             "too_many": "El espacio de trabajo tiene el máximo de miembros. Quite uno primero.",
+            "unknown": "Esta dirección no pertenece a ningún miembro. Quizá otro administrador acaba de quitarla.",
             "yourself": "No puede quitarse a sí mismo ni cambiar su propio rol. Pídaselo a otro administrador.",
         },
     ),

@@ -253,6 +253,7 @@ WORKSPACE_TEXTS = WorkspaceTexts(
             "email": "Ce n’est pas une adresse e-mail.",
             "exists": "Cette adresse appartient déjà à un membre.",
             "too_many": "L’espace de travail a le nombre maximal de membres. Retirez-en d’abord un.",
+            "unknown": "Cette adresse n’appartient à aucun membre. Un autre administrateur vient peut-être de la retirer.",
             "yourself": "Vous ne pouvez ni vous retirer ni changer votre propre rôle. Demandez à un autre administrateur.",
         },
     ),

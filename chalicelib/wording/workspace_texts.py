@@ -93,7 +93,7 @@ class MembersTexts(Struct, frozen=True):
     changed: str
     """After a role was changed."""
     problems: dict[str, str]
-    """Why nothing was changed: `email`, `exists`, `too_many` or `yourself`."""
+    """Why nothing was changed: `email`, `exists`, `too_many`, `unknown` or `yourself`."""
 
 
 class BookingsTexts(Struct, frozen=True):

@@ -335,6 +335,17 @@ class TestTheMembersPage:
         assert (answer.status_code, "your own role" in answer.text) == (400, True)
         assert acme.caller().get("/v1/members").json()["items"] == [{"email": ADMIN, "role": "admin"}]
 
+    @pytest.mark.parametrize("path", ["remove", "role"])
+    def test_who_is_no_member_is_neither_removed_nor_changed(
+        self, acme: Product, browser: httpx.Client, path: str
+    ) -> None:
+        page = browser.get("/workspace/members")
+        csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+        form = {"csrf": csrf, "email": STRANGER, "role": "admin"}
+        answer = browser.post(f"/workspace/members/{path}", data=form)
+        assert (answer.status_code, "does not belong to a member" in answer.text) == (404, True)
+        assert {"remove-member", "change-member-role"} & {entry["verb"] for entry in entries(acme)} == set()
+
     @pytest.mark.parametrize(("email", "text"), [("x", "not an email address"), (ADMIN, "already belongs")])
     def test_an_address_that_cannot_be_added_is_explained(
         self, acme: Product, browser: httpx.Client, email: str, text: str

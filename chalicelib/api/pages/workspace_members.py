@@ -22,6 +22,7 @@ from chalicelib.domain.workspace import Member, MemberRole
 from chalicelib.usecases.workspace_links import MemberSession
 
 routes = PageRoutes(render_workspace_error)
+_STATUSES = {"unknown": 404}
 
 
 @routes.get("/workspace/members")
@@ -51,8 +52,8 @@ def add_member(call: Call) -> Response:
 def remove_member(call: Call) -> Response:
     session, form = posted_by_member(call)
     email = form.get("email", "")
-    if _is_own(session, email):
-        return _page(call, session, "yourself")
+    if problem := _find_problem(session, email):
+        return _page(call, session, problem)
     record_action(call, session, "remove-member")
     others = [member for member in members_of(session.workspace) if not _is_same(member.email, email)]
     call.services.members.store(with_members(session.workspace, others))
@@ -63,8 +64,8 @@ def remove_member(call: Call) -> Response:
 def change_role(call: Call) -> Response:
     session, form = posted_by_member(call)
     email, role = form.get("email", ""), _role(form.get("role"))
-    if _is_own(session, email):
-        return _page(call, session, "yourself")
+    if problem := _find_problem(session, email):
+        return _page(call, session, problem)
     record_action(call, session, "change-member-role")
     changed = [
         Member(member.email, role if _is_same(member.email, email) else member.role)
@@ -80,7 +81,7 @@ def _page(call: Call, session: MemberSession, problem: str | None = None, *, ent
         call,
         session,
         "members",
-        status=400 if problem else 200,
+        status=_STATUSES.get(problem, 400) if problem else 200,
         members=sorted(members_of(session.workspace), key=lambda member: address_key(member.email)),
         own_key=address_key(session.email),
         address_key=address_key,
@@ -94,8 +95,11 @@ def _role(text: str | None) -> MemberRole:
     return MemberRole.ADMIN if text == MemberRole.ADMIN.value else MemberRole.SUPPORT
 
 
-def _is_own(session: MemberSession, email: str) -> bool:
-    return _is_same(session.email, email)
+def _find_problem(session: MemberSession, email: str) -> str | None:
+    """Return why the member with this address cannot be removed or changed."""
+    if _is_same(session.email, email):
+        return "yourself"
+    return None if find_member(session.workspace, email) else "unknown"
 
 
 def _is_same(one: str, other: str) -> bool:
