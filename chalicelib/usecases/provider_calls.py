@@ -30,31 +30,30 @@ class ProviderCalls:
 
     def provider(self, access: GrantAccess) -> Provider:
         """Return the grant's provider. Raises `ProviderUnavailable` if this deployment does not offer it."""
-        name = access.grant.provider if access.grant else "unknown"
-        provider = self._providers.get(name)
+        provider = self._find_provider(access)
         if provider is None:
+            name = access.grant.provider if access.grant else "unknown"
             raise ProviderUnavailable(FailedCall(name, "this deployment does not offer the provider"))
         return provider
 
     def create_semantics(self, access: GrantAccess) -> CreateSemantics:
         """Return what a repeated create does; the most careful answer for a provider that is not offered."""
-        provider = self._providers.get(access.grant.provider) if access.grant else None
+        provider = self._find_provider(access)
         return provider.create_semantics if provider else UNKNOWN_SEMANTICS
 
     def possible_settings(self, access: GrantAccess) -> PossibleSettings | None:
         """Return the settings of a meeting that the provider supports; None for a provider that is not offered."""
-        provider = self._providers.get(access.grant.provider) if access.grant else None
+        provider = self._find_provider(access)
         return provider.possible_settings if provider else None
 
     def adds_cohosts(self, access: GrantAccess) -> bool:
         """Return whether the provider makes other accounts co-hosts of a meeting."""
-        provider = self._providers.get(access.grant.provider) if access.grant else None
+        provider = self._find_provider(access)
         return provider is not None and provider.adds_cohosts
 
     def calendar_address(self, access: GrantAccess) -> str | None:
         """Return the address of the calendar that the account's meetings are events in; None if there is none."""
-        grant = access.grant
-        provider = self._providers.get(grant.provider) if grant else None
+        grant, provider = access.grant, self._find_provider(access)
         return grant.account.email if grant and provider and provider.writes_calendar_events else None
 
     def call(
@@ -90,3 +89,6 @@ class ProviderCalls:
             if token is not None:
                 self._tokens.break_grant(grant.id, token=token)
             raise ReconnectNeeded(refusal.call) from refusal
+
+    def _find_provider(self, access: GrantAccess) -> Provider | None:
+        return self._providers.get(access.grant.provider) if access.grant else None
