@@ -8,7 +8,8 @@ import resource
 import sys
 import time
 
-sys.path[:0] = sys.argv[2:]
+API_KEY = "meetlink.ws-1.0a.secret"
+"""The key of the workspace that the stub stores."""
 
 
 class Context:
@@ -26,8 +27,8 @@ def http_event(resource_path, path, **more):
         "resource": resource_path,
         "path": path,
         "httpMethod": "GET",
-        "headers": {"Authorization": "Bearer meetlink.ws-1.k.secret"},
-        "multiValueHeaders": {"Authorization": ["Bearer meetlink.ws-1.k.secret"]},
+        "headers": {"Authorization": f"Bearer {API_KEY}"},
+        "multiValueHeaders": {"Authorization": [f"Bearer {API_KEY}"]},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": {},
@@ -60,17 +61,19 @@ BOOKING = {
 }
 
 
-def record(settled):
-    image = {
+def booking_row(settled):
+    row = {
         "workspace_id": {"S": "ws-1"},
         "booking_id": {"S": "b-1"},
         "revision": {"N": "1"},
         "settled_revision": {"N": "1" if settled else "0"},
         "desired": {"S": json.dumps(BOOKING)},
     }
-    if not settled:
-        image["due_at"] = {"N": "1"}
-    change = {"ApproximateCreationDateTime": 0, "NewImage": image, "SequenceNumber": "1"}
+    return row if settled else row | {"due_at": {"N": "1"}}
+
+
+def record(settled):
+    change = {"ApproximateCreationDateTime": 0, "NewImage": booking_row(settled), "SequenceNumber": "1"}
     return {"Records": [{"eventID": "1", "eventSourceARN": "arn", "dynamodb": change}]}
 
 
@@ -131,7 +134,7 @@ def api():
 
     pattern = "/v1/bookings/{booking_id}"
     answer = app.app(http_event(pattern, "/v1/bookings/b-1", pathParameters={"booking_id": "b-1"}), Context())
-    assert answer["statusCode"] == 401, answer  # The workspace was looked for, and is not there.
+    assert answer["statusCode"] == 200, answer
 
 
 def callback():
@@ -170,6 +173,7 @@ def schedule():
 
 
 def main():
+    sys.path[:0] = sys.argv[2:]
     act = {one.__name__: one for one in (floor, rival, api, callback, stream, settled, schedule)}[sys.argv[1]]
     begun = time.process_time()
     act()
@@ -178,4 +182,5 @@ def main():
     print(json.dumps({"ms": took, "mib": peak, "modules": len(sys.modules)}))
 
 
-main()
+if __name__ == "__main__":
+    main()

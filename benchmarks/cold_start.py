@@ -9,6 +9,7 @@ a share of it, and elapsed time on a busy machine would include its other work.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -22,8 +23,9 @@ from functools import partial
 from importlib.metadata import files
 from pathlib import Path
 
+from benchmarks.cold_child import API_KEY, booking_row
 from benchmarks.measure import Line, bounded, compare
-from benchmarks.stub import stub_dynamodb
+from benchmarks.stub import Row, stub_dynamodb
 from infra.deploy import bytecode, package_pruning
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +59,7 @@ _SETTINGS = {
 
 def run(rounds: int = 9) -> Iterator[Line]:
     """The lines of this benchmark."""
-    with tempfile.TemporaryDirectory() as directory, stub_dynamodb() as endpoint:
+    with tempfile.TemporaryDirectory() as directory, stub_dynamodb(rows()) as endpoint:
         task, plain = unpacked(Path(directory))
         bare = Path(directory, "bare")
         shutil.copytree(plain, bare, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,6 +93,22 @@ def measure(
         yield compare(NAMES["api"], times["api"], "Powertools + pydantic", times["rival"], "CPU ms", aim=1.0)
     peaks = [max(found[kind][number]["mib"] for kind in KINDS) for number in range(rounds)]
     yield bounded("peak memory after a cold start", peaks, "limit", MEMORY_MIB, "MiB")
+
+
+def rows() -> dict[str, Row]:
+    """The workspace whose key the child sends, and the booking that it reads."""
+    _, workspace_id, key_id, secret = API_KEY.split(".")
+    created_at = "2029-12-01T09:00:00Z"
+    key = {"key_id": key_id, "digest": hashlib.sha256(secret.encode()).hexdigest(), "created_at": created_at}
+    workspace = {"workspace_id": workspace_id, "name": "Demo", "created_at": created_at, "keys": [key]}
+    return {
+        "bench-bookings": booking_row(settled=True),
+        "bench-workspaces": {
+            "workspace_id": {"S": workspace_id},
+            "document": {"S": json.dumps(workspace)},
+            "version": {"N": "1"},
+        },
+    }
 
 
 def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> dict[str, float]:

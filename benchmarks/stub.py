@@ -70,11 +70,10 @@ class _Stub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stub_dynamodb() -> Iterator[str]:
-    """Its address."""
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Stub", (_Stub,), {"rows": {}, "disable_nagle_algorithm": True})
-    )
+def stub_dynamodb(rows: dict[str, Row] | None = None) -> Iterator[str]:
+    """Its address. `rows` are those that it stores at the start, by the name of their table."""
+    handler = type("Stub", (_Stub,), {"rows": dict(rows or {}), "disable_nagle_algorithm": True})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -28,10 +28,10 @@ def test_a_benchmark_gives_lines(name: str) -> None:
     assert all(line.ours >= 0 and line.theirs > 0 and line.runs == 1 for line in lines)
 
 
-@pytest.mark.parametrize("kind", ["floor", "settled"])
+@pytest.mark.parametrize("kind", ["floor", "api", "settled"])
 def test_a_cold_start_ends_well(kind: str) -> None:
     packages = Path(sysconfig.get_paths()["purelib"])
-    with stub_dynamodb() as endpoint:
+    with stub_dynamodb(cold_start.rows()) as endpoint:
         assert cold_start.start(kind, cold_start.ROOT, endpoint, packages)["ms"] > 0
 
 
