@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from msgspec import Struct
 
 from chalicelib.errors import Ambiguous, FailedCall, ProviderUnavailable
 from chalicelib.observability import count
+
+if TYPE_CHECKING:
+    import httpx
 
 CALL_TIMEOUT_SECONDS = 15.0
 """For the whole request. A create that is not idempotent starts only if the Lambda invocation has more time left."""
@@ -44,10 +47,15 @@ class ProviderResponse(Struct, frozen=True):
 
 
 class HttpClient:
-    """Sends requests with a shared httpx client."""
+    """Sends requests with a shared httpx client.
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    The first request creates it: httpx and the certificates that it loads are a fifth of a cold start.
+    """
+
+    def __init__(self, create_client: Callable[[], httpx.Client]) -> None:
+        self._create_client = create_client
+        self._client: httpx.Client | None = None
+        self._creating = Lock()
 
     def send(
         self,
@@ -65,19 +73,32 @@ class HttpClient:
 
         Raises `ProviderUnavailable` if the request certainly did not arrive, `Ambiguous` if it may have arrived.
         """
+        import httpx
+
         deadline = time.monotonic() + timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
         data = dict(form) if form is not None else None
         basic = httpx.BasicAuth(*auth) if auth else httpx.Auth()
-        request = self._client.build_request(method, url, headers=headers, timeout=timeout, json=json, data=data)
-        response = self._send(provider, request, basic, deadline)
+        client = self._connect()
+        request = client.build_request(method, url, headers=headers, timeout=timeout, json=json, data=data)
+        response = self._send(client, provider, request, basic, deadline)
         if response.status >= 400:
             count("ProviderErrors", provider=provider, kind=_error_kind(response.status))
         return response
 
-    def _send(self, provider: str, request: httpx.Request, auth: httpx.Auth, deadline: float) -> ProviderResponse:
+    def _connect(self) -> httpx.Client:
+        with self._creating:  # The first bookings of a batch are settled at the same time.
+            if self._client is None:
+                self._client = self._create_client()
+            return self._client
+
+    def _send(
+        self, client: httpx.Client, provider: str, request: httpx.Request, auth: httpx.Auth, deadline: float
+    ) -> ProviderResponse:
+        import httpx
+
         try:
-            response = self._client.send(request, stream=True, auth=auth, follow_redirects=False)
+            response = client.send(request, stream=True, auth=auth, follow_redirects=False)
             try:
                 raw = _read_body(provider, response, deadline)
             finally:

@@ -10,6 +10,8 @@ from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.wiring.foundation import Foundation
 
 if TYPE_CHECKING:
+    import httpx
+
     from chalicelib.providers.base import Provider
     from chalicelib.usecases.access_tokens import AccessTokens
     from chalicelib.usecases.answer_limit import AnswerLimit
@@ -38,17 +40,13 @@ class AccountServices(Foundation):
 
     @cached_property
     def providers(self) -> dict[str, Provider]:
-        import httpx
-
         from chalicelib.providers.base import OAuthProvider
         from chalicelib.providers.google_meet_open import OpenGoogleMeet
         from chalicelib.providers.http_client import HttpClient
         from chalicelib.providers.registry import PROVIDERS
         from chalicelib.providers.rehearsal import Rehearsal
 
-        # httpx logs whole addresses, and query strings must not be logged.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        http = HttpClient(httpx.Client(transport=self.transport))
+        http = HttpClient(self._create_http_client)
         classes = PROVIDERS | ({"google_meet": OpenGoogleMeet} if self.settings.has_open_google_meet else {})
         enabled = self.settings.enabled_providers or classes.keys()
         providers = {
@@ -60,6 +58,13 @@ class AccountServices(Foundation):
             if isinstance(provider, OAuthProvider):
                 provider.may_use_pkce = name not in self.settings.providers_without_pkce
         return providers | {TEST_PROVIDER: Rehearsal(http, self.clock, sleep=self.sleep)}
+
+    def _create_http_client(self) -> httpx.Client:
+        import httpx
+
+        # httpx logs whole addresses, and query strings must not be logged.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        return httpx.Client(transport=self.transport)
 
     @cached_property
     def offered_providers(self) -> OfferedProviders:

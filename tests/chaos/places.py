@@ -208,7 +208,7 @@ def _stand_in(name: str, clock: Clock, seed: int) -> StandIn:
 @cache
 def _read_key(kind: type[KeyProvider], typed: tuple[tuple[str, str], ...]) -> str:
     """What the product keeps of it; reading an RSA key takes longer than a run."""
-    return kind(HttpClient(httpx.Client(transport=InProcessTransport({}), trust_env=False)), utc_now).read_key(
+    return kind(HttpClient(lambda: httpx.Client(transport=InProcessTransport({}), trust_env=False)), utc_now).read_key(
         dict(typed)
     )
 

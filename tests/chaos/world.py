@@ -146,7 +146,7 @@ class World:
             self.zoom.list_lag_seconds = conditions.list_lag_seconds
             self.zoom.limits.daily_limit = conditions.daily_limit
         self.canaries.add(*(secret for name, secret in self.place.settings.items() if name.endswith("_SECRET")))
-        self._http = HttpClient(httpx.Client(transport=_Wire(self), trust_env=False))
+        self._http = HttpClient(lambda: httpx.Client(transport=_Wire(self), trust_env=False))
 
     @property
     def zoom(self) -> Zoom:

@@ -44,7 +44,7 @@ def test_a_key_whose_signatures_take_seconds_is_refused(bits: int, accepted: boo
     key = rsa.generate_private_key(65537, bits)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     typed = {"app_id": "vpaas-magic-cookie-1", "key_id": "k1", "private_key": pem}
-    jaas = Jaas(HttpClient(httpx.Client()), lambda: START)
+    jaas = Jaas(HttpClient(httpx.Client), lambda: START)
     if accepted:
         assert jaas.read_key(typed)
         assert len(pem) < next(field.longest for field in jaas.fields if field.name == "private_key")

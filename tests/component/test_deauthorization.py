@@ -146,7 +146,7 @@ def test_a_provider_without_webhooks_is_unknown_here(heard: Product) -> None:
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_the_vectors_that_zooms_own_receiver_judged_are_judged_alike(vector: dict[str, Any]) -> None:
     at = datetime.fromtimestamp(int(vector["timestamp"]), UTC)
-    zoom = Zoom(HttpClient(httpx.Client()), lambda: at)
+    zoom = Zoom(HttpClient(httpx.Client), lambda: at)
     headers = {"x-zm-request-timestamp": vector["timestamp"], "x-zm-signature": vector["x-zm-signature"]}
 
     event = zoom.read_event(headers, vector["body"].encode(), vector["secret"])

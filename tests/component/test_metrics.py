@@ -137,7 +137,7 @@ def test_what_says_nothing_of_the_day_is_not_counted(
 ) -> None:
     observability.enable_metrics("prod")
     answer = httpx.Response(204, headers=headers)
-    zoom = Zoom(HttpClient(httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
+    zoom = Zoom(HttpClient(lambda: httpx.Client(transport=httpx.MockTransport(lambda _: answer))), FakeClock())
     zoom.update("token", "1", REQUEST)
     assert counted(capsys) == {}
 

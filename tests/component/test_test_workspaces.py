@@ -75,7 +75,7 @@ def test_every_setting_and_cohost_is_accepted(product: Product, caller: httpx.Cl
 
 def test_a_slow_meeting_takes_five_seconds() -> None:
     slept: list[float] = []
-    provider = Rehearsal(HttpClient(httpx.Client()), lambda: START, sleep=slept.append)
+    provider = Rehearsal(HttpClient(httpx.Client), lambda: START, sleep=slept.append)
     day = START + timedelta(days=1)
     for title in ("Slow introduction", "Slowly"):
         assert provider.create("Test", MeetingRequest("t-1", title, "", day, day, "UTC")).join_url

@@ -57,7 +57,7 @@ class TestJaas(ProviderContract):
 
 @pytest.fixture
 def jaas() -> Jaas:
-    return Jaas(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It sends no request.
+    return Jaas(HttpClient(lambda: None), lambda: START)  # type: ignore[arg-type] # It sends no request.
 
 
 def test_a_visit_gets_a_token_that_8x8_can_check(jaas: Jaas) -> None:

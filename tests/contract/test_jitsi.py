@@ -62,7 +62,7 @@ class TestOwnServer(ProviderContract):
 
 @pytest.fixture
 def jitsi() -> Jitsi:
-    return Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type] # It sends no request.
+    return Jitsi(HttpClient(lambda: None), lambda: START)  # type: ignore[arg-type] # It sends no request.
 
 
 def test_the_room_of_the_public_server_is_the_tag_and_nothing_guessable(clock: FakeClock) -> None:
@@ -176,7 +176,7 @@ def test_what_cannot_work_is_refused_with_what_to_do(jitsi: Jitsi, typed: dict[s
 
 @given(server=st.text() | st.text(alphabet="htps:/.me-x1[]@?#% ").map("https://".__add__))
 def test_whatever_is_typed_as_a_server_is_refused_or_a_plain_https_address(server: str) -> None:
-    jitsi = Jitsi(HttpClient(None), lambda: START)  # type: ignore[arg-type]
+    jitsi = Jitsi(HttpClient(lambda: None), lambda: START)  # type: ignore[arg-type]
     try:
         kept = json.loads(jitsi.read_key({"server": server}))["server"]
     except Rejected:

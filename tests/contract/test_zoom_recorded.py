@@ -37,7 +37,7 @@ def answering(*names: str, **changes: Any) -> Zoom:
         body = known["body"]
         return httpx.Response(known["status"], json=body | changes) if body is not None else httpx.Response(204)
 
-    return Zoom(HttpClient(httpx.Client(transport=httpx.MockTransport(answer))), lambda: NOW)
+    return Zoom(HttpClient(lambda: httpx.Client(transport=httpx.MockTransport(answer))), lambda: NOW)
 
 
 def test_an_account_has_its_address_with_the_scope_that_we_ask_for() -> None:

@@ -63,7 +63,7 @@ class ConnectedAccount:
     ) -> AccessTokens:
         """A keeper as in a process of its own: with a vault of its own. It sleeps on the fake clock by default."""
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        zoom = kind(HttpClient(client), self._clock)
+        zoom = kind(HttpClient(lambda: client), self._clock)
         given = from_environment(CREDENTIALS if credentials is None else credentials)
         secrets = DeploymentSecrets(given, self._aws.client("secretsmanager"), self._clock)
         wait = sleep or self._clock.advance

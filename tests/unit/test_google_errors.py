@@ -43,7 +43,7 @@ def raised_by(kind: type[Google], status: int, body: Any, headers: dict[str, str
     content = body if isinstance(body, str) else json.dumps(body)
     transport = httpx.MockTransport(lambda _: httpx.Response(status, content=content, headers=headers))
     with pytest.raises(ProviderError) as raised:
-        kind(HttpClient(httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
+        kind(HttpClient(lambda: httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
     assert TOKEN not in f"{raised.value}"
     return raised.value
 
@@ -109,7 +109,9 @@ def test_a_room_that_google_denies_may_not_exist(end: str) -> None:
     body = rpc("PERMISSION_DENIED", message=f"Permission denied on resource Space {end}.")
     transport = httpx.MockTransport(lambda _: httpx.Response(403, json=body))
     with pytest.raises(MeetingGone):
-        GoogleMeetSpaces(HttpClient(httpx.Client(transport=transport)), lambda: NOW).update(TOKEN, "spaces/a", REQUEST)
+        GoogleMeetSpaces(HttpClient(lambda: httpx.Client(transport=transport)), lambda: NOW).update(
+            TOKEN, "spaces/a", REQUEST
+        )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_a_room_without_a_name_that_can_be_kept_is_in_doubt(space: dict[str, Any
 
 def account(body: dict[str, Any]) -> Account:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-    return GoogleMeet(HttpClient(httpx.Client(transport=transport)), lambda: NOW).read_account(TOKEN)
+    return GoogleMeet(HttpClient(lambda: httpx.Client(transport=transport)), lambda: NOW).read_account(TOKEN)
 
 
 def test_an_account_is_known_by_what_does_not_change() -> None:
@@ -163,6 +165,8 @@ def test_each_number_is_dialled_with_its_own_pin() -> None:
     ]
     space = {"name": "spaces/a", "meetingUri": "https://meet.google.com/abc", "phoneAccess": phones}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=space))
-    meeting = GoogleMeetSpaces(HttpClient(httpx.Client(transport=transport)), lambda: NOW).create(TOKEN, REQUEST)
+    meeting = GoogleMeetSpaces(HttpClient(lambda: httpx.Client(transport=transport)), lambda: NOW).create(
+        TOKEN, REQUEST
+    )
     assert [one.number for one in meeting.dial_in] == ["+12025550100,,1#", "+442079460000,,2#"]
     assert [one.country for one in meeting.dial_in] == ["US", "GB"]

@@ -43,7 +43,7 @@ def graph(*answers: httpx.Response, requests: list[httpx.Request] | None = None)
             requests.append(request)
         return next(given)
 
-    return MicrosoftTeams(HttpClient(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
+    return MicrosoftTeams(HttpClient(lambda: httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
 
 
 def said(code: str, message: str = "…") -> dict[str, Any]:

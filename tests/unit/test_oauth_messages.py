@@ -62,7 +62,7 @@ class Conversation:
         self.requests: list[httpx.Request] = []
         self._answer = (status, body if isinstance(body, str) else json.dumps(body), headers)
         client = httpx.Client(transport=httpx.MockTransport(self._handle))
-        self.provider = kind(HttpClient(client), lambda: NOW)
+        self.provider = kind(HttpClient(lambda: client), lambda: NOW)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -99,7 +99,7 @@ def created(name: str, fields: Fields) -> ProviderMeeting:
     """What the provider makes of an answer with these fields."""
     content = json.dumps(BODIES[name](USUAL | fields))
     client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(201, content=content)))
-    return PROVIDERS[name](HttpClient(client), lambda: NOW).create("token", REQUEST)
+    return PROVIDERS[name](HttpClient(lambda: client), lambda: NOW).create("token", REQUEST)
 
 
 def test_every_provider_that_is_asked_is_tried() -> None:
@@ -195,5 +195,5 @@ def test_no_provider_goes_past_the_gate() -> None:
 def test_an_account_can_always_be_kept(organization: Any) -> None:
     body = {"id": "u-1", "email": "host@example.com", "account_id": organization}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
-    account = Zoom(HttpClient(httpx.Client(transport=transport)), lambda: NOW).read_account("token")
+    account = Zoom(HttpClient(lambda: httpx.Client(transport=transport)), lambda: NOW).read_account("token")
     assert msgspec.json.decode(msgspec.json.encode(account), type=Account) == account

@@ -37,7 +37,7 @@ def webex(*answers: httpx.Response, requests: list[httpx.Request] | None = None)
             requests.append(request)
         return next(given)
 
-    return Webex(HttpClient(httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
+    return Webex(HttpClient(lambda: httpx.Client(transport=httpx.MockTransport(handle))), lambda: NOW)
 
 
 def said(message: str) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def zoom(*answers: httpx.Response) -> Zoom:
     """A Zoom that gives these answers, one after the other."""
     given = chain(answers, (answer(a.status_code, a.text, dict(a.headers)) for a in repeat(answers[-1])))
     client = httpx.Client(transport=httpx.MockTransport(lambda request: next(given)))
-    return Zoom(HttpClient(client), lambda: NOW)
+    return Zoom(HttpClient(lambda: client), lambda: NOW)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -193,7 +193,7 @@ def test_what_was_certainly_not_done_is_told_from_what_may_have_been(
 
     client = httpx.Client(transport=httpx.MockTransport(fail))
     with pytest.raises(ProviderError) as caught:
-        Zoom(HttpClient(client), lambda: NOW).create(TOKEN, REQUEST)
+        Zoom(HttpClient(lambda: client), lambda: NOW).create(TOKEN, REQUEST)
     assert type(caught.value) is means
     assert TOKEN not in str(caught.value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,7 +19,9 @@ from chalicelib.domain.meeting import MeetingState
 from chalicelib.store.booking_records import Record
 from chalicelib.usecases.booking_timeline import Timeline
 from chalicelib.webhooks.model import Delivery
-from chalicelib.wording import Wording
+
+if TYPE_CHECKING:
+    from chalicelib.wording import Wording
 
 _FINE = {InvitationState.SENT, InvitationState.NOT_SENT, InvitationState.SENDING}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from chalice.app import Response
 from msgspec import Struct
@@ -23,7 +24,9 @@ from chalicelib.domain.meeting import MeetingState
 from chalicelib.errors import IndexUnavailable
 from chalicelib.store.booking_lists import BookingQuery, count_troubled
 from chalicelib.usecases.connection_lists import ConnectionFilter
-from chalicelib.wording import Wording
+
+if TYPE_CHECKING:
+    from chalicelib.wording import Wording
 
 routes = PageRoutes(render_workspace_error)
 PERIODS = (7, 30, 90)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from chalice.app import Response
 from msgspec import Struct
@@ -30,7 +31,9 @@ from chalicelib.domain.workspace import MemberRole
 from chalicelib.errors import IndexUnavailable, NotFound
 from chalicelib.store.booking_lists import BookingQuery
 from chalicelib.usecases.connection_lists import ConnectionFilter
-from chalicelib.wording import Wording
+
+if TYPE_CHECKING:
+    from chalicelib.wording import Wording
 
 routes = PageRoutes(render_workspace_error)
 _PAGE = 25

@@ -146,7 +146,7 @@ class Subject(ABC):
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.network = InProcessTransport(self.origins())
-        self.provider = self.kind(HttpClient(httpx.Client(transport=self.network)), clock)
+        self.provider = self.kind(HttpClient(lambda: httpx.Client(transport=self.network)), clock)
 
     @classmethod
     def column(cls) -> str:
