@@ -1,4 +1,4 @@
-"""Remove from the zip what the Lambda functions never read.
+"""Remove from the zip what the Lambda functions never read, and what Python need not check at each cold start.
 
 Most of botocore's data describes AWS services that this product does not call, and botocore lists and parses its data
 at each cold start. A plain `chalice deploy` ships everything, which works too and starts more slowly.
@@ -11,17 +11,32 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from copy import copy
+from importlib.util import source_hash
 from pathlib import Path
 from typing import Any
 
 SERVICES = frozenset({"dynamodb", "kms", "s3", "secretsmanager", "sesv2", "sqs"})
 """The services that the functions call, by botocore's names. A test compares them with the clients in the code."""
+ENDPOINT_PREFIXES = (SERVICES - {"sesv2"}) | {"email"}
+"""The names of the same services in botocore's list of endpoints. A test compares them with the services' models."""
 _DATA = re.compile(r"botocore/data/(?P<service>[^/]+)/(?P<version>[^/]+)/(?P<file>.+)")
+_ENDPOINTS = "botocore/data/endpoints.json"
+_BYTECODE = re.compile(r"(?P<folder>.+/)?__pycache__/(?P<stem>[^/]+)\.[^./]+\.pyc")
+_CHECKED, _UNCHECKED = (flags.to_bytes(4, "little") for flags in (0b11, 0b01))
+"""Flags of bytecode (PEP 552): Python compares it with its source at each start, or uses it without reading that."""
 _UNREAD = re.compile(
     r"botocore/data/.+/examples-\d+\.json"  # For botocore's documentation.
+    r"|botocore/cacert\.pem"  # botocore uses certifi's.
     r"|boto3/(?:data|examples)/.+"  # For boto3's resources, which are not used.
-    r"|aws_lambda_powertools/(?:event_handler|utilities/parser)/.+"
+    r"|dateutil/zoneinfo/.+\.tar\.gz"  # The time zones are tzdata's.
+    r"|(?:anyio|cffi|pycparser)/.+"  # For asynchronous calls; for building extensions, not for using them.
+    r"|authlib/(?:integrations|jose|oauth1|oidc)/.+"
+    r"|aws_lambda_powertools/event_handler/.+"
+    r"|aws_lambda_powertools/utilities/(?!jmespath_utils/|__)[^/]+/.+"
     r"|(?:.+/)?tests/.+"
+    r"|[^/]+\.dist-info/RECORD"
+    r"|.+\.(?:pyi|[ch])"
 )
 _FIXED_TIME = 0
 """The time that gzip stores, so that equal models have equal bytes."""
@@ -30,10 +45,10 @@ _FIXED_TIME = 0
 def prune(path: Path) -> None:
     """Rewrite the zip without the files that are never read. A zip that is pruned already keeps its content."""
     target = path.with_suffix(".pruned")
-    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as pruned:
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(target, "w") as pruned:
         for name in select(archive.namelist()):
-            content = archive.read(name)
-            pruned.writestr(archive.getinfo(name), _without_documentation(content) if _is_model(name) else content)
+            information = copy(archive.getinfo(name))  # Writing changes it, and the archive still reads with its own.
+            pruned.writestr(information, _shorten(archive, name), zipfile.ZIP_DEFLATED, compresslevel=9)
     target.replace(path)
 
 
@@ -50,9 +65,34 @@ def select(names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-def _is_model(name: str) -> bool:
-    data = _DATA.fullmatch(name)
-    return data is not None and data["file"] == "service-2.json.gz"
+def _shorten(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return the content of a file without what is never read."""
+    content = archive.read(name)
+    data, bytecode = _DATA.fullmatch(name), _BYTECODE.fullmatch(name)
+    if data is not None and data["file"] == "service-2.json.gz":
+        return _without_documentation(content)
+    if name == _ENDPOINTS:
+        return _without_other_services(content)
+    if bytecode is not None:
+        return _without_check(content, archive.read(f"{bytecode['folder'] or ''}{bytecode['stem']}.py"))
+    return content
+
+
+def _without_check(bytecode: bytes, source: bytes) -> bytes:
+    """Return bytecode that Python uses without reading its source. Bytecode of another source stays as it is."""
+    if bytecode[4:16] != _CHECKED + source_hash(source):
+        return bytecode
+    return bytecode[:4] + _UNCHECKED + bytecode[8:]
+
+
+def _without_other_services(endpoints: bytes) -> bytes:
+    """Return the regions of all partitions, with the endpoints of the services that the functions call."""
+    document = json.loads(endpoints)
+    for partition in document["partitions"]:
+        partition["services"] = {
+            name: service for name, service in partition["services"].items() if name in ENDPOINT_PREFIXES
+        }
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _without_documentation(model: bytes) -> bytes:

@@ -14,7 +14,8 @@ from infra.deploy import bytecode
 
 _RAW_MAGIC = int.from_bytes(MAGIC_NUMBER, "little")
 _CHECKED_HASH = (0b11).to_bytes(4, "little")
-"""The flags of PEP 552: made of a hash, which is checked."""
+UNCHECKED_HASH = (0b01).to_bytes(4, "little")
+"""The flags of PEP 552: made of a hash, which is checked, or of one that is not."""
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def header(source: bytes) -> bytes:
+def header(source: bytes, flags: bytes = _CHECKED_HASH) -> bytes:
     """How bytecode of this source begins."""
-    return MAGIC_NUMBER + _CHECKED_HASH + _imp.source_hash(_RAW_MAGIC, source)
+    return MAGIC_NUMBER + flags + _imp.source_hash(_RAW_MAGIC, source)
 
 
 def test_packages_chalice_and_the_app_lie_in_vendor(project: Path) -> None:

@@ -1,10 +1,11 @@
-"""The zip ships what the functions read, and nothing else of botocore's data."""
+"""The zip ships what the functions read, and nothing else of botocore's data and of the packages."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import json
+import py_compile
 import re
 import zipfile
 from pathlib import Path
@@ -13,13 +14,16 @@ import botocore
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
+from botocore.regions import EndpointResolver
 
 from infra.deploy import package_pruning
-from infra.deploy.package_pruning import SERVICES, prune, select
+from infra.deploy.package_pruning import ENDPOINT_PREFIXES, SERVICES, prune, select
+from tests.deploy.test_bytecode import UNCHECKED_HASH, header
 
 ROOT = Path(__file__).parents[2]
 BOTOCORE = Path(botocore.__file__).parent
 UNUSED = ("ec2", "sns", "sts")
+OLD, NEW = b"WORD = 'old'\n", b"WORD = 'new'\n"
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,36 @@ def test_pruning_again_changes_nothing(pruned: Path) -> None:
     with zipfile.ZipFile(pruned) as again, zipfile.ZipFile(io.BytesIO(before)) as first:
         assert {name: again.read(name) for name in again.namelist()} == {n: first.read(n) for n in first.namelist()}
     assert pruned.read_bytes() == before
+
+
+def test_every_region_has_the_endpoints_that_botocore_knows(pruned: Path) -> None:
+    name = "botocore/data/endpoints.json"
+    with zipfile.ZipFile(pruned) as archive:
+        ships = json.loads(archive.read(name))
+    installed = json.loads((BOTOCORE.parent / name).read_text())
+    ours, full = EndpointResolver(ships), EndpointResolver(installed)
+    models = [ServiceModel(Loader().load_service_model(service, "service-2")) for service in SERVICES]
+    assert {model.endpoint_prefix for model in models} == ENDPOINT_PREFIXES
+    regions = [region for partition in installed["partitions"] for region in partition["regions"]]
+    assert "eu-central-1" in regions
+    for prefix in ENDPOINT_PREFIXES:
+        for region in regions:
+            assert ours.construct_endpoint(prefix, region) == full.construct_endpoint(prefix, region)
+
+
+@pytest.mark.parametrize(
+    ("source", "flags"), [(OLD, UNCHECKED_HASH), (NEW, header(OLD)[4:8])], ids=["its own source", "another source"]
+)
+def test_python_uses_bytecode_of_the_source_beside_it_without_a_check(
+    source: bytes, flags: bytes, tmp_path: Path
+) -> None:
+    module, compiled = tmp_path / "module.py", tmp_path / "module.pyc"
+    module.write_bytes(OLD)
+    py_compile.compile(str(module), str(compiled), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    path, name = tmp_path / "deployment.zip", "deep/__pycache__/module.cpython-311.pyc"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("deep/module.py", source)
+        archive.writestr(name, compiled.read_bytes())
+    prune(path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read(name) == header(OLD, flags) + compiled.read_bytes()[16:]
