@@ -42,7 +42,7 @@ HANDLERS = {"stream": "app.on_booking", "settled": "app.on_booking", "schedule":
 """What Lambda sets `_HANDLER` to."""
 MEMORY_MIB = 80
 _RIVAL = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
-_SETTINGS = {
+SETTINGS = {
     "MEETLINK_TABLE_PREFIX": "bench-",
     "MEETLINK_BOOKINGS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/bench-bookings/stream/1",
     "MEETLINK_CONNECTIONS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/bench-connections/stream/1",
@@ -54,6 +54,7 @@ _SETTINGS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
+    "AWS_LAMBDA_FUNCTION_NAME": "bench",
 }
 
 
@@ -114,7 +115,7 @@ def rows() -> dict[str, Row]:
 def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> dict[str, float]:
     """One cold start: milliseconds and the peak of memory in MiB. Raises CalledProcessError if it fails."""
     script = Path(__file__).with_name("cold_child.py")
-    environment = _SETTINGS | {
+    environment = SETTINGS | {
         "_HANDLER": HANDLERS.get(kind, "app.app"),
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": endpoint,
@@ -144,7 +145,7 @@ def unpacked(directory: Path) -> tuple[Path, Path]:
     bytecode.compile_project(project)
     chalice = "import sys; from chalice.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", chalice, "package", "--stage", "dev", str(out)]
-    subprocess.run(command, cwd=project, env=os.environ | _SETTINGS, check=True, capture_output=True)
+    subprocess.run(command, cwd=project, env=os.environ | SETTINGS, check=True, capture_output=True)
     for target, is_pruned in ((plain, False), (task, True)):
         if is_pruned:
             package_pruning.prune(out / "deployment.zip")

@@ -65,9 +65,14 @@ class Settings(Struct, frozen=True):
         return f"<Settings of {self.stage}>"  # The environment may hold secrets.
 
     @property
+    def handler(self) -> str:
+        """The handler of this Lambda function, as `app.on_booking`."""
+        return self.environment.get(_HANDLER_VARIABLE, _HTTP_HANDLER)
+
+    @property
     def serves_http(self) -> bool:
         """Whether this process needs the routes: the Lambda functions of streams, queues and schedules do not."""
-        return self.environment.get(_HANDLER_VARIABLE, _HTTP_HANDLER) == _HTTP_HANDLER
+        return self.handler == _HTTP_HANDLER
 
     @property
     def is_on_lambda(self) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from chalicelib.settings import from_environment
@@ -35,13 +32,3 @@ def test_few_calls_wait_in_an_account_that_runs_few_functions(environment: dict[
 )
 def test_only_the_function_of_the_api_registers_the_routes(handler: str | None, serves_http: bool) -> None:
     assert from_environment({"_HANDLER": handler} if handler else {}).serves_http is serves_http
-
-
-@pytest.mark.parametrize(("handler", "imports_routes"), [("app.app", True), ("app.on_booking", False)])
-def test_a_function_without_routes_does_not_import_them(handler: str, imports_routes: bool) -> None:
-    script = "import app, sys; print('chalicelib.api.routing' in sys.modules)"
-    environment = {"_HANDLER": handler, "MEETLINK_BOOKINGS_STREAM_ARN": "arn", "MEETLINK_CONNECTIONS_STREAM_ARN": "arn"}
-    process = subprocess.run(
-        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
-    )
-    assert process.stdout.strip() == str(imports_routes)
