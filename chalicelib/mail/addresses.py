@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from email.headerregistry import Address
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from chalicelib.domain.plain_text import clean_line
 from chalicelib.errors import MailRejected
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
 
 _NAME_LENGTH = 64
 _LINE_LENGTH = 78
@@ -102,6 +105,8 @@ def mailto(address: str) -> str:
 
 def mailbox(name: str, address: str) -> Address:
     """Return `name <address>` for a header; `address` is a result of `ascii_address`."""
+    from email.headerregistry import Address
+
     local, _, domain = address.rpartition("@")
     return Address(_display_name(name, len(local) + len(domain)), local, domain)
 

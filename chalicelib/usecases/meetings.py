@@ -29,7 +29,6 @@ from chalicelib.usecases.effects import EffectResult
 from chalicelib.usecases.join_tickets import JoinTickets
 from chalicelib.usecases.meeting_work import MeetingWork
 from chalicelib.usecases.provider_calls import CALL_SECONDS, ProviderCalls
-from chalicelib.wording import in_language
 
 
 class _Superseded(MeetlinkError):
@@ -354,6 +353,8 @@ class Meetings:
             return
 
     def _request(self, work: MeetingWork, access: GrantAccess) -> MeetingRequest:
+        from chalicelib.wording import in_language
+
         booking, meeting = work.lease.booking, work.meeting
         is_event = bool(meeting.calendar_address or self._calls.calendar_address(access))
         names_guests = is_event and meeting_plan.names_guests(booking, meeting, work.lease.settlement.revision)

@@ -5,8 +5,8 @@ Chalice installs packages without bytecode, but copies the content of `vendor/` 
 have the versions of `requirements.txt`. Bytecode of `chalicelib` is written to its own `__pycache__` and ships with it.
 
 The invalidation mode is checked-hash (PEP 552): Python uses the bytecode only if its source is unchanged. After a plain
-`chalice deploy` of new code the bytecode can be unused, but never wrong. `package_pruning` compares each file of the zip
-with its source, so that Python need not.
+`chalice deploy` of new code the bytecode can be unused, but never wrong. `package_pruning` compares each file with its
+source, so that Python need not.
 """
 
 from __future__ import annotations

@@ -49,9 +49,7 @@ class LiveSubject(Subject):
         self.clock = clock
         kind = PROVIDERS[name]
         settings = from_environment(environment)
-        self.provider: Provider = kind(
-            HttpClient(httpx.Client), clock, settings.provider_urls(name, kind.urls)
-        )
+        self.provider: Provider = kind(HttpClient(httpx.Client), clock, settings.provider_urls(name, kind.urls))
         if isinstance(self.provider, OAuthProvider):
             self.provider.may_use_pkce = name not in settings.providers_without_pkce
         if name in _HTTPS_ONLY and not environment.get("REDIRECT_URI"):

@@ -50,7 +50,7 @@ def test_a_start_loads_only_the_libraries_that_every_event_needs(handler: str) -
     ("handler", "absent"),
     [
         ("app.app", {"handlers", "mail", "wording"}),
-        ("app.on_booking", {"api"}),
+        ("app.on_booking", {"api", "wording"}),
         ("app.on_schedule", {"api", "mail", "providers", "usecases", "wording"}),
     ],
 )
