@@ -41,7 +41,7 @@ NAMES = {
 HANDLERS = {"stream": "app.on_booking", "settled": "app.on_booking", "schedule": "app.on_schedule"}
 """What Lambda sets `_HANDLER` to."""
 MEMORY_MIB = 80
-_RIVAL = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
+_RIVAL = ("boto3", "s3transfer", "pydantic", "pydantic-core", "annotated-types", "typing-inspection")
 SETTINGS = {
     "MEETLINK_TABLE_PREFIX": "bench-",
     "MEETLINK_BOOKINGS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/bench-bookings/stream/1",

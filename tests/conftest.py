@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from uuid import uuid4
 
-import boto3
+import botocore.session
 import pytest
 from moto import mock_aws
 
@@ -42,7 +42,7 @@ def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        monkeypatch.setattr(boto3, "Session", SharedClients)
+        monkeypatch.setattr(botocore.session, "get_session", SharedClients)
         yield furnish_moto("moto-")
 
 

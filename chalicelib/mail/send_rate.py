@@ -62,7 +62,7 @@ class SendRate:
 
 
 def read_account_rate(client: Any) -> float | None:
-    """Return the account's rate from a boto3 `sesv2` client; None if it fails or lacks the permission."""
+    """Return the account's rate from a botocore `sesv2` client; None if it fails or lacks the permission."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

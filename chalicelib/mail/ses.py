@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SesMailer:
-    """Sends emails with a boto3 `sesv2` client.
+    """Sends emails with a botocore `sesv2` client.
 
     SES has no idempotency, so the client must make only one attempt (`total_max_attempts=1`): a second attempt after a
     timeout might send the email twice. SES publishes bounces and complaints as events of `configuration_set`.

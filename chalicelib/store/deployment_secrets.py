@@ -46,7 +46,7 @@ class DeploymentSecrets:
     """Reads the secrets that operators set."""
 
     def __init__(self, settings: Settings, client: Any, clock: Callable[[], datetime]) -> None:
-        """`client` is a boto3 client of Secrets Manager."""
+        """`client` is a botocore client of Secrets Manager."""
         self._settings = settings
         self._client = client
         self._clock = clock

@@ -62,7 +62,7 @@ class Encryption:
     """Seals (encrypts) and opens (decrypts) secrets."""
 
     def __init__(self, kms: Any, key_id: str, clock: Callable[[], datetime]) -> None:
-        """`kms` is a boto3 KMS client."""
+        """`kms` is a botocore KMS client."""
         self._kms = kms
         self._key_id = key_id
         self._clock = clock

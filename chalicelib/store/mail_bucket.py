@@ -8,7 +8,7 @@ from chalicelib.errors import StoreUnavailable
 
 
 class MailBucket:
-    """Reads from one bucket with a boto3 `s3` client."""
+    """Reads from one bucket with a botocore `s3` client."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client

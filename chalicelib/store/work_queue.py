@@ -22,7 +22,7 @@ MAX_BATCH = 10
 
 
 class WorkQueue:
-    """Sends and receives wake-ups. `client` is a boto3 client of SQS, `arn` the queue's."""
+    """Sends and receives wake-ups. `client` is a botocore client of SQS, `arn` the queue's."""
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client

@@ -42,7 +42,8 @@ class EmailServices(AccountServices):
         from chalicelib.mail.ses import SesMailer
 
         sender = SenderAddress(self.settings.mail_from, self.settings.mail_name)
-        client = AwsClient("sesv2", attempts=1)  # SES has no idempotency: a retry by the client could mail twice.
+        # SES has no idempotency: a retry by the client could mail twice.
+        client = AwsClient(self.aws_session, "sesv2", attempts=1)
         pace = SendRate(lambda: read_account_rate(client), sleep=self.sleep)
         return SesMailer(client, sender, self.settings.mail_configuration_set, pace)
 

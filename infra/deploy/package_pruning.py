@@ -28,7 +28,6 @@ _CHECKED, _UNCHECKED = (flags.to_bytes(4, "little") for flags in (0b11, 0b01))
 _UNREAD = re.compile(
     r"botocore/data/.+/examples-\d+\.json"  # For botocore's documentation.
     r"|botocore/cacert\.pem"  # botocore uses certifi's.
-    r"|boto3/(?:data|examples)/.+"  # For boto3's resources, which are not used.
     r"|dateutil/zoneinfo/.+\.tar\.gz"  # The time zones are tzdata's.
     r"|(?:anyio|cffi|pycparser)/.+"  # For asynchronous calls; for building extensions, not for using them.
     r"|authlib/(?:integrations|jose|oauth1|oidc)/.+"

@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.session import Session
 
 from chalicelib.errors import InvalidInput, StoreUnavailable
 from chalicelib.settings import from_environment
@@ -112,11 +112,12 @@ class TestCaching:
     def test_one_client_fetches_them_all(self, moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         made: list[str] = []
 
-        def client(_: boto3.Session, service: str, **__: Any) -> Any:
+        def client(_: Session, service: str, **__: Any) -> Any:
             made.append(service)
             return moto_aws.client(service)
 
-        monkeypatch.setattr(boto3.Session, "client", client)
+        monkeypatch.setattr("botocore.session.get_session", Session)
+        monkeypatch.setattr(Session, "create_client", client)
         secrets = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix})).deployment_secrets
         assert [secrets.credentials("zoom"), secrets.credentials("daily")] == [None, None]
         assert made == ["secretsmanager"]

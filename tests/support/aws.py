@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import boto3
 from botocore import useragent
 from botocore.config import Config
+from botocore.session import Session
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core import models as moto_models
 from moto.core.botocore_stubber import BotocoreStubber
@@ -117,17 +118,17 @@ def moto_client(service: str) -> Any:
     return boto3.client(service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
 
 
-class SharedClients(boto3.Session):
+class SharedClients(Session):
     """A session that creates a client once a process for each service and configuration, for use with moto."""
 
     _clients: ClassVar[dict[tuple[str, str], Any]] = {}
 
-    def client(self, service_name: str, config: Config | None = None, **options: Any) -> Any:  # type: ignore[override]
-        if options:
-            return super().client(service_name, config=config, **options)
+    def create_client(self, service_name: str, *, config: Config | None = None, **options: Any) -> Any:
+        if options:  # boto3's clients use a session of this kind, too.
+            return super().create_client(service_name, config=config, **options)
         key = service_name, repr(config and sorted(vars(config).items(), key=str))
         if key not in self._clients:
-            self._clients[key] = super().client(service_name, config=config)
+            self._clients[key] = super().create_client(service_name, config=config)
         return self._clients[key]
 
 
