@@ -161,3 +161,9 @@ class TestOneBooking:
         browser = connected.browser()
         for page in (open_workspace(connected, browser), browser.get("/workspace/bookings/b-1")):
             assert "<script" not in page.text and "<img" not in page.text
+
+
+def test_the_way_back_to_the_first_page_keeps_the_filter(acme: Product, support: httpx.Client) -> None:
+    cursor = acme.caller("acme").get("/v1/bookings?status=confirmed&limit=1").json()["next_cursor"]
+    page = support.get("/workspace/bookings", params={"status": "confirmed", "cursor": cursor})
+    assert '/workspace/bookings?status=confirmed">First page</a>' in page.text

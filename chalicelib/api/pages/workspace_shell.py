@@ -103,12 +103,14 @@ def list_start(call: Call) -> str | None:
 
 
 def list_page_links(call: Call, following: str | None, filters: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the template's values for the links to a list's next page and, on a later page, to its first one.
+    """Return the values of `paging`: the queries of a list's next page and, on a later page, of its first one.
 
     `following` is the key that the next page starts after; None: there is none.
     """
-    more = urlencode({**(filters or {}), "cursor": encode_cursor(following) or ""}) if following else None
-    return {"more": more, "is_later": list_start(call) is not None}
+    chosen = {name: value for name, value in (filters or {}).items() if value}
+    first = f"?{urlencode(chosen)}" if chosen else ""
+    more = urlencode(chosen | {"cursor": encode_cursor(following) or ""}) if following else None
+    return {"first": None if list_start(call) is None else first, "more": more}
 
 
 def show_utc(moment: datetime, wording: Wording) -> str:
