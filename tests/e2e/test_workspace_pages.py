@@ -219,7 +219,7 @@ def test_the_overview_draws_its_figures(product: Product, browser: Browser, lang
         page.reload()
         expect(page.get_by_role("img")).to_have_count(2)
         check(page, f"workspace-overview-{language}")
-        page.locator("details.table summary").click()
+        page.locator("main details summary").click()
         expect(page.get_by_role("row")).to_have_count(31)
         check(page, f"workspace-overview-table-{language}")
 
