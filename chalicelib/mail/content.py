@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -251,6 +252,7 @@ def _footer(invite: Invite, service_name: str, wording: Wording) -> tuple[str, .
     return (*brand_footer, wording.footer.format(service=name))
 
 
+@lru_cache(maxsize=128)
 def look_of(brand: Brand) -> Look:
     """Return how the HTML shows the brand."""
     color = brand.color or DEFAULT_COLOR

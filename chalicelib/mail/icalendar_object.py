@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -11,11 +10,9 @@ from chalicelib.domain.calendar import LocationType
 from chalicelib.domain.invitation import NEEDS_ACTION, Invite, Method, Party, address_key
 from chalicelib.mail.addresses import mailable_address, mailto, sending_address
 from chalicelib.mail.content import access_rows, change_links, describe_place
+from chalicelib.mail.content_lines import escape_text, format_utc, quote_text, write_line
 from chalicelib.mail.sanitize import sanitize_invite
 from chalicelib.wording import Wording, in_language
-
-if TYPE_CHECKING:
-    from icalendar import Alarm, Event, vCalAddress
 
 _PRODUCT = "-//meetlink//meetlink//EN"
 _PROVIDER_PROPERTIES = {"google_meet": "X-GOOGLE-CONFERENCE", "microsoft_teams": "X-MICROSOFT-SKYPETEAMSMEETINGURL"}
@@ -37,72 +34,64 @@ def write_calendar(invite: Invite, organizer: str) -> bytes:
     Outlook does not save an event if its recipient is the organizer (github.com/ical4j/ical4j/issues/340).
     Times are in UTC, which needs no VTIMEZONE; calendars read VTIMEZONE in different ways.
     """
-    from icalendar import Calendar
-
     if invite.withdraws:
         invite = sanitize_invite(replace(invite, method=Method.CANCEL))
-    calendar = Calendar()
-    calendar.add("prodid", _PRODUCT)
-    calendar.add("version", "2.0")
-    calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", invite.method.value)
-    calendar.add_component(_build_event(invite, organizer, in_language(invite.recipient.language)))
-    content: bytes = calendar.to_ical()
-    return content
+    return b"".join(
+        (
+            write_line("BEGIN", "VCALENDAR"),
+            write_line("VERSION", "2.0"),
+            write_line("PRODID", _PRODUCT),
+            write_line("CALSCALE", "GREGORIAN"),
+            write_line("METHOD", invite.method.value),
+            *_event_lines(invite, organizer, in_language(invite.recipient.language)),
+            write_line("END", "VCALENDAR"),
+        )
+    )
 
 
-def _build_event(invite: Invite, organizer: str, wording: Wording) -> Event:
-    from icalendar import Event
-
-    event = Event()
-    event.add("uid", invite.uid)
-    event.add("sequence", invite.sequence)
-    event.add("dtstamp", invite.stamped_at.astimezone(UTC))
-    event.add("dtstart", invite.starts_at.astimezone(UTC))
-    event.add("dtend", invite.ends_at.astimezone(UTC))
-    event.add("status", "CANCELLED" if invite.method is Method.CANCEL else "CONFIRMED")
-    event.add("transp", "OPAQUE")
-    event.add("summary", _escape_text(invite.title or wording.untitled))
-    event.add("organizer", _build_address(invite.host.name, organizer))
-    for party in invite.attendees:
-        # Skip an unusable address, so that the other guests still get the invitation.
-        if address := mailable_address(party.email):
-            event.add("attendee", _build_attendee(party, address, _partstat(invite, party)))
-    _add_place(event, invite, wording)
+def _event_lines(invite: Invite, organizer: str, wording: Wording) -> Iterator[bytes]:
+    title, is_cancelled = escape_text(invite.title or wording.untitled), invite.method is Method.CANCEL
+    yield write_line("BEGIN", "VEVENT")
+    yield write_line("SUMMARY", title)
+    yield write_line("DTSTART", format_utc(invite.starts_at))
+    yield write_line("DTEND", format_utc(invite.ends_at))
+    yield write_line("DTSTAMP", format_utc(invite.stamped_at))
+    yield write_line("UID", escape_text(invite.uid))
+    yield write_line("SEQUENCE", str(invite.sequence))
+    yield write_line("ORGANIZER", mailto(organizer), **_common_name(invite.host.name))
+    yield from _attendee_lines(invite)
+    yield from _place_lines(invite, wording)
     if invite.withdraws:
-        event.add("comment", _escape_text(wording.entry_replaced))
-    description = _build_description(invite, wording)
-    if description:
-        event.add("description", _escape_text(description))
-    if invite.reminder_minutes is not None and invite.method is not Method.CANCEL:
-        event.add_component(_build_reminder(invite.reminder_minutes, invite.title or wording.untitled))
-    return event
+        yield write_line("COMMENT", escape_text(wording.entry_replaced))
+    if description := _build_description(invite, wording):
+        yield write_line("DESCRIPTION", escape_text(description))
+    yield write_line("STATUS", "CANCELLED" if is_cancelled else "CONFIRMED")
+    yield write_line("TRANSP", "OPAQUE")
+    if invite.reminder_minutes is not None and not is_cancelled:
+        yield from _reminder_lines(invite.reminder_minutes, title)
+    yield write_line("END", "VEVENT")
 
 
-def _build_reminder(minutes: int, text: str) -> Alarm:
-    from icalendar import Alarm
-
-    alarm = Alarm()
-    alarm.add("action", "DISPLAY")
-    alarm.add("trigger", timedelta(minutes=-minutes))
-    alarm.add("description", _escape_text(text))
-    return alarm
+def _reminder_lines(minutes: int, title: str) -> Iterator[bytes]:
+    yield write_line("BEGIN", "VALARM")
+    yield write_line("ACTION", "DISPLAY")
+    yield write_line("DESCRIPTION", title)
+    yield write_line("TRIGGER", f"-PT{minutes}M")
+    yield write_line("END", "VALARM")
 
 
-def _add_place(event: Event, invite: Invite, wording: Wording) -> None:
-    """Add the place. Outlook, macOS and Thunderbird ignore CONFERENCE, so a link is also in LOCATION and URL."""
-    from icalendar.prop.conference import Conference
-
-    location_type = invite.location.type
-    if invite.join_url:
-        feature = "VIDEO" if location_type is LocationType.VIDEO else None
-        event.add("location", invite.join_url)
-        event.add("url", invite.join_url)
-        event.add("conference", Conference(invite.join_url, feature=feature, label=wording.join).to_uri())
-        if location_type is LocationType.VIDEO and invite.provider in _PROVIDER_PROPERTIES:
-            event.add(_PROVIDER_PROPERTIES[invite.provider], invite.join_url)
-    elif location_type in (LocationType.PHONE, LocationType.IN_PERSON) and invite.location.detail:
-        event.add("location", _escape_text(invite.location.detail))
+def _place_lines(invite: Invite, wording: Wording) -> Iterator[bytes]:
+    """Yield the place. Outlook, macOS and Thunderbird ignore CONFERENCE, so a link is also in LOCATION and URL."""
+    link, location = invite.join_url, invite.location
+    if link:
+        feature = {"FEATURE": "VIDEO"} if location.type is LocationType.VIDEO else {}
+        yield write_line("LOCATION", escape_text(link))
+        yield write_line("URL", link)
+        yield write_line("CONFERENCE", link, **feature, LABEL=quote_text(wording.join), VALUE="URI")
+        if feature and invite.provider in _PROVIDER_PROPERTIES:
+            yield write_line(_PROVIDER_PROPERTIES[invite.provider], link)
+    elif location.type in (LocationType.PHONE, LocationType.IN_PERSON) and location.detail:
+        yield write_line("LOCATION", escape_text(location.detail))
 
 
 def _build_description(invite: Invite, wording: Wording) -> str:
@@ -118,10 +107,12 @@ def _build_description(invite: Invite, wording: Wording) -> str:
     return "\n\n".join(part for part in ("\n".join(lines), invite.description) if part)
 
 
-def _build_attendee(party: Party, address: str, partstat: str) -> vCalAddress:
-    attendee = _build_address(party.name, address)
-    attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT=partstat, RSVP="TRUE")
-    return attendee
+def _attendee_lines(invite: Invite) -> Iterator[bytes]:
+    for party in invite.attendees:
+        # Skip an unusable address, so that the other guests still get the invitation.
+        if address := mailable_address(party.email):
+            status = {"PARTSTAT": _partstat(invite, party), "ROLE": "REQ-PARTICIPANT", "RSVP": "TRUE"}
+            yield write_line("ATTENDEE", mailto(address), **_common_name(party.name), **status)
 
 
 def _partstat(invite: Invite, party: Party) -> str:
@@ -130,16 +121,5 @@ def _partstat(invite: Invite, party: Party) -> str:
     return invite.partstat if is_recipient and invite.method is Method.REQUEST else NEEDS_ACTION
 
 
-def _build_address(name: str, ascii_address: str) -> vCalAddress:
-    from icalendar import vCalAddress
-
-    address = vCalAddress(mailto(ascii_address))
-    if name:
-        # RFC 6868 encodes `"` as `^'` and `^` as `^^`, which older clients do not decode.
-        address.params["CN"] = name.replace('"', "'").replace("^", "").replace("\\", "/")
-    return address
-
-
-def _escape_text(text: str) -> str:
-    # icalendar reads `\N` (as in `C:\New`) as a line break; an invisible word joiner between the two prevents this.
-    return text.replace("\\N", "\\\u2060N")
+def _common_name(name: str) -> dict[str, str]:
+    return {"CN": quote_text(name)} if name else {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from base64 import encodebytes
 from binascii import b2a_qp
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address, HeaderRegistry
-from email.message import EmailMessage, Message
-from email.policy import SMTP, compat32
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default
+from email.utils import format_datetime
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -47,17 +49,6 @@ class Mail(Struct, frozen=True):
     """The complete message (RFC 5322)."""
 
 
-class _Headers(HeaderRegistry):
-    """Caches header classes: Python creates one for each header of each email, a seventh of the time of composing."""
-
-    @cache  # noqa: B019 — there is one registry, and it lives as long as the process
-    def __getitem__(self, name: str) -> type:
-        return super().__getitem__(name)
-
-
-_POLICY = SMTP.clone(header_factory=_Headers())
-_PART_POLICY = compat32.clone(linesep=SMTP.linesep)
-"""The body's headers contain no caller's text. Without header objects, an email is composed in half the time."""
 _NOTICE_SUBJECT_LENGTH = 240
 LARGEST = 100_000
 """In bytes. Gmail cuts off more than 102 kB of HTML, and some gateways are as strict."""
@@ -78,9 +69,10 @@ def compose_notice(to: str, subject: str, text: str, html: str, sender: SenderAd
     """Compose a notice, without a calendar object. Raises `MailRejected` if an address is unusable."""
     address, to = sending_address(sender.address), ascii_address(to)
     subject = header_text(subject, _NOTICE_SUBJECT_LENGTH)
-    message = _new_message(sender.name, address, mailbox("", to), subject, datetime.now(UTC))
-    body = _alternatives(clean_lines(text, len(text)) + "\n", clean_lines(html, len(html)) + "\n")
-    return Mail(sender=address, to=to, subject=subject, raw=_as_bytes(message, body))
+    headers = _headers(mailbox(sender.name, address), mailbox("", to), subject, datetime.now(UTC))
+    texts = _text_parts(clean_lines(text, len(text)) + "\n", clean_lines(html, len(html)) + "\n")
+    body = _multipart("alternative", texts)
+    return Mail(sender=address, to=to, subject=subject, raw=_with_line_ends(headers + body))
 
 
 def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limits) -> Mail:
@@ -92,53 +84,67 @@ def _compose_within(invite: Invite, service_name: str, sender: str, limits: Limi
         raise MailRejected("The recipient is the address that invitations are sent from.")
     content = build_content(invite, wording, service_name=service_name, listed_guests=limits.guests)
     sender_name = invite.host.name or invite.brand.name or service_name
-    message = _new_message(sender_name, sender, mailbox(invite.recipient.name, to), content.subject, invite.stamped_at)
-    if reply_to := _reply_to(invite):
-        message["Reply-To"] = reply_to
-    body = _texts(content, wording)
-    if invite.calendar_method is not None:
-        body = _with_calendar(body, write_calendar(invite, sender), invite.calendar_method.value)
-    return Mail(sender=sender, to=to, subject=content.subject, raw=_as_bytes(message, body))
+    recipient = mailbox(invite.recipient.name, to)
+    headers = _headers(
+        mailbox(sender_name, sender), recipient, content.subject, invite.stamped_at, reply_to=_reply_to(invite)
+    )
+    texts, method = _invitation_texts(content, wording), invite.calendar_method
+    if method is None:
+        body = _multipart("alternative", texts)
+    else:
+        body = _with_calendar(texts, write_calendar(invite, sender), method.value)
+    return Mail(sender=sender, to=to, subject=content.subject, raw=_with_line_ends(headers + body))
 
 
-def _new_message(name: str, sender: str, to: Address, subject: str, date: datetime) -> EmailMessage:
-    """Return a message without a body. `Auto-Submitted` prevents automatic replies (RFC 3834)."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = mailbox(name, sender)
-    message["Auto-Submitted"] = "auto-generated"
-    message["To"] = to
-    message["Subject"] = subject
-    message["Date"] = date
-    message["MIME-Version"] = "1.0"
-    return message
+def _headers(sender: Address, to: Address, subject: str, date: datetime, *, reply_to: Sequence[Address] = ()) -> bytes:
+    """Return the headers of a message. `Auto-Submitted` prevents automatic replies (RFC 3834)."""
+    fields = {
+        "From": str(sender),
+        "Auto-Submitted": "auto-generated",
+        "To": str(to),
+        "Subject": subject,
+        "Date": format_datetime(date),
+        "MIME-Version": "1.0",
+    }
+    if reply_to:
+        fields["Reply-To"] = ", ".join(map(str, reply_to))
+    return b"".join(_header(name, text) for name, text in fields.items())
 
 
-def _texts(content: Content, wording: Wording) -> Message:
+def _header(name: str, text: str) -> bytes:
+    """Return a header, folded and encoded. Most need neither, and `EmailMessage` takes long to find that out."""
+    line = f"{name}: {text}"
+    if len(line) <= default.max_line_length and line.isascii() and line.isprintable():
+        return f"{line}\n".encode()
+    message = EmailMessage(policy=default)
+    message[name] = text
+    return message.as_bytes().removesuffix(b"\n")
+
+
+def _invitation_texts(content: Content, wording: Wording) -> list[bytes]:
     values = {"content": content, "wording": wording}
-    text = templates().get_template("invitation.txt").render(values)
-    html = templates().get_template("invitation.html").render(values)
-    return _alternatives(text, html)
+    names = ("invitation.txt", "invitation.html")
+    return _text_parts(*(templates().get_template(name).render(values) for name in names))
 
 
-def _alternatives(text: str, html: str) -> Message:
-    parts = [_text_part("plain", text), _text_part("html", html)]
-    return _multipart("alternative", parts)
+def _text_parts(text: str, html: str) -> list[bytes]:
+    return [_text_part("plain", text), _text_part("html", html)]
 
 
-def _with_calendar(alternatives: Message, calendar: bytes, method: str) -> Message:
-    """Add the calendar object as the last alternative, and as a file.
+def _with_calendar(texts: list[bytes], calendar: bytes, method: str) -> bytes:
+    """Return the texts with the calendar object as the last alternative, and as a file.
 
     Gmail and Outlook show buttons instead of a file only if it is in base64, has no Content-Disposition and has the
     object's own method (github.com/PHPMailer/PHPMailer/issues/175).
     """
     encoded = encodebytes(calendar)
-    alternatives.attach(_part(f'text/calendar; charset="UTF-8"; method="{method}"', "base64", encoded))
-    file = _part("application/ics", "base64", encoded)
-    file["Content-Disposition"] = 'attachment; filename="invite.ics"'
-    return _multipart("mixed", [alternatives, file])
+    entry = _part(f'text/calendar; charset="UTF-8"; method="{method}"', "base64", encoded)
+    disposition = 'Content-Disposition: attachment; filename="invite.ics"'
+    file = _part("application/ics", "base64", encoded, disposition)
+    return _multipart("mixed", [_multipart("alternative", [*texts, entry]), file])
 
 
-def _text_part(subtype: str, text: str) -> Message:
+def _text_part(subtype: str, text: str) -> bytes:
     """Encode a text in 7 bits, as SES requires, in the shorter way.
 
     docs.aws.amazon.com/ses/latest/APIReference-V2/API_RawMessage.html
@@ -148,27 +154,20 @@ def _text_part(subtype: str, text: str) -> Message:
     return _part(f'text/{subtype}; charset="utf-8"', *min(encodings, key=lambda pair: len(pair[1])))
 
 
-def _part(content_type: str, encoding: str, encoded: bytes) -> Message:
-    part = Message(policy=_PART_POLICY)
-    part["Content-Type"] = content_type
-    part["Content-Transfer-Encoding"] = encoding
-    part.set_payload(encoded.decode("ascii"))
-    return part
+def _part(content_type: str, encoding: str, encoded: bytes, *headers: str) -> bytes:
+    lines = (f"Content-Type: {content_type}", f"Content-Transfer-Encoding: {encoding}", *headers, "\n")
+    return "\n".join(lines).encode() + encoded
 
 
-def _multipart(subtype: str, parts: list[Message]) -> Message:
+def _multipart(subtype: str, parts: list[bytes]) -> bytes:
     """Return the parts in one. Neither of the encodings of parts can contain `=_`, so the boundary is in none."""
-    message = Message(policy=_PART_POLICY)
-    message["Content-Type"] = f'multipart/{subtype}; boundary="=_{subtype}"'
-    for part in parts:
-        message.attach(part)
-    return message
+    boundary = f"=_{subtype}"
+    head, end = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\n'.encode(), f"\n--{boundary}--\n".encode()
+    return head + b"".join(f"\n--{boundary}\n".encode() + part for part in parts) + end
 
 
-def _as_bytes(message: EmailMessage, body: Message) -> bytes:
-    """Return the message's headers and the body, which has headers of its own."""
-    headers = message.as_bytes().removesuffix(SMTP.linesep.encode())
-    return headers + body.as_bytes(policy=_PART_POLICY)
+def _with_line_ends(message: bytes) -> bytes:
+    return message.replace(b"\n", b"\r\n")
 
 
 def _reply_to(invite: Invite) -> list[Address]:

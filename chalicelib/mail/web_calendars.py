@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from chalicelib.domain.invitation import Invite
+from chalicelib.mail.content_lines import format_utc
 
 GOOGLE_CALENDAR = "Google Calendar"
 _GOOGLE = "https://calendar.google.com/calendar/render"
@@ -25,16 +26,17 @@ def web_calendar_links(invite: Invite, title: str, details: str) -> dict[str, st
     """Return the links by the calendars' names."""
     title, place = title[:_LONGEST_TEXT], invite.join_url or (invite.location.detail or "")[:_LONGEST_TEXT]
     starts_at, ends_at = _extended(invite.starts_at), _extended(invite.ends_at)
-    first, last = _basic(invite.starts_at), _basic(invite.ends_at)
+    first, last = format_utc(invite.starts_at), format_utc(invite.ends_at)
     google = {"action": "TEMPLATE", "text": title, "dates": f"{first}/{last}", "details": details, "location": place}
     outlook = {"path": "/calendar/action/compose", "rru": "addevent", "subject": title}
     outlook |= {"startdt": starts_at, "enddt": ends_at, "body": details, "location": place}
     yahoo = {"v": "60", "title": title, "st": first, "et": last, "desc": details, "in_loc": place}
+    outlook_query = _encode(outlook)
     return {
-        GOOGLE_CALENDAR: _link(_GOOGLE, google),
-        "Outlook.com": _link(_OUTLOOK, outlook),
-        "Outlook 365": _link(_OFFICE, outlook),
-        "Yahoo": _link(_YAHOO, yahoo),
+        GOOGLE_CALENDAR: f"{_GOOGLE}?{_encode(google)}",
+        "Outlook.com": f"{_OUTLOOK}?{outlook_query}",
+        "Outlook 365": f"{_OFFICE}?{outlook_query}",
+        "Yahoo": f"{_YAHOO}?{_encode(yahoo)}",
     }
 
 
@@ -43,11 +45,6 @@ def _extended(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
-def _basic(moment: datetime) -> str:
-    """Return for example `20270105T150000Z`."""
-    return _extended(moment).replace("-", "").replace(":", "")
-
-
-def _link(page: str, query: dict[str, str]) -> str:
+def _encode(query: dict[str, str]) -> str:
     fields = {name: text for name, text in query.items() if text and len(text) <= _LONGEST_FIELD}
-    return f"{page}?{urlencode(fields, quote_via=quote)}"
+    return urlencode(fields, quote_via=quote)
