@@ -53,6 +53,8 @@ _NOTICE_SUBJECT_LENGTH = 240
 LARGEST = 100_000
 """In bytes. Gmail cuts off more than 102 kB of HTML, and some gateways are as strict."""
 _REPLY_TO_LENGTH = 4000
+_LINE_LENGTH = 78
+"""Longer headers are folded (RFC 5322, 2.1.1)."""
 
 
 def compose(invite: Invite, sender: SenderAddress) -> Mail:
@@ -114,7 +116,7 @@ def _headers(sender: Address, to: Address, subject: str, date: datetime, *, repl
 def _header(name: str, text: str) -> bytes:
     """Return a header, folded and encoded. Most need neither, and `EmailMessage` takes long to find that out."""
     line = f"{name}: {text}"
-    if len(line) <= default.max_line_length and line.isascii() and line.isprintable():
+    if len(line) <= _LINE_LENGTH and line.isascii() and line.isprintable():
         return f"{line}\n".encode()
     message = EmailMessage(policy=default)
     message[name] = text
