@@ -17,7 +17,7 @@ from chalicelib.store.booking_reads import BookingReader
 from chalicelib.store.bookings import BookingStore
 from chalicelib.store.calendars import CalendarStore
 from chalicelib.store.connections import ConnectionStore
-from chalicelib.store.dynamodb import POOL
+from chalicelib.store.dynamodb import POOL, USER_AGENT
 from chalicelib.store.ephemeral import EphemeralStore
 from chalicelib.store.grants import GrantStore
 from chalicelib.store.references import ReferenceStore
@@ -234,7 +234,9 @@ class AwsSession:
         from botocore.config import Config
 
         retries = {"mode": "standard", "total_max_attempts": attempts}
-        config = Config(connect_timeout=2, read_timeout=5, max_pool_connections=POOL, retries=retries)
+        config = Config(
+            connect_timeout=2, read_timeout=5, max_pool_connections=POOL, retries=retries, user_agent=USER_AGENT
+        )
         with self._lock:  # A session is not thread-safe.
             return self._session.create_client(service, config=config)
 

@@ -10,6 +10,7 @@ from chalicelib.handlers.booking_stream import _WORKERS as SETTLING_WORKERS
 from chalicelib.handlers.webhook_queue import WORKERS as WEBHOOK_WORKERS
 from chalicelib.settings import from_environment
 from chalicelib.store import tables
+from chalicelib.store.dynamodb import USER_AGENT
 from chalicelib.store.tables import BookingItem
 from chalicelib.wiring import build
 from tests.support.aws import Aws
@@ -23,6 +24,7 @@ def waits_little_and_serves_all_workers(client: Any, attempts: int) -> bool:
     assert 3 <= config.read_timeout <= 5
     assert config.max_pool_connections >= max(SETTLING_WORKERS, WEBHOOK_WORKERS)
     assert config.retries["total_max_attempts"] == attempts
+    assert config.user_agent == USER_AGENT  # botocore's own would be composed for each request.
     return bool(attempts * (config.connect_timeout + config.read_timeout) < LONGEST_REQUEST_SECONDS)
 
 
