@@ -1,6 +1,7 @@
 """What a new Lambda does, in a process of its own: `python -S -E -B cold_child.py KIND PATH...`
 
-Prints the processor's milliseconds from the first import to the end of the first event, and the peak of memory.
+Prints the processor's milliseconds from the first import to the end of the first event, and the peak of memory. With
+KIND:wait it prints the elapsed milliseconds of init, waits for a line, and prints those of the first event.
 """
 
 import json
@@ -172,14 +173,31 @@ def schedule():
     assert app.on_schedule(event | {"resources": []}, Context()) == {"bookings": 0, "failed": 0, "grants": 0}
 
 
-def main():
-    sys.path[:0] = sys.argv[2:]
-    act = {one.__name__: one for one in (floor, rival, api, callback, stream, settled, schedule)}[sys.argv[1]]
+def measure_processor(act):
     begun = time.process_time()
     act()
     took = (time.process_time() - begun) * 1000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"ms": took, "mib": peak, "modules": len(sys.modules)}))
+
+
+def measure_elapsed(act):
+    begun = time.perf_counter()
+    import app  # noqa: F401
+
+    print(json.dumps({"init_ms": (time.perf_counter() - begun) * 1000}), flush=True)
+    sys.stdin.readline()  # From now on the parent lets this process run for a share of the time.
+    begun = time.perf_counter()
+    act()
+    print(json.dumps({"event_ms": (time.perf_counter() - begun) * 1000}), flush=True)
+
+
+def main():
+    kind, *paths = sys.argv[1:]
+    sys.path[:0] = paths
+    name, _, waits = kind.partition(":")
+    act = {one.__name__: one for one in (floor, rival, api, callback, stream, settled, schedule)}[name]
+    (measure_elapsed if waits else measure_processor)(act)
 
 
 if __name__ == "__main__":

@@ -114,19 +114,24 @@ def rows() -> dict[str, Row]:
 
 def start(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> dict[str, float]:
     """One cold start: milliseconds and the peak of memory in MiB. Raises CalledProcessError if it fails."""
+    command, environment = child(kind, task, endpoint, rival)
+    done = subprocess.run(command, cwd=task, env=environment, check=True, capture_output=True, text=True)
+    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def child(kind: str, task: Path, endpoint: str, rival: Path | None = None) -> tuple[list[str], dict[str, str]]:
+    """The command and the environment of a process that starts."""
     script = Path(__file__).with_name("cold_child.py")
     environment = SETTINGS | {
-        "_HANDLER": HANDLERS.get(kind, "app.app"),
+        "_HANDLER": HANDLERS.get(kind.partition(":")[0], "app.app"),
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": endpoint,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     paths = [str(path) for path in (task, rival) if path]
     # -S and -E: no package of the machine's own can stand in for one that the zip lacks.
-    command = [sys.executable, "-S", "-E", "-B", str(script), kind, *paths]
-    done = subprocess.run(command, cwd=task, env=environment, check=True, capture_output=True, text=True)
-    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    return [sys.executable, "-S", "-E", "-B", str(script), kind, *paths], environment
 
 
 def unpacked(directory: Path) -> tuple[Path, Path]:

@@ -15,7 +15,6 @@ from chalicelib.domain.plain_text import clean_line
 from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.errors import FieldError, InvalidInput, TooManyRequests
 from chalicelib.usecases.connect_links import Visitor
-from chalicelib.usecases.connection_check import CHECK_EVERY
 from chalicelib.usecases.connection_lists import ConnectionFilter
 from chalicelib.validation import Check
 
@@ -127,6 +126,8 @@ def delete_sessions(call: CallerCall, user_id: str) -> Response:
     responses={200: schemas.Check},
 )
 def check_connection(call: CallerCall, user_id: str) -> Response:
+    from chalicelib.usecases.connection_check import CHECK_EVERY
+
     try:
         report = call.services.connection_check.check(call.workspace_id, user_id)
     except TooManyRequests:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import accept, after_booking, cold_start, growth, measure, neighbours, parts, settle, stack
+from benchmarks import accept, after_booking, cold_quota, cold_start, growth, measure, neighbours, parts, settle, stack
 from benchmarks.stub import stub_dynamodb
 
 ROUNDS: dict[str, Callable[[], Iterable[measure.Line]]] = {
@@ -33,6 +33,14 @@ def test_a_cold_start_ends_well(kind: str) -> None:
     packages = Path(sysconfig.get_paths()["purelib"])
     with stub_dynamodb(cold_start.rows()) as endpoint:
         assert cold_start.start(kind, cold_start.ROOT, endpoint, packages)["ms"] > 0
+
+
+def test_a_cold_start_on_a_share_of_a_processor_ends_well() -> None:
+    packages = Path(sysconfig.get_paths()["purelib"])
+    with stub_dynamodb(cold_start.rows()) as endpoint:
+        init, event = cold_quota.measure("schedule", cold_start.ROOT, endpoint, 512, {}, packages)
+    assert init > 0
+    assert event > 0
 
 
 def test_all_of_them_are_run() -> None:

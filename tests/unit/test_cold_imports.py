@@ -49,7 +49,7 @@ def test_a_start_loads_only_the_libraries_that_every_event_needs(handler: str) -
 @pytest.mark.parametrize(
     ("handler", "absent"),
     [
-        ("app.app", {"handlers", "mail", "wording"}),
+        ("app.app", {"handlers", "mail", "providers", "wording"}),
         ("app.on_booking", {"api", "wording"}),
         ("app.on_schedule", {"api", "mail", "providers", "usecases", "wording"}),
     ],
