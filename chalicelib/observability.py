@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from traceback import extract_tb
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,22 +85,24 @@ def enable_metrics(stage: str) -> None:
     _dimensions.update(service="meetlink", stage=stage)
 
 
-def count(metric: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
+def count(
+    metric: str, value: float = 1, unit: Literal["Count", "Milliseconds", "Percent"] = "Count", **dimensions: str
+) -> None:
     """Add to a metric that alarms and the dashboard use. Has no effect before `enable_metrics`.
 
     Each combination of `dimensions` is a metric that AWS charges for, so use closed lists only. A value below 0 counts
     as 0: clocks differ, and CloudWatch has no percentiles of a metric with negative values. Metrics are log lines
-    (CloudWatch's embedded metric format), so they cost no call.
+    (CloudWatch's embedded metric format), so they cost no call. They are written here, because Powertools' metrics take
+    7 ms to import.
     """
     if not _dimensions:
         return
-    from aws_lambda_powertools.metrics import MetricUnit
-    from aws_lambda_powertools.metrics.base import SingleMetric
-
-    single_metric = SingleMetric(namespace="meetlink", dimension_set=_dimensions | dimensions)
-    single_metric.add_metric(metric, MetricUnit(unit), max(0.0, value))
+    names = _dimensions | dimensions
+    definition = {"Namespace": "meetlink", "Dimensions": [[*names]], "Metrics": [{"Name": metric, "Unit": unit}]}
+    about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]}
+    line = {"_aws": about, **names, metric: [max(0.0, value)]}
     # One write: stdout is flushed at each, and another thread's line could come between a line and its end.
-    sys.stdout.write(json.dumps(single_metric.serialize_metric_set(), separators=(",", ":")) + "\n")
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
 def _with_request_id(ids: dict[str, Any]) -> dict[str, Any]:

@@ -15,20 +15,18 @@ from chalicelib.store.tables import WorkspaceItem
 if TYPE_CHECKING:
     from chalicelib.wiring import Services
 
-_HANDLERS = "chalicelib.handlers."
-_METRICS = "aws_lambda_powertools.metrics.base"
-_MODULES: dict[str, tuple[str, ...]] = {
-    "app.on_booking": (f"{_HANDLERS}booking_stream",),
-    "app.on_schedule": (f"{_HANDLERS}booking_stream", _METRICS),
-    "app.on_mail_event": (f"{_HANDLERS}mail_events",),
-    "app.on_reply": (f"{_HANDLERS}received_replies",),
-    "app.announce_bookings": (f"{_HANDLERS}webhook_streams",),
-    "app.announce_connections": (f"{_HANDLERS}webhook_streams",),
-    "app.deliver_webhooks": (f"{_HANDLERS}webhook_streams",),
-    "app.send_emails": (f"{_HANDLERS}email_queue",),
-    "app.send_webhooks": (f"{_HANDLERS}webhook_queue",),
+_MODULES = {
+    "app.on_booking": "booking_stream",
+    "app.on_schedule": "booking_stream",
+    "app.on_mail_event": "mail_events",
+    "app.on_reply": "received_replies",
+    "app.announce_bookings": "webhook_streams",
+    "app.announce_connections": "webhook_streams",
+    "app.deliver_webhooks": "webhook_streams",
+    "app.send_emails": "email_queue",
+    "app.send_webhooks": "webhook_queue",
 }
-"""The modules that every event of a handler imports."""
+"""The modules in `chalicelib.handlers` that the functions in `app` import."""
 _SERVICES: dict[str, tuple[str, ...]] = {
     "app.app": ("bookings", "key_uses", "rate_limit"),
     "app.on_booking": ("settling", "booking_share"),
@@ -46,7 +44,7 @@ _SERVICES: dict[str, tuple[str, ...]] = {
 def prepare(services: Services, handler: str) -> None:
     """Import and create what every event of this handler uses, and the client of the tables."""
     WorkspaceItem.shared_connection()
-    for module in _MODULES.get(handler, ()):
-        import_module(module)
+    if handler in _MODULES:
+        import_module(f"chalicelib.handlers.{_MODULES[handler]}")
     for name in _SERVICES.get(handler, ()):
         getattr(services, name)

@@ -9,6 +9,7 @@ from io import StringIO
 
 import httpx
 import pytest
+from aws_lambda_powertools.metrics.base import SingleMetric
 
 from chalicelib import observability
 from chalicelib.providers.http_client import HttpClient
@@ -38,6 +39,21 @@ def test_a_count_is_one_line_that_names_stage_and_unit(capsys: pytest.CaptureFix
     assert (told["Namespace"], told["Dimensions"]) == ("meetlink", [["service", "stage"]])
     assert told["Metrics"] == [{"Name": "TimeToLink", "Unit": "Milliseconds"}]
     assert (line["service"], line["stage"], line["TimeToLink"]) == ("meetlink", "prod", [1234.5])
+
+
+@pytest.mark.parametrize("dimensions", [{}, {"provider": "zoom", "kind": "429"}])
+def test_a_line_is_the_one_that_powertools_writes(
+    dimensions: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    observability.enable_metrics("prod")
+    observability.count("TimeToLink", 1234.5, "Milliseconds", **dimensions)
+    ours = json.loads(capsys.readouterr().out)
+    names = {"service": "meetlink", "stage": "prod", **dimensions}
+    metric = SingleMetric(namespace="meetlink", dimension_set=names)
+    metric.add_metric("TimeToLink", "Milliseconds", 1234.5)
+    theirs = metric.serialize_metric_set()
+    assert 0 <= theirs["_aws"].pop("Timestamp") - ours["_aws"].pop("Timestamp") < 60_000
+    assert ours == theirs
 
 
 def test_no_metric_is_negative(capsys: pytest.CaptureFixture[str]) -> None:
