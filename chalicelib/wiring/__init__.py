@@ -108,18 +108,14 @@ class Services(EmailServices):
         from chalicelib.usecases.circuit_breaker import CircuitBreaker
         from chalicelib.usecases.host_loads import HostLoads
         from chalicelib.usecases.meeting_references import MeetingReferences
+        from chalicelib.usecases.meeting_steps import MeetingSteps
         from chalicelib.usecases.meetings import Meetings
         from chalicelib.usecases.provider_calls import ProviderCalls
 
-        meetings = Meetings(
-            self.booking_leases,
-            self.connection_store,
-            ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock)),
-            self.deployment_secrets.tag_secret,
-            self.join_tickets,
-            self.clock,
-            self.random,
-        )
+        calls = ProviderCalls(self.access_tokens, self.providers, CircuitBreaker(self.clock))
+        connections, tickets, tag_secret = self.connection_store, self.join_tickets, self.deployment_secrets.tag_secret
+        steps = MeetingSteps(self.booking_leases, connections, calls, tag_secret, tickets, self.clock)
+        meetings = Meetings(connections, calls, steps, tickets, self.clock, self.random)
         loads = HostLoads(self.booking_store, self.recent_workspaces, self.providers)
         references = MeetingReferences(self.reference_store, self._reporting_providers, self.retention, self.clock)
         return meetings, loads, references
