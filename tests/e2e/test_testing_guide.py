@@ -172,6 +172,8 @@ def test_each_fault_gives_a_meeting_the_state_that_the_row_says(
         connected.break_(fault)
         booking = connected.book(wait=0 if fault == "provider-slow" else 20 if state != "pending" else 2)
     connected.meets(booking["id"], state, reason or None)
+    if fault == "provider-slow":  # Its create must end here, or the next fault strikes it.
+        connected.meets(booking["id"], "ready")
     if any(event.startswith("connection.") for event in events):
         time.sleep(0.3)
         connected.break_("skip-minute")  # The schedule delivers them, if nothing else does before.
@@ -233,9 +235,16 @@ def test_each_fault_gives_an_invitation_the_state_that_the_row_says(
 def test_each_fault_gives_a_delivery_the_state_that_the_row_says(
     connected: Integration, state: str, fault: str
 ) -> None:
+    path = "/v1/webhook-endpoints/console"
+
+    def delivers_nothing() -> bool:
+        return not connected.api.get(f"{path}/deliveries?state=pending").raise_for_status().json()["items"]
+
+    # Else the fault strikes a retry of an earlier event, and an endpoint that is gone is disabled before the booking.
+    connected.break_("skip-hour")
+    connected.until(delivers_nothing)
     connected.break_(fault)
     booking = connected.book()
-    path = "/v1/webhook-endpoints/console"
 
     def delivery() -> dict[str, Any] | None:
         items = connected.api.get(f"{path}/deliveries").raise_for_status().json()["items"]
