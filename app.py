@@ -11,7 +11,7 @@ The event handlers are here and not in a blueprint, because Lambda would import 
 
 import gc
 
-# What is imported is never garbage: while modules load, the collector searches in vain, a sixth of a cold start.
+# Modules are never garbage: while they load, the collector would only scan what stays, a sixth of a cold start.
 gc.disable()
 
 from typing import Any
