@@ -52,9 +52,9 @@ def http_event(method: str, booking_id: str, headers: dict[str, str], body: str)
     }
 
 
-def body() -> dict[str, Any]:
-    """A usual booking."""
-    starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
+def body(days: int = 7) -> dict[str, Any]:
+    """A usual booking, so many days ahead."""
+    starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     return {
         "calendar_id": "c-1",
         "starts_at": starts_at.isoformat(),
