@@ -156,7 +156,8 @@ class MemoryDynamo:
         sort = (table.indexes[index][1] if index else table.keys[1]) or table.keys[0]
         keys = [sort, *table.keys] if index else [sort]
         partition = table.partitions.get(_partition(request, table.indexes[index][0] if index else table.keys[0]), {})
-        found = [item for item in partition.values() if all(k in item for k in keys) and matches(item, values)]
+        needed = set(keys)
+        found = [item for item in partition.values() if needed <= item.keys() and matches(item, values)]
         found.sort(key=lambda item: [comparable(item[k]) for k in keys], reverse=not request.get("ScanIndexForward", 1))
         if "ExclusiveStartKey" in request:
             start = [comparable(request["ExclusiveStartKey"][k]) for k in keys]
