@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from chalicelib.domain.connection import Grant
 from chalicelib.domain.deadline import Deadline
 from chalicelib.domain.grant_access import GrantAccess
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics
@@ -74,28 +73,22 @@ class ProviderCalls:
         if grant is None:
             raise ReconnectNeeded(FailedCall("unknown", "the grant is gone"))
         with self._breaker.guard(grant.provider, grant.id):
-            return self._send_with_token(grant, send, deadline, before_each_try)
-
-    def _send_with_token(
-        self, grant: Grant, send: Callable[[str], T], deadline: Deadline, before_each_try: Callable[[], None]
-    ) -> T:
-        """Send with the grant's token and, if the provider rejects it, once more with a refreshed one."""
-        token: str | None = None
-        refusal: ProviderError
-        for _ in range(2):
-            try:
-                token = self._tokens.access_token(grant, rejected=token, deadline=deadline)
-                deadline.require(CALL_SECONDS)
-                before_each_try()
-                return send(token)
-            except TokenRejected as error:
-                refusal = error
-            except ReconnectNeeded as error:
-                refusal = error
-                break
-        if token is not None:
-            self._tokens.break_grant(grant.id, token=token)
-        raise ReconnectNeeded(refusal.call) from refusal
+            token: str | None = None
+            refusal: ProviderError
+            for _ in range(2):
+                try:
+                    token = self._tokens.access_token(grant, rejected=token, deadline=deadline)
+                    deadline.require(CALL_SECONDS)
+                    before_each_try()
+                    return send(token)
+                except TokenRejected as error:
+                    refusal = error
+                except ReconnectNeeded as error:
+                    refusal = error
+                    break
+            if token is not None:
+                self._tokens.break_grant(grant.id, token=token)
+            raise ReconnectNeeded(refusal.call) from refusal
 
     def _find_provider(self, access: GrantAccess) -> Provider | None:
         return self._providers.get(access.grant.provider) if access.grant else None
