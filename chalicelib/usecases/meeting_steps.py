@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -48,16 +48,13 @@ class MeetingSteps:
         self._tag_secret = tag_secret
         self._tickets = tickets
         self._clock = clock
-        self._steps = {
+        self.by_action: Mapping[Action, Callable[[MeetingWork, GrantAccess], None]] = {
             Action.CREATE: self._create,
             Action.UPDATE: self._update,
             Action.DELETE: self._delete,
             Action.LOOK_UP: self._look_up,
         }
-
-    def take(self, action: Action, work: MeetingWork, access: GrantAccess) -> None:
-        """Take one step. Raises `OutOfTime`, `Superseded` or `ProviderError`; the work has what was done before it."""
-        self._steps[action](work, access)
+        """Each takes one step. Raises `OutOfTime`, `Superseded` or `ProviderError`; the work has what came before."""
 
     def _create(self, work: MeetingWork, access: GrantAccess) -> None:
         booking, meeting = work.lease.booking, work.meeting

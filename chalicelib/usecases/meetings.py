@@ -117,7 +117,7 @@ class Meetings:
                 work.mark_current(step)
                 return
             try:
-                self._steps.take(step, work, access)
+                self._steps.by_action[step](work, access)
             except OutOfTime:
                 work.mark_current(
                     meeting_plan.after_deadline(work.meeting, step, self._clock(), earlier_intent_at=meeting.intent_at)
