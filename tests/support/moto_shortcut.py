@@ -84,7 +84,8 @@ def _result(operation: str, request: dict[str, Any]) -> Any:
         return {"StreamDescription": streams.describe_stream(request["StreamArn"])}
     if operation == "GetShardIterator":
         where = request["StreamArn"], request["ShardId"], request["ShardIteratorType"]
-        return {"ShardIterator": streams.get_shard_iterator(*where, request.get("SequenceNumber")).arn}
+        after = int(request["SequenceNumber"]) if "SequenceNumber" in request else None
+        return {"ShardIterator": streams.get_shard_iterator(*where, after).arn}
     if operation == "GetRecords":
         return streams.get_records(request["ShardIterator"], request.get("Limit", 1000))
     if operation in _ACTIONS:
