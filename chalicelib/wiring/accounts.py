@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.workspace import TEST_PROVIDER
+from chalicelib.store.dynamodb import POOL
 from chalicelib.wiring.foundation import Foundation
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class AccountServices(Foundation):
 
         # httpx logs whole addresses, and query strings must not be logged.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        return httpx.Client(transport=self.transport)
+        # By default httpx keeps 20 connections: of 25 workers, five would make a new one for each booking of a batch.
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=POOL)
+        return httpx.Client(transport=self.transport, limits=limits)
 
     @cached_property
     def offered_providers(self) -> OfferedProviders:

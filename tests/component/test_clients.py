@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -44,3 +47,30 @@ def test_neither_do_the_other_services(service: str, moto_aws: Aws, monkeypatch:
     }[service]
     # SES has no idempotency: a second attempt could mail twice.
     assert waits_little_and_serves_all_workers(client, attempts=1 if service == "sesv2" else 3)
+
+
+def test_each_worker_keeps_its_connection_to_the_provider(moto_aws: Aws) -> None:
+    together, connections = threading.Barrier(SETTLING_WORKERS), set[Any]()
+
+    class Provider(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            connections.add(self.client_address)
+            together.wait(10)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the test's output is no log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    services = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix}))
+    with services._create_http_client() as client, ThreadPoolExecutor(SETTLING_WORKERS) as pool:
+        for _ in range(2):
+            urls = [f"http://127.0.0.1:{server.server_port}/"] * SETTLING_WORKERS
+            assert {response.status_code for response in pool.map(client.get, urls)} == {204}
+    server.shutdown()
+    server.server_close()
+    assert len(connections) == SETTLING_WORKERS
