@@ -26,6 +26,7 @@ from chalicelib.api.schemas.bookings import (
     parse_appointment,
 )
 from chalicelib.api.schemas.fields import Id, check_id
+from chalicelib.decoding import decode_json
 from chalicelib.domain.guest_key import guest_key
 from chalicelib.domain.ids import booking_id_for
 from chalicelib.domain.meeting import MeetingState
@@ -76,7 +77,7 @@ class BookingCall(CallerCall):
         if not self.is_known_key:
             return super().read_workspace(workspace_id)  # A wrong key must cost one small read, not four.
         try:
-            calendar_id = msgspec.json.decode(self.raw_body[:BODY_LIMIT], type=_CalendarId).calendar_id
+            calendar_id = decode_json(self.raw_body[:BODY_LIMIT], _CalendarId).calendar_id
             booking_id = self.booking_id(workspace_id)
         except (msgspec.DecodeError, RecursionError, CallerError):  # The view reports this, if the key is valid.
             return super().read_workspace(workspace_id)

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.decoding import to_type
+
 
 class ReceivedMail(Struct, frozen=True):
     """An email that SES received, and what SES found out about its sender."""
@@ -30,12 +32,12 @@ def read_notification(text: str) -> ReceivedMail | None:
     try:
         notification = msgspec.json.decode(text)
         mail, receipt = notification["mail"], notification["receipt"]
-        received_at = msgspec.convert(mail["timestamp"], datetime)
+        received_at = to_type(mail["timestamp"], datetime)
         if received_at.tzinfo is None:
             return None
         return ReceivedMail(
-            bucket=msgspec.convert(receipt["action"]["bucketName"], str),
-            key=msgspec.convert(receipt["action"]["objectKey"], str),
+            bucket=to_type(receipt["action"]["bucketName"], str),
+            key=to_type(receipt["action"]["objectKey"], str),
             received_at=received_at,
             passed_dmarc=_passed(receipt, "dmarcVerdict"),
             passed_dkim=_passed(receipt, "dkimVerdict"),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from chalicelib.decoding import decode_json
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import AuditItem
 
@@ -44,12 +45,12 @@ class AuditStore:
         """Return at most `limit` entries, newest first."""
         with translated_errors():
             items = list(AuditItem.query(workspace_id, scan_index_forward=False, limit=limit))
-        return [msgspec.json.decode(item.document, type=AuditEntry) for item in items]
+        return [decode_json(item.document, AuditEntry) for item in items]
 
     def page(self, workspace_id: str, limit: int, after: str | None) -> tuple[list[AuditEntry], str | None]:
         """Return at most `limit` entries, newest first, after the entry named `after`; and the next name."""
         before = AuditItem.entry_name < after if after else None
         with translated_errors():
             items = list(AuditItem.query(workspace_id, before, scan_index_forward=False, limit=limit + 1))
-        entries = [msgspec.json.decode(item.document, type=AuditEntry) for item in items[:limit]]
+        entries = [decode_json(item.document, AuditEntry) for item in items[:limit]]
         return entries, items[limit - 1].entry_name if len(items) > limit else None

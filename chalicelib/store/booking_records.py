@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.answers import Answer, Answers
 from chalicelib.domain.attendance import Attendance
 from chalicelib.domain.booking import Booking
@@ -64,11 +65,11 @@ def start_key_of(booking: Booking) -> str:
 
 def record_of(item: BookingItem) -> Record:
     """Decode a row, with the mail troubles merged into its invitations."""
-    settlement = msgspec.json.decode(item.observed, type=Settlement) if item.observed else Settlement()
+    settlement = decode_json(item.observed, Settlement) if item.observed else Settlement()
     if item.mail_troubles:
         invitations = with_troubles(settlement.invitations, _worst_troubles(item.mail_troubles))
         settlement = replace(settlement, invitations=invitations)
-    booking = msgspec.json.decode(item.desired, type=Booking)
+    booking = decode_json(item.desired, Booking)
     return Record(
         booking,
         settlement,
@@ -85,7 +86,7 @@ def encode_answers(answers: Answers) -> str:
 
 def decode_answers(text: str | None) -> dict[str, Answer]:
     """Decode a row's answers; None: no one has answered."""
-    return msgspec.json.decode(text, type=dict[str, Answer]) if text else {}
+    return decode_json(text, dict[str, Answer]) if text else {}
 
 
 def _worst_troubles(notes: set[str]) -> dict[str, Trouble]:

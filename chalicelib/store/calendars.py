@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.calendar import Calendar, Host
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
@@ -55,4 +56,4 @@ class CalendarStore:
 
 def calendar_of(item: CalendarItem) -> Calendar:
     """Decode a row."""
-    return msgspec.json.decode(item.document, type=Calendar)
+    return decode_json(item.document, Calendar)

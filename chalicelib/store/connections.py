@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactGet, TransactWrite
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.connection import Connection, Grant
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
@@ -119,7 +120,7 @@ def connection_item(connection: Connection) -> ConnectionItem:
 
 def connection_of(item: ConnectionItem) -> Connection:
     """Decode a row."""
-    connection = msgspec.json.decode(item.document, type=Connection)
+    connection = decode_json(item.document, Connection)
     return replace(connection, last_meeting_at=item.last_meeting_at)
 
 

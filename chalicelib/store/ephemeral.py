@@ -12,6 +12,7 @@ from msgspec import Struct
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from chalicelib.decoding import decode_json
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import EphemeralItem
@@ -56,7 +57,7 @@ class EphemeralStore:
         ]
         with translated_errors():
             item.update(actions)
-        return msgspec.json.decode(item.document, type=cls)
+        return decode_json(item.document, cls)
 
     def consume(self, key: str) -> bool:
         """Delete a document. Return True for exactly one caller, which makes links and states single use."""
@@ -84,7 +85,7 @@ class EphemeralStore:
         if item is None:
             return None, 0
         has_expired = item.expires_at <= now
-        return None if has_expired else msgspec.json.decode(item.document, type=cls), int(item.counted or 0)
+        return None if has_expired else decode_json(item.document, cls), int(item.counted or 0)
 
     def swap(self, key: str, document: Any, expires_at: datetime, version: int) -> None:
         """Replace the document of that version (0: absent). Raises `LostRace` if another version is stored by now."""

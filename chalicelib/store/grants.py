@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from pynamodb.expressions.update import Action
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.connection import Grant
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
@@ -116,7 +117,7 @@ def grant_item(grant: Grant) -> GrantItem:
 def grant_of(item: GrantItem) -> Grant:
     """Decode a row."""
     return replace(
-        msgspec.json.decode(item.document, type=Grant),
+        decode_json(item.document, Grant),
         version=int(item.version),
         sealed_tokens=item.tokens,
         due_at=item.due_at,

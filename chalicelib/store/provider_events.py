@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.meeting_report import MeetingReport
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
@@ -43,7 +44,7 @@ class ProviderEventStore:
         key = _meeting_key(provider, meeting_id)
         with translated_errors():
             items = list(ProviderEventItem.query(key, consistent_read=True, limit=limit))
-        return [msgspec.json.decode(item.document, type=MeetingReport) for item in items]
+        return [decode_json(item.document, MeetingReport) for item in items]
 
 
 def _meeting_key(provider: str, meeting_id: str) -> str:

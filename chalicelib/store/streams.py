@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.answers import Answers
 from chalicelib.domain.booking import Booking
 from chalicelib.domain.connection import Connection
@@ -37,11 +38,11 @@ class BookingRow(Struct, frozen=True, dict=True):
 
     @cached_property
     def booking(self) -> Booking:
-        return msgspec.json.decode(self.desired, type=Booking)
+        return decode_json(self.desired, Booking)
 
     @cached_property
     def settlement(self) -> Settlement | None:
-        return msgspec.json.decode(self.observed, type=Settlement) if self.observed else None
+        return decode_json(self.observed, Settlement) if self.observed else None
 
     @cached_property
     def answers(self) -> Answers:
@@ -173,7 +174,7 @@ def _connection_change(change: dict[str, Any]) -> ConnectionChange:
 
 
 def _connection(image: Image | None) -> Connection | None:
-    return msgspec.json.decode(image["document"]["S"], type=Connection) if image else None
+    return decode_json(image["document"]["S"], Connection) if image else None
 
 
 def _written_at(change: dict[str, Any]) -> datetime:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.invitation import Trouble, address_key
 from chalicelib.domain.members import find_member
 from chalicelib.domain.workspace import Workspace
@@ -39,7 +40,7 @@ class SuppressionStore:
         item = WorkspaceItem.find(_key(workspace_id, email))
         if item is None:
             return None
-        document = msgspec.json.decode(item.document, type=dict[str, Any])  # A later release may have added fields.
+        document = decode_json(item.document, dict[str, Any])  # A later release may have added fields.
         return {"reason": str(document["reason"]), "since": str(document["since"])}
 
     def is_suppressed(self, workspace_id: str, email: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib.decoding import decode_json
 from chalicelib.observability import count, log
 
 WakeUp = tuple[str, ...]
@@ -97,7 +98,7 @@ def read_messages(event: dict[str, Any]) -> Iterator[tuple[str, WakeUp | None]]:
 def read_wake_up(body: str) -> WakeUp | None:
     """Decode a message's body. Return None, and log it, if this release cannot."""
     try:
-        wake_up = msgspec.json.decode(body, type=WakeUp)
+        wake_up = decode_json(body, WakeUp)
     except msgspec.MsgspecError as error:
         log.failure("message could not be decoded", error)
         return None

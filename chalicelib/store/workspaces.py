@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.workspace import Workspace
 from chalicelib.store.dynamodb import read_together, translated_errors
@@ -70,4 +71,4 @@ class RecentWorkspaces:
 
 def workspace_of(item: WorkspaceItem) -> Workspace:
     """Decode a row."""
-    return replace(msgspec.json.decode(item.document, type=Workspace), version=int(item.version))
+    return replace(decode_json(item.document, Workspace), version=int(item.version))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.connection import Grant, Reason, Tokens
 from chalicelib.domain.deadline import NO_DEADLINE, Deadline
 from chalicelib.errors import (
@@ -79,7 +80,7 @@ class AccessTokens:
         if grant.sealed_tokens is None or grant.broken_reason is not None:
             raise ReconnectNeeded(FailedCall(grant.provider, "the grant is broken"))
         try:
-            return msgspec.json.decode(self._encryption.open(_owner(grant.id), grant.sealed_tokens), type=Tokens)
+            return decode_json(self._encryption.open(_owner(grant.id), grant.sealed_tokens), Tokens)
         except Unsealable as error:
             raise ReconnectNeeded(FailedCall(grant.provider, "the stored tokens cannot be opened")) from error
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.history import with_history
 from chalicelib.domain.history_entry import HistoryEntry
 from chalicelib.domain.meeting_report import MeetingReport
@@ -88,6 +89,6 @@ def _windows(moments: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 def _booking_of(delivery: Delivery) -> str | None:
     try:
-        return msgspec.json.decode(delivery.body, type=_Body).data.booking_id
+        return decode_json(delivery.body, _Body).data.booking_id
     except msgspec.MsgspecError:
         return None  # An event about something else.

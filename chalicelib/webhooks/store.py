@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.decoding import decode_json
 from chalicelib.errors import LostRace
 from chalicelib.store.dynamodb import translated_errors
 from chalicelib.store.tables import DUE_PARTITIONS, DeliveryItem, EndpointItem, choose_partition
@@ -209,7 +210,7 @@ class _Document(msgspec.Struct):
 
 def _endpoint_of(item: EndpointItem) -> Endpoint:
     return replace(
-        msgspec.json.decode(item.document, type=Endpoint),
+        decode_json(item.document, Endpoint),
         version=int(item.version),
         disabled_at=item.disabled_at,
         disabled_reason=item.disabled_reason,
@@ -221,7 +222,7 @@ def _endpoint_of(item: EndpointItem) -> Endpoint:
 
 def delivery_of(item: DeliveryItem) -> Delivery:
     """Decode a row."""
-    document = msgspec.json.decode(item.document, type=_Document)
+    document = decode_json(item.document, _Document)
     return Delivery(
         key=_key_of(item),
         event_id=document.event_id,
@@ -234,7 +235,7 @@ def delivery_of(item: DeliveryItem) -> Delivery:
         status=int(item.status) if item.status is not None else None,
         error=item.error,
         last_attempt_at=item.last_attempt_at,
-        attempt_log=msgspec.json.decode(item.attempt_log or "[]", type=tuple[Attempt, ...]),
+        attempt_log=decode_json(item.attempt_log or "[]", tuple[Attempt, ...]),
         next_attempt_at=item.due_at,
     )
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+
+from chalicelib.decoding import decode_json
 
 _CLDR = Path(__file__).with_name("cldr")
 _PLACELESS = ("Etc/", "posix/", "right/")
@@ -79,6 +80,6 @@ class Formats(Struct, frozen=True):
 @cache
 def read_formats(tag: str) -> Formats:
     """Read the formats of a language or of one of its regions, which shares the language's cities."""
-    formats = msgspec.json.decode((_CLDR / f"{tag}.json").read_bytes(), type=Formats)
+    formats = decode_json((_CLDR / f"{tag}.json").read_bytes(), Formats)
     language, _, region = tag.partition("-")
     return replace(formats, cities=read_formats(language).cities) if region else formats

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from chalicelib.decoding import decode_json
 from chalicelib.domain.daily_counts import DayCounts, counts_of, total
 from chalicelib.domain.settlement import Settlement
 from chalicelib.store.daily_counts import LIFE, DailyCountStore
@@ -70,8 +70,8 @@ class Recount:
         for page in pages:
             for row in page["Items"]:
                 observed = row.get("observed", {}).get("S", "{}")
-                created = msgspec.json.decode(row["desired"]["S"], type=_Created)
-                yield created.created_at, msgspec.json.decode(observed, type=Settlement)
+                created = decode_json(row["desired"]["S"], _Created)
+                yield created.created_at, decode_json(observed, Settlement)
 
     def _first_day(self, now: datetime) -> date:
         """Return the first day of which no booking can have been deleted, and whose row has not expired."""
