@@ -7,10 +7,13 @@ the same time regardless of the other rows.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +37,10 @@ def run(many: int = 100_000, due: int = 500, settled: int = 5_000) -> Iterator[L
         alone, together = _tick(product, 1), _tick(product, due)
         yield compare(f"tick, for each of {due:,} due", [together / due], "for 1", [alone], "calls", aim=1.0)
         yield bounded("memory kept for each booking settled", [_kept(product, due)], "limit", 100, "bytes")
-        end, tenth = resident(product, settled)
-        yield compare(f"memory after {settled:,} settled", [end], "after a tenth of them", [tenth], "MiB", aim=1.05)
+    # In a process of its own: the memory that the rows above have freed would hide a leak.
+    with ProcessPoolExecutor(1, get_context("spawn"), logging.disable, (logging.ERROR,)) as pool:
+        end, tenth = pool.submit(resident, settled).result()
+    yield compare(f"memory after {settled:,} settled", [end], "after a tenth of them", [tenth], "MiB", aim=1.05)
 
 
 def _costs(product: Deployment) -> dict[str, float]:
@@ -86,16 +91,17 @@ def _tick(product: Deployment, due: int) -> float:
     return float(product.calls.total())
 
 
-def resident(product: Deployment, count: int) -> tuple[float, float]:
-    """MiB that the process occupies after so many were settled, and after a tenth of them; the database is emptied."""
+def resident(count: int) -> tuple[float, float]:
+    """MiB that this process occupies after so many were settled, and after a tenth of them; the database is emptied."""
     from chalicelib.handlers import booking_stream
 
     sizes = []
-    for _ in range(10):
-        for size in (count // 10 % 100, *[100] * (count // 1_000)):
-            booking_stream.settle_records({"Records": product.book(size)}, Context(), product.services)
-            product.empty()
-        sizes.append(_resident_pages() * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    with deployment() as product:
+        for _ in range(10):
+            for size in (count // 10 % 100, *[100] * (count // 1_000)):
+                booking_stream.settle_records({"Records": product.book(size)}, Context(), product.services)
+                product.empty()
+            sizes.append(_resident_pages() * os.sysconf("SC_PAGE_SIZE") / 2**20)
     return sizes[-1], sizes[0]
 
 
