@@ -135,7 +135,7 @@ def _text(entry: HistoryEntry, booking: Booking, wording: Wording) -> str:
         case HistoryKind.MEETING:
             state = wording.settings_page.states[MeetingState(first)]
             why = wording.reasons.get(others[0], "") if others else ""
-            return text.format(state=f"{state}: {why}" if why else state)
+            return text.format(state=f"{state} · {why}" if why else state)
         case HistoryKind.MAILED:
             is_again = len(others) > 1 and others[1] != "0"
             text = texts.mailed_cancellation if first == Method.CANCEL else texts.mailed_again if is_again else text
