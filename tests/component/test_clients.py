@@ -37,8 +37,7 @@ def test_dynamodb_keeps_no_caller_beyond_api_gateways_limit(moto_aws: Aws) -> No
 
 
 @pytest.mark.parametrize("service", ["kms", "secretsmanager", "sesv2"])
-def test_neither_do_the_other_services(service: str, moto_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def test_neither_do_the_other_services(service: str, moto_aws: Aws) -> None:
     services = build(from_environment({"MEETLINK_TABLE_PREFIX": moto_aws.table_prefix}))
     client = {
         "kms": services.encryption._kms,

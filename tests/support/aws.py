@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,14 +120,15 @@ def moto_client(service: str) -> Any:
 
 
 class SharedClients(Session):
-    """A session that creates a client once a process for each service and configuration, for use with moto."""
+    """A session that creates a client once a process for each service, place and configuration, for use with moto."""
 
     _clients: ClassVar[dict[tuple[str, str], Any]] = {}
 
     def create_client(self, service_name: str, *, config: Config | None = None, **options: Any) -> Any:
         if options:  # boto3's clients use a session of this kind, too.
             return super().create_client(service_name, config=config, **options)
-        key = service_name, repr(config and sorted(vars(config).items(), key=str))
+        where = self.get_config_variable("region"), os.environ.get("AWS_ENDPOINT_URL")
+        key = service_name, repr((where, config and sorted(vars(config).items(), key=str)))
         if key not in self._clients:
             self._clients[key] = super().create_client(service_name, config=config)
         return self._clients[key]
