@@ -22,7 +22,7 @@ def decode_json(text: bytes | str, cls: type[T]) -> T:
     return value
 
 
-def to_type(value: Any, cls: type[T]) -> T:
+def convert_value(value: Any, cls: type[T]) -> T:
     """Return what `json.loads` returned as `cls`. Raises `msgspec.ValidationError`."""
     _decoder(cls)  # It reads the type.
     return msgspec.convert(value, cls)

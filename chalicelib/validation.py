@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 import msgspec
 from msgspec import Meta, Struct, UnsetType, inspect
 
-from chalicelib.decoding import to_type
+from chalicelib.decoding import convert_value
 from chalicelib.errors import FieldError, InvalidInput
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def convert(value: Any, cls: type[T], checks: Mapping[str, Check] = _NONE) -> T:
     if flaws := find_flaws(value, cls, checks):
         errors = [FieldError(flaw.pointer, flaw.detail) for flaw in flaws]
         raise InvalidInput("The request is invalid; see `errors`.", errors=errors)
-    return to_type(value, cls)
+    return convert_value(value, cls)
 
 
 def find_flaws(value: Any, cls: type[Struct] | type[T], checks: Mapping[str, Check] = _NONE) -> list[Flaw]:
@@ -90,7 +90,7 @@ def _convert(value: Any, kind: _Type, path: Path, flaws: list[Flaw]) -> Any:
         items = [_convert(item, kind.item, (*path, index), flaws) for index, item in enumerate(value)]
         is_sound = _INVALID not in items
     try:
-        converted = to_type({"value": value}, kind.box).value
+        converted = convert_value({"value": value}, kind.box).value
     except msgspec.ValidationError:
         flaws.append(Flaw(path, f"This must be {_expected(kind)}."))
         return _INVALID

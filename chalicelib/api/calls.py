@@ -14,7 +14,7 @@ from chalice.app import Chalice, Request
 from msgspec import Struct
 
 from chalicelib.api import json_body
-from chalicelib.decoding import to_type
+from chalicelib.decoding import convert_value
 from chalicelib.domain.workspace import Workspace, accepts_key, id_of_key, workspace_of_key
 from chalicelib.errors import InvalidInput, Malformed, ParameterError, TooManyRequests, Unauthorized
 from chalicelib.validation import Check, find_flaws
@@ -82,7 +82,7 @@ class Call:
         errors += [ParameterError(str(flaw.path[0]), flaw.detail) for flaw in find_flaws(single, cls)]
         if errors:
             raise InvalidInput("The query is invalid; see `errors`.", errors=errors)
-        return to_type(single, cls)
+        return convert_value(single, cls)
 
     def header(self, name: str) -> str | None:
         value = self.request.headers.get(name)

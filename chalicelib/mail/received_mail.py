@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chalicelib.decoding import to_type
+from chalicelib.decoding import convert_value
 
 
 class ReceivedMail(Struct, frozen=True):
@@ -32,12 +32,12 @@ def read_notification(text: str) -> ReceivedMail | None:
     try:
         notification = msgspec.json.decode(text)
         mail, receipt = notification["mail"], notification["receipt"]
-        received_at = to_type(mail["timestamp"], datetime)
+        received_at = convert_value(mail["timestamp"], datetime)
         if received_at.tzinfo is None:
             return None
         return ReceivedMail(
-            bucket=to_type(receipt["action"]["bucketName"], str),
-            key=to_type(receipt["action"]["objectKey"], str),
+            bucket=convert_value(receipt["action"]["bucketName"], str),
+            key=convert_value(receipt["action"]["objectKey"], str),
             received_at=received_at,
             passed_dmarc=_passed(receipt, "dmarcVerdict"),
             passed_dkim=_passed(receipt, "dkimVerdict"),

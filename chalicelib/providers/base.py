@@ -34,11 +34,8 @@ from chalicelib.errors import (
     Rejected,
     TokenRejected,
 )
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
-
-
-def do_nothing() -> None:
-    """Allow every call: the default of `before_each_call`."""
 
 
 class OAuth(Struct, frozen=True):
@@ -207,20 +204,12 @@ class Provider(ABC):
         """
         return NO_SETTINGS
 
-    def set_cohosts(
-        self,
-        token: str,
-        meeting_id: str,
-        emails: tuple[str, ...],
-        former: tuple[str, ...],
-        *,
-        before_each_call: Callable[[], None] = do_nothing,
-    ) -> tuple[CohostResult, ...]:
-        """Make these people co-hosts, and `former` ones no longer. Return the result for each, in order.
+    def set_cohosts(self, token: str, meeting_id: str, change: CohostChange) -> tuple[CohostResult, ...]:
+        """Make these people co-hosts, and former ones no longer. Return the result for each, in order.
 
         The provider must not email them. An address that it refuses is a result. Called after a create whose result has
         none for the request's co-hosts, and when they change; only if `adds_cohosts`. It can take a call for each
-        person, so `before_each_call` may raise an error to stop; a repeated call starts again.
+        person: see `CohostChange.before_each_call`.
         """
         raise NotImplementedError(f"{self.name} has no co-hosts")
 

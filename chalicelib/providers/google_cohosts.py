@@ -9,7 +9,7 @@ from urllib.parse import quote
 from chalicelib.domain.cohost import CohostResult, CohostState
 from chalicelib.domain.invitation import address_key
 from chalicelib.errors import Rejected
-from chalicelib.providers.former_cohosts import remove_cohost
+from chalicelib.providers.cohost_changes import remove_cohost
 from chalicelib.providers.http_client import ProviderResponse
 from chalicelib.providers.parsing import parse_objects
 

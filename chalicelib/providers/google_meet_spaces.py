@@ -6,7 +6,6 @@ developers.google.com/workspace/meet/api/reference/rest/v2/spaces and its discov
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.errors import Ambiguous, FailedCall, MeetingGone, ProviderError, Rejected
 from chalicelib.observability import log
 from chalicelib.providers import google_cohosts, google_rooms
-from chalicelib.providers.base import do_nothing
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.google import Google, build_oauth, error_message
 from chalicelib.providers.google_rooms import CLOSED_ROOM
 from chalicelib.providers.http_client import ProviderResponse
@@ -91,17 +90,9 @@ class GoogleMeetSpaces(Google):
     def read_settings(self, token: str, meeting_id: str) -> MeetingSettings:
         return google_rooms.read_settings(self.call(token, "GET", _path(meeting_id)).object())
 
-    def set_cohosts(
-        self,
-        token: str,
-        meeting_id: str,
-        emails: tuple[str, ...],
-        former: tuple[str, ...],
-        *,
-        before_each_call: Callable[[], None] = do_nothing,
-    ) -> tuple[CohostResult, ...]:
-        call = self.guarded_call(token, before_each_call)
-        return google_cohosts.set_cohosts(call, _path(meeting_id), emails, former)
+    def set_cohosts(self, token: str, meeting_id: str, change: CohostChange) -> tuple[CohostResult, ...]:
+        call = self.guarded_call(token, change.before_each_call)
+        return google_cohosts.set_cohosts(call, _path(meeting_id), change.emails, change.former)
 
     def _log_refusal(self, error: Rejected) -> None:
         log.info("the room's settings are refused", provider=self.name, status=error.status, code=error.code)

@@ -14,7 +14,8 @@ from chalicelib.domain.meeting import MeetingRequest, ProviderMeeting
 from chalicelib.domain.meeting_settings import EVERY_SETTING
 from chalicelib.domain.workspace import TEST_PROVIDER
 from chalicelib.errors import FailedCall, ProviderUnavailable, Rejected
-from chalicelib.providers.base import KeyField, do_nothing
+from chalicelib.providers.base import KeyField
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.http_client import HttpClient
 from chalicelib.providers.rooms import RoomProvider
 
@@ -70,13 +71,5 @@ class Rehearsal(RoomProvider):
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         return ProviderMeeting(meeting_id, _LINK.format(tag=meeting_id), settings=request.settings)
 
-    def set_cohosts(
-        self,
-        token: str,
-        meeting_id: str,
-        emails: tuple[str, ...],
-        former: tuple[str, ...],
-        *,
-        before_each_call: Callable[[], None] = do_nothing,
-    ) -> tuple[CohostResult, ...]:
-        return tuple(CohostResult(email, CohostState.HOST) for email in emails)
+    def set_cohosts(self, token: str, meeting_id: str, change: CohostChange) -> tuple[CohostResult, ...]:
+        return tuple(CohostResult(email, CohostState.HOST) for email in change.emails)

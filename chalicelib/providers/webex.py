@@ -27,7 +27,8 @@ from chalicelib.domain.meeting_settings import (
 )
 from chalicelib.errors import Ambiguous, FailedCall, ProviderError, ProviderUnavailable, Rejected
 from chalicelib.providers import webex_cohosts
-from chalicelib.providers.base import OAuth, OAuthProvider, do_nothing
+from chalicelib.providers.base import OAuth, OAuthProvider
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, Phone, parse_meeting, parse_objects, parse_text
 from chalicelib.providers.time_zones import TimeZones
@@ -133,17 +134,9 @@ class Webex(OAuthProvider):
             response = self._zones.send(body, send)  # `set_cohosts` finds out who is refused.
         return _parse_meeting(response.object())
 
-    def set_cohosts(
-        self,
-        token: str,
-        meeting_id: str,
-        emails: tuple[str, ...],
-        former: tuple[str, ...],
-        *,
-        before_each_call: Callable[[], None] = do_nothing,
-    ) -> tuple[CohostResult, ...]:
-        call = self.guarded_call(token, before_each_call)
-        return webex_cohosts.set_cohosts(call, meeting_id, emails, former)
+    def set_cohosts(self, token: str, meeting_id: str, change: CohostChange) -> tuple[CohostResult, ...]:
+        call = self.guarded_call(token, change.before_each_call)
+        return webex_cohosts.set_cohosts(call, meeting_id, change.emails, change.former)
 
     def update(self, token: str, meeting_id: str, request: MeetingRequest) -> ProviderMeeting | None:
         if request.ends_at - request.starts_at > _LONGEST:

@@ -30,7 +30,8 @@ from chalicelib.errors import (
 )
 from chalicelib.observability import log
 from chalicelib.providers import zoom_events, zoom_meetings, zoom_settings
-from chalicelib.providers.base import Event, OAuth, OAuthProvider, do_nothing
+from chalicelib.providers.base import Event, OAuth, OAuthProvider
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.http_client import HttpClient, ProviderResponse, parse_retry_after
 from chalicelib.providers.parsing import LONGEST_ID, parse_text
 from chalicelib.providers.time_zones import TimeZones
@@ -153,16 +154,9 @@ class Zoom(OAuthProvider):
         results = (_added(email) if cohosts else _failed(email) for email in request.cohosts if is_known)
         return replace(zoom_meetings.read_meeting(response.object()), cohosts=tuple(results))
 
-    def set_cohosts(
-        self,
-        token: str,
-        meeting_id: str,
-        emails: tuple[str, ...],
-        former: tuple[str, ...],
-        *,
-        before_each_call: Callable[[], None] = do_nothing,
-    ) -> tuple[CohostResult, ...]:
-        accepts = partial(self._accepts_cohosts, self.guarded_call(token, before_each_call), meeting_id)
+    def set_cohosts(self, token: str, meeting_id: str, change: CohostChange) -> tuple[CohostResult, ...]:
+        emails, call = change.emails, self.guarded_call(token, change.before_each_call)
+        accepts = partial(self._accepts_cohosts, call, meeting_id)
         if accepts(emails):
             return tuple(_added(email) for email in emails)
         accepted: tuple[str, ...] = ()

@@ -120,16 +120,16 @@ class Invitations:
             if marked.booking.revision != revision:
                 return EffectResult(replace(marked, settlement=lease.settlement))
             try:
-                lease, counts = self._send_marked(marked, invite, email)
+                lease, is_counted = self._send_marked(marked, invite, email)
             except MailUnavailable as error:
                 if error.retry_at is not None:
                     return EffectResult(marked, error.retry_at, is_mail_parked=True)
-                lease, counts, continue_at = marked, True, self._clock() + _RETRY_DELAY
-            share -= counts
+                lease, is_counted, continue_at = marked, True, self._clock() + _RETRY_DELAY
+            share -= int(is_counted)
         return EffectResult(lease, continue_at)
 
     def _send_marked(self, lease: Lease, invite: Invite, email: Invite) -> tuple[Lease, bool]:
-        """Send an email that is marked, and record the result. Return also whether SES accepted it.
+        """Send an email that is marked, and record the result. Return also whether it counts: a rejected one does not.
 
         Raises `MailUnavailable`.
         """

@@ -19,6 +19,7 @@ from chalicelib.domain.meeting_settings import NO_SETTINGS, MeetingSettings
 from chalicelib.domain.meeting_states import next_generation, record_created, record_intent
 from chalicelib.errors import FailedCall, MeetingGone, MeetlinkError, ProviderError, ProviderUnavailable
 from chalicelib.observability import log
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.store.booking_leases import BookingLeases
 from chalicelib.store.connections import ConnectionStore
 from chalicelib.usecases.join_tickets import JoinTickets
@@ -174,13 +175,8 @@ class MeetingSteps:
         if cohost_plan.are_current(details.cohosts, request.cohosts, is_known=is_known):
             return details
         former = tuple(result.email for result in details.cohosts)
-        set_cohosts = partial(
-            self._calls.provider(access).set_cohosts,
-            meeting_id=details.id,
-            emails=request.cohosts,
-            former=former,
-            before_each_call=partial(self._require_time, work),
-        )
+        change = CohostChange(request.cohosts, former, partial(self._require_time, work))
+        set_cohosts = partial(self._calls.provider(access).set_cohosts, meeting_id=details.id, change=change)
         try:
             return replace(details, cohosts=self._calls.call(access, set_cohosts, work.deadline))
         except (OutOfTime, ProviderError) as error:

@@ -10,7 +10,8 @@ from chalicelib.domain.grant_access import GrantAccess
 from chalicelib.domain.meeting_plan import UNKNOWN_SEMANTICS, CreateSemantics
 from chalicelib.domain.meeting_settings import PossibleSettings
 from chalicelib.errors import FailedCall, ProviderError, ProviderUnavailable, ReconnectNeeded, TokenRejected
-from chalicelib.providers.base import Provider, do_nothing
+from chalicelib.providers.base import Provider
+from chalicelib.providers.cohost_changes import do_nothing
 from chalicelib.providers.http_client import CALL_TIMEOUT_SECONDS
 from chalicelib.usecases.access_tokens import AccessTokens
 from chalicelib.usecases.circuit_breaker import CircuitBreaker

@@ -13,6 +13,7 @@ from chalicelib.domain.guest_experience import GuestEntry
 from chalicelib.domain.meeting import ProviderMeeting
 from chalicelib.domain.meeting_settings import MeetingSettings
 from chalicelib.errors import MeetingGone, ProviderUnavailable, Rejected
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.google_meet_spaces import GoogleMeetSpaces
 from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Call
@@ -124,9 +125,9 @@ def test_cohosts_that_may_not_be_read_or_removed_are_not_tried_again_and_again(
     subject.accept_cohosts(*COHOSTS)
     (former, later), token = COHOSTS, subject.connect().access_token
     meeting = subject.provider.create(token, subject.request())
-    subject.provider.set_cohosts(token, meeting.id, (former,), ())
+    subject.provider.set_cohosts(token, meeting.id, CohostChange((former,)))
     subject.faults.add(rpc_error(403, "PERMISSION_DENIED").fault("/members", method))
-    (result,) = subject.provider.set_cohosts(token, meeting.id, (later,), (former,))
+    (result,) = subject.provider.set_cohosts(token, meeting.id, CohostChange((later,), (former,)))
     assert (result.email, result.state) == (later, state)
     assert former in subject.cohosts_of(meeting)
 

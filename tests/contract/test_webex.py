@@ -17,6 +17,7 @@ from chalicelib.domain.meeting import DialIn, ProviderMeeting
 from chalicelib.domain.meeting_settings import MeetingSettings, RecordingMode
 from chalicelib.errors import ProviderUnavailable, ReconnectNeeded, Rejected
 from chalicelib.providers import oauth
+from chalicelib.providers.cohost_changes import CohostChange
 from chalicelib.providers.webex import Webex
 from infra.local.standins.base import HeldMeeting
 from infra.local.standins.faults import Action, Fault, Faults
@@ -163,7 +164,7 @@ class TestMeetings:
         former, later = COHOSTS
         meeting = subject.provider.create(token, replace(subject.request(), cohosts=(former,)))
         subject.faults.add(subject.refused.fault("/v1/meetingInvitees", method))
-        (result,) = subject.provider.set_cohosts(token, meeting.id, (later,), (former,))
+        (result,) = subject.provider.set_cohosts(token, meeting.id, CohostChange((later,), (former,)))
         assert (result.email, result.state) == (later, state)
         assert former in subject.cohosts_of(meeting)
 

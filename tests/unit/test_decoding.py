@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chalicelib.decoding import decode_json, to_type
+from chalicelib.decoding import convert_value, decode_json
 from chalicelib.domain.settlement import Settlement
 
 ROOT = Path(__file__).parents[2]
 RACE = """
 import sys, threading
 from msgspec import defstruct
-from chalicelib.decoding import decode_json, to_type
+from chalicelib.decoding import decode_json, convert_value
 
 sys.setswitchinterval(1e-6)
 
@@ -23,7 +23,7 @@ def decode_at_once(outer, middle, barrier):
     barrier.wait()
     for _ in range(3):
         decode_json(b'{"items": [{"inner": {"value": 1}}]}', outer)
-        to_type({"inner": {"value": 1}}, middle)
+        convert_value({"inner": {"value": 1}}, middle)
 
 
 for _ in range(60):
@@ -45,7 +45,7 @@ def test_threads_that_see_a_struct_for_the_first_time_do_not_end_the_process() -
 
 
 def test_a_value_is_decoded_as_its_type() -> None:
-    assert decode_json("{}", Settlement) == to_type({}, Settlement) == Settlement()
+    assert decode_json("{}", Settlement) == convert_value({}, Settlement) == Settlement()
     assert decode_json("[1]", tuple[int, ...]) == (1,)
 
 

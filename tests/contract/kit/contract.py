@@ -25,6 +25,7 @@ from chalicelib.errors import (
     TokenRejected,
 )
 from chalicelib.providers import oauth
+from chalicelib.providers.cohost_changes import CohostChange
 from infra.local.standins.faults import Action, Fault
 from tests.contract.kit.subject import COHOSTS, CREDENTIALS, Refreshing, Says, Subject, utc
 from tests.support.clock import FakeClock
@@ -141,13 +142,13 @@ class ProviderContract:
         subject.accept_cohosts(*COHOSTS)
         request = replace(subject.request(), cohosts=COHOSTS)
         meeting = subject.provider.create(token, request)
-        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, COHOSTS, ())
+        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, CohostChange(COHOSTS))
         assert [(result.email, result.state) for result in results] == [(email, CohostState.HOST) for email in COHOSTS]
         assert subject.cohosts_of(meeting) == set(COHOSTS)
         for _ in range(2):  # It can be repeated.
-            assert len(subject.provider.set_cohosts(token, meeting.id, (second,), (first, second))) == 1
+            assert len(subject.provider.set_cohosts(token, meeting.id, CohostChange((second,), (first, second)))) == 1
             assert subject.cohosts_of(meeting) == {second}
-        assert subject.provider.set_cohosts(token, meeting.id, (), (second,)) == ()
+        assert subject.provider.set_cohosts(token, meeting.id, CohostChange((), (second,))) == ()
         assert subject.cohosts_of(meeting) == set()
         assert subject.mailed_cohosts() == []
 
@@ -160,12 +161,12 @@ class ProviderContract:
         emails = (stranger, accepted) if stranger_comes_first else (accepted, stranger)
         meeting = subject.provider.create(token, replace(subject.request(), cohosts=emails))
         assert [held.id for held in subject.held()] == [meeting.id]
-        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, emails, ())
+        results = meeting.cohosts or subject.provider.set_cohosts(token, meeting.id, CohostChange(emails))
         states = {result.email: result.state for result in results}
         assert states == {accepted: CohostState.HOST, stranger: CohostState.FAILED}
         assert subject.cohosts_of(meeting) == {accepted}
         alone = subject.provider.create(token, replace(subject.request("b"), cohosts=(stranger,)))
-        (result,) = alone.cohosts or subject.provider.set_cohosts(token, alone.id, (stranger,), ())
+        (result,) = alone.cohosts or subject.provider.set_cohosts(token, alone.id, CohostChange((stranger,)))
         assert result.state is CohostState.FAILED
         assert "retry the booking" in str(result.detail)
         assert len(subject.held()) == 2
